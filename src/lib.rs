@@ -1,0 +1,1 @@
+//! Broadsheet: a GraphQL API server for articles.
