@@ -1,0 +1,14 @@
+-- "C": titles and slugs sort by code point, whatever the locale of the database.
+CREATE TABLE article (
+    id uuid PRIMARY KEY,
+    title varchar(65) COLLATE "C" NOT NULL CHECK (char_length(title) >= 1),
+    slug varchar(65) COLLATE "C" NOT NULL CHECK (char_length(slug) >= 1),
+    text text NOT NULL,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    version integer NOT NULL CHECK (version >= 1),
+    CONSTRAINT article_slug_key UNIQUE (slug)
+);
+
+-- Serves the newest-first page and, read backwards, the oldest-first one.
+CREATE INDEX article_created_at_id ON article (created_at, id);

@@ -1,0 +1,62 @@
+//! The GraphQL API: the schema, and how an operation becomes an answer.
+//!
+//! Resolvers (`query.rs`, `mutation.rs`) take the [`Store`] from the context, turn arguments into values of the
+//! domain (`input.rs`), and show what comes back (`output.rs`). They return [`crate::error::Error`];
+//! `error.rs` turns it into a GraphQL error, in one place.
+
+mod error;
+mod input;
+mod mutation;
+mod output;
+mod query;
+mod scalar;
+
+use async_graphql::{EmptySubscription, Request, Response, SDLExportOptions};
+
+use self::mutation::Mutation;
+use self::query::Query;
+use crate::store::Store;
+
+/// The schema with its resolvers.
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+
+/// The schema without any data, which is all that an export needs.
+pub fn schema() -> Schema {
+    Schema::build(Query, Mutation, EmptySubscription).finish()
+}
+
+/// The schema definition language of [`schema`], as `schema.graphql` has it.
+pub fn sdl() -> String {
+    schema().sdl_with_options(SDLExportOptions::new().use_space_ident().indent_width(2))
+}
+
+/// Answers GraphQL operations. Clones share everything.
+#[derive(Clone)]
+pub struct Api {
+    schema: Schema,
+}
+
+impl Api {
+    /// An API over the articles of `store`.
+    pub fn new(store: Store) -> Self {
+        let schema = Schema::build(Query, Mutation, EmptySubscription)
+            .data(store)
+            .finish();
+        Self { schema }
+    }
+
+    /// Carries out a query or a mutation. `request_id` stands in the errors that are our fault.
+    pub async fn execute(&self, request: Request, request_id: &str) -> Response {
+        let mut response = self.schema.execute(request).await;
+        for error in &mut response.errors {
+            error::complete(error, request_id);
+        }
+        response
+    }
+}
+
+/// The store that the resolvers work on.
+fn store<'c>(ctx: &'c async_graphql::Context<'_>) -> crate::error::Result<&'c Store> {
+    ctx.data::<Store>()
+        .map_err(|error| crate::error::Error::internal(error.message))
+}

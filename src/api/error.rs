@@ -1,0 +1,58 @@
+//! The one place where an error becomes a GraphQL error: its code, and what a stranger may read of it.
+
+use async_graphql::{ErrorExtensionValues, ServerError};
+
+use crate::error::Error;
+
+/// Gives an error that the engine collected its code, and what the contract has beside it.
+///
+/// What the client did wrong keeps its message. What we did wrong is logged in full, and the client learns the id
+/// under which to find it.
+pub(super) fn complete(error: &mut ServerError, request_id: &str) {
+    let mut extensions = error.extensions.take().unwrap_or_default();
+    match error.source::<Error>() {
+        Some(Error::Invalid { field, .. }) => {
+            extensions.set("code", "BAD_USER_INPUT");
+            extensions.set("field", field.as_str());
+        }
+        Some(Error::SlugTaken { field, .. }) => {
+            extensions.set("code", "SLUG_TAKEN");
+            extensions.set("field", field.as_str());
+        }
+        Some(cause @ Error::Unavailable(_)) => {
+            tracing::error!(error = %cause, "the database is unavailable");
+            "the server cannot reach its database at the moment; try again later"
+                .clone_into(&mut error.message);
+            extensions.set("code", "UNAVAILABLE");
+        }
+        Some(cause @ Error::Timeout(_)) => {
+            tracing::warn!(error = %cause, "a statement took too long");
+            "the request took too long; try again later, or ask for less"
+                .clone_into(&mut error.message);
+            extensions.set("code", "TIMEOUT");
+        }
+        Some(cause @ Error::Internal(_)) => {
+            tracing::error!(error = %cause, path = ?error.path, "an operation failed");
+            internal(&mut error.message, &mut extensions, request_id);
+        }
+        None if extensions.get("code").is_some() => {}
+        // The engine's own errors before the first field: of the document, or of its variables.
+        None if error.path.is_empty() => {
+            let code = match error.message.trim_start().starts_with("-->") {
+                true => "GRAPHQL_PARSE_FAILED",
+                false => "GRAPHQL_VALIDATION_FAILED",
+            };
+            extensions.set("code", code);
+        }
+        None => {
+            extensions.set("code", "BAD_USER_INPUT");
+        }
+    }
+    error.extensions = Some(extensions);
+}
+
+fn internal(message: &mut String, extensions: &mut ErrorExtensionValues, request_id: &str) {
+    "something went wrong on our side; tell us the request id".clone_into(message);
+    extensions.set("code", "INTERNAL");
+    extensions.set("requestId", request_id);
+}

@@ -1,0 +1,77 @@
+//! What clients give: input types, and how each becomes a value of the domain or an error with its path.
+
+use async_graphql::{Enum, ID, InputObject, OneofObject};
+
+use super::scalar::DateTime;
+use crate::article::{self, ArticleId, ArticleKey, NewArticle, Slug, Text, Title};
+use crate::error::{Error, Result, Violation};
+
+#[derive(OneofObject)]
+pub(crate) enum ArticleBy {
+    Id(ID),
+    Slug(String),
+}
+
+impl ArticleBy {
+    /// `None` for an id that is no UUID, which names no article.
+    pub(super) fn into_key(self) -> Result<Option<ArticleKey>> {
+        match self {
+            Self::Id(id) => Ok(ArticleId::parse(&id).map(ArticleKey::Id)),
+            Self::Slug(slug) => {
+                article::check_no_nul("slug", &slug)
+                    .map_err(|violation| violation.at("by.slug"))?;
+                Ok(Some(ArticleKey::Slug(slug)))
+            }
+        }
+    }
+}
+
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "article::ArticleOrder")]
+pub(crate) enum ArticleOrder {
+    CreatedAtAsc,
+    CreatedAtDesc,
+}
+
+#[derive(InputObject)]
+pub(crate) struct CreateArticleInput {
+    title: String,
+    /// Made from the title where it is left out.
+    slug: Option<String>,
+    text: String,
+    /// The moment of the call where it is left out.
+    created_at: Option<DateTime>,
+}
+
+impl CreateArticleInput {
+    /// Checks every value; `field` is the path of the input.
+    pub(super) fn into_new_article(self, field: &str) -> Result<NewArticle> {
+        let at = |name: &'static str| {
+            move |violation: Violation| violation.at(format!("{field}.{name}"))
+        };
+        Ok(NewArticle {
+            title: Title::new(self.title).map_err(at("title"))?,
+            slug: self.slug.map(Slug::new).transpose().map_err(at("slug"))?,
+            text: Text::new(self.text).map_err(at("text"))?,
+            created_at: self
+                .created_at
+                .map(|instant| instant.at(format!("{field}.createdAt")))
+                .transpose()?,
+        })
+    }
+}
+
+/// Checks that a number is within its bounds.
+pub(super) fn within(field: &str, value: i32, low: i32, high: i32) -> Result<i64> {
+    if (low..=high).contains(&value) {
+        return Ok(value.into());
+    }
+    let bounds = match high {
+        i32::MAX => format!("at least {low}"),
+        _ => format!("{low} to {high}"),
+    };
+    Err(Error::invalid(
+        field,
+        format!("{field} must be {bounds}, but it is {value}"),
+    ))
+}

@@ -1,0 +1,184 @@
+//! An article and the rules for its values. Knows no database and no GraphQL.
+
+pub mod slug;
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::error::Violation;
+
+pub use slug::Slug;
+
+/// The most Unicode scalar values of a title and of a slug, counted as PostgreSQL's `varchar(n)` counts.
+pub const MAX_CHARS: usize = 65;
+
+/// An article's id: a UUID, of version 7 where this server made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ArticleId(pub Uuid);
+
+impl ArticleId {
+    /// Reads any form of a UUID. A text that is none names no article, which is not an error.
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::try_parse(text).ok().map(Self)
+    }
+}
+
+impl fmt::Display for ArticleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// An article as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Article {
+    pub id: ArticleId,
+    pub title: String,
+    pub slug: String,
+    pub text: String,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    /// Starts at 1 and grows by one with each update.
+    pub version: i32,
+}
+
+/// An article that is to be created. What is `None` is made up at the moment of the call.
+#[derive(Debug, Clone)]
+pub struct NewArticle {
+    pub title: Title,
+    pub slug: Option<Slug>,
+    pub text: Text,
+    pub created_at: Option<Timestamp>,
+}
+
+/// The columns of an article that a caller wants to see. `text` may be large, so what nobody asks for is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Columns {
+    pub title: bool,
+    pub slug: bool,
+    pub text: bool,
+    pub created_at: bool,
+    pub updated_at: bool,
+    pub version: bool,
+}
+
+impl Columns {
+    pub const ALL: Self = Self {
+        title: true,
+        slug: true,
+        text: true,
+        created_at: true,
+        updated_at: true,
+        version: true,
+    };
+    /// The id, which is always read.
+    pub const ID: Self = Self {
+        title: false,
+        slug: false,
+        text: false,
+        created_at: false,
+        updated_at: false,
+        version: false,
+    };
+}
+
+/// The orders of a list. Ties are broken by id, in the same direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ArticleOrder {
+    CreatedAtAsc,
+    CreatedAtDesc,
+}
+
+/// How an article is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ArticleKey {
+    Id(ArticleId),
+    Slug(String),
+}
+
+/// 1 to 65 characters without NUL, kept as they are given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Title(String);
+
+impl Title {
+    /// Nothing is trimmed.
+    pub fn new(title: String) -> Result<Self, Violation> {
+        check_short("title", &title)?;
+        Ok(Self(title))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+/// Any text without NUL, also none. Only the limit on a request's body bounds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text(String);
+
+impl Text {
+    pub fn new(text: String) -> Result<Self, Violation> {
+        check_no_nul("text", &text)?;
+        Ok(Self(text))
+    }
+
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+fn check_short(name: &str, value: &str) -> Result<(), Violation> {
+    check_no_nul(name, value)?;
+    match value.chars().count() {
+        0 => Err(Violation(format!(
+            "{name} must have 1 to {MAX_CHARS} characters, but it is empty"
+        ))),
+        1..=MAX_CHARS => Ok(()),
+        count => Err(Violation(format!(
+            "{name} must have 1 to {MAX_CHARS} characters, but it has {count}"
+        ))),
+    }
+}
+
+/// PostgreSQL cannot keep a NUL character in a text, and both databases keep the same.
+pub fn check_no_nul(name: &str, value: &str) -> Result<(), Violation> {
+    if value.contains('\0') {
+        return Err(Violation(format!(
+            "{name} must not contain a NUL character (U+0000)"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_title_is_counted_in_characters_not_in_bytes() {
+        assert!(Title::new("😀".repeat(65)).is_ok());
+        assert_eq!(
+            Title::new("😀".repeat(66)),
+            Err(Violation(
+                "title must have 1 to 65 characters, but it has 66".to_owned()
+            ))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_title_is_kept_as_it_is_exactly_when_it_is_allowed(title in "\\PC{0,70}|[\\x00 a]{0,3}") {
+            let allowed = (1..=65).contains(&title.chars().count()) && !title.contains('\0');
+            let kept = Title::new(title.clone()).map(Title::into_string);
+            prop_assert_eq!(kept.ok(), allowed.then_some(title));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Slugs: those that are given, and those that are made from a title.
+
+use super::{MAX_CHARS, Title, check_short};
+use crate::error::Violation;
+
+/// 1 to 65 characters without NUL, unique among all articles, kept as they are given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slug(String);
+
+impl Slug {
+    /// A slug that is given is kept as it is, spaces and capitals included.
+    pub fn new(slug: String) -> Result<Self, Violation> {
+        check_short("slug", &slug)?;
+        Ok(Self(slug))
+    }
+
+    /// Lower case, transliterated to ASCII, words joined by `-`, at most 65 characters; `article` where
+    /// nothing is left of the title.
+    pub fn from_title(title: &Title) -> Self {
+        let mut slug = slug::slugify(title.as_str());
+        shorten(&mut slug, MAX_CHARS);
+        if slug.is_empty() {
+            "article".clone_into(&mut slug);
+        }
+        Self(slug)
+    }
+
+    /// The slug that is tried where this one and its forms below `number` are taken: `slug-2`, `slug-3`, …
+    /// It is cut where the number needs the room.
+    #[must_use]
+    pub fn numbered(&self, number: u32) -> Self {
+        let suffix = format!("-{number}");
+        let mut slug = self.0.clone();
+        shorten(&mut slug, MAX_CHARS - suffix.len());
+        slug.push_str(&suffix);
+        Self(slug)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+/// Cuts a slug of ASCII, and the `-` that it would then end with.
+fn shorten(slug: &mut String, chars: usize) {
+    slug.truncate(chars);
+    slug.truncate(slug.trim_end_matches('-').len());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn slug_of(title: &str) -> String {
+        Slug::from_title(&Title::new(title.to_owned()).unwrap()).into_string()
+    }
+
+    #[test]
+    fn a_slug_is_made_of_the_words_of_the_title() {
+        assert_eq!(slug_of("Été à la plage"), "ete-a-la-plage");
+        assert_eq!(slug_of("  C'est -- la VIE!  "), "c-est-la-vie");
+        assert_eq!(slug_of("影師嗎"), "ying-shi-ma");
+        assert_eq!(slug_of("😀"), "grinning");
+        assert_eq!(slug_of("!!!"), "article");
+    }
+
+    #[test]
+    fn a_number_fits_into_the_length_of_a_slug() {
+        let slug = Slug::from_title(&Title::new("a".repeat(65)).unwrap());
+        assert_eq!(slug.numbered(12).as_str(), format!("{}-12", "a".repeat(62)));
+        assert_eq!(slug_of(&format!("{} b", "a".repeat(64))), "a".repeat(64));
+    }
+
+    proptest! {
+        #[test]
+        fn a_slug_of_any_title_is_a_valid_slug_in_its_plain_form(title in "\\PC{1,65}", number in 2u32..) {
+            let slug = Slug::from_title(&Title::new(title).unwrap());
+            for slug in [slug.numbered(number), slug] {
+                prop_assert!(Slug::new(slug.as_str().to_owned()).is_ok());
+                prop_assert!(slug.as_str().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
+                prop_assert!(!slug.as_str().starts_with('-') && !slug.as_str().ends_with('-') && !slug.as_str().contains("--"));
+            }
+        }
+    }
+}

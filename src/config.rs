@@ -1,0 +1,245 @@
+//! Settings: flags and environment variables, read once at start, in one struct for each part that uses one.
+
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use humantime::parse_duration;
+
+use crate::store::postgres::connect::{ConnectOptions, StartupOptions, UrlError};
+
+/// Which database, and how many connections to it.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseSettings {
+    /// sqlite:PATH, sqlite::memory: or `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`
+    #[arg(
+        long = "database-url",
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite:broadsheet.db",
+        value_name = "URL"
+    )]
+    pub url: DatabaseUrl,
+
+    /// Connections that are opened at start and kept (PostgreSQL)
+    #[arg(
+        long = "db-min-size",
+        env = "DB_MIN_SIZE",
+        default_value_t = 1,
+        value_name = "COUNT"
+    )]
+    pub min_size: usize,
+
+    /// Connections at the most; on SQLite, readers at the most
+    #[arg(
+        long = "db-max-size",
+        env = "DB_MAX_SIZE",
+        default_value = "10",
+        value_name = "COUNT"
+    )]
+    pub max_size: NonZeroUsize,
+
+    /// Roll all writes back when the server stops: a sandbox on one connection, not for a database that others use
+    #[arg(long = "db-force-roll-back", env = "DB_FORCE_ROLL_BACK", default_value_t = false, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub force_roll_back: bool,
+
+    /// How long the server waits at start for a database that is not there yet
+    #[arg(long = "db-start-timeout", env = "DB_START_TIMEOUT", default_value = "60s", value_parser = parse_duration, value_name = "TIME")]
+    pub start_timeout: Duration,
+
+    /// How long opening a connection may take
+    #[arg(long = "db-connect-timeout", env = "DB_CONNECT_TIMEOUT", default_value = "5s", value_parser = parse_duration, value_name = "TIME")]
+    pub connect_timeout: Duration,
+
+    /// How long a request waits for a free connection
+    #[arg(long = "db-wait-timeout", env = "DB_WAIT_TIMEOUT", default_value = "3s", value_parser = parse_duration, value_name = "TIME")]
+    pub wait_timeout: Duration,
+
+    /// How long a statement may take (PostgreSQL)
+    #[arg(long = "db-statement-timeout", env = "DB_STATEMENT_TIMEOUT", default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
+    pub statement_timeout: Duration,
+
+    /// How long a statement waits for a lock (PostgreSQL)
+    #[arg(long = "db-lock-timeout", env = "DB_LOCK_TIMEOUT", default_value = "5s", value_parser = parse_duration, value_name = "TIME")]
+    pub lock_timeout: Duration,
+}
+
+impl DatabaseSettings {
+    /// The connections kept, which cannot be more than there may be.
+    pub fn min_size(&self) -> usize {
+        self.min_size.min(self.max_size.get())
+    }
+
+    /// How connections to a PostgreSQL database are opened.
+    ///
+    /// # Errors
+    /// The URL or one of its parameters is not understood.
+    pub fn connect_options(&self, url: &str) -> Result<ConnectOptions, UrlError> {
+        ConnectOptions::parse(
+            url,
+            StartupOptions {
+                application_name: "broadsheet".to_owned(),
+                connect_timeout: self.connect_timeout,
+                statement_timeout: self.statement_timeout,
+                lock_timeout: self.lock_timeout,
+                idle_in_transaction_timeout: Duration::from_secs(60),
+            },
+        )
+    }
+}
+
+/// A database, told from its URL.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    Sqlite(SqliteLocation),
+    /// The whole URL, which may hold a password.
+    Postgres(String),
+}
+
+/// Where an SQLite database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SqliteLocation {
+    File(PathBuf),
+    /// A temporary file that is removed in the end.
+    Memory,
+}
+
+/// A database URL of no known kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected sqlite:PATH, sqlite::memory:, postgres://… or postgresql://…")]
+pub struct UnknownDatabase;
+
+impl FromStr for DatabaseUrl {
+    type Err = UnknownDatabase;
+
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(url.to_owned()));
+        }
+        match url.strip_prefix("sqlite:") {
+            Some(":memory:" | "//:memory:") => Ok(Self::Sqlite(SqliteLocation::Memory)),
+            Some(path) => match path.strip_prefix("//").unwrap_or(path) {
+                "" => Err(UnknownDatabase),
+                path => Ok(Self::Sqlite(SqliteLocation::File(path.into()))),
+            },
+            None => Err(UnknownDatabase),
+        }
+    }
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(location) => f.debug_tuple("Sqlite").field(location).finish(),
+            Self::Postgres(_) => f.write_str("Postgres(…)"),
+        }
+    }
+}
+
+/// Where the server listens, and what it says of itself.
+#[derive(Debug, Clone, Args)]
+pub struct ServerSettings {
+    /// The address to listen on; 0.0.0.0 for all
+    #[arg(
+        long,
+        env = "HOST",
+        default_value = "127.0.0.1",
+        value_name = "ADDRESS"
+    )]
+    pub host: IpAddr,
+
+    /// The port to listen on; 0 for any that is free
+    #[arg(long, env = "PORT", default_value_t = 8000)]
+    pub port: u16,
+
+    /// The name of the service, on its page and in its logs
+    #[arg(
+        long,
+        env = "SERVICE_NAME",
+        default_value = "Broadsheet",
+        value_name = "NAME"
+    )]
+    pub service_name: String,
+
+    /// A sentence about the service, on its page
+    #[arg(
+        long,
+        env = "DESCRIPTION",
+        default_value = "A GraphQL API for articles",
+        value_name = "TEXT"
+    )]
+    pub description: String,
+
+    /// How long a request may take
+    #[arg(long, env = "REQUEST_TIMEOUT", default_value = "30s", value_parser = parse_duration, value_name = "TIME")]
+    pub request_timeout: Duration,
+
+    /// How long the server, told to stop, waits for what is under way
+    #[arg(long, env = "STOP_TIMEOUT", default_value = "30s", value_parser = parse_duration, value_name = "TIME")]
+    pub stop_timeout: Duration,
+
+    /// The largest body of a request, in bytes, after decompression
+    #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 2 * 1024 * 1024, value_name = "BYTES")]
+    pub max_body_bytes: usize,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Args)]
+pub struct LogSettings {
+    /// Log in detail what Broadsheet does: for development
+    #[arg(long, env = "DEBUG", default_value_t = false, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", global = true)]
+    pub debug: bool,
+
+    /// What to log, such as info, or warn,broadsheet=debug [default: info, with --debug broadsheet=debug,info]
+    #[arg(long, env = "LOG", value_name = "FILTER", global = true)]
+    pub log: Option<String>,
+
+    /// The form of the log's lines
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT", global = true)]
+    pub log_format: LogFormat,
+}
+
+/// The form of a line of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: an object a line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_told_from_its_url() {
+        let file = |path: &str| Ok(DatabaseUrl::Sqlite(SqliteLocation::File(path.into())));
+        assert_eq!("sqlite:a.db".parse(), file("a.db"));
+        assert_eq!("sqlite:///var/a.db".parse(), file("/var/a.db"));
+        assert_eq!(
+            "sqlite::memory:".parse(),
+            Ok(DatabaseUrl::Sqlite(SqliteLocation::Memory))
+        );
+        assert_eq!(
+            "postgres://h/d".parse(),
+            Ok(DatabaseUrl::Postgres("postgres://h/d".to_owned()))
+        );
+        for wrong in ["", "sqlite:", "mysql://h/d", "a.db", "postgres:h"] {
+            assert_eq!(
+                wrong.parse::<DatabaseUrl>(),
+                Err(UnknownDatabase),
+                "{wrong:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let url: DatabaseUrl = "postgres://u:secret@h/d".parse().unwrap();
+        assert_eq!(format!("{url:?}"), "Postgres(…)");
+    }
+}

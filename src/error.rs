@@ -1,0 +1,66 @@
+//! What can go wrong, by whose fault it is. `api/error.rs` turns these into GraphQL errors, in one place.
+
+use crate::clock::TimestampError;
+
+/// What can go wrong while an operation is carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An argument is of the right type but not allowed (`BAD_USER_INPUT`).
+    #[error("{message}")]
+    Invalid {
+        /// The dotted path of the argument, such as `input.title`.
+        field: String,
+        /// What would be accepted, in a sentence.
+        message: String,
+    },
+    /// The slug belongs to another article.
+    #[error("the slug {slug:?} belongs to another article")]
+    SlugTaken { field: String, slug: String },
+    /// No connection or no answer within the bounds; trying again later may help.
+    #[error("the database cannot be reached: {0}")]
+    Unavailable(#[source] Cause),
+    /// A statement took longer than it may.
+    #[error("the database took too long: {0}")]
+    Timeout(#[source] Cause),
+    /// Anything that is our own fault. The cause is for the log, never for the client.
+    #[error("internal error: {0}")]
+    Internal(#[source] Cause),
+}
+
+/// The cause of an error that is not the client's.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// The result of everything that reaches the store.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An argument, at `field`, is not allowed; `message` says what would be.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid {
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+
+    /// Something that only a fault of ours can bring about.
+    pub fn internal(cause: impl Into<Cause>) -> Self {
+        Self::Internal(cause.into())
+    }
+}
+
+/// Why a value is not allowed, wherever it was given. [`Violation::at`] says where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation(pub String);
+
+impl Violation {
+    /// The error for a client that gave the value in `field`.
+    pub fn at(self, field: impl Into<String>) -> Error {
+        Error::invalid(field, self.0)
+    }
+}
+
+impl From<TimestampError> for Violation {
+    fn from(error: TimestampError) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -1,0 +1,269 @@
+//! Where articles are kept: one [`Store`] over SQLite or PostgreSQL.
+//!
+//! The methods of the store stand in `store/articles.rs` (reads) and `store/writes.rs`. They say each statement
+//! once; what only one database does stands in `store/sqlite.rs` or `store/postgres.rs`. Nothing outside this
+//! folder names Diesel.
+
+mod articles;
+mod connection;
+mod dialect;
+mod migrations;
+pub mod postgres;
+mod schema;
+mod select;
+mod sqlite;
+mod types;
+mod writes;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool::managed::PoolError;
+use diesel::QueryDsl as _;
+use diesel::result::Error as DieselError;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use self::connection::{Work, run};
+pub use self::migrations::{Migrate, MigrationError, MigrationStatus};
+use self::postgres::Postgres;
+use self::sqlite::Sqlite;
+use crate::clock::Clock;
+use crate::config::{DatabaseSettings, DatabaseUrl};
+use crate::error::{Cause, Error, Result};
+
+/// The articles and the connections to them. Clones share both.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    database: Database,
+    clock: Clock,
+    /// The work under way, which [`Store::close`] waits for.
+    tasks: TaskTracker,
+}
+
+enum Database {
+    Postgres(Postgres),
+    Sqlite(Sqlite),
+}
+
+/// What a piece of work needs around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// Statements that read, each for itself.
+    Read,
+    /// Statements that read, all of the same state.
+    Snapshot,
+    /// Statements that write, each of which may be a transaction of its own.
+    Write,
+    /// Statements that are all carried out or none.
+    Transaction,
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Url(#[from] postgres::connect::UrlError),
+    #[error("cannot connect to the database: {}", chain(&**.0))]
+    Connect(#[source] Cause),
+    #[error(transparent)]
+    Migrate(#[from] MigrationError),
+}
+
+impl OpenError {
+    fn connect(error: impl Into<Cause>) -> Self {
+        Self::Connect(error.into())
+    }
+}
+
+impl From<diesel::ConnectionError> for OpenError {
+    fn from(error: diesel::ConnectionError) -> Self {
+        Self::connect(error)
+    }
+}
+
+impl From<DieselError> for OpenError {
+    fn from(error: DieselError) -> Self {
+        Self::connect(error)
+    }
+}
+
+impl Store {
+    /// Connects, waits for a database that is not there yet with growing pauses (up to
+    /// [`DatabaseSettings::start_timeout`]), and applies pending migrations where `migrate` says so.
+    ///
+    /// # Errors
+    /// The URL is not understood, the database was not there in time, a migration failed, or the database is newer
+    /// than this binary.
+    pub async fn open(
+        settings: &DatabaseSettings,
+        clock: Clock,
+        migrate: bool,
+    ) -> Result<Self, OpenError> {
+        let store = Self(Arc::new(Inner {
+            database: patiently(settings.start_timeout, || Database::open(settings, migrate))
+                .await?,
+            clock,
+            tasks: TaskTracker::new(),
+        }));
+        match store.migration_status().await {
+            Ok(status) if !status.unknown.is_empty() => {
+                store.close().await;
+                Err(MigrationError::NewerDatabase(status.unknown).into())
+            }
+            // Without its table of migrations the database is not ready, which is said when that is asked.
+            _ => Ok(store),
+        }
+    }
+
+    /// What it is connected to, as a URL without a password.
+    pub fn describe(&self) -> String {
+        match &self.0.database {
+            Database::Postgres(postgres) => postgres.describe(),
+            Database::Sqlite(sqlite) => sqlite.describe(),
+        }
+    }
+
+    /// Which migrations the database has, which is also the question whether it answers.
+    ///
+    /// # Errors
+    /// The database does not answer, or has never been migrated.
+    pub async fn migration_status(&self) -> Result<MigrationStatus> {
+        use self::schema::migration;
+        let applied = self
+            .run(Access::Read, |connection| {
+                Box::pin(async move {
+                    Ok(run!(connection, |c| migration::table
+                        .select(migration::version)
+                        .load(c))?)
+                })
+            })
+            .await?;
+        let known = match &self.0.database {
+            Database::Postgres(_) => migrations::known::<diesel::pg::Pg>(&migrations::POSTGRES),
+            Database::Sqlite(_) => migrations::known::<diesel::sqlite::Sqlite>(&migrations::SQLITE),
+        };
+        Ok(MigrationStatus::compare(
+            &known.map_err(Error::Internal)?,
+            applied,
+        ))
+    }
+
+    /// Waits for the writes under way, then closes the connections.
+    pub async fn close(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        match &self.0.database {
+            Database::Postgres(postgres) => postgres.close().await,
+            Database::Sqlite(sqlite) => sqlite.close().await,
+        }
+    }
+
+    /// Runs work on a connection, in a task of its own.
+    ///
+    /// Nobody may be waiting any more: a client that hangs up drops the caller's future, and a transaction dropped
+    /// half-way would keep the only writer locked, or leave a connection in the middle of an answer.
+    async fn run<T: Send + 'static>(
+        &self,
+        access: Access,
+        work: impl for<'a, 'c> FnOnce(
+            &'a mut connection::Connection<'c>,
+        ) -> futures_util::future::BoxFuture<'a, Result<T>>
+        + Send
+        + 'static,
+    ) -> Result<T> {
+        let inner = Arc::clone(&self.0);
+        let task = self.0.tasks.spawn(async move {
+            let work: Work<T> = Box::new(work);
+            match &inner.database {
+                Database::Postgres(postgres) => postgres.run(access, work).await,
+                Database::Sqlite(sqlite) => sqlite.run(access, work).await,
+            }
+        });
+        task.await.map_err(Error::internal)?
+    }
+}
+
+impl Database {
+    async fn open(settings: &DatabaseSettings, migrate: bool) -> Result<Self, OpenError> {
+        Ok(match &settings.url {
+            DatabaseUrl::Postgres(url) => {
+                let options = settings.connect_options(url)?;
+                Self::Postgres(Postgres::open(&options, settings, migrate).await?)
+            }
+            DatabaseUrl::Sqlite(location) => {
+                Self::Sqlite(Sqlite::open(location, settings, migrate).await?)
+            }
+        })
+    }
+}
+
+/// Applies or reverts the migrations of a database, or says which it has.
+///
+/// # Errors
+/// As [`Store::open`]; it does not wait for a database that is not there.
+pub async fn migrate(
+    settings: &DatabaseSettings,
+    action: Migrate,
+) -> Result<MigrationStatus, OpenError> {
+    match &settings.url {
+        DatabaseUrl::Postgres(url) => {
+            postgres::migrate(&settings.connect_options(url)?, action).await
+        }
+        DatabaseUrl::Sqlite(location) => sqlite::migrate(location, action).await,
+    }
+}
+
+/// Tries until it succeeds, fails for good, or the time is over.
+async fn patiently<T, F>(patience: Duration, attempt: impl Fn() -> F) -> Result<T, OpenError>
+where
+    F: Future<Output = Result<T, OpenError>>,
+{
+    const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+    let deadline = Instant::now() + patience;
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match attempt().await {
+            Err(error @ OpenError::Connect(_)) if Instant::now() + pause < deadline => {
+                tracing::warn!(%error, retry_in = ?pause, "waiting for the database");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
+/// An error and all its causes, in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Many errors repeat their cause in their own text.
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+impl From<DieselError> for Error {
+    fn from(error: DieselError) -> Self {
+        if postgres::timed_out(&error) {
+            Self::Timeout(error.into())
+        } else if postgres::is_unreachable(&error) || sqlite::is_busy(&error) {
+            Self::Unavailable(error.into())
+        } else {
+            Self::Internal(error.into())
+        }
+    }
+}
+
+fn from_pool<E: std::error::Error + Send + Sync + 'static>(error: PoolError<E>) -> Error {
+    Error::Unavailable(error.into())
+}

@@ -1,0 +1,51 @@
+//! A connection to either database, and how one piece of code runs on both.
+//!
+//! A Diesel statement names no database until it meets a connection, so [`run!`] spells it once and executes it on
+//! whichever connection there is. On PostgreSQL that is a diesel-async connection and the statement is awaited. On
+//! SQLite the whole piece of work runs on a thread for blocking work, where statements never wait: its future is
+//! ready at the first poll, and a transaction of many statements costs one hop between threads.
+
+use diesel::SqliteConnection;
+use diesel_async::AsyncPgConnection;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use crate::error::{Error, Result};
+
+/// What work on the database runs on.
+pub(crate) enum Connection<'c> {
+    Postgres(&'c mut AsyncPgConnection),
+    Sqlite(&'c mut SqliteConnection),
+}
+
+/// A piece of work on one connection.
+pub(crate) type Work<T> =
+    Box<dyn for<'a, 'c> FnOnce(&'a mut Connection<'c>) -> BoxFuture<'a, Result<T>> + Send>;
+
+/// Runs `work` to its end on this thread. It may await statements on the connection, and nothing else.
+pub(crate) fn run_on_sqlite<T>(connection: &mut SqliteConnection, work: Work<T>) -> Result<T> {
+    work(&mut Connection::Sqlite(connection))
+        .now_or_never()
+        .unwrap_or_else(|| Err(Error::internal("work on SQLite awaited something else")))
+}
+
+/// Executes a statement on either database: `run!(connection, |c| statement.load(c))`.
+///
+/// The expression is compiled once for each. Statements that are equal on both need no more than this.
+macro_rules! run {
+    ($connection:expr, |$c:ident| $statement:expr) => {
+        match $connection {
+            $crate::store::connection::Connection::Postgres($c) => {
+                use diesel_async::RunQueryDsl as _;
+                let $c = &mut **$c;
+                $statement.await
+            }
+            $crate::store::connection::Connection::Sqlite($c) => {
+                use diesel::RunQueryDsl as _;
+                let $c = &mut **$c;
+                $statement
+            }
+        }
+    };
+}
+pub(crate) use run;
