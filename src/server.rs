@@ -1,0 +1,3 @@
+//! HTTP: what the server answers, and at which address.
+
+pub mod graphiql;
