@@ -20,7 +20,7 @@ use flate2::{Compression, GzBuilder};
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const SWITCH: &str = "BROADSHEET_UI";
-const NPM_TIMEOUT: Duration = Duration::from_secs(120);
+const NPM_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Our own files.
 const SOURCES: [&str; 10] = [

@@ -5,13 +5,14 @@
 const endpoint = new URL(location.pathname, location.href).href;
 const socketEndpoint = endpoint.replace(/^http/, "ws");
 
+// The first has no variables: of its first tab GraphiQL takes the operation only.
 const examples = [
   {
     name: "NewestArticles",
     title: "Newest articles",
     query: `# The newest articles first.
-query NewestArticles($limit: Int! = 10) {
-  articles(limit: $limit, orderBy: CREATED_AT_DESC) {
+query NewestArticles {
+  articles(limit: 10, orderBy: CREATED_AT_DESC) {
     id
     title
     slug
@@ -19,7 +20,7 @@ query NewestArticles($limit: Int! = 10) {
   }
 }
 `,
-    variables: '{\n  "limit": 10\n}',
+    variables: "",
   },
   {
     name: "CreateArticle",

@@ -18,6 +18,7 @@ ReactDOM.createRoot(document.getElementById("graphiql")).render(
   React.createElement(GraphiQL, {
     fetcher,
     defaultTabs,
+    defaultQuery: "# A new operation: Ctrl-Space completes, Ctrl-Enter runs.\n",
     defaultEditorToolsVisibility: "variables",
     isHeadersEditorEnabled: true,
     // The first choice only; the settings dialog turns it off and remembers that.
