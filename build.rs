@@ -1,0 +1,249 @@
+//! Embeds the pages that a browser gets at `GET /graphql`: our own plain one always, `GraphiQL` where its files can be had.
+//!
+//! They come from npm: from `ui/node_modules` where somebody ran `npm ci` there, or else from an `npm ci` of this
+//! script's own, with no install scripts, bounded in time, and in `OUT_DIR` only. Nothing of them is committed.
+//! `BROADSHEET_UI=plain` never runs npm; `BROADSHEET_UI=graphiql` fails the build rather than go without.
+
+use std::env;
+use std::error::Error;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use flate2::{Compression, GzBuilder};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const SWITCH: &str = "BROADSHEET_UI";
+const NPM_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Our own files.
+const SOURCES: [&str; 10] = [
+    ".npmrc",
+    "examples.js",
+    "graphiql.css",
+    "graphiql.html",
+    "graphiql.js",
+    "package-lock.json",
+    "package.json",
+    "plain.css",
+    "plain.html",
+    "plain.js",
+];
+
+/// What `GraphiQL` needs of the npm packages: the name it is served by, and where it lies in `node_modules`.
+const VENDORED: [(&str, &str); 6] = [
+    ("graphiql.min.js", "graphiql/graphiql.min.js"),
+    ("graphiql.min.css", "graphiql/graphiql.min.css"),
+    ("graphiql-license.txt", "graphiql/LICENSE"),
+    (
+        "react.production.min.js",
+        "react/umd/react.production.min.js",
+    ),
+    (
+        "react-dom.production.min.js",
+        "react-dom/umd/react-dom.production.min.js",
+    ),
+    ("react-license.txt", "react/LICENSE"),
+];
+
+fn main() -> Result<()> {
+    println!("cargo::rerun-if-env-changed={SWITCH}");
+    for name in SOURCES {
+        println!("cargo::rerun-if-changed=ui/{name}");
+    }
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?).join("ui");
+    fs::create_dir_all(&out)?;
+
+    let switch = env::var_os(SWITCH).unwrap_or_default();
+    let vendor = match switch.to_str() {
+        Some("plain") => None,
+        Some("graphiql") => Some(vendor(&out).map_err(|why| format!("no GraphiQL: {why}"))?),
+        Some("") => vendor(&out)
+            .inspect_err(|why| {
+                println!(
+                    "cargo::warning=GET /graphql serves the plain page, not GraphiQL: {why} \
+                     ({SWITCH}=plain silences this, `touch ui/package.json` tries again)"
+                );
+            })
+            .ok(),
+        _ => return Err(format!("{SWITCH} is `plain`, `graphiql` or not set").into()),
+    };
+
+    let mut code = String::new();
+    let plain =
+        ["plain.css", "examples.js", "plain.js"].map(|name| (name, Path::new("ui").join(name)));
+    writeln!(
+        code,
+        "pub(super) static PLAIN: Page = {};",
+        page("plain.html", &plain, &out)?
+    )?;
+    let graphiql = match vendor {
+        Some(vendor) => {
+            let ours = ["graphiql.css", "examples.js", "graphiql.js"]
+                .map(|name| (name, Path::new("ui").join(name)));
+            let theirs = VENDORED.map(|(name, _)| (name, vendor.join(name)));
+            let all: Vec<_> = ours.into_iter().chain(theirs).collect();
+            format!("Some({})", page("graphiql.html", &all, &out)?)
+        }
+        None => "None".to_owned(),
+    };
+    writeln!(
+        code,
+        "pub(super) static GRAPHIQL: Option<Page> = {graphiql};"
+    )?;
+    fs::write(out.join("embedded.rs"), code)?;
+    Ok(())
+}
+
+/// The Rust expression of a page whose `{{name}}`s became the addresses of its files.
+fn page(html_name: &str, files: &[(&str, PathBuf)], out: &Path) -> Result<String> {
+    let mut html = fs::read_to_string(Path::new("ui").join(html_name))?;
+    let mut assets = String::new();
+    for (name, path) in files {
+        let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let hash = content_hash(&bytes);
+        let compressed = File::create(out.join(format!("{name}.gz")))?;
+        // No time stamp and no name inside, so that equal files give equal binaries.
+        let mut gzip = GzBuilder::new()
+            .mtime(0)
+            .write(compressed, Compression::best());
+        gzip.write_all(&bytes)?;
+        gzip.finish()?;
+
+        html = html.replace(
+            &format!("{{{{{name}}}}}"),
+            &format!("graphiql/{hash}/{name}"),
+        );
+        write!(
+            assets,
+            "Asset {{ name: {name:?}, hash: {hash:?}, content_type: {:?}, \
+             gzip: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/ui/{name}.gz\")) }}, ",
+            content_type(name)?,
+        )?;
+    }
+    if html.contains("{{") {
+        return Err(format!("ui/{html_name} names a file that is not embedded").into());
+    }
+    Ok(format!("Page {{ html: {html:?}, assets: &[{assets}] }}"))
+}
+
+fn content_type(name: &str) -> Result<&'static str> {
+    match Path::new(name).extension().and_then(OsStr::to_str) {
+        Some("js") => Ok("text/javascript; charset=utf-8"),
+        Some("css") => Ok("text/css; charset=utf-8"),
+        Some("txt") => Ok("text/plain; charset=utf-8"),
+        _ => Err(format!("{name} has no known content type").into()),
+    }
+}
+
+/// FNV-1a in 128 bits: the standard library's hasher may change from one Rust to the next, and nobody here means ill.
+fn content_hash(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(
+        0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128,
+        |hash, byte| {
+            (hash ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+        },
+    );
+    format!("{hash:032x}")
+}
+
+/// A directory that holds every file of [`VENDORED`] under the name it is served by.
+fn vendor(out: &Path) -> Result<PathBuf> {
+    let vendor = out.join("vendor");
+    let installed = Path::new("ui/node_modules");
+    if VENDORED
+        .iter()
+        .all(|(_, path)| installed.join(path).is_file())
+    {
+        for (_, path) in VENDORED {
+            println!("cargo::rerun-if-changed=ui/node_modules/{path}");
+        }
+        collect(installed, &vendor)?;
+        return Ok(vendor);
+    }
+
+    // What an earlier run of this script brought serves until the lock file changes.
+    let lock = fs::read("ui/package-lock.json")?;
+    let stamp = vendor.join("package-lock.json");
+    if fs::read(&stamp).is_ok_and(|stamped| stamped == lock) {
+        return Ok(vendor);
+    }
+    let work = out.join("npm");
+    remove(&work)?;
+    fs::create_dir_all(&work)?;
+    for name in ["package.json", "package-lock.json", ".npmrc"] {
+        fs::copy(Path::new("ui").join(name), work.join(name))?;
+    }
+    npm_ci(&work)?;
+    collect(&work.join("node_modules"), &vendor)?;
+    // Six files of about sixty megabytes are needed.
+    remove(&work)?;
+    fs::write(stamp, lock)?;
+    Ok(vendor)
+}
+
+fn collect(node_modules: &Path, vendor: &Path) -> Result<()> {
+    remove(vendor)?;
+    fs::create_dir_all(vendor)?;
+    for (name, path) in VENDORED {
+        let bytes =
+            fs::read(node_modules.join(path)).map_err(|error| format!("{path}: {error}"))?;
+        fs::write(vendor.join(name), bytes)?;
+    }
+    Ok(())
+}
+
+fn npm_ci(directory: &Path) -> Result<()> {
+    let log = directory.join("npm.log");
+    let output = File::create(&log)?;
+    let mut child = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" })
+        .args([
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        ])
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output)
+        .spawn()
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => "npm is not on the PATH".to_owned(),
+            _ => format!("npm did not start: {error}"),
+        })?;
+    let began = Instant::now();
+    loop {
+        match child.try_wait()? {
+            Some(status) if status.success() => return Ok(()),
+            Some(_) => {
+                let said = fs::read_to_string(&log).unwrap_or_default();
+                let first = said
+                    .lines()
+                    .find(|line| line.contains("error"))
+                    .unwrap_or("it did not say why");
+                return Err(format!("`npm ci` failed: {first}; see {}", log.display()).into());
+            }
+            None if began.elapsed() > NPM_TIMEOUT => {
+                child.kill()?;
+                child.wait()?;
+                return Err(format!("`npm ci` took more than {} s", NPM_TIMEOUT.as_secs()).into());
+            }
+            None => sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
+fn remove(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,20 @@
+//! The program: one command, to its end.
+
+use std::process::ExitCode;
+
+use broadsheet::cli::Cli;
+
+fn main() -> ExitCode {
+    // Before there is any other thread: reading `.env` changes the environment.
+    let cli = Cli::read();
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime.block_on(cli.run()),
+        Err(error) => {
+            eprintln!("broadsheet: the runtime could not be started: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! HTTP: the routes and the layers in their order, start and graceful stop.
+
+mod articles;
+mod graphiql;
+mod graphql;
+mod health;
+mod request_id;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::api::{self, Api};
+use crate::clock::Clock;
+use crate::config::{DatabaseSettings, ServerSettings};
+use crate::store::{OpenError, Store};
+
+/// Why the server could not be started, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, #[source] std::io::Error),
+    #[error("the server failed: {0}")]
+    Serve(#[source] std::io::Error),
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+struct App {
+    api: Api,
+    store: Store,
+}
+
+/// Connects to the database, serves until SIGTERM or Ctrl-C, finishes what is under way, and disconnects.
+///
+/// # Errors
+/// The database or the address cannot be had.
+pub async fn serve(
+    settings: &ServerSettings,
+    database: &DatabaseSettings,
+    migrate: bool,
+) -> Result<(), ServeError> {
+    let stop = stop_signal();
+    let store = tokio::select! {
+        store = Store::open(database, Clock::system(), migrate) => store?,
+        () = stop.cancelled() => return Ok(()),
+    };
+    tracing::info!(
+        database = store.describe(),
+        force_roll_back = database.force_roll_back,
+        "connected"
+    );
+    let address = SocketAddr::new(settings.host, settings.port);
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| ServeError::Listen(address, error))?;
+    run(listener, settings, store, stop).await
+}
+
+/// Serves on `listener` until `stop` is cancelled; then finishes what is under way, within
+/// [`ServerSettings::stop_timeout`], and closes the store.
+///
+/// # Errors
+/// The listener fails.
+pub async fn run(
+    listener: TcpListener,
+    settings: &ServerSettings,
+    store: Store,
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
+    let address = listener.local_addr().map_err(ServeError::Serve)?;
+    tracing::info!(
+        service = settings.service_name,
+        "listening on http://{address}"
+    );
+    let app = routes(settings, store.clone());
+    let served = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let out_of_time = async {
+        stop.cancelled().await;
+        tracing::info!("stopping: finishing what is under way");
+        tokio::time::sleep(settings.stop_timeout).await;
+    };
+    let served = tokio::select! {
+        served = served => served.map_err(ServeError::Serve),
+        () = out_of_time => {
+            tracing::warn!("stopping although requests are still under way");
+            Ok(())
+        }
+    };
+    let database = store.describe();
+    match tokio::time::timeout(settings.stop_timeout, store.close()).await {
+        Ok(()) => tracing::info!(database, "disconnected"),
+        Err(_) => tracing::warn!(database, "disconnected although writes were under way"),
+    }
+    served
+}
+
+/// Everything that is served.
+fn routes(settings: &ServerSettings, store: Store) -> Router {
+    let app = App {
+        api: Api::new(store.clone()),
+        store,
+    };
+    let bounded = Router::new()
+        .route("/graphql", get(graphql::page).post(graphql::post))
+        .route("/schema.graphql", get(schema))
+        .route("/health/live", get(async || "alive\n"))
+        .route("/health/ready", get(health::ready))
+        .layer(axum::middleware::from_fn_with_state(
+            settings.request_timeout,
+            time_limit,
+        ));
+    Router::new()
+        .route("/", get(async || Redirect::temporary("/graphql")))
+        // A million articles take longer than a request may; a slow reader holds nothing.
+        .route("/api/v1/articles/", get(articles::all))
+        .merge(bounded)
+        .merge(graphiql::routes())
+        .layer(DefaultBodyLimit::max(settings.max_body_bytes))
+        .layer(CatchPanicLayer::new())
+        .layer(axum::middleware::from_fn(request_id::layer))
+        .with_state(app)
+}
+
+async fn schema() -> Response {
+    (
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+        api::sdl(),
+    )
+        .into_response()
+}
+
+/// Gives up on a request after its time. A write that has begun is finished all the same.
+async fn time_limit(
+    axum::extract::State(limit): axum::extract::State<Duration>,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => graphql::refusal(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "TIMEOUT",
+            "the request took too long",
+        ),
+    }
+}
+
+/// Cancelled at the first SIGTERM or Ctrl-C.
+fn stop_signal() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        let interrupt = tokio::signal::ctrl_c();
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            match signal(SignalKind::terminate()) {
+                Ok(mut terminate) => tokio::select! {
+                    _ = interrupt => {}
+                    _ = terminate.recv() => {}
+                },
+                Err(_) => drop(interrupt.await),
+            }
+        }
+        #[cfg(not(unix))]
+        drop(interrupt.await);
+        token.cancel();
+    });
+    stop
+}

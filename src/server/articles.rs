@@ -1,0 +1,78 @@
+//! `GET /api/v1/articles/`: every article, newest first, as a JSON array that is streamed.
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use serde::Serialize;
+
+use super::App;
+use crate::article::Article;
+use crate::error::{Error, Result};
+
+/// An article as this endpoint shows it.
+#[derive(Serialize)]
+struct Item<'a> {
+    id: String,
+    title: &'a str,
+    slug: &'a str,
+    text: &'a str,
+    created_at: String,
+}
+
+/// Answers all articles. Where that fails half-way the connection is cut off, so that nobody takes a part for all.
+pub(super) async fn all(State(app): State<App>) -> Response {
+    let mut batches = Box::pin(app.store.all_articles());
+    // What fails before the first byte can still be answered in full.
+    let first = match batches.try_next().await {
+        Ok(first) => first,
+        Err(error) => return refuse(&error),
+    };
+    let batches = stream::iter(first.map(Ok)).chain(batches);
+    let body = json_array(batches).inspect_err(|error| {
+        tracing::error!(%error, "the list of all articles was cut off");
+    });
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    (json, Body::from_stream(body)).into_response()
+}
+
+fn refuse(error: &Error) -> Response {
+    tracing::error!(%error, "the articles could not be read");
+    match error {
+        Error::Unavailable(_) | Error::Timeout(_) => super::graphql::refusal(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "UNAVAILABLE",
+            "the database cannot be reached at the moment",
+        ),
+        _ => super::graphql::refusal(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL",
+            "something went wrong on our side",
+        ),
+    }
+}
+
+fn json_array(
+    batches: impl Stream<Item = Result<Vec<Article>>>,
+) -> impl Stream<Item = Result<Bytes>> {
+    let opening = stream::once(async { Ok(Bytes::from_static(b"[")) });
+    let closing = stream::once(async { Ok(Bytes::from_static(b"]\n")) });
+    let mut separator: &[u8] = b"";
+    let items = batches.map(move |batch| {
+        let mut bytes = Vec::new();
+        for article in batch? {
+            bytes.extend_from_slice(std::mem::replace(&mut separator, b","));
+            let item = Item {
+                id: article.id.to_string(),
+                title: &article.title,
+                slug: &article.slug,
+                text: &article.text,
+                created_at: article.created_at.to_string(),
+            };
+            serde_json::to_writer(&mut bytes, &item).map_err(Error::internal)?;
+        }
+        Ok(Bytes::from(bytes))
+    });
+    opening.chain(items).chain(closing)
+}

@@ -1,0 +1,471 @@
+//! The page that a browser gets at `GET /graphql`, and the files it is made of.
+//!
+//! The build embeds them (`build.rs`): `GraphiQL` where npm was there, else a plain page of our own. Nothing is
+//! fetched from elsewhere, and the Content-Security-Policy holds the browser to that. Each file is kept once, in
+//! gzip, and its address carries a hash of its content, so that caches may keep it for ever.
+
+use std::io::Read as _;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse as _, Response};
+use axum::routing::get;
+use flate2::read::GzDecoder;
+
+/// A page and every file that it fetches.
+struct Page {
+    html: &'static str,
+    assets: &'static [Asset],
+}
+
+struct Asset {
+    name: &'static str,
+    /// Of the content as it is before compression.
+    hash: &'static str,
+    content_type: &'static str,
+    gzip: &'static [u8],
+}
+
+mod embedded {
+    use super::{Asset, Page};
+
+    include!(concat!(env!("OUT_DIR"), "/ui/embedded.rs"));
+}
+
+/// `GraphiQL` and the libraries in it write style elements and attributes, which cannot be helped. Scripts come
+/// from files alone. `'self'` covers the WebSocket of the same host.
+const GRAPHIQL_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; \
+     connect-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+);
+
+const PLAIN_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
+     frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+);
+
+/// The files of the pages, at `/graphiql/{hash}/{name}`.
+pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new().route("/graphiql/{hash}/{name}", get(serve))
+}
+
+/// The answer to `GET /graphql` for a caller that accepts `text/html`.
+///
+/// `GraphiQL` where the build had npm, the plain page where it had not. Its addresses are relative, so that the
+/// server may stand behind a path of a proxy's.
+pub fn page() -> Response {
+    embedded::GRAPHIQL.as_ref().map_or_else(
+        || show(&embedded::PLAIN, PLAIN_POLICY),
+        |page| show(page, GRAPHIQL_POLICY),
+    )
+}
+
+fn show(page: &Page, policy: HeaderValue) -> Response {
+    let headers = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        ),
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
+    ];
+    (headers, Html(page.html)).into_response()
+}
+
+async fn serve(Path((hash, name)): Path<(String, String)>, request: HeaderMap) -> Response {
+    let pages = [Some(&embedded::PLAIN), embedded::GRAPHIQL.as_ref()];
+    let found = pages
+        .into_iter()
+        .flatten()
+        .flat_map(|page| page.assets)
+        .find(|file| file.hash == hash && file.name == name);
+    match found {
+        Some(asset) => asset.answer(&request),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+impl Asset {
+    fn answer(&self, request: &HeaderMap) -> Response {
+        let gzip = accepts_gzip(request);
+        // A strong tag names one sequence of bytes, so each encoding has its own.
+        let etag = if gzip {
+            format!("\"{}-gzip\"", self.hash)
+        } else {
+            format!("\"{}\"", self.hash)
+        };
+        let shared = [
+            (header::ETAG, etag.as_str()),
+            (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+            (header::VARY, "accept-encoding"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ];
+        if matches_etag(request, &etag) {
+            return (StatusCode::NOT_MODIFIED, shared).into_response();
+        }
+        let content_type = [(header::CONTENT_TYPE, self.content_type)];
+        if gzip {
+            return (
+                shared,
+                content_type,
+                [(header::CONTENT_ENCODING, "gzip")],
+                self.gzip,
+            )
+                .into_response();
+        }
+        match self.inflate() {
+            Ok(bytes) => (shared, content_type, bytes).into_response(),
+            Err(error) => {
+                tracing::error!(asset = self.name, %error, "an embedded file is damaged");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+
+    fn inflate(&self) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        GzDecoder::new(self.gzip).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// Whether `Accept-Encoding` allows gzip (RFC 9110, section 12.5.3): by its name, or else by `*`.
+fn accepts_gzip(request: &HeaderMap) -> bool {
+    let mut by_star = false;
+    for item in list(request, header::ACCEPT_ENCODING) {
+        let (coding, weight) = item.split_once(';').unwrap_or((item, ""));
+        let allowed = weight
+            .trim()
+            .strip_prefix("q=")
+            .is_none_or(|q| q.trim().parse::<f32>().is_ok_and(|q| q > 0.0));
+        match coding.trim().to_ascii_lowercase().as_str() {
+            "gzip" | "x-gzip" => return allowed,
+            "*" => by_star = allowed,
+            _ => {}
+        }
+    }
+    by_star
+}
+
+/// Whether `If-None-Match` names this tag; the comparison is the weak one (RFC 9110, section 13.1.2).
+fn matches_etag(request: &HeaderMap, etag: &str) -> bool {
+    list(request, header::IF_NONE_MATCH)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+/// The items of a header that is a list, over all its lines.
+fn list(request: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    let lines = request
+        .get_all(name)
+        .into_iter()
+        .filter_map(|line| line.to_str().ok());
+    lines
+        .flat_map(|line| line.split(','))
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+
+    use super::*;
+
+    fn pages() -> impl Iterator<Item = &'static Page> {
+        [Some(&embedded::PLAIN), embedded::GRAPHIQL.as_ref()]
+            .into_iter()
+            .flatten()
+    }
+
+    fn plain_script() -> &'static Asset {
+        embedded::PLAIN
+            .assets
+            .iter()
+            .find(|asset| asset.name == "plain.js")
+            .unwrap()
+    }
+
+    /// What a browser is told to fetch: each `src` and `href` of the page.
+    fn fetched(html: &str) -> Vec<&str> {
+        let values = |attribute| {
+            html.split(attribute)
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next())
+        };
+        values(" src=\"").chain(values(" href=\"")).collect()
+    }
+
+    /// Sends one request to the routes as a server on the loopback would get it, with these headers.
+    async fn get(path: &str, headers: &[(header::HeaderName, &str)]) -> reqwest::Response {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async { axum::serve(listener, routes()).await });
+        let request = reqwest::Client::new().get(format!("http://{address}{path}"));
+        let request = headers.iter().fold(request, |request, (name, value)| {
+            request.header(name, *value)
+        });
+        request.send().await.unwrap()
+    }
+
+    fn head(response: &reqwest::Response) -> String {
+        let shown = [
+            header::ETAG,
+            header::CACHE_CONTROL,
+            header::CONTENT_TYPE,
+            header::CONTENT_ENCODING,
+            header::VARY,
+            header::X_CONTENT_TYPE_OPTIONS,
+        ];
+        let value = |name| {
+            response
+                .headers()
+                .get(name)
+                .map_or("-", |value| value.to_str().unwrap())
+        };
+        let lines: Vec<_> = shown
+            .iter()
+            .map(|name| format!("{name}: {}", value(name)))
+            .collect();
+        format!("{}\n{}", response.status().as_u16(), lines.join("\n"))
+            .replace(plain_script().hash, "HASH")
+    }
+
+    fn path_of(asset: &Asset) -> String {
+        format!("/graphiql/{}/{}", asset.hash, asset.name)
+    }
+
+    #[tokio::test]
+    async fn the_page_is_html_that_is_asked_for_again_each_time_under_a_strict_policy() {
+        let response = page();
+        assert_eq!(response.status(), StatusCode::OK);
+        let (html, policy) = match &embedded::GRAPHIQL {
+            Some(page) => (page.html, GRAPHIQL_POLICY),
+            None => (embedded::PLAIN.html, PLAIN_POLICY),
+        };
+        let headers = response.headers();
+        assert_eq!(headers[header::CONTENT_TYPE], "text/html; charset=utf-8");
+        assert_eq!(headers[header::CACHE_CONTROL], "no-cache");
+        assert_eq!(headers[header::CONTENT_SECURITY_POLICY], policy);
+        assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
+        assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(
+            to_bytes(response.into_body(), usize::MAX).await.unwrap(),
+            html
+        );
+    }
+
+    #[test]
+    fn no_policy_names_another_host_or_allows_inline_scripts() {
+        for policy in [GRAPHIQL_POLICY, PLAIN_POLICY] {
+            for directive in policy.to_str().unwrap().split("; ") {
+                let mut words = directive.split(' ');
+                let name = words.next().unwrap();
+                for source in words {
+                    let inline = name == "style-src"
+                        && source == "'unsafe-inline'"
+                        && policy == GRAPHIQL_POLICY;
+                    assert!(
+                        ["'self'", "'none'", "data:"].contains(&source) || inline,
+                        "{directive}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_fetches_only_files_of_this_server_and_they_are_there() {
+        for page in pages() {
+            let fetched = fetched(page.html);
+            for asset in page.assets {
+                assert!(
+                    fetched.contains(&&path_of(asset)[1..]),
+                    "{} is not on the page",
+                    asset.name
+                );
+            }
+            for address in fetched
+                .iter()
+                .filter(|address| !["data:,", "schema.graphql"].contains(address))
+            {
+                let response = get(&format!("/{address}"), &[]).await;
+                assert_eq!(response.status(), 200, "{address}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_page_holds_an_inline_script_style_or_handler() {
+        for page in pages() {
+            for script in page.html.split("<script").skip(1) {
+                assert!(
+                    script.starts_with(" defer src=\"graphiql/") && script.contains("></script>"),
+                    "{script}"
+                );
+            }
+            for forbidden in [
+                "<style",
+                " style=",
+                " onclick",
+                " onload",
+                " onerror",
+                "javascript:",
+                "<base",
+            ] {
+                assert!(!page.html.contains(forbidden), "{forbidden}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_style_sheet_fetches_anything_and_our_scripts_name_no_other_host() {
+        for asset in pages().flat_map(|page| page.assets) {
+            let text = String::from_utf8(asset.inflate().unwrap()).unwrap();
+            if asset.content_type.starts_with("text/css") {
+                assert!(!text.contains("@import"), "{}", asset.name);
+                for target in text.split("url(").skip(1) {
+                    let target = target.trim_start_matches(['"', '\'']);
+                    let shown: String = target.chars().take(60).collect();
+                    assert!(
+                        target.starts_with("data:") || target.starts_with('#'),
+                        "{}: {shown}",
+                        asset.name
+                    );
+                }
+            }
+            if [
+                "examples.js",
+                "plain.js",
+                "graphiql.js",
+                "plain.css",
+                "graphiql.css",
+            ]
+            .contains(&asset.name)
+            {
+                assert!(!text.contains("://"), "{}", asset.name);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_gzip_gets_the_file_as_it_is_kept() {
+        let asset = plain_script();
+        let response = get(
+            &path_of(asset),
+            &[(header::ACCEPT_ENCODING, "br, gzip;q=0.8")],
+        )
+        .await;
+        insta::assert_snapshot!(head(&response), @r#"
+        200
+        etag: "HASH-gzip"
+        cache-control: public, max-age=31536000, immutable
+        content-type: text/javascript; charset=utf-8
+        content-encoding: gzip
+        vary: accept-encoding
+        x-content-type-options: nosniff
+        "#);
+        assert_eq!(response.bytes().await.unwrap(), asset.gzip);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_no_gzip_gets_the_file_inflated() {
+        let asset = plain_script();
+        let response = get(
+            &path_of(asset),
+            &[(header::ACCEPT_ENCODING, "gzip;q=0, br")],
+        )
+        .await;
+        insta::assert_snapshot!(head(&response), @r#"
+        200
+        etag: "HASH"
+        cache-control: public, max-age=31536000, immutable
+        content-type: text/javascript; charset=utf-8
+        content-encoding: -
+        vary: accept-encoding
+        x-content-type-options: nosniff
+        "#);
+        let source = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/ui/plain.js"));
+        assert_eq!(response.text().await.unwrap(), source);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_the_client_has_is_not_sent_again() {
+        let asset = plain_script();
+        let (plain, gzip) = (
+            format!("\"{}\"", asset.hash),
+            format!("\"other\", W/\"{}-gzip\"", asset.hash),
+        );
+        for (encoding, tag) in [("identity", plain.as_str()), ("gzip", &gzip), ("gzip", "*")] {
+            let response = get(
+                &path_of(asset),
+                &[
+                    (header::ACCEPT_ENCODING, encoding),
+                    (header::IF_NONE_MATCH, tag),
+                ],
+            )
+            .await;
+            assert_eq!(response.status(), 304, "{encoding} {tag}");
+            assert!(response.headers().contains_key(header::ETAG));
+            assert_eq!(response.bytes().await.unwrap(), "");
+        }
+        let response = get(
+            &path_of(asset),
+            &[
+                (header::ACCEPT_ENCODING, "gzip"),
+                (header::IF_NONE_MATCH, &plain),
+            ],
+        )
+        .await;
+        assert_eq!(
+            response.status(),
+            200,
+            "the tag of the other encoding is another tag"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_file_of_another_build_is_not_found() {
+        let response = get("/graphiql/00000000000000000000000000000000/plain.js", &[]).await;
+        assert_eq!(response.status(), 404);
+        assert!(!response.headers().contains_key(header::CACHE_CONTROL));
+    }
+
+    #[test]
+    fn gzip_is_taken_where_accept_encoding_allows_it() {
+        let accepts = |value: &'static str| {
+            accepts_gzip(&HeaderMap::from_iter([(
+                header::ACCEPT_ENCODING,
+                HeaderValue::from_static(value),
+            )]))
+        };
+        for yes in [
+            "gzip",
+            "GZIP",
+            "br, gzip",
+            "gzip; q=0.1",
+            "*",
+            "x-gzip",
+            "*;q=0, gzip",
+        ] {
+            assert!(accepts(yes), "{yes}");
+        }
+        for no in [
+            "",
+            "br",
+            "identity",
+            "gzip;q=0",
+            "gzip;q=0.000, *",
+            "*;q=0",
+            "gzip;q=x",
+            "agzip",
+        ] {
+            assert!(!accepts(no), "{no}");
+        }
+        assert!(!accepts_gzip(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,27 @@
+//! The log: lines of text for people, or of JSON for machines.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogFormat, LogSettings};
+
+/// Sends what is logged to standard error.
+///
+/// # Errors
+/// The filter is not understood.
+pub(crate) fn start(settings: &LogSettings) -> Result<(), tracing_subscriber::filter::ParseError> {
+    let default = if settings.debug {
+        "info,broadsheet=debug"
+    } else {
+        "info"
+    };
+    let filter = EnvFilter::try_new(settings.log.as_deref().unwrap_or(default))?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // A second start, as by tests of one process, changes nothing.
+    let _ = match settings.log_format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+    Ok(())
+}
