@@ -46,7 +46,7 @@ const PLAIN_POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 /// The files of the pages, at `/graphiql/{hash}/{name}`.
-pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/graphiql/{hash}/{name}", get(serve))
 }
 
@@ -54,7 +54,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 ///
 /// `GraphiQL` where the build had npm, the plain page where it had not. Its addresses are relative, so that the
 /// server may stand behind a path of a proxy's.
-pub fn page() -> Response {
+pub(super) fn page() -> Response {
     embedded::GRAPHIQL.as_ref().map_or_else(
         || show(&embedded::PLAIN, PLAIN_POLICY),
         |page| show(page, GRAPHIQL_POLICY),

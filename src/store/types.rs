@@ -1,10 +1,5 @@
 //! How both databases keep ids and instants: SQL types that know both, and the values that go in and out.
 
-#![expect(
-    unreachable_pub,
-    reason = "`table!` makes the types of its columns as public as it is itself"
-)]
-
 use std::io::Write as _;
 
 use diesel::backend::Backend;
