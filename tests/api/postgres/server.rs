@@ -65,17 +65,17 @@ impl Server {
         files: &[(&str, &str)],
         settings: &[&str],
     ) -> Result<Self, String> {
-        let directory = tempfile::Builder::new()
+        let temporary = tempfile::Builder::new()
             .prefix("broadsheet-test-")
             .tempdir()
-            .unwrap()
-            .keep();
+            .unwrap();
+        let directory = temporary.path().to_owned();
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .unwrap()
             .port();
 
-        let mut supervise = Command::new("sh");
+        let mut supervise = Command::new("/bin/sh");
         let owner = (fs::metadata(&directory).unwrap().uid() == 0).then(unprivileged_user);
         for (name, content) in files {
             let path = directory.join(name);
@@ -109,6 +109,8 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        // From here on it is the supervisor that removes the directory.
+        let _ = temporary.keep();
         let input = supervisor.stdin.take();
         let server = Self {
             directory,
@@ -223,7 +225,10 @@ fn a_killed_test_process_leaves_no_server_and_no_files() {
     }
 
     let mut process = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "postgres::server::a_killed_test_process_leaves_no_server_and_no_files"])
+        .args([
+            "--exact",
+            "postgres::server::a_killed_test_process_leaves_no_server_and_no_files",
+        ])
         .env(ROLE, "yes")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
