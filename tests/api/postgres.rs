@@ -43,26 +43,20 @@ static TEMPLATE: Mutex<Template> = Mutex::const_new(Template {
 pub(crate) async fn database(prepare: impl AsyncFnOnce(&str)) -> Option<TestDatabase> {
     let admin_url = admin_url()?;
     let mut template = TEMPLATE.lock().await;
-    let source = match &template.name {
-        Some(name) => name.clone(),
-        None => {
-            let name = random_name("template");
-            execute(admin_url, &format!("CREATE DATABASE {name}")).await;
-            prepare(&with_database(admin_url, &name)).await;
-            // What `prepare` left open would stand in the way of every copy.
-            execute(
-                admin_url,
-                &format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"),
-            )
-            .await;
-            execute(
-                admin_url,
-                &format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"),
-            )
-            .await;
-            template.name.insert(name).clone()
-        }
-    };
+    if template.name.is_none() {
+        let name = random_name("template");
+        execute(admin_url, &format!("CREATE DATABASE {name}")).await;
+        prepare(&with_database(admin_url, &name)).await;
+        // What `prepare` left open would stand in the way of every copy.
+        let close = format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false");
+        execute(admin_url, &close).await;
+        let disconnect = format!(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"
+        );
+        execute(admin_url, &disconnect).await;
+        template.name = Some(name);
+    }
+    let source = template.name.clone().unwrap();
     let database = create(admin_url, &format!("TEMPLATE {source}")).await;
     template.databases += 1;
     Some(database)
@@ -95,7 +89,8 @@ pub(crate) fn admin_url() -> Option<&'static str> {
                     on the PATH, nor where `pg_config --bindir` says, nor under /usr/lib/postgresql";
                 assert!(std::env::var_os("CI").is_none(), "{missing}");
                 // Written to standard error itself, because the test harness hides what `eprintln!` prints.
-                writeln!(std::io::stderr(), "{missing}: the tests run on SQLite alone").unwrap();
+                let line = format!("{missing}: the tests run on SQLite alone\n");
+                std::io::stderr().write_all(line.as_bytes()).unwrap();
             }
             server.map(Server::admin_url)
         })
@@ -151,9 +146,11 @@ impl Drop for TestDatabase {
                 .unwrap()
                 .block_on(tidy_up);
         });
-        if thread.join().is_err() && !std::thread::panicking() {
-            panic!("the database of a test could not be dropped");
-        }
+        let dropped = thread.join().is_ok();
+        assert!(
+            dropped || std::thread::panicking(),
+            "the database of a test could not be dropped"
+        );
     }
 }
 

@@ -1,0 +1,3 @@
+//! Where articles are kept.
+
+pub mod postgres;

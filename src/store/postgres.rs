@@ -1,0 +1,5 @@
+//! All that only PostgreSQL does.
+
+pub mod connect;
+pub mod tls;
+pub mod url;
