@@ -251,12 +251,18 @@ fn may_succeed_plain(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     if let Some(code) = error.code() {
         return *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION;
     }
-    error
+    let Some(error) = error
         .source()
         .and_then(|cause| cause.downcast_ref::<std::io::Error>())
-        .and_then(std::io::Error::get_ref)
-        .and_then(|cause| cause.downcast_ref::<rustls::Error>())
-        .is_some()
+    else {
+        return false;
+    };
+    // A server may also just hang up.
+    error.kind() == std::io::ErrorKind::UnexpectedEof
+        || error
+            .get_ref()
+            .and_then(|cause| cause.downcast_ref::<rustls::Error>())
+            .is_some()
 }
 
 /// An error with all its causes, because tokio-postgres's own text only names the kind.

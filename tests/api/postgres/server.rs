@@ -28,7 +28,7 @@ const SETTINGS: [&str; 11] = [
     "max_wal_senders=0",
     "autovacuum=off",
     "shared_buffers=64MB",
-    "log_min_messages=fatal",
+    "log_min_messages=log",
 ];
 
 /// A running server that listens on 127.0.0.1 and on a Unix socket and trusts everybody.

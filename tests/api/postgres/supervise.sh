@@ -19,8 +19,9 @@ exec 3<&0
         "$programs/initdb" --pgdata="$directory/data" --username=postgres --auth=trust --encoding=UTF8 \
             --locale="$locale" --no-sync --no-instructions && break
     done &&
+        cd "$directory/data" &&
         exec "$programs/postgres" -D "$directory/data" "$@"
-) <&- >"$directory/log" 2>&1 3<&- &
+) </dev/null >"$directory/log" 2>&1 3<&- &
 server=$!
 
 (
