@@ -1,6 +1,7 @@
 //! All that only PostgreSQL does: its pool, its transactions, and what its errors mean.
 
 pub mod connect;
+mod tls;
 
 use std::time::Duration;
 

@@ -1,0 +1,239 @@
+//! How a connection to PostgreSQL is encrypted and whom it trusts, with the meaning libpq gives to `sslmode`
+//! and `sslrootcert`.
+//!
+//! rustls verifies chain and name in one piece, or nothing at all is to be had from it; libpq has steps in
+//! between. So the verifier here is ours. It decides whether a certificate is *accepted*; that the server
+//! *owns* it is proven by the handshake's signature, which every mode checks.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// What `sslmode` asks for, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SslMode {
+    /// Never encrypted.
+    Disable,
+    /// Encrypted where the server can, else plain; nothing is verified. libpq's `allow` is taken for this.
+    Prefer,
+    /// Encrypted or not at all. Verified only if `sslrootcert` is given, then as [`SslMode::VerifyCa`].
+    Require,
+    /// The certificate must come from a trusted authority, for whatever name.
+    VerifyCa,
+    /// The certificate must come from a trusted authority and be for the host of the URL.
+    VerifyFull,
+}
+
+impl SslMode {
+    pub(super) const NAMES: &str = "disable, allow, prefer, require, verify-ca or verify-full";
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "disable" => Self::Disable,
+            "allow" | "prefer" => Self::Prefer,
+            "require" => Self::Require,
+            "verify-ca" => Self::VerifyCa,
+            "verify-full" => Self::VerifyFull,
+            _ => return None,
+        })
+    }
+}
+
+/// The certificate authorities to trust: what `sslrootcert` names.
+///
+/// Without it, libpq reads `~/.postgresql/root.crt` and else refuses to verify; here the platform's
+/// authorities are trusted then, which is what the certificates of hosted databases mostly want.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RootCertificates {
+    /// Those of the platform.
+    System,
+    /// Those in this PEM file, which may also hold the server's own self-signed certificate.
+    File(PathBuf),
+}
+
+impl From<&str> for RootCertificates {
+    fn from(value: &str) -> Self {
+        match value {
+            "system" => Self::System,
+            path => Self::File(path.into()),
+        }
+    }
+}
+
+/// Why no certificate authority could be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum RootCertificatesError {
+    /// The platform has none.
+    #[error(
+        "the platform has no certificate authorities ({0}): install them or name a PEM file by sslrootcert"
+    )]
+    NoneOnPlatform(String),
+    /// The file of `sslrootcert` cannot be used.
+    #[error(
+        "sslrootcert must be `system` or a PEM file with certificates, and {path} is not: {reason}"
+    )]
+    File {
+        /// The file as it was given.
+        path: PathBuf,
+        /// What reading it met.
+        reason: String,
+    },
+    /// rustls cannot work with its own cryptography; never met in practice.
+    #[error("TLS cannot be set up: {0}")]
+    Setup(#[from] rustls::Error),
+}
+
+/// Makes what encrypts the connections of one pool.
+pub(super) fn connector(
+    mode: SslMode,
+    roots: Option<&RootCertificates>,
+) -> Result<MakeRustlsConnect, RootCertificatesError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let demand = match (mode, roots) {
+        (SslMode::Disable | SslMode::Prefer, _) | (SslMode::Require, None) => Demand::Nothing,
+        (SslMode::Require | SslMode::VerifyCa, _) => Demand::Chain(Trusted::load(roots)?),
+        (SslMode::VerifyFull, _) => Demand::ChainAndName(Trusted::load(roots)?),
+    };
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Verifier { demand, provider }))
+        .with_no_client_auth();
+    // PostgreSQL 17 wants it where TLS begins without being asked for (`sslnegotiation=direct`).
+    config.alpn_protocols = vec![b"postgresql".to_vec()];
+    Ok(MakeRustlsConnect::new(config))
+}
+
+/// What is asked of a server's certificate.
+#[derive(Debug)]
+enum Demand {
+    Nothing,
+    Chain(Trusted),
+    ChainAndName(Trusted),
+}
+
+#[derive(Debug)]
+struct Trusted {
+    certificates: Vec<CertificateDer<'static>>,
+    authorities: RootCertStore,
+}
+
+impl Trusted {
+    fn load(roots: Option<&RootCertificates>) -> Result<Self, RootCertificatesError> {
+        let certificates = match roots {
+            Some(RootCertificates::File(path)) => {
+                let error = |reason: String| RootCertificatesError::File {
+                    path: path.clone(),
+                    reason,
+                };
+                let certificates = CertificateDer::pem_file_iter(path)
+                    .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                    .map_err(|cause| error(cause.to_string()))?;
+                if certificates.is_empty() {
+                    return Err(error("it holds no certificate".to_owned()));
+                }
+                certificates
+            }
+            Some(RootCertificates::System) | None => {
+                let found = rustls_native_certs::load_native_certs();
+                if found.certs.is_empty() {
+                    let reasons: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
+                    return Err(RootCertificatesError::NoneOnPlatform(reasons.join("; ")));
+                }
+                found.certs
+            }
+        };
+        let mut authorities = RootCertStore::empty();
+        authorities.add_parsable_certificates(certificates.iter().cloned());
+        Ok(Self {
+            certificates,
+            authorities,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Verifier {
+    demand: Demand,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Verifier {
+    fn verify_chain(
+        &self,
+        trusted: &Trusted,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), rustls::Error> {
+        // `openssl req -x509`, as in PostgreSQL's manual, makes a certificate that is its own authority, and
+        // rustls takes no authority for a server. Whoever names exactly this certificate trusts it.
+        if trusted.certificates.contains(certificate) {
+            return Ok(());
+        }
+        verify_server_cert_signed_by_trust_anchor(
+            &ParsedCertificate::try_from(certificate)?,
+            &trusted.authorities,
+            intermediates,
+            now,
+            self.provider.signature_verification_algorithms.all,
+        )
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match &self.demand {
+            Demand::Nothing => {}
+            Demand::Chain(trusted) => {
+                self.verify_chain(trusted, certificate, intermediates, now)?;
+            }
+            Demand::ChainAndName(trusted) => {
+                self.verify_chain(trusted, certificate, intermediates, now)?;
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, server_name)?;
+            }
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}

@@ -1,0 +1,273 @@
+//! The tests' PostgreSQL: `TEST_DATABASE_URL`, or else one temporary server for this process, made of the
+//! PostgreSQL programs on the machine and started when a test first asks.
+//!
+//! Each test gets a database of its own, copied from a template that is prepared once. Where there is neither
+//! a URL nor programs, one line says so and [`database`] answers `None`; under CI that is a failure.
+
+mod server;
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::io::Write;
+use std::sync::OnceLock;
+
+use tokio::sync::Mutex;
+use tokio_postgres::NoTls;
+
+pub(crate) use server::{Server, programs};
+
+/// A database for one test.
+///
+/// On the server of `TEST_DATABASE_URL` it is dropped with this value. On the temporary server it stays,
+/// because the server soon goes as a whole.
+pub(crate) struct TestDatabase {
+    /// Where to connect, as `DATABASE_URL` has it.
+    pub(crate) url: String,
+    name: String,
+}
+
+/// The template and how many databases are in use, to know when an external server can be left clean.
+struct Template {
+    name: Option<String>,
+    databases: usize,
+}
+
+// PostgreSQL copies a template only while nobody else uses it, so databases are made one after the other.
+static TEMPLATE: Mutex<Template> = Mutex::const_new(Template {
+    name: None,
+    databases: 0,
+});
+
+/// Makes a database that is a copy of the template; the first call makes the template and has `prepare`
+/// fill it, given its URL. All callers in one process must pass the same `prepare`.
+pub(crate) async fn database(prepare: impl AsyncFnOnce(&str)) -> Option<TestDatabase> {
+    let admin_url = admin_url()?;
+    let mut template = TEMPLATE.lock().await;
+    if template.name.is_none() {
+        let name = random_name("template");
+        execute(admin_url, &format!("CREATE DATABASE {name}")).await;
+        prepare(&with_database(admin_url, &name)).await;
+        // What `prepare` left open would stand in the way of every copy.
+        let close = format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false");
+        execute(admin_url, &close).await;
+        let disconnect = format!(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"
+        );
+        execute(admin_url, &disconnect).await;
+        template.name = Some(name);
+    }
+    let source = template.name.clone().unwrap();
+    let database = create(admin_url, &format!("TEMPLATE {source}")).await;
+    template.databases += 1;
+    Some(database)
+}
+
+/// Makes an empty database.
+pub(crate) async fn bare_database() -> Option<TestDatabase> {
+    let admin_url = admin_url()?;
+    let mut template = TEMPLATE.lock().await;
+    let database = create(admin_url, "").await;
+    template.databases += 1;
+    Some(database)
+}
+
+/// The URL of a superuser's connection to the server that [`database`] uses.
+///
+/// # Panics
+///
+/// Where there is no server and the variable `CI` is set.
+pub(crate) fn admin_url() -> Option<&'static str> {
+    static ADMIN_URL: OnceLock<Option<String>> = OnceLock::new();
+    ADMIN_URL
+        .get_or_init(|| {
+            if let Some(url) = external_url() {
+                return Some(url);
+            }
+            let server = own_server();
+            if server.is_none() {
+                let missing = "no PostgreSQL: TEST_DATABASE_URL is not set, and `initdb` and `postgres` are neither \
+                    on the PATH, nor where `pg_config --bindir` says, nor under /usr/lib/postgresql";
+                assert!(std::env::var_os("CI").is_none(), "{missing}");
+                // Written to standard error itself, because the test harness hides what `eprintln!` prints.
+                let line = format!("{missing}: the tests run on SQLite alone\n");
+                std::io::stderr().write_all(line.as_bytes()).unwrap();
+            }
+            server.map(Server::admin_url)
+        })
+        .as_deref()
+}
+
+/// The temporary server of this process, started by the first call; `None` where there are no programs.
+pub(crate) fn own_server() -> Option<&'static Server> {
+    // Never dropped: the server learns from its closed input that this process has ended.
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    SERVER
+        .get_or_init(|| Some(Server::start(&programs()?, &[], &[])))
+        .as_ref()
+}
+
+fn external_url() -> Option<String> {
+    let url = std::env::var_os("TEST_DATABASE_URL").filter(|url| !url.is_empty())?;
+    Some(url.into_string().expect("TEST_DATABASE_URL is UTF-8"))
+}
+
+async fn create(admin_url: &str, clause: &str) -> TestDatabase {
+    let name = random_name("t");
+    execute(admin_url, &format!("CREATE DATABASE {name} {clause}")).await;
+    TestDatabase {
+        url: with_database(admin_url, &name),
+        name,
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let Some(admin_url) = external_url() else {
+            return;
+        };
+        let name = std::mem::take(&mut self.name);
+        let tidy_up = async move {
+            let mut template = TEMPLATE.lock().await;
+            execute(&admin_url, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+            template.databases -= 1;
+            // A process cannot tell which test is its last, so whoever leaves no database behind takes the
+            // template along. Another test makes it anew.
+            if template.databases == 0
+                && let Some(name) = template.name.take()
+            {
+                execute(&admin_url, &format!("DROP DATABASE {name}")).await;
+            }
+        };
+        // A thread of its own, because the test's runtime is already busy with the test.
+        let thread = std::thread::spawn(|| {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap()
+                .block_on(tidy_up);
+        });
+        let dropped = thread.join().is_ok();
+        assert!(
+            dropped || std::thread::panicking(),
+            "the database of a test could not be dropped"
+        );
+    }
+}
+
+/// Runs one statement on a connection of its own, for statements that no transaction may hold.
+async fn execute(url: &str, statement: &str) {
+    let (client, connection) = tokio_postgres::connect(url, NoTls)
+        .await
+        .unwrap_or_else(|error| panic!("the tests' PostgreSQL refuses the connection: {error:?}"));
+    let connection = tokio::spawn(connection);
+    client
+        .batch_execute(statement)
+        .await
+        .unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+    drop(client);
+    connection.await.unwrap().unwrap();
+}
+
+/// The same server's URL for another database.
+fn with_database(url: &str, name: &str) -> String {
+    let (address, parameters) = match url.split_once('?') {
+        Some((address, parameters)) => (address, format!("?{parameters}")),
+        None => (url, String::new()),
+    };
+    let authority = address.find("://").map_or(0, |at| at + 3);
+    let end = address[authority..]
+        .find('/')
+        .map_or(address.len(), |at| authority + at);
+    format!("{}/{name}{parameters}", &address[..end])
+}
+
+fn random_name(kind: &str) -> String {
+    format!("{kind}_{:016x}", RandomState::new().build_hasher().finish())
+}
+
+#[test]
+fn the_url_of_another_database_keeps_all_else() {
+    for (url, expected) in [
+        ("postgres://a@b:1/c", "postgres://a@b:1/new"),
+        ("postgres://a@b:1", "postgres://a@b:1/new"),
+        (
+            "postgresql://a:x@b/c?sslmode=disable",
+            "postgresql://a:x@b/new?sslmode=disable",
+        ),
+        ("postgres:///c?host=/run", "postgres:///new?host=/run"),
+    ] {
+        assert_eq!(with_database(url, "new"), expected);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn connect(url: &str) -> tokio_postgres::Client {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    async fn count(client: &tokio_postgres::Client, query: &str) -> i64 {
+        client.query_one(query, &[]).await.unwrap().get(0)
+    }
+
+    #[tokio::test]
+    async fn each_test_gets_its_own_copy_of_a_template_that_is_prepared_once() {
+        if admin_url().is_none() {
+            return;
+        }
+        let mut databases = Vec::new();
+        let mut prepared = 0;
+        for _ in 0..3 {
+            let database = database(async |url| {
+                prepared += 1;
+                execute(url, "CREATE TABLE leaf (n int)").await;
+                // A connection left open must not stand in the way of the copies.
+                std::mem::forget(connect(url).await);
+            })
+            .await
+            .unwrap();
+            databases.push(database);
+        }
+        assert!(prepared <= 1, "prepared {prepared} times");
+        execute(&databases[0].url, "CREATE TABLE own (n int)").await;
+        let there = "SELECT count(*) FROM pg_tables WHERE tablename = 'own'";
+        assert_eq!(count(&connect(&databases[0].url).await, there).await, 1);
+        assert_eq!(count(&connect(&databases[1].url).await, there).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_bare_database_is_empty_utf_8_and_knows_icu() {
+        let Some(database) = bare_database().await else {
+            return;
+        };
+        let client = connect(&database.url).await;
+        let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+        assert_eq!(count(&client, tables).await, 0);
+        let row = client
+            .query_one(
+                "SELECT current_setting('server_encoding'), lower('É' COLLATE \"und-x-icu\")",
+                &[],
+            )
+            .await
+            .unwrap();
+        assert_eq!((row.get(0), row.get(1)), ("UTF8", "é"));
+    }
+
+    #[tokio::test]
+    async fn a_dropped_database_is_gone_from_an_external_server() {
+        let Some(database) = bare_database().await else {
+            return;
+        };
+        let name = database.name.clone();
+        let _still_connected = connect(&database.url).await;
+        drop(database);
+        let client = connect(admin_url().unwrap()).await;
+        let there = format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'");
+        let expected = i64::from(external_url().is_none());
+        assert_eq!(count(&client, &there).await, expected);
+    }
+}

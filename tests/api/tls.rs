@@ -1,0 +1,481 @@
+//! Connections to a PostgreSQL server that has a certificate of the tests' own making: what each `sslmode`
+//! accepts and refuses.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use broadsheet::store::postgres::connect::{ConnectDefaults, ConnectOptions};
+use diesel::dsl::sql;
+use diesel::sql_types::{Bool, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::postgres::{Server, admin_url, own_server, programs};
+
+/// Who may connect how. `reader` has a password, set by [`server`].
+const ACCESS: &str = "
+local   all  all                      trust
+hostssl all  only_encrypted  all      trust
+hostnossl all  only_plain    all      trust
+host    all  reader          all      scram-sha-256
+host    all  postgres        all      trust
+";
+
+/// A server with the certificate `CERTIFICATE.crt`, and beside its data the certificates of [`certificates`].
+fn start(certificate: &str) -> Option<Server> {
+    // Says so where there is no PostgreSQL at all.
+    admin_url()?;
+    let mut files = certificates();
+    files.push(("access.conf", ACCESS.to_owned()));
+    let files: Vec<_> = files
+        .iter()
+        .map(|(name, content)| (*name, content.as_str()))
+        .collect();
+    let settings = [
+        "ssl=on",
+        "ssl_key_file=../server.key",
+        &format!("ssl_cert_file=../{certificate}.crt"),
+        "hba_file=../access.conf",
+    ];
+    Some(Server::start(&programs()?, &files, &settings))
+}
+
+/// One authority, another one, and four certificates for one key.
+fn certificates() -> Vec<(&'static str, String)> {
+    let authority = |name: &str| {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    };
+    let (ours, wrong) = (authority("ours"), authority("wrong"));
+    let key = KeyPair::generate().unwrap();
+    let params = |name: &str| CertificateParams::new(vec![name.to_owned()]).unwrap();
+    let signed = |params: CertificateParams| params.signed_by(&key, &ours).unwrap().pem();
+
+    let mut expired = params("localhost");
+    expired.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    // As `openssl req -x509` makes it: a server and an authority at once.
+    let mut self_signed = params("localhost");
+    self_signed.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    vec![
+        ("ours.pem", ours.pem()),
+        ("wrong.pem", wrong.pem()),
+        ("server.key", key.serialize_pem()),
+        ("localhost.crt", signed(params("localhost"))),
+        ("elsewhere.crt", signed(params("elsewhere.example"))),
+        ("expired.crt", signed(expired)),
+        (
+            "self_signed.crt",
+            self_signed.self_signed(&key).unwrap().pem(),
+        ),
+    ]
+}
+
+/// The server of the tests that need no other certificate than the one for `localhost`.
+fn server() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    SERVER.get_or_init(|| start("localhost")).as_ref()
+}
+
+/// Makes the users of [`ACCESS`], once.
+async fn server_with_users() -> Option<&'static Server> {
+    static USERS: tokio::sync::Mutex<bool> = tokio::sync::Mutex::const_new(false);
+    let server = server()?;
+    let mut there = USERS.lock().await;
+    if !*there {
+        let mut connection = connect(&server.admin_url()).await.unwrap();
+        connection
+            .batch_execute(
+                "CREATE ROLE reader LOGIN PASSWORD 's3cret';
+                 CREATE ROLE only_encrypted LOGIN;
+                 CREATE ROLE only_plain LOGIN",
+            )
+            .await
+            .unwrap();
+        *there = true;
+    }
+    Some(server)
+}
+
+async fn connect(url: &str) -> Result<AsyncPgConnection, String> {
+    let defaults = ConnectDefaults {
+        application_name: Some("the tests".to_owned()),
+        statement_timeout: Some(Duration::from_secs(7)),
+        connect_timeout: Some(Duration::from_secs(20)),
+        ..ConnectDefaults::default()
+    };
+    ConnectOptions::parse(url, &defaults)
+        .map_err(|error| error.to_string())?
+        .connect()
+        .await
+        .map_err(|error| error.to_string())
+}
+
+/// Whether the connection that this URL gives is encrypted, as the server sees it.
+async fn is_encrypted(url: &str) -> Result<bool, String> {
+    let mut connection = connect(url).await?;
+    let query = sql::<Bool>("(SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid())");
+    Ok(diesel::select(query)
+        .get_result(&mut connection)
+        .await
+        .unwrap())
+}
+
+async fn setting(connection: &mut AsyncPgConnection, name: &str) -> String {
+    diesel::select(sql::<Text>(&format!("current_setting('{name}')")))
+        .get_result(connection)
+        .await
+        .unwrap()
+}
+
+const ENCRYPTED: Result<bool, &str> = Ok(true);
+const PLAIN: Result<bool, &str> = Ok(false);
+
+/// Checks what comes of each host with each of these parameters, where $ is the directory of the certificates.
+async fn check(server: &Server, cases: &[(&str, &str, Result<bool, &str>)]) {
+    for (host, parameters, expected) in cases {
+        let parameters = parameters.replace('$', &server.directory().to_string_lossy());
+        let url = format!(
+            "postgres://postgres@{host}:{}/postgres?{parameters}",
+            server.port()
+        );
+        assert_outcome(&url, is_encrypted(&url).await, *expected);
+    }
+}
+
+/// Compares what came of a URL; a refusal needs to contain the expected text.
+fn assert_outcome(url: &str, actual: Result<bool, String>, expected: Result<bool, &str>) {
+    match (actual, expected) {
+        (Ok(actual), Ok(expected)) => assert_eq!(actual, expected, "{url}"),
+        (Err(actual), Err(expected)) => assert!(actual.contains(expected), "{url}: {actual}"),
+        (actual, expected) => panic!("{url}: {actual:?} instead of {expected:?}"),
+    }
+}
+
+const WRONG_AUTHORITY: Result<bool, &str> = Err("invalid peer certificate: UnknownIssuer");
+const WRONG_NAME: Result<bool, &str> = Err("certificate not valid for name \"127.0.0.1\"");
+
+#[tokio::test]
+async fn each_sslmode_accepts_and_refuses_what_libpq_says() {
+    let Some(server) = server() else { return };
+    check(
+        server,
+        &[
+            ("localhost", "", ENCRYPTED),
+            ("localhost", "sslmode=disable", PLAIN),
+            ("localhost", "sslmode=allow", ENCRYPTED),
+            ("localhost", "sslmode=prefer", ENCRYPTED),
+            (
+                "localhost",
+                "sslmode=prefer&sslrootcert=$/wrong.pem",
+                ENCRYPTED,
+            ),
+            ("localhost", "sslmode=require", ENCRYPTED),
+            ("127.0.0.1", "sslmode=require", ENCRYPTED),
+            (
+                "localhost",
+                "sslmode=require&sslrootcert=$/ours.pem",
+                ENCRYPTED,
+            ),
+            (
+                "127.0.0.1",
+                "sslmode=require&sslrootcert=$/ours.pem",
+                ENCRYPTED,
+            ),
+            (
+                "localhost",
+                "sslmode=require&sslrootcert=$/wrong.pem",
+                WRONG_AUTHORITY,
+            ),
+            (
+                "localhost",
+                "sslmode=verify-ca&sslrootcert=$/ours.pem",
+                ENCRYPTED,
+            ),
+            (
+                "127.0.0.1",
+                "sslmode=verify-ca&sslrootcert=$/ours.pem",
+                ENCRYPTED,
+            ),
+            (
+                "localhost",
+                "sslmode=verify-ca&sslrootcert=$/wrong.pem",
+                WRONG_AUTHORITY,
+            ),
+            (
+                "localhost",
+                "sslmode=verify-full&sslrootcert=$/ours.pem",
+                ENCRYPTED,
+            ),
+            (
+                "127.0.0.1",
+                "sslmode=verify-full&sslrootcert=$/ours.pem",
+                WRONG_NAME,
+            ),
+            (
+                "localhost",
+                "sslmode=verify-full&sslrootcert=$/wrong.pem",
+                WRONG_AUTHORITY,
+            ),
+            (
+                "127.0.0.1",
+                "sslmode=verify-full&sslrootcert=$/wrong.pem",
+                WRONG_AUTHORITY,
+            ),
+            // The address says where, the host says who is expected there.
+            (
+                "localhost",
+                "sslmode=verify-full&sslrootcert=$/ours.pem&hostaddr=127.0.0.1",
+                ENCRYPTED,
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_platforms_authorities_do_not_vouch_for_a_certificate_of_our_own_making() {
+    let Some(server) = server() else { return };
+    for parameters in [
+        "sslmode=verify-ca",
+        "sslmode=verify-full",
+        "sslrootcert=system",
+    ] {
+        let url = format!(
+            "postgres://postgres@localhost:{}/postgres?{parameters}",
+            server.port()
+        );
+        let text = is_encrypted(&url).await.unwrap_err();
+        // The second text where the machine has no authorities at all.
+        assert!(
+            text.contains("invalid peer certificate: UnknownIssuer")
+                || text.contains("the platform has no certificate authorities"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_refused_by_verify_full_alone() {
+    let Some(server) = start("elsewhere") else {
+        return;
+    };
+    check(
+        &server,
+        &[
+            (
+                "localhost",
+                "sslmode=verify-ca&sslrootcert=$/ours.pem",
+                ENCRYPTED,
+            ),
+            (
+                "localhost",
+                "sslmode=verify-full&sslrootcert=$/ours.pem",
+                Err("certificate not valid for name \"localhost\""),
+            ),
+            (
+                "elsewhere.example",
+                "sslmode=verify-full&sslrootcert=$/ours.pem&hostaddr=127.0.0.1",
+                ENCRYPTED,
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused_where_anything_is_verified() {
+    let Some(server) = start("expired") else {
+        return;
+    };
+    let expired = Err("invalid peer certificate: certificate expired");
+    check(
+        &server,
+        &[
+            ("localhost", "sslmode=require", ENCRYPTED),
+            (
+                "localhost",
+                "sslmode=verify-ca&sslrootcert=$/ours.pem",
+                expired,
+            ),
+            (
+                "localhost",
+                "sslmode=verify-full&sslrootcert=$/ours.pem",
+                expired,
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_trusted_where_it_is_named_itself() {
+    let Some(server) = start("self_signed") else {
+        return;
+    };
+    check(
+        &server,
+        &[
+            ("localhost", "sslmode=require", ENCRYPTED),
+            (
+                "127.0.0.1",
+                "sslmode=verify-ca&sslrootcert=$/self_signed.crt",
+                ENCRYPTED,
+            ),
+            (
+                "localhost",
+                "sslmode=verify-full&sslrootcert=$/self_signed.crt",
+                ENCRYPTED,
+            ),
+            (
+                "127.0.0.1",
+                "sslmode=verify-full&sslrootcert=$/self_signed.crt",
+                WRONG_NAME,
+            ),
+            (
+                "localhost",
+                "sslmode=verify-ca&sslrootcert=$/ours.pem",
+                Err("invalid peer certificate: "),
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_refused_but_by_the_modes_that_may_go_plain() {
+    if admin_url().is_none() {
+        return;
+    }
+    let Some(server) = own_server() else { return };
+    let refused = Err("server does not support TLS");
+    check(
+        server,
+        &[
+            ("localhost", "", PLAIN),
+            ("localhost", "sslmode=disable", PLAIN),
+            ("localhost", "sslmode=prefer", PLAIN),
+            ("localhost", "sslmode=require", refused),
+            ("localhost", "sslmode=verify-full", refused),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_never_encrypted_whatever_the_mode() {
+    let Some(server) = server() else { return };
+    let directory = server.directory().display();
+    for mode in ["disable", "prefer", "require", "verify-full"] {
+        let url = format!(
+            "postgres://postgres@/postgres?host={directory}&port={}&sslmode={mode}",
+            server.port()
+        );
+        assert_eq!(is_encrypted(&url).await, Ok(false), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn prefer_goes_on_plain_where_the_server_takes_this_user_only_so() {
+    let Some(server) = server_with_users().await else {
+        return;
+    };
+    let port = server.port();
+    let refused = Err("no pg_hba.conf entry");
+    for (user, mode, expected) in [
+        ("only_plain", "prefer", PLAIN),
+        ("only_plain", "require", refused),
+        ("only_encrypted", "prefer", ENCRYPTED),
+        ("only_encrypted", "disable", refused),
+    ] {
+        let url = format!("postgres://{user}@localhost:{port}/postgres?sslmode={mode}");
+        assert_outcome(&url, is_encrypted(&url).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn prefer_goes_on_plain_where_the_handshake_fails() {
+    let Some(server) = server() else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let garbled = tokio::spawn(async move {
+        // The server promises TLS and then speaks something else, then hangs up, and then is itself.
+        for answer in ["S and no handshake", "S"] {
+            let (mut client, _) = listener.accept().await.unwrap();
+            client.write_all(answer.as_bytes()).await.unwrap();
+            client.shutdown().await.unwrap();
+            let _ = client.read_to_end(&mut Vec::new()).await;
+
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut upstream = TcpStream::connect(("127.0.0.1", server.port()))
+                .await
+                .unwrap();
+            tokio::spawn(async move {
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
+            });
+        }
+    });
+    let url = format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=prefer");
+    assert_outcome(&url, is_encrypted(&url).await, PLAIN);
+    assert_outcome(&url, is_encrypted(&url).await, PLAIN);
+    garbled.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_password_can_be_bound_to_the_encrypted_connection_and_is_never_told() {
+    let Some(server) = server_with_users().await else {
+        return;
+    };
+    let port = server.port();
+    let url = |password: &str, parameters: &str| {
+        format!("postgres://reader:{password}@localhost:{port}/postgres?{parameters}")
+    };
+    let bound = "sslmode=require&channel_binding=require";
+    assert_eq!(is_encrypted(&url("s3cret", bound)).await, Ok(true));
+    assert_eq!(
+        is_encrypted(&url("s3cret", "sslmode=disable")).await,
+        Ok(false)
+    );
+    assert_eq!(
+        is_encrypted(&url("s3cretly", bound)).await,
+        Err(format!(
+            "cannot connect to postgres://reader@localhost:{port}/postgres: db error: FATAL: \
+             password authentication failed for user \"reader\""
+        ))
+    );
+}
+
+#[tokio::test]
+async fn a_session_begins_with_the_settings_that_it_was_given() {
+    let Some(server) = server() else { return };
+    let mut connection = connect(&server.admin_url()).await.unwrap();
+    assert_eq!(
+        setting(&mut connection, "application_name").await,
+        "the tests"
+    );
+    assert_eq!(setting(&mut connection, "statement_timeout").await, "7s");
+
+    let url = format!(
+        "{}?options=-c%20statement_timeout%3D9s%20-c%20lock_timeout%3D1s&application_name=other",
+        server.admin_url()
+    );
+    let mut connection = connect(&url).await.unwrap();
+    assert_eq!(setting(&mut connection, "application_name").await, "other");
+    assert_eq!(setting(&mut connection, "statement_timeout").await, "9s");
+    assert_eq!(setting(&mut connection, "lock_timeout").await, "1s");
+}
+
+#[tokio::test]
+async fn the_next_host_is_tried_where_one_is_not_there() {
+    let Some(server) = server() else { return };
+    // Port 1 belongs to a service that nobody runs.
+    let url = format!(
+        "postgres://postgres@localhost:1,localhost:{}/postgres?sslmode=verify-full&sslrootcert={}",
+        server.port(),
+        server.directory().join("ours.pem").display()
+    );
+    assert_eq!(is_encrypted(&url).await, Ok(true));
+}
