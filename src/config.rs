@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use humantime::parse_duration;
 
-use crate::store::postgres::connect::{ConnectOptions, StartupOptions, UrlError};
+use crate::store::postgres::{ConnectDefaults, ConnectOptions, UrlError};
 
 /// Which database, and how many connections to it.
 #[derive(Debug, Clone, Args)]
@@ -80,12 +80,14 @@ impl DatabaseSettings {
     pub fn connect_options(&self, url: &str) -> Result<ConnectOptions, UrlError> {
         ConnectOptions::parse(
             url,
-            StartupOptions {
-                application_name: "broadsheet".to_owned(),
-                connect_timeout: self.connect_timeout,
-                statement_timeout: self.statement_timeout,
-                lock_timeout: self.lock_timeout,
-                idle_in_transaction_timeout: Duration::from_secs(60),
+            &ConnectDefaults {
+                application_name: Some("broadsheet".to_owned()),
+                statement_timeout: Some(self.statement_timeout),
+                lock_timeout: Some(self.lock_timeout),
+                idle_in_transaction_session_timeout: Some(Duration::from_mins(1)),
+                connect_timeout: Some(self.connect_timeout),
+                keepalives_idle: Some(Duration::from_mins(1)),
+                root_certificates: None,
             },
         )
     }

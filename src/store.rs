@@ -65,7 +65,7 @@ enum Access {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error(transparent)]
-    Url(#[from] postgres::connect::UrlError),
+    Url(#[from] postgres::UrlError),
     #[error("cannot connect to the database: {}", chain(&**.0))]
     Connect(#[source] Cause),
     #[error(transparent)]

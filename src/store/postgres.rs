@@ -1,7 +1,8 @@
 //! All that only PostgreSQL does: its pool, its transactions, and what its errors mean.
 
-pub mod connect;
+mod connect;
 mod tls;
+mod url;
 
 use std::time::Duration;
 
@@ -20,7 +21,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::try_join_all;
 use tokio::sync::Mutex;
 
-use self::connect::ConnectOptions;
+pub use self::connect::{ConnectDefaults, ConnectOptions};
+pub use self::tls::{RootCertificates, SslMode};
+pub use self::url::UrlError;
 use super::connection::{Connection, Work};
 use super::migrations::{self, Migrate, MigrationStatus};
 use super::{Access, OpenError, from_pool};
