@@ -30,7 +30,11 @@ pub(super) trait Dialect: Backend {
     fn any_text<'b>(pass: &mut Pass<'_, 'b, Self>, texts: &'b Vec<String>) -> QueryResult<()>;
 
     /// The condition that the text of `column` has a part, ignoring case.
-    fn has_part<'b>(pass: &mut Pass<'_, 'b, Self>, column: &str, affix: &'b Affix) -> QueryResult<()>;
+    fn has_part<'b>(
+        pass: &mut Pass<'_, 'b, Self>,
+        column: &str,
+        affix: &'b Affix,
+    ) -> QueryResult<()>;
 
     /// The condition that an article matches a search.
     fn matches<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()>;
