@@ -1,1 +1,3 @@
 //! Broadsheet: a GraphQL API server for articles.
+
+pub mod coalesce;
