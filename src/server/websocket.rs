@@ -42,7 +42,8 @@ pub struct WebSocketSettings {
     pub message_bytes: usize,
     /// Operations on one socket at the same time; one more is refused with `TOO_COMPLEX`.
     pub operations: usize,
-    /// Messages that may wait for a slow client, all its operations together.
+    /// Messages that may wait for a slow client, all its operations together; also the most that one
+    /// operation may say before another has its turn.
     pub queue: usize,
     /// How long a client may take to hear that it is being closed.
     pub farewell: Duration,
@@ -59,7 +60,7 @@ impl Default for WebSocketSettings {
             silence: Duration::from_secs(90),
             message_bytes: 2 * 1024 * 1024,
             operations: 100,
-            queue: 8,
+            queue: 4,
             farewell: Duration::from_secs(5),
             origins: Vec::new(),
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{RawQuery, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
@@ -81,11 +82,11 @@ fn caller(headers: HeaderMap) -> Caller {
 
 async fn by_get(
     State(server): State<Server>,
-    upgrade: Option<WebSocketUpgrade>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    if let Some(upgrade) = upgrade {
+    if let Ok(upgrade) = upgrade {
         let settings = Arc::clone(&server.websocket);
         let caller = caller(headers);
         return websocket::upgrade(upgrade, server.engine, caller, settings, server.shutdown);

@@ -163,8 +163,11 @@ impl Voice {
             operation: Some(Arc::clone(&self.operation)),
             is_last,
         };
-        // A closed queue means that the socket has ended, and this operation is about to be cancelled.
-        let _ = self.outbox.send(outgoing).await;
+        if self.outbox.send(outgoing).await.is_err() {
+            // The socket has ended, and this operation is about to be cancelled. Going on would be an
+            // endless loop if the source is endless, since nothing makes it wait any more.
+            std::future::pending().await
+        }
     }
 }
 
