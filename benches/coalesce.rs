@@ -3,8 +3,6 @@
 //! `cargo bench --bench coalesce`. The baselines run the same work with nothing in between, and in a
 //! task of its own, which is what the uncontended path would cost if it spawned.
 
-use std::collections::HashMap;
-use std::convert::identity;
 use std::sync::Arc;
 
 use broadsheet::coalesce::{BatchFailure, BatchLimits, Batcher, Coalescer, Limits};
@@ -97,9 +95,7 @@ fn batcher() -> Batcher<u64, u64, BatchFailure> {
     Batcher::new(BatchLimits::default(), |keys| {
         async move {
             yield_now().await;
-            Ok(HashMap::from_iter(
-                keys.into_iter().map(|key| (key, identity(key))),
-            ))
+            Ok(keys.into_iter().map(|key| (key, key)).collect())
         }
         .boxed()
     })

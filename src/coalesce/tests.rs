@@ -96,9 +96,9 @@ where
 async fn slow_read(register: &Register, key: u64, seed: u64) -> u64 {
     let mut dice = Dice(seed + register.read(key) + 1);
     pause(dice.roll(5)).await;
-    let seen = register.read(key);
+    let value = register.read(key);
     pause(dice.roll(5)).await;
-    seen
+    value
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,11 +13,11 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::json;
 
 #[derive(Clone, Default)]
-pub struct Engine {
+pub(crate) struct Engine {
     /// Events that were taken from `forever` so far, all operations together.
-    pub produced: Arc<AtomicUsize>,
+    pub(crate) produced: Arc<AtomicUsize>,
     /// Streams that are open.
-    pub open: Arc<AtomicUsize>,
+    pub(crate) open: Arc<AtomicUsize>,
 }
 
 /// Counts itself among the open streams as long as it lives.

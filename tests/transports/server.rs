@@ -21,22 +21,22 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::Engine;
 
 /// Longer than anything that is expected to happen takes.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
-pub struct Server {
-    pub address: SocketAddr,
-    pub engine: Engine,
-    pub shutdown: CancellationToken,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) engine: Engine,
+    pub(crate) shutdown: CancellationToken,
     websocket: Arc<WebSocketSettings>,
 }
 
 impl Server {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut WebSocketSettings)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut WebSocketSettings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut settings = WebSocketSettings {
             farewell: Duration::from_secs(1),
@@ -56,12 +56,12 @@ impl Server {
         server
     }
 
-    pub fn url(&self, scheme: &str) -> String {
+    pub(crate) fn url(&self, scheme: &str) -> String {
         format!("{scheme}://{}/graphql", self.address)
     }
 
     /// Waits until one of the engine's counters stands at `expected`.
-    pub async fn until(&self, counter: &AtomicUsize, expected: usize) {
+    pub(crate) async fn until(&self, counter: &AtomicUsize, expected: usize) {
         let reached = async {
             while counter.load(Ordering::SeqCst) != expected {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -129,7 +129,7 @@ async fn events(
 impl Server {
     /// Waits until the engine's endless streams have begun and produce nothing any more, and tells
     /// how much they have.
-    pub async fn standstill(&self) -> usize {
+    pub(crate) async fn standstill(&self) -> usize {
         let mut before = 0;
         loop {
             tokio::time::sleep(Duration::from_millis(300)).await;

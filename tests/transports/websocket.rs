@@ -16,8 +16,8 @@ use crate::server::{PATIENCE, Server};
 
 struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
-/// How a socket ended, as the client sees it: code and reason, or nothing where it was dropped.
-type Closed = Option<(u16, String)>;
+/// How a socket ended, as the client sees it: code and reason.
+type Closed = (u16, String);
 
 impl Client {
     /// Connects with these headers; the error is the status of the answer.
@@ -85,9 +85,8 @@ impl Client {
             Some(Message::Close(frame)) => {
                 let frame = frame.unwrap();
                 assert_eq!(self.next().await, None);
-                Some((frame.code.into(), frame.reason.to_string()))
+                (frame.code.into(), frame.reason.to_string())
             }
-            None => None,
             other => panic!("expected the end, got {other:?}"),
         }
     }
@@ -101,7 +100,7 @@ impl Client {
 }
 
 fn code(code: u16, reason: &str) -> Closed {
-    Some((code, reason.to_owned()))
+    (code, reason.to_owned())
 }
 
 fn next(id: &str, number: u64) -> Value {

@@ -123,7 +123,7 @@ pub(super) fn close(code: u16, reason: &str) -> CloseFrame {
     let end = reason.floor_char_boundary(MAX_REASON_BYTES);
     CloseFrame {
         code,
-        reason: reason[..end].into(),
+        reason: reason.split_at(end).0.into(),
     }
 }
 

@@ -166,7 +166,7 @@ impl Voice {
         if self.outbox.send(outgoing).await.is_err() {
             // The socket has ended, and this operation is about to be cancelled. Going on would be an
             // endless loop if the source is endless, since nothing makes it wait any more.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -149,7 +149,7 @@ impl<E: Execute> Listener<'_, E> {
                 Ok(Some(Ok(Message::Binary(_)))) => Err(bad_request("Messages must be text")),
                 // Tungstenite answers a ping by itself, and a close when the stream is read to its end.
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)))) => Ok(()),
-                Ok(Some(Err(error))) => Err(broken(error)),
+                Ok(Some(Err(error))) => Err(broken(&error)),
                 Ok(None) | Err(_) => Err(End::Gone),
             };
             if let Err(end) = handled {
@@ -248,7 +248,7 @@ fn too_many_operations(limit: usize) -> Refusal {
 }
 
 /// What a connection that cannot be read any further is told, if anybody is left to hear it.
-fn broken(error: axum::Error) -> End {
+fn broken(error: &axum::Error) -> End {
     match error.source().and_then(|source| source.downcast_ref()) {
         Some(Error::Capacity(_)) => End::Close(close(1009, "Message too big")),
         Some(Error::Utf8(_)) => End::Close(close(1007, "Text must be UTF-8")),
