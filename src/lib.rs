@@ -8,6 +8,7 @@ pub mod api;
 pub mod article;
 pub mod cli;
 pub mod clock;
+pub mod coalesce;
 pub mod config;
 pub mod error;
 mod opaque;
