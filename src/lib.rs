@@ -1,1 +1,2 @@
 //! Broadsheet: a GraphQL API server for articles.
+pub mod document;
