@@ -22,6 +22,9 @@ mod validate;
 mod values;
 mod variables;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

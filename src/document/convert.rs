@@ -17,7 +17,7 @@ use serde_json::Number;
 use super::lines::Lines;
 use super::normal::{Field, Selection};
 use super::refusal::Refusal;
-use super::schema::Schema;
+use super::schema::{Schema, is_one_of};
 use super::shape::{Given, Shape};
 
 /// The document that holds nothing but one operation in its plain form.
@@ -183,10 +183,16 @@ impl Convert<'_> {
         path: &mut Vec<String>,
     ) -> IndexMap<Name, EngineValue> {
         let Some(ExtendedType::InputObject(definition)) = self.schema.named(ty) else { return IndexMap::new() };
+        let one_of = is_one_of(definition);
         let fields = fields.iter().filter_map(|(name, value)| {
             let field = definition.fields.get(name)?;
             path.push(name.to_string());
-            let converted = self.value(value, value.location(), &field.ty, path);
+            let converted = if one_of {
+                // The one field that is given must not be null, although its type would allow that.
+                self.value(value, value.location(), &Type::clone(&field.ty).non_null(), path)
+            } else {
+                self.value(value, value.location(), &field.ty, path)
+            };
             path.pop();
             Some((Name::new(name), converted?))
         });

@@ -12,8 +12,8 @@ pub(super) fn document(document: &ExecutableDocument) -> String {
     operations.map(|(name, definition)| operation(name, &definition.node)).collect()
 }
 
-/// The text of an operation that has neither directives nor named fragments. An empty selection set, which a document
-/// cannot have but a plain form can, is written `{}`.
+/// The text of an operation that has neither directives nor named fragments. A document cannot have an empty selection
+/// set, but a plain form can; at the root it is written `{}`, below a field it is left out.
 fn operation(name: Option<&Name>, operation: &OperationDefinition) -> String {
     let mut text = operation.ty.to_string();
     if let Some(name) = name {

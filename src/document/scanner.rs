@@ -14,41 +14,64 @@ pub struct Measure {
 
 /// Measures the whole of `source`, skipping strings, block strings and comments.
 pub fn measure(source: &str) -> Measure {
-    let bytes = source.as_bytes();
     let mut measure = Measure::default();
     let mut open = 0_usize;
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        at += match byte {
-            b' ' | b'\t' | b'\n' | b'\r' | b',' => {
-                at += 1;
-                continue;
-            }
-            0xEF if bytes.get(at..).is_some_and(|rest| rest.starts_with(b"\xEF\xBB\xBF")) => {
-                at += 3;
-                continue;
-            }
-            b'#' => {
-                at += run(bytes, at, |byte| byte != b'\n' && byte != b'\r');
-                continue;
-            }
-            b'"' => string(bytes, at),
-            b'(' | b'[' | b'{' => {
+    for (_, token) in Tokens::new(source) {
+        measure.tokens += 1;
+        match token {
+            b"(" | b"[" | b"{" => {
                 open += 1;
                 measure.nesting = measure.nesting.max(open);
-                1
             }
-            b')' | b']' | b'}' => {
-                open = open.saturating_sub(1);
-                1
-            }
-            b'.' => run(bytes, at, |byte| byte == b'.').min(3),
-            byte if is_word(byte) || byte == b'-' => 1 + run(bytes, at + 1, |byte| is_word(byte) || byte == b'.'),
-            _ => 1,
-        };
-        measure.tokens += 1;
+            b")" | b"]" | b"}" => open = open.saturating_sub(1),
+            _ => {}
+        }
     }
     measure
+}
+
+/// The tokens of a text with their offsets, in bytes; one outside ASCII and strings may come in pieces.
+pub(super) struct Tokens<'source> {
+    bytes: &'source [u8],
+    at: usize,
+}
+
+impl<'source> Tokens<'source> {
+    pub(super) fn new(source: &'source str) -> Self {
+        Self { bytes: source.as_bytes(), at: 0 }
+    }
+}
+
+impl<'source> Iterator for Tokens<'source> {
+    type Item = (usize, &'source [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let bytes = self.bytes;
+        loop {
+            let at = self.at;
+            let length = match *bytes.get(at)? {
+                b' ' | b'\t' | b'\n' | b'\r' | b',' => {
+                    self.at += 1;
+                    continue;
+                }
+                0xEF if bytes.get(at..).is_some_and(|rest| rest.starts_with(b"\xEF\xBB\xBF")) => {
+                    self.at += 3;
+                    continue;
+                }
+                b'#' => {
+                    self.at += run(bytes, at, |byte| byte != b'\n' && byte != b'\r');
+                    continue;
+                }
+                b'"' => string(bytes, at),
+                b'.' => run(bytes, at, |byte| byte == b'.').min(3),
+                b'-' | b'0'..=b'9' => number(bytes, at),
+                byte if is_word(byte) => run(bytes, at, is_word),
+                _ => 1,
+            };
+            self.at = at + length;
+            return Some((at, bytes.get(at..self.at)?));
+        }
+    }
 }
 
 const fn is_word(byte: u8) -> bool {
@@ -59,6 +82,23 @@ const fn is_word(byte: u8) -> bool {
 fn run(bytes: &[u8], at: usize, condition: impl Fn(u8) -> bool) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     rest.iter().position(|&byte| !condition(byte)).unwrap_or(rest.len())
+}
+
+/// The length of the number that begins at `at`. It takes no dots but those before digits: `1...F` is three tokens.
+fn number(bytes: &[u8], at: usize) -> usize {
+    let mut end = at + 1;
+    while let Some(&byte) = bytes.get(end) {
+        let continues = match byte {
+            b'.' => bytes.get(end + 1).is_some_and(u8::is_ascii_digit),
+            b'+' | b'-' => matches!(bytes.get(end - 1), Some(b'e' | b'E')),
+            _ => is_word(byte),
+        };
+        if !continues {
+            break;
+        }
+        end += 1;
+    }
+    end - at
 }
 
 /// The length of the string or block string that begins at `at`; an unterminated one ends with its line or the text.
@@ -99,7 +139,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_token_counts_once() {
-        assert_eq!(tokens("query Q($a: [Int!]! = [1, -2.5e3]) @d { a: b(c: $a) ...F ... on T { x } }"), 42);
+        assert_eq!(tokens("query Q($a: [Int!]! = [1, -2.5e3]) @d { a: b(c: $a) ...F ... on T { x } }"), 38);
+        assert_eq!(tokens("a...b...on C 1...d 1.5e-3 2E+4 -0 1-2"), 14);
         assert_eq!(tokens(r#""a" """b""" "" "" """""" "#), 5);
         assert_eq!(tokens("\u{FEFF}{ a, b }"), 4);
     }

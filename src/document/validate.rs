@@ -12,6 +12,7 @@ use apollo_compiler::validation::{DiagnosticList, Valid};
 
 use super::lines::Lines;
 use super::refusal::{Code, Refusal};
+use super::scanner::Tokens;
 use super::schema::Schema;
 use super::{MAX_REFUSALS, normal, values};
 
@@ -35,7 +36,35 @@ pub(super) fn parse(source: &str, lines: &Lines<'_>) -> Result<ast::Document, Ve
     if document.definitions.is_empty() {
         return Err(vec![Refusal::new(Code::ParseFailed, "The document is empty.").at(Some(lines.at(source.len())))]);
     }
+    if let Some(offset) = overlooked(source, &document) {
+        let message = "This belongs nowhere: an argument or input field needs a colon and a value.";
+        return Err(vec![Refusal::new(Code::ParseFailed, message).at(Some(lines.at(offset)))]);
+    }
     Ok(document)
+}
+
+/// Where the text has a token that is not in the syntax tree.
+///
+/// apollo-parser takes an argument without a value, `updateArticle(id: 1, expectedVersion)`, and leaves it out of the
+/// tree without a word. So the tree is written out again, and each token of the text must be there.
+fn overlooked(source: &str, document: &ast::Document) -> Option<usize> {
+    let written = document.serialize().no_indent().to_string();
+    let mut written = Tokens::new(&written).peekable();
+    for (offset, token) in Tokens::new(source) {
+        let same = |other: &[u8]| other == token || (is_string(other) && is_string(token));
+        // The keyword of an anonymous query is optional, and not written where it can be left out.
+        let is_shorthand = |other: &[u8]| token == b"query" && other == b"{";
+        match written.peek() {
+            Some((_, other)) if same(other) => written.next(),
+            Some((_, other)) if is_shorthand(other) => None,
+            _ => return Some(offset),
+        };
+    }
+    None
+}
+
+fn is_string(token: &[u8]) -> bool {
+    token.starts_with(b"\"")
 }
 
 /// Validates a document whose expansion has been checked.

@@ -48,7 +48,7 @@ struct Position<'a> {
     ty: &'a Type,
     /// The argument or input field has a default, so that a nullable variable may be used although it is not nullable.
     has_default: bool,
-    /// It is a field of a `@oneOf` input object, where a variable must not be nullable.
+    /// It is a field of a `@oneOf` input object, where null is not allowed although its type is nullable.
     of_one_of: bool,
 }
 
@@ -178,10 +178,6 @@ impl<'a> Visit<'a> {
     fn variable(&mut self, value: &Node<Value>, name: &Name, position: Position<'_>) {
         // One that is not defined is reported by apollo-compiler.
         let Some(variable) = self.operation.variables.iter().find(|variable| variable.name == *name) else { return };
-        if position.of_one_of && !variable.ty.is_non_null() {
-            let message = format!("The variable `${name}` must not be nullable to be used in a `@oneOf` input object.");
-            self.refuse(value, message);
-        }
         if !is_allowed(variable, position) {
             let message =
                 format!("The variable `${name}` of type `{}` is used where `{}` is expected.", variable.ty, position.ty);
@@ -194,9 +190,10 @@ fn position(definition: &InputValueDefinition) -> Position<'_> {
     Position { ty: &definition.ty, has_default: definition.default_value.is_some(), of_one_of: false }
 }
 
-/// "IsVariableUsageAllowed" (GraphQL specification, section 5.8.5).
+/// "IsVariableUsageAllowed" and "IsNonNullPosition" (GraphQL specification, section 5.8.5).
 fn is_allowed(variable: &VariableDefinition, position: Position<'_>) -> bool {
-    if !position.ty.is_non_null() || variable.ty.is_non_null() {
+    let is_non_null_position = position.ty.is_non_null() || position.of_one_of;
+    if !is_non_null_position || variable.ty.is_non_null() {
         return variable.ty.is_assignable_to(position.ty);
     }
     let has_value = variable.default_value.as_ref().is_some_and(|default| !default.is_null());
