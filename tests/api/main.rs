@@ -9,8 +9,18 @@
     reason = "a test fails by panicking, also where its support code does"
 )]
 
+mod all_articles;
 mod articles;
+mod contract;
 mod create_article;
+mod failures;
+mod health;
+mod migrations;
 mod postgres;
+mod program;
+mod request_id;
+mod sandbox;
+mod start_and_stop;
 mod support;
 mod tls;
+mod writers;
