@@ -5,6 +5,7 @@
 //! `error.rs` turns it into a GraphQL error, in one place.
 
 mod error;
+pub mod filter;
 mod input;
 mod mutation;
 mod output;

@@ -4,7 +4,10 @@ mod articles;
 mod graphiql;
 mod graphql;
 mod health;
+pub mod operation;
 mod request_id;
+pub mod sse;
+pub mod websocket;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -5,9 +5,12 @@
 //! folder names Diesel.
 
 mod articles;
+mod condition;
 mod connection;
 mod dialect;
 mod migrations;
+mod modify;
+mod pages;
 pub mod postgres;
 mod schema;
 mod select;

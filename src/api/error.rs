@@ -19,7 +19,12 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str) {
             extensions.set("code", "SLUG_TAKEN");
             extensions.set("field", field.as_str());
         }
-        Some(cause @ Error::Unavailable(_)) => {
+        Some(Error::NotFound) => extensions.set("code", "NOT_FOUND"),
+        Some(Error::VersionConflict { current }) => {
+            extensions.set("code", "VERSION_CONFLICT");
+            extensions.set("currentVersion", *current);
+        }
+        Some(cause @ (Error::Unavailable(_) | Error::Raced)) => {
             tracing::error!(error = %cause, "the database is unavailable");
             "the server cannot reach its database at the moment; try again later"
                 .clone_into(&mut error.message);

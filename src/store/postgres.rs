@@ -1,6 +1,7 @@
 //! All that only PostgreSQL does: its pool, its transactions, and what its errors mean.
 
 mod connect;
+mod dialect;
 mod tls;
 mod url;
 
