@@ -6,6 +6,7 @@
 //! `answer.rs` writes the whole as JSON.
 
 mod answer;
+mod direct;
 mod error;
 mod filter;
 mod input;

@@ -93,22 +93,24 @@ pub async fn run(
     );
     let app = routes(settings, store.clone())?;
     let served = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let out_of_time = async {
+    // One bound for all of it: for the requests under way, and for the writes that nobody waits for any more.
+    let deadline = async {
         stop.cancelled().await;
         tracing::info!("stopping: finishing what is under way");
         tokio::time::sleep(settings.stop_timeout).await;
     };
+    tokio::pin!(deadline);
     let served = tokio::select! {
         served = served => served.map_err(ServeError::Serve),
-        () = out_of_time => {
-            tracing::warn!("stopping although requests are still under way");
+        () = &mut deadline => {
+            tracing::warn!("stopping although requests are under way");
             Ok(())
         }
     };
     let database = store.describe();
-    match tokio::time::timeout(settings.stop_timeout, store.close()).await {
-        Ok(()) => tracing::info!(database, "disconnected"),
-        Err(_) => tracing::warn!(database, "disconnected although writes were under way"),
+    tokio::select! {
+        () = store.close() => tracing::info!(database, "disconnected"),
+        () = deadline => tracing::warn!(database, "disconnected although writes were under way"),
     }
     served
 }

@@ -8,6 +8,7 @@ mod articles;
 mod condition;
 mod connection;
 mod dialect;
+mod lookups;
 mod migrations;
 mod modify;
 mod pages;
@@ -18,7 +19,7 @@ mod sqlite;
 mod types;
 mod writes;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use deadpool::managed::PoolError;
@@ -28,6 +29,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use self::connection::{Work, run};
+use self::lookups::Lookups;
 pub use self::migrations::{Migrate, MigrationError, MigrationStatus};
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
@@ -42,6 +44,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     database: Database,
     clock: Clock,
+    lookups: Lookups,
     /// The work under way, which [`Store::close`] waits for.
     tasks: TaskTracker,
 }
@@ -108,10 +111,12 @@ impl Store {
         clock: Clock,
         migrate: bool,
     ) -> Result<Self, OpenError> {
-        let store = Self(Arc::new(Inner {
-            database: patiently(settings.start_timeout, || Database::open(settings, migrate))
-                .await?,
+        let open = || Database::open(settings, migrate);
+        let database = patiently(settings.start_timeout, open).await?;
+        let store = Self(Arc::new_cyclic(|store| Inner {
+            database,
             clock,
+            lookups: lookups::lookups(Weak::clone(store)),
             tasks: TaskTracker::new(),
         }));
         match store.migration_status().await {

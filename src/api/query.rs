@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, Object};
 
+use super::direct::{Many, One};
 use super::filter::{ArticleFilter, FilterLimits, filter};
 use super::input::{ArticleBy, ArticleOrder, at_most, within};
 use super::output::{Article, ArticleConnection, Node, columns, columns_of};
@@ -24,9 +25,9 @@ pub struct Query;
 #[Object]
 impl Query {
     /// One article by its id or its slug; null where there is none.
-    async fn article(&self, ctx: &Context<'_>, by: ArticleBy) -> Option<Result<Article>> {
+    async fn article(&self, ctx: &Context<'_>, by: ArticleBy) -> Option<Result<One<Article>>> {
         match by.into_key().transpose()? {
-            Ok(key) => find(ctx, key).await.transpose(),
+            Ok(key) => Some(find(ctx, key).await.transpose()?.map(One)),
             Err(error) => Some(Err(error)),
         }
     }
@@ -39,7 +40,7 @@ impl Query {
         #[graphql(default_with = "ArticleOrder::CreatedAtDesc")] order_by: ArticleOrder,
         #[graphql(default = 20)] limit: i32,
         #[graphql(default = 0)] offset: i32,
-    ) -> Result<Vec<Article>> {
+    ) -> Result<Many<Article>> {
         let filter = filter(given, "filter", limits(ctx))?;
         let order = order(order_by, &filter)?;
         let limit = within("limit", limit, 1, MAX_PAGE_SIZE)?;
@@ -47,7 +48,7 @@ impl Query {
         let articles = store(ctx)?
             .articles(filter, order, limit.into(), offset.into(), columns(ctx))
             .await?;
-        Ok(articles.into_iter().map(Article).collect())
+        Ok(Many(articles.into_iter().map(Article::new).collect()))
     }
 
     /// The same articles as a Relay connection. `first` or `last` is 0 to 100; without either, 20 from the start.
