@@ -8,13 +8,15 @@ mod error;
 pub mod filter;
 mod input;
 mod mutation;
+mod order;
 mod output;
 mod query;
 mod scalar;
 
-use async_graphql::{EmptySubscription, Request, Response, SDLExportOptions};
+use async_graphql::{EmptySubscription, Request, Response, SDLExportOptions, Value};
 
 use self::mutation::Mutation;
+use self::order::FieldOrder;
 use self::query::Query;
 use crate::store::Store;
 
@@ -47,8 +49,14 @@ impl Api {
     }
 
     /// Carries out a query or a mutation. `request_id` stands in the errors that are our fault.
-    pub async fn execute(&self, request: Request, request_id: &str) -> Response {
+    pub async fn execute(&self, mut request: Request, request_id: &str) -> Response {
+        let name = request.operation_name.clone();
+        let document = request.parsed_query().cloned();
         let mut response = self.schema.execute(request).await;
+        // Where there is data the document was valid, so that no fragment contains itself.
+        if let (Ok(document), Value::Object(_)) = (document, &response.data) {
+            FieldOrder::of(&document, name.as_deref()).arrange(&mut response.data);
+        }
         for error in &mut response.errors {
             error::complete(error, request_id);
         }
