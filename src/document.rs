@@ -122,7 +122,10 @@ impl Operation {
 
     /// Two operations with equal keys ask for the same.
     pub fn key(&self) -> OperationKey {
-        OperationKey { text: Arc::clone(&self.text), variables: self.variables.to_string() }
+        OperationKey {
+            text: Arc::clone(&self.text),
+            variables: self.variables.to_string(),
+        }
     }
 }
 
@@ -156,7 +159,12 @@ impl Documents {
     /// Prepares documents for the schema that `sdl` describes.
     pub fn new(sdl: &str, limits: Limits) -> Result<Self, InvalidSchema> {
         let cache = cache::Documents::new(limits.cache_bytes);
-        Ok(Self { schema: Schema::new(sdl)?, limits, cache, next_id: AtomicU64::new(0) })
+        Ok(Self {
+            schema: Schema::new(sdl)?,
+            limits,
+            cache,
+            next_id: AtomicU64::new(0),
+        })
     }
 
     /// The limits that documents are held to.
@@ -175,12 +183,19 @@ impl Documents {
         variables: &Map<String, Value>,
     ) -> Result<Operation, Vec<Refusal>> {
         let parsed = self.parsed(query)?;
-        let (index, operation) = pick(&parsed.document, operation_name).map_err(|refusal| vec![refusal])?;
+        let (index, operation) =
+            pick(&parsed.document, operation_name).map_err(|refusal| vec![refusal])?;
         let variables = variables::coerce(&self.schema, &operation.variables, variables)
             .map_err(|refusals| located(refusals, operation, query))?;
         let form = self.form(&parsed, index, operation, &variables)?;
         let complexity = form.complexity.of(&variables);
-        Refusal::over("complexity", "complexity", self.limits.complexity, complexity).map_err(|refusal| vec![refusal])?;
+        Refusal::over(
+            "complexity",
+            "complexity",
+            self.limits.complexity,
+            complexity,
+        )
+        .map_err(|refusal| vec![refusal])?;
         Ok(Operation {
             kind: kind(operation.operation_type),
             name: operation.name.as_ref().map(ToString::to_string),
@@ -196,7 +211,10 @@ impl Documents {
             return Ok(parsed);
         }
         let measure = scanner::measure(query);
-        let (tokens, nesting) = (self.limits.document_tokens as u64, self.limits.nesting as u64);
+        let (tokens, nesting) = (
+            self.limits.document_tokens as u64,
+            self.limits.nesting as u64,
+        );
         Refusal::over("tokens", "number of tokens", tokens, measure.tokens as u64)
             .and_then(|()| Refusal::over("nesting", "nesting", nesting, measure.nesting as u64))
             .map_err(|refusal| vec![refusal])?;
@@ -222,18 +240,34 @@ impl Documents {
         variables: &Variables,
     ) -> Result<Arc<Form>, Vec<Refusal>> {
         let shape = Shape::new(&operation.variables, variables, &parsed.conditions);
-        let key = FormKey { document: parsed.id, operation: index, given: shape.given.clone() };
+        let key = FormKey {
+            document: parsed.id,
+            operation: index,
+            given: shape.given.clone(),
+        };
         if let Some(form) = self.cache.form(&key) {
             return Ok(form);
         }
         shape.check_conditions(&parsed.conditions)?;
         let selections = normal::selections(&self.schema, &parsed.document, operation, &shape);
-        let complexity = cost::measure(&selections, &self.limits).map_err(|refusal| vec![refusal])?;
+        let complexity =
+            cost::measure(&selections, &self.limits).map_err(|refusal| vec![refusal])?;
         let lines = Lines::new(source(&parsed.document));
-        let document =
-            convert::document(&self.schema, operation, &selections, &shape, &lines, operation.location())?;
+        let document = convert::document(
+            &self.schema,
+            operation,
+            &selections,
+            &shape,
+            &lines,
+            operation.location(),
+        )?;
         let text: Arc<str> = print::document(&document).into();
-        let form = Form { bytes: form_bytes(&text), document: Arc::new(document), text, complexity };
+        let form = Form {
+            bytes: form_bytes(&text),
+            document: Arc::new(document),
+            text,
+            complexity,
+        };
         let form = Arc::new(form);
         self.cache.keep_form(key, Arc::clone(&form));
         Ok(form)
@@ -247,14 +281,21 @@ fn pick<'a>(
 ) -> Result<(usize, &'a Node<executable::Operation>), Refusal> {
     let mut operations = document.operations.iter().enumerate();
     if let Some(name) = name.filter(|name| !name.is_empty()) {
-        let found = operations.find(|(_, operation)| operation.name.as_ref().is_some_and(|found| found == name));
+        let found = operations
+            .find(|(_, operation)| operation.name.as_ref().is_some_and(|found| found == name));
         return found.ok_or_else(|| {
-            Refusal::new(Code::BadRequest, "The document has no operation of the name that `operationName` gives.")
+            Refusal::new(
+                Code::BadRequest,
+                "The document has no operation of the name that `operationName` gives.",
+            )
         });
     }
     match (operations.next(), operations.next()) {
         (Some(only), None) => Ok(only),
-        (None, _) => Err(Refusal::new(Code::BadRequest, "The document has no operation.")),
+        (None, _) => Err(Refusal::new(
+            Code::BadRequest,
+            "The document has no operation.",
+        )),
         (Some(_), Some(_)) => Err(Refusal::new(
             Code::BadRequest,
             "The document has several operations, so `operationName` must name one of them.",
@@ -266,8 +307,14 @@ fn pick<'a>(
 fn located(refusals: Vec<Refusal>, operation: &executable::Operation, query: &str) -> Vec<Refusal> {
     let lines = Lines::new(query);
     let locate = |refusal: Refusal| {
-        let name = refusal.field.as_deref().and_then(|field| field.split('.').next());
-        let variable = operation.variables.iter().find(|variable| Some(variable.name.as_str()) == name);
+        let name = refusal
+            .field
+            .as_deref()
+            .and_then(|field| field.split('.').next());
+        let variable = operation
+            .variables
+            .iter()
+            .find(|variable| Some(variable.name.as_str()) == name);
         let location = variable.and_then(|variable| lines.of(variable.location()));
         refusal.at(location)
     };
@@ -284,7 +331,12 @@ fn kind(kind: executable::OperationType) -> OperationKind {
 
 /// The text of a document, which apollo-compiler keeps with it.
 fn source(document: &ExecutableDocument) -> &str {
-    document.sources.values().next().map(|file| file.source_text()).unwrap_or_default()
+    document
+        .sources
+        .values()
+        .next()
+        .map(|file| file.source_text())
+        .unwrap_or_default()
 }
 
 /// A token becomes about one node of the syntax tree, of so many bytes (measured).

@@ -38,31 +38,61 @@ impl<'a> Shape<'a> {
         variables: &Variables,
         conditions: &HashSet<String>,
     ) -> Self {
-        let given = definitions.iter().map(|definition| match variables.get(definition.name.as_str()) {
-            None => Given::Absent,
-            Some(EngineValue::Null) => Given::Null,
-            Some(EngineValue::Boolean(value)) if conditions.contains(definition.name.as_str()) => {
-                if *value { Given::True } else { Given::False }
-            }
-            Some(_) => Given::Value,
-        });
-        Self { definitions, given: given.collect() }
+        let given =
+            definitions
+                .iter()
+                .map(|definition| match variables.get(definition.name.as_str()) {
+                    None => Given::Absent,
+                    Some(EngineValue::Null) => Given::Null,
+                    Some(EngineValue::Boolean(value))
+                        if conditions.contains(definition.name.as_str()) =>
+                    {
+                        if *value {
+                            Given::True
+                        } else {
+                            Given::False
+                        }
+                    }
+                    Some(_) => Given::Value,
+                });
+        Self {
+            definitions,
+            given: given.collect(),
+        }
     }
 
     /// What is given for a variable.
     pub(super) fn of(&self, name: &str) -> Given {
-        let index = self.definitions.iter().position(|definition| definition.name == name);
-        index.and_then(|index| self.given.get(index)).copied().unwrap_or(Given::Absent)
+        let index = self
+            .definitions
+            .iter()
+            .position(|definition| definition.name == name);
+        index
+            .and_then(|index| self.given.get(index))
+            .copied()
+            .unwrap_or(Given::Absent)
     }
 
     /// Refuses a condition that is null: its variable may be nullable when it has a default.
-    pub(super) fn check_conditions(&self, conditions: &HashSet<String>) -> Result<(), Vec<Refusal>> {
-        let null = self.definitions.iter().zip(&self.given).find(|(definition, given)| {
-            **given == Given::Null && conditions.contains(definition.name.as_str()) && is_boolean(&definition.ty)
-        });
+    pub(super) fn check_conditions(
+        &self,
+        conditions: &HashSet<String>,
+    ) -> Result<(), Vec<Refusal>> {
+        let null = self
+            .definitions
+            .iter()
+            .zip(&self.given)
+            .find(|(definition, given)| {
+                **given == Given::Null
+                    && conditions.contains(definition.name.as_str())
+                    && is_boolean(&definition.ty)
+            });
         null.map_or(Ok(()), |(definition, _)| {
             let name = &definition.name;
-            Err(vec![Refusal::input(name.as_str(), format!("The variable `${name}` is a condition and must not be null."))])
+            Err(vec![Refusal::input(
+                name.as_str(),
+                format!("The variable `${name}` is a condition and must not be null."),
+            )])
         })
     }
 }
@@ -80,7 +110,9 @@ impl Conditions for Shape<'_> {
 impl Shape<'_> {
     /// Whether the directive is there and its condition is `expected`.
     fn says(&self, directives: &DirectiveList, name: &str, expected: bool) -> bool {
-        let condition = directives.get(name).and_then(|directive| directive.specified_argument_by_name("if"));
+        let condition = directives
+            .get(name)
+            .and_then(|directive| directive.specified_argument_by_name("if"));
         condition.is_some_and(|condition| match &**condition {
             Value::Boolean(value) => *value == expected,
             Value::Variable(variable) => match self.of(variable) {
@@ -96,8 +128,14 @@ impl Shape<'_> {
 /// The variables that `@skip` and `@include` use, anywhere in the document.
 pub(super) fn conditions(document: &ExecutableDocument) -> HashSet<String> {
     let mut names = HashSet::new();
-    let operations = document.operations.iter().map(|operation| &operation.selection_set);
-    let fragments = document.fragments.values().map(|fragment| &fragment.selection_set);
+    let operations = document
+        .operations
+        .iter()
+        .map(|operation| &operation.selection_set);
+    let fragments = document
+        .fragments
+        .values()
+        .map(|fragment| &fragment.selection_set);
     for set in operations.chain(fragments) {
         collect(set, &mut names);
     }
@@ -108,7 +146,11 @@ fn collect(set: &SelectionSet, names: &mut HashSet<String>) {
     for selection in &set.selections {
         for directive in selection.directives().iter() {
             let values = directive.arguments.iter().map(|argument| &*argument.value);
-            names.extend(values.filter_map(|value| value.as_variable()).map(ToString::to_string));
+            names.extend(
+                values
+                    .filter_map(|value| value.as_variable())
+                    .map(ToString::to_string),
+            );
         }
         match selection {
             Selection::Field(field) => collect(&field.selection_set, names),

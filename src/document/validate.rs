@@ -34,11 +34,16 @@ pub(super) fn parse(source: &str, lines: &Lines<'_>) -> Result<ast::Document, Ve
         .parse_ast(source, "document")
         .map_err(|errors| refusals(&errors.errors, Code::ParseFailed, lines))?;
     if document.definitions.is_empty() {
-        return Err(vec![Refusal::new(Code::ParseFailed, "The document is empty.").at(Some(lines.at(source.len())))]);
+        return Err(vec![
+            Refusal::new(Code::ParseFailed, "The document is empty.")
+                .at(Some(lines.at(source.len()))),
+        ]);
     }
     if let Some(offset) = overlooked(source, &document) {
         let message = "This belongs nowhere: an argument or input field needs a colon and a value.";
-        return Err(vec![Refusal::new(Code::ParseFailed, message).at(Some(lines.at(offset)))]);
+        return Err(vec![
+            Refusal::new(Code::ParseFailed, message).at(Some(lines.at(offset))),
+        ]);
     }
     Ok(document)
 }
@@ -75,7 +80,10 @@ pub(super) fn validate(
 ) -> Result<Valid<ExecutableDocument>, Vec<Refusal>> {
     let (document, mut found) = match document.to_executable_validate(&schema.types) {
         Ok(document) => (document.into_inner(), Vec::new()),
-        Err(errors) => (errors.partial, refusals(&errors.errors, Code::ValidationFailed, lines)),
+        Err(errors) => (
+            errors.partial,
+            refusals(&errors.errors, Code::ValidationFailed, lines),
+        ),
     };
     found.extend(values::check(schema, &document, lines));
     if found.is_empty() {
@@ -93,8 +101,16 @@ pub(super) fn validate(
 fn refusals(errors: &DiagnosticList, code: Code, lines: &Lines<'_>) -> Vec<Refusal> {
     errors
         .iter()
-        .filter(|diagnostic| diagnostic.error.unstable_error_name().is_none_or(|name| !REPLACED.contains(&name)))
+        .filter(|diagnostic| {
+            diagnostic
+                .error
+                .unstable_error_name()
+                .is_none_or(|name| !REPLACED.contains(&name))
+        })
         .take(MAX_REFUSALS)
-        .map(|diagnostic| Refusal::new(code, diagnostic.error.to_string()).at(lines.of(diagnostic.error.location())))
+        .map(|diagnostic| {
+            Refusal::new(code, diagnostic.error.to_string())
+                .at(lines.of(diagnostic.error.location()))
+        })
         .collect()
 }

@@ -6,7 +6,9 @@
 
 use std::collections::HashSet;
 
-use apollo_compiler::ast::{Argument, DirectiveList, InputValueDefinition, Type, Value, VariableDefinition};
+use apollo_compiler::ast::{
+    Argument, DirectiveList, InputValueDefinition, Type, Value, VariableDefinition,
+};
 use apollo_compiler::executable::{Operation, Selection, SelectionSet};
 use apollo_compiler::schema::{EnumType, ExtendedType, InputObjectType};
 use apollo_compiler::{ExecutableDocument, Name, Node};
@@ -16,7 +18,11 @@ use super::refusal::Refusal;
 use super::schema::{Schema, is_one_of, nullable};
 
 /// Every value of every operation that does not fit.
-pub(super) fn check(schema: &Schema, document: &ExecutableDocument, lines: &Lines<'_>) -> Vec<Refusal> {
+pub(super) fn check(
+    schema: &Schema,
+    document: &ExecutableDocument,
+    lines: &Lines<'_>,
+) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     for operation in document.operations.iter() {
         let mut visit = Visit {
@@ -58,7 +64,14 @@ impl<'a> Visit<'a> {
         for variable in &self.operation.variables {
             self.directives(&variable.directives);
             if let Some(default) = &variable.default_value {
-                self.value(default, Position { ty: &variable.ty, has_default: false, of_one_of: false });
+                self.value(
+                    default,
+                    Position {
+                        ty: &variable.ty,
+                        has_default: false,
+                        of_one_of: false,
+                    },
+                );
             }
         }
         self.selections(&self.operation.selection_set);
@@ -97,16 +110,26 @@ impl<'a> Visit<'a> {
         }
     }
 
-    fn arguments(&mut self, arguments: &'a [Node<Argument>], definitions: &[Node<InputValueDefinition>]) {
+    fn arguments(
+        &mut self,
+        arguments: &'a [Node<Argument>],
+        definitions: &[Node<InputValueDefinition>],
+    ) {
         for argument in arguments {
-            if let Some(definition) = definitions.iter().find(|definition| definition.name == argument.name) {
+            if let Some(definition) = definitions
+                .iter()
+                .find(|definition| definition.name == argument.name)
+            {
                 self.value(&argument.value, position(definition));
             }
         }
     }
 
     fn refuse(&mut self, value: &Node<Value>, message: impl Into<String>) {
-        self.refusals.push(Refusal::validation(message, self.lines.of(value.location())));
+        self.refusals.push(Refusal::validation(
+            message,
+            self.lines.of(value.location()),
+        ));
     }
 
     fn value(&mut self, value: &Node<Value>, position: Position<'_>) {
@@ -114,22 +137,45 @@ impl<'a> Visit<'a> {
         match (&**value, ty) {
             (Value::Variable(name), _) => self.variable(value, name, position),
             (Value::Null, Type::NonNullNamed(_) | Type::NonNullList(_)) => {
-                self.refuse(value, format!("Expected a value of type `{ty}`, found `null`."));
+                self.refuse(
+                    value,
+                    format!("Expected a value of type `{ty}`, found `null`."),
+                );
             }
             (Value::Null, _) => {}
             (Value::List(items), Type::List(item) | Type::NonNullList(item)) => {
                 for value in items {
-                    self.value(value, Position { ty: item, has_default: false, of_one_of: false });
+                    self.value(
+                        value,
+                        Position {
+                            ty: item,
+                            has_default: false,
+                            of_one_of: false,
+                        },
+                    );
                 }
             }
             (_, Type::List(item) | Type::NonNullList(item)) => {
-                self.value(value, Position { ty: item, has_default: false, of_one_of: false });
+                self.value(
+                    value,
+                    Position {
+                        ty: item,
+                        has_default: false,
+                        of_one_of: false,
+                    },
+                );
             }
             (literal, Type::Named(_) | Type::NonNullNamed(_)) => match self.schema.named(ty) {
                 Some(ExtendedType::InputObject(object)) => self.object(value, object),
                 Some(ExtendedType::Enum(definition)) => self.enum_value(value, definition),
                 Some(ExtendedType::Scalar(scalar)) if !is_scalar(&scalar.name, literal) => {
-                    self.refuse(value, format!("Expected a value of type `{ty}`, found `{}`.", describe(literal)));
+                    self.refuse(
+                        value,
+                        format!(
+                            "Expected a value of type `{ty}`, found `{}`.",
+                            describe(literal)
+                        ),
+                    );
                 }
                 _ => {}
             },
@@ -139,55 +185,103 @@ impl<'a> Visit<'a> {
     fn enum_value(&mut self, value: &Node<Value>, definition: &EnumType) {
         let known = matches!(&**value, Value::Enum(name) if definition.values.contains_key(name));
         if !known {
-            let message = format!("Expected a value of type `{}`, found `{}`.", definition.name, describe(value));
+            let message = format!(
+                "Expected a value of type `{}`, found `{}`.",
+                definition.name,
+                describe(value)
+            );
             self.refuse(value, message);
         }
     }
 
     fn object(&mut self, value: &Node<Value>, definition: &InputObjectType) {
         let Value::Object(fields) = &**value else {
-            let message = format!("Expected a value of type `{}`, found `{}`.", definition.name, describe(value));
+            let message = format!(
+                "Expected a value of type `{}`, found `{}`.",
+                definition.name,
+                describe(value)
+            );
             return self.refuse(value, message);
         };
         let one_of = is_one_of(definition);
         let mut seen = HashSet::new();
         for (name, value) in fields {
             if !seen.insert(name) {
-                self.refuse(value, format!("There can be only one input field named `{name}`."));
+                self.refuse(
+                    value,
+                    format!("There can be only one input field named `{name}`."),
+                );
             }
             let Some(field) = definition.fields.get(name) else {
-                self.refuse(value, format!("The type `{}` has no input field `{name}`.", definition.name));
+                self.refuse(
+                    value,
+                    format!(
+                        "The type `{}` has no input field `{name}`.",
+                        definition.name
+                    ),
+                );
                 continue;
             };
             if one_of && value.is_null() {
-                self.refuse(value, format!("The input field `{}.{name}` must not be null.", definition.name));
+                self.refuse(
+                    value,
+                    format!(
+                        "The input field `{}.{name}` must not be null.",
+                        definition.name
+                    ),
+                );
             }
-            self.value(value, Position { of_one_of: one_of, ..position(field) });
+            self.value(
+                value,
+                Position {
+                    of_one_of: one_of,
+                    ..position(field)
+                },
+            );
         }
         for (name, field) in &definition.fields {
             if field.is_required() && !seen.contains(name) {
-                let message = format!("The input field `{}.{name}` of type `{}` is required.", definition.name, field.ty);
+                let message = format!(
+                    "The input field `{}.{name}` of type `{}` is required.",
+                    definition.name, field.ty
+                );
                 self.refuse(value, message);
             }
         }
         if one_of && fields.len() != 1 {
-            self.refuse(value, format!("Exactly one field of `{}` must be given.", definition.name));
+            self.refuse(
+                value,
+                format!("Exactly one field of `{}` must be given.", definition.name),
+            );
         }
     }
 
     fn variable(&mut self, value: &Node<Value>, name: &Name, position: Position<'_>) {
         // One that is not defined is reported by apollo-compiler.
-        let Some(variable) = self.operation.variables.iter().find(|variable| variable.name == *name) else { return };
+        let Some(variable) = self
+            .operation
+            .variables
+            .iter()
+            .find(|variable| variable.name == *name)
+        else {
+            return;
+        };
         if !is_allowed(variable, position) {
-            let message =
-                format!("The variable `${name}` of type `{}` is used where `{}` is expected.", variable.ty, position.ty);
+            let message = format!(
+                "The variable `${name}` of type `{}` is used where `{}` is expected.",
+                variable.ty, position.ty
+            );
             self.refuse(value, message);
         }
     }
 }
 
 fn position(definition: &InputValueDefinition) -> Position<'_> {
-    Position { ty: &definition.ty, has_default: definition.default_value.is_some(), of_one_of: false }
+    Position {
+        ty: &definition.ty,
+        has_default: definition.default_value.is_some(),
+        of_one_of: false,
+    }
 }
 
 /// "IsVariableUsageAllowed" and "IsNonNullPosition" (GraphQL specification, section 5.8.5).
@@ -196,7 +290,10 @@ fn is_allowed(variable: &VariableDefinition, position: Position<'_>) -> bool {
     if !is_non_null_position || variable.ty.is_non_null() {
         return variable.ty.is_assignable_to(position.ty);
     }
-    let has_value = variable.default_value.as_ref().is_some_and(|default| !default.is_null());
+    let has_value = variable
+        .default_value
+        .as_ref()
+        .is_some_and(|default| !default.is_null());
     (has_value || position.has_default) && variable.ty.is_assignable_to(&nullable(position.ty))
 }
 
