@@ -125,7 +125,8 @@ impl Api {
         for error in &mut response.errors {
             error::complete(error, request_id);
         }
-        (answer::write(&response), response.errors.is_empty())
+        let answer = answer::write(&response, &operation.document);
+        (answer, response.errors.is_empty())
     }
 }
 

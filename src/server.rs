@@ -100,17 +100,23 @@ pub async fn run(
         tokio::time::sleep(settings.stop_timeout).await;
     };
     tokio::pin!(deadline);
-    let served = tokio::select! {
-        served = served => served.map_err(ServeError::Serve),
-        () = &mut deadline => {
-            tracing::warn!("stopping although requests are under way");
-            Ok(())
-        }
+    let (served, late) = tokio::select! {
+        served = served => (served.map_err(ServeError::Serve), false),
+        () = &mut deadline => (Ok(()), true),
     };
     let database = store.describe();
-    tokio::select! {
-        () = store.close() => tracing::info!(database, "disconnected"),
-        () = deadline => tracing::warn!(database, "disconnected although writes were under way"),
+    let closed = async {
+        if late {
+            return false;
+        }
+        tokio::select! {
+            () = store.close() => true,
+            () = deadline => false,
+        }
+    };
+    match closed.await {
+        true => tracing::info!(database, "disconnected"),
+        false => tracing::warn!(database, "stopped although something was under way"),
     }
     served
 }
