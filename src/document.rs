@@ -10,6 +10,7 @@
 mod cache;
 mod convert;
 mod cost;
+mod description;
 mod expansion;
 mod lines;
 mod normal;
@@ -178,7 +179,7 @@ impl Documents {
         let (index, operation) = pick(&parsed.document, operation_name).map_err(|refusal| vec![refusal])?;
         let variables = variables::coerce(&self.schema, &operation.variables, variables)
             .map_err(|refusals| located(refusals, operation, query))?;
-        let form = self.form(&parsed, index, operation, &variables)?;
+        let form = self.form(query, &parsed, index, operation, &variables)?;
         let complexity = form.complexity.of(&variables);
         Refusal::over("complexity", "complexity", self.limits.complexity, complexity).map_err(|refusal| vec![refusal])?;
         Ok(Operation {
@@ -201,7 +202,7 @@ impl Documents {
             .and_then(|()| Refusal::over("nesting", "nesting", nesting, measure.nesting as u64))
             .map_err(|refusal| vec![refusal])?;
         let lines = Lines::new(query);
-        let ast = validate::parse(query, &lines)?;
+        let ast = validate::parse(&description::blank(query), &lines)?;
         expansion::check(&ast, &self.limits, &lines)?;
         let document = validate::validate(&self.schema, &ast, &lines)?;
         let parsed = Arc::new(Parsed {
@@ -216,20 +217,22 @@ impl Documents {
 
     fn form(
         &self,
+        query: &str,
         parsed: &Parsed,
         index: usize,
         operation: &Node<executable::Operation>,
         variables: &Variables,
     ) -> Result<Arc<Form>, Vec<Refusal>> {
-        let shape = Shape::new(&operation.variables, variables, &parsed.conditions);
-        let key = FormKey { document: parsed.id, operation: index, given: shape.given.clone() };
+        let given = shape::given(&operation.variables, variables, &parsed.conditions);
+        let key = FormKey { document: parsed.id, operation: index, given };
         if let Some(form) = self.cache.form(&key) {
             return Ok(form);
         }
-        shape.check_conditions(&parsed.conditions)?;
+        let shape = Shape::new(&operation.variables, &key.given);
+        shape.check(&parsed.conditions)?;
         let selections = normal::selections(&self.schema, &parsed.document, operation, &shape);
         let complexity = cost::measure(&selections, &self.limits).map_err(|refusal| vec![refusal])?;
-        let lines = Lines::new(source(&parsed.document));
+        let lines = Lines::new(query);
         let document =
             convert::document(&self.schema, operation, &selections, &shape, &lines, operation.location())?;
         let text: Arc<str> = print::document(&document).into();
@@ -280,11 +283,6 @@ fn kind(kind: executable::OperationType) -> OperationKind {
         executable::OperationType::Mutation => OperationKind::Mutation,
         executable::OperationType::Subscription => OperationKind::Subscription,
     }
-}
-
-/// The text of a document, which apollo-compiler keeps with it.
-fn source(document: &ExecutableDocument) -> &str {
-    document.sources.values().next().map(|file| file.source_text()).unwrap_or_default()
 }
 
 /// A token becomes about one node of the syntax tree, of so many bytes (measured).

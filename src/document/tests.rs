@@ -332,6 +332,14 @@ fn what_is_no_document_is_refused_with_its_place() {
 }
 
 #[test]
+fn descriptions_are_allowed_and_do_not_move_anything() {
+    let refusals = with("\"é\" query A { deep, x }", json!({})).unwrap_err();
+    assert_eq!((refusals[0].locations[0].line, refusals[0].locations[0].column), (1, 21));
+    assert_eq!(plain("\"a\" query(\"b\" $a: Int = 1) { ...F } \"c\" fragment F on Query { articles(limit: $a) { id } }"),
+        "query($a:Int=1 ){articles(limit:$a ){id } }");
+}
+
+#[test]
 fn strings_are_read_as_the_specification_says() {
     let title = |literal: &str| {
         let text = plain(&format!("{{ articles(filter: {{title: {literal}}}) {{ id }} }}"));

@@ -4,7 +4,7 @@
 //! apollo-compiler compares only the innermost type of a variable below a list or an input object, lets every list pass
 //! where a single value is wanted, and does not know `@oneOf`; so these rules are ours.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use apollo_compiler::ast::{Argument, DirectiveList, InputValueDefinition, Type, Value, VariableDefinition};
 use apollo_compiler::executable::{Operation, Selection, SelectionSet};
@@ -24,6 +24,7 @@ pub(super) fn check(schema: &Schema, document: &ExecutableDocument, lines: &Line
             document,
             lines,
             operation,
+            variables: operation.variables.iter().map(|variable| (&variable.name, &**variable)).collect(),
             seen: HashSet::new(),
             refusals: &mut refusals,
         };
@@ -37,6 +38,7 @@ struct Visit<'a> {
     document: &'a ExecutableDocument,
     lines: &'a Lines<'a>,
     operation: &'a Operation,
+    variables: HashMap<&'a Name, &'a VariableDefinition>,
     /// Fragments are checked once for each operation, whose variables they see.
     seen: HashSet<&'a Name>,
     refusals: &'a mut Vec<Refusal>,
@@ -177,7 +179,7 @@ impl<'a> Visit<'a> {
 
     fn variable(&mut self, value: &Node<Value>, name: &Name, position: Position<'_>) {
         // One that is not defined is reported by apollo-compiler.
-        let Some(variable) = self.operation.variables.iter().find(|variable| variable.name == *name) else { return };
+        let Some(variable) = self.variables.get(name) else { return };
         if !is_allowed(variable, position) {
             let message =
                 format!("The variable `${name}` of type `{}` is used where `{}` is expected.", variable.ty, position.ty);

@@ -66,7 +66,8 @@ impl Generator {
             };
             let body = self.selections(root, 0);
             let name = if count > 1 || self.random.one_in(3) { format!("Operation{index}") } else { String::new() };
-            let _ = write!(operations, "{keyword} {name}{}{} {body}\n", self.definitions(), self.directives(30));
+            let description = if self.random.one_in(20) { "\"\"\"é \\\"\"\" query\"\"\"" } else { "" };
+            let _ = write!(operations, "{description}{keyword} {name}{}{} {body}\n", self.definitions(), self.directives(30));
             names.push(name);
             if index == 0 && count > 1 && self.random.one_in(2) {
                 self.variables.clear();
@@ -153,7 +154,7 @@ impl Generator {
     }
 
     fn field(&mut self, parent: &str, depth: usize) -> String {
-        let mut alias = if self.random.one_in(6) {
+        let mut alias = if self.random.one_in(12) {
             format!("{}: ", ["a", "b", "id"][self.random.below(3)])
         } else {
             String::new()
@@ -340,7 +341,8 @@ impl Generator {
             .iter()
             .map(|variable| {
                 let default = variable.default.as_ref().map(|default| format!(" = {default}")).unwrap_or_default();
-                format!("${}: {}{default}", variable.name, variable.ty)
+                let description = if default.is_empty() { "" } else { "\"described\" " };
+                format!("{description}${}: {}{default}", variable.name, variable.ty)
             })
             .collect();
         format!("({})", definitions.join(", "))
@@ -415,7 +417,7 @@ impl Generator {
     }
 
     fn json(&mut self, ty: &Type, depth: usize) -> Value {
-        if self.mistake() || self.random.one_in(60) {
+        if self.mistake() || self.random.one_in(25) {
             let wrong = [json!(1), json!(1.5), json!("a"), json!(true), json!(null), json!([]), json!([null]), json!({}), json!({"id": 1, "slug": "a"}), json!(99_999_999_999_u64), json!(3.0), json!([[1]])];
             return wrong[self.random.below(wrong.len())].clone();
         }
