@@ -26,7 +26,10 @@ fn documents(limits: Limits) -> Documents {
 
 /// Without a cache, so that every call does all of the work.
 fn cold() -> Documents {
-    documents(Limits { cache_bytes: 0, ..Limits::default() })
+    documents(Limits {
+        cache_bytes: 0,
+        ..Limits::default()
+    })
 }
 
 fn variables(value: Value) -> Map<String, Value> {
@@ -37,6 +40,7 @@ fn variables(value: Value) -> Map<String, Value> {
 fn cache_hit(bencher: Bencher<'_, '_>) {
     let documents = documents(Limits::default());
     let variables = variables(json!({ "first": 10, "text": true }));
+    assert!(documents.prepare(ORDINARY, None, &variables).is_ok());
     bencher.bench(|| documents.prepare(black_box(ORDINARY), None, black_box(&variables)));
 }
 
@@ -66,7 +70,9 @@ fn normalise(bencher: Bencher<'_, '_>) {
     bencher
         .with_inputs(|| {
             let bits = next.fetch_add(1, Ordering::Relaxed);
-            (0..CONDITIONS).map(|bit| (format!("c{bit}"), json!(bits >> bit & 1 == 1))).collect::<Map<_, _>>()
+            (0..CONDITIONS)
+                .map(|bit| (format!("c{bit}"), json!(bits >> bit & 1 == 1)))
+                .collect::<Map<_, _>>()
         })
         .bench_refs(|variables| documents.prepare(&query, None, variables));
 }
@@ -74,7 +80,9 @@ fn normalise(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn scan_a_megabyte(bencher: Bencher<'_, '_>) {
     let source = "{ a(b: [1, \"c\"]) { d } } # e\n".repeat(1024 * 1024 / 29);
-    bencher.counter(BytesCount::of_str(&source)).bench(|| measure(black_box(&source)));
+    bencher
+        .counter(BytesCount::of_str(&source))
+        .bench(|| measure(black_box(&source)));
 }
 
 /// Documents written to do harm, each just inside the limits that it does not mean to go over.
@@ -120,51 +128,94 @@ fn hostile_document(name: &str) -> String {
         }
         query + &format!(" fragment F{links} on Query {{ articleChangesCursor }}")
     };
-    let each = |count: usize, text: &dyn Fn(usize) -> String| (0..count).map(text).collect::<Vec<_>>().join(" ");
+    let each = |count: usize, text: &dyn Fn(usize) -> String| {
+        (0..count).map(text).collect::<Vec<_>>().join(" ")
+    };
     match name {
-        "deep literal" => format!("{{ articles(filter: {}{}) {{ id }} }}", "{not: ".repeat(1_500), "}".repeat(1_500)),
-        "deep selections" => format!("{{ __schema {{ types {} {{ name }} {} }} }}", "{ ofType ".repeat(58), "}".repeat(58)),
+        "deep literal" => format!(
+            "{{ articles(filter: {}{}) {{ id }} }}",
+            "{not: ".repeat(1_500),
+            "}".repeat(1_500)
+        ),
+        "deep selections" => format!(
+            "{{ __schema {{ types {} {{ name }} {} }} }}",
+            "{ ofType ".repeat(58),
+            "}".repeat(58)
+        ),
         "fragment chain" => chain(32, 2),
         "fragment chain, long" => chain(2_000, 1),
         "fragment cycle" => chain(2_000, 1).replace("articleChangesCursor", "...F0"),
         "fragments, many" => {
             let spreads = each(1_200, &|number| format!("...F{number}"));
-            let fragments = each(1_200, &|number| format!("fragment F{number} on Query {{ articleChangesCursor }}"));
+            let fragments = each(1_200, &|number| {
+                format!("fragment F{number} on Query {{ articleChangesCursor }}")
+            });
             format!("{{ {spreads} }} {fragments}")
         }
         "doubled mutation field" => {
-            let fields = each(330, &|_| "createArticle(input: {title: \"a\", text: \"b\"}) { id title }".to_owned());
+            let fields = each(330, &|_| {
+                "createArticle(input: {title: \"a\", text: \"b\"}) { id title }".to_owned()
+            });
             format!("mutation {{ {fields} }}")
         }
         "equal fields" => format!("{{ articles {{ {} }} }}", "id ".repeat(4_900)),
         "equal fields, deep" => {
             let (open, close) = ("{ ofType ".repeat(58), "}".repeat(58));
-            format!("{{ __schema {{ types {open} {{ {} }} {close} }} }}", "name ".repeat(4_900))
+            format!(
+                "{{ __schema {{ types {open} {{ {} }} {close} }} }}",
+                "name ".repeat(4_900)
+            )
         }
         "conflicting fields" => {
-            format!("{{ {} }}", each(1_200, &|number| format!("x: articles(limit: {number}) {{ id }}")))
+            format!(
+                "{{ {} }}",
+                each(1_200, &|number| format!(
+                    "x: articles(limit: {number}) {{ id }}"
+                ))
+            )
         }
         "conflicting objects" => {
-            let fields = each(700, &|number| format!("articles {{ a: id a: title b{number}: id }}"));
+            let fields = each(700, &|number| {
+                format!("articles {{ a: id a: title b{number}: id }}")
+            });
             format!("{{ {fields} }}")
         }
         "thousand aliases" => {
-            format!("{{ {} }}", each(1_000, &|number| format!("a{number}: articles(limit: 100) {{ id title text }}")))
+            format!(
+                "{{ {} }}",
+                each(1_000, &|number| format!(
+                    "a{number}: articles(limit: 100) {{ id title text }}"
+                ))
+            )
         }
         "operations that share fragments" => {
             let operations = each(900, &|number| format!("query Q{number} {{ ...F }}"));
-            format!("{operations} fragment F on Query {{ articles {{ {} }} }}", "id ".repeat(8_000))
+            format!(
+                "{operations} fragment F on Query {{ articles {{ {} }} }}",
+                "id ".repeat(8_000)
+            )
         }
         "variables, many" => {
-            let definitions = each(2_400, &|number| format!("$v{number}: ID!"));
-            let uses = each(2_400, &|number| format!("$v{number}"));
+            let definitions = each(2_100, &|number| format!("$v{number}: ID!"));
+            let uses = each(2_100, &|number| format!("$v{number}"));
             format!("query({definitions}) {{ nodes(ids: [{uses}]) {{ id }} }}")
         }
-        "unknown fields" => format!("{{ {} }}", each(4_900, &|number| format!("unknown{number}"))),
+        "unknown fields" => format!(
+            "{{ {} }}",
+            each(4_900, &|number| format!("unknown{number}"))
+        ),
         "arguments, doubled" => format!("{{ articles({}) {{ id }} }}", "limit: 1 ".repeat(4_900)),
         "megabyte of tokens" => format!("{{ {} }}", "id ".repeat(340_000)),
-        "megabyte in a string" => format!("{{ articles(filter: {{search: \"{}\"}}) {{ id }} }}", "é\\n".repeat(262_144)),
-        "megabyte on one line" => format!("{{ articles {{ {} }} }}", format!("id{}é\n", " ".repeat(200)).replace('\n', "\r# é\r").repeat(4_900)),
+        "megabyte in a string" => format!(
+            "{{ articles(filter: {{search: \"{}\"}}) {{ id }} }}",
+            "é\\n".repeat(262_144)
+        ),
+        "megabyte on one line" => format!(
+            "{{ articles {{ {} }} }}",
+            format!("id{}é\n", " ".repeat(200))
+                .replace('\n', "\r# é\r")
+                .repeat(4_900)
+        ),
         _ => unreachable!("{name} has no document"),
     }
 }

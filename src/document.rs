@@ -123,7 +123,10 @@ impl Operation {
 
     /// Two operations with equal keys ask for the same.
     pub fn key(&self) -> OperationKey {
-        OperationKey { text: Arc::clone(&self.text), variables: self.variables.to_string() }
+        OperationKey {
+            text: Arc::clone(&self.text),
+            variables: self.variables.to_string(),
+        }
     }
 }
 
@@ -138,8 +141,8 @@ pub struct OperationKey {
 struct Parsed {
     id: u64,
     document: Valid<ExecutableDocument>,
-    /// The variables that `@skip` and `@include` use.
-    conditions: HashSet<String>,
+    /// The variables that `@skip` and `@include` use, for each operation.
+    conditions: Vec<HashSet<String>>,
     /// Estimated size in memory, its text included once.
     bytes: u64,
 }
@@ -157,7 +160,12 @@ impl Documents {
     /// Prepares documents for the schema that `sdl` describes.
     pub fn new(sdl: &str, limits: Limits) -> Result<Self, InvalidSchema> {
         let cache = cache::Documents::new(limits.cache_bytes);
-        Ok(Self { schema: Schema::new(sdl)?, limits, cache, next_id: AtomicU64::new(0) })
+        Ok(Self {
+            schema: Schema::new(sdl)?,
+            limits,
+            cache,
+            next_id: AtomicU64::new(0),
+        })
     }
 
     /// The limits that documents are held to.
@@ -176,12 +184,19 @@ impl Documents {
         variables: &Map<String, Value>,
     ) -> Result<Operation, Vec<Refusal>> {
         let parsed = self.parsed(query)?;
-        let (index, operation) = pick(&parsed.document, operation_name).map_err(|refusal| vec![refusal])?;
+        let (index, operation) =
+            pick(&parsed.document, operation_name).map_err(|refusal| vec![refusal])?;
         let variables = variables::coerce(&self.schema, &operation.variables, variables)
             .map_err(|refusals| located(refusals, operation, query))?;
         let form = self.form(query, &parsed, index, operation, &variables)?;
         let complexity = form.complexity.of(&variables);
-        Refusal::over("complexity", "complexity", self.limits.complexity, complexity).map_err(|refusal| vec![refusal])?;
+        Refusal::over(
+            "complexity",
+            "complexity",
+            self.limits.complexity,
+            complexity,
+        )
+        .map_err(|refusal| vec![refusal])?;
         Ok(Operation {
             kind: kind(operation.operation_type),
             name: operation.name.as_ref().map(ToString::to_string),
@@ -197,17 +212,24 @@ impl Documents {
             return Ok(parsed);
         }
         let measure = scanner::measure(query);
-        let (tokens, nesting) = (self.limits.document_tokens as u64, self.limits.nesting as u64);
+        let (tokens, nesting) = (
+            self.limits.document_tokens as u64,
+            self.limits.nesting as u64,
+        );
         Refusal::over("tokens", "number of tokens", tokens, measure.tokens as u64)
             .and_then(|()| Refusal::over("nesting", "nesting", nesting, measure.nesting as u64))
             .map_err(|refusal| vec![refusal])?;
         let lines = Lines::new(query);
-        let ast = validate::parse(&description::blank(query), &lines)?;
+        let ast = validate::parse(query, &lines)?;
         expansion::check(&ast, &self.limits, &lines)?;
         let document = validate::validate(&self.schema, &ast, &lines)?;
         let parsed = Arc::new(Parsed {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
-            conditions: shape::conditions(&document),
+            conditions: document
+                .operations
+                .iter()
+                .map(|operation| shape::conditions(&document, operation))
+                .collect(),
             bytes: parsed_bytes(query, measure.tokens),
             document,
         });
@@ -223,41 +245,66 @@ impl Documents {
         operation: &Node<executable::Operation>,
         variables: &Variables,
     ) -> Result<Arc<Form>, Vec<Refusal>> {
-        let given = shape::given(&operation.variables, variables, &parsed.conditions);
-        let key = FormKey { document: parsed.id, operation: index, given };
+        let none = HashSet::new();
+        let conditions = parsed.conditions.get(index).unwrap_or(&none);
+        let given = shape::given(&operation.variables, variables, conditions);
+        let key = FormKey {
+            document: parsed.id,
+            operation: index,
+            given,
+        };
         if let Some(form) = self.cache.form(&key) {
             return Ok(form);
         }
         let shape = Shape::new(&operation.variables, &key.given);
-        shape.check(&parsed.conditions)?;
+        shape.check(conditions)?;
         let selections = normal::selections(&self.schema, &parsed.document, operation, &shape);
-        let complexity = cost::measure(&selections, &self.limits).map_err(|refusal| vec![refusal])?;
+        let complexity =
+            cost::measure(&selections, &self.limits).map_err(|refusal| vec![refusal])?;
         let lines = Lines::new(query);
-        let document =
-            convert::document(&self.schema, operation, &selections, &shape, &lines, operation.location())?;
+        let document = convert::document(
+            &self.schema,
+            operation,
+            &selections,
+            &shape,
+            &lines,
+            operation.location(),
+        )?;
         let text: Arc<str> = print::document(&document).into();
-        let form = Form { bytes: form_bytes(&text), document: Arc::new(document), text, complexity };
+        let form = Form {
+            bytes: form_bytes(&text),
+            document: Arc::new(document),
+            text,
+            complexity,
+        };
         let form = Arc::new(form);
         self.cache.keep_form(key, Arc::clone(&form));
         Ok(form)
     }
 }
 
-/// "GetOperation" (GraphQL specification, section 6.1), with the operation's place in the document.
+/// `GetOperation` (GraphQL specification, section 6.1), with the operation's place in the document.
 fn pick<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
 ) -> Result<(usize, &'a Node<executable::Operation>), Refusal> {
     let mut operations = document.operations.iter().enumerate();
     if let Some(name) = name.filter(|name| !name.is_empty()) {
-        let found = operations.find(|(_, operation)| operation.name.as_ref().is_some_and(|found| found == name));
+        let found = operations
+            .find(|(_, operation)| operation.name.as_ref().is_some_and(|found| found == name));
         return found.ok_or_else(|| {
-            Refusal::new(Code::BadRequest, "The document has no operation of the name that `operationName` gives.")
+            Refusal::new(
+                Code::BadRequest,
+                "The document has no operation of the name that `operationName` gives.",
+            )
         });
     }
     match (operations.next(), operations.next()) {
         (Some(only), None) => Ok(only),
-        (None, _) => Err(Refusal::new(Code::BadRequest, "The document has no operation.")),
+        (None, _) => Err(Refusal::new(
+            Code::BadRequest,
+            "The document has no operation.",
+        )),
         (Some(_), Some(_)) => Err(Refusal::new(
             Code::BadRequest,
             "The document has several operations, so `operationName` must name one of them.",
@@ -269,8 +316,14 @@ fn pick<'a>(
 fn located(refusals: Vec<Refusal>, operation: &executable::Operation, query: &str) -> Vec<Refusal> {
     let lines = Lines::new(query);
     let locate = |refusal: Refusal| {
-        let name = refusal.field.as_deref().and_then(|field| field.split('.').next());
-        let variable = operation.variables.iter().find(|variable| Some(variable.name.as_str()) == name);
+        let name = refusal
+            .field
+            .as_deref()
+            .and_then(|field| field.split('.').next());
+        let variable = operation
+            .variables
+            .iter()
+            .find(|variable| Some(variable.name.as_str()) == name);
         let location = variable.and_then(|variable| lines.of(variable.location()));
         refusal.at(location)
     };

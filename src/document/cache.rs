@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
 use super::shape::Given;
@@ -30,7 +30,10 @@ pub(super) struct FormKey {
 impl Documents {
     pub(super) fn new(bytes: usize) -> Self {
         let half = bytes as u64 / 2;
-        Self { parsed: cache(half), forms: cache(half) }
+        Self {
+            parsed: cache(half),
+            forms: cache(half),
+        }
     }
 
     pub(super) fn parsed(&self, source: &str) -> Option<Arc<Parsed>> {
@@ -68,14 +71,25 @@ where
     /// Enough that threads seldom wait for each other, few enough that large documents find room.
     const SHARDS: usize = 4;
     let options = OptionsBuilder::new()
-        .estimated_items_capacity(usize::try_from(bytes / ORDINARY).unwrap_or(usize::MAX).max(SHARDS))
+        .estimated_items_capacity(
+            usize::try_from(bytes / ORDINARY)
+                .unwrap_or(usize::MAX)
+                .max(SHARDS),
+        )
         .weight_capacity(bytes)
         .shards(SHARDS)
         .build();
     // Fails only where a capacity is missing, and both are there.
     options.map_or_else(
         |_| Cache::with_weighter(SHARDS, bytes, Bytes),
-        |options| Cache::with_options(options, Bytes, quick_cache::DefaultHashBuilder::default(), Default::default()),
+        |options| {
+            Cache::with_options(
+                options,
+                Bytes,
+                quick_cache::DefaultHashBuilder::default(),
+                DefaultLifecycle::default(),
+            )
+        },
     )
 }
 

@@ -29,14 +29,23 @@ pub(super) fn document(
     lines: &Lines<'_>,
     location: Option<SourceSpan>,
 ) -> Result<engine::ExecutableDocument, Vec<Refusal>> {
-    let mut convert = Convert { schema, shape, lines, refusals: Vec::new() };
+    let mut convert = Convert {
+        schema,
+        shape,
+        lines,
+        refusals: Vec::new(),
+    };
     let definition = engine::OperationDefinition {
         ty: match operation.operation_type {
             OperationType::Query => engine::OperationType::Query,
             OperationType::Mutation => engine::OperationType::Mutation,
             OperationType::Subscription => engine::OperationType::Subscription,
         },
-        variable_definitions: operation.variables.iter().filter_map(|variable| convert.variable(variable)).collect(),
+        variable_definitions: operation
+            .variables
+            .iter()
+            .filter_map(|variable| convert.variable(variable))
+            .collect(),
         directives: Vec::new(),
         selection_set: convert.selection_set(selections, location),
     };
@@ -49,16 +58,26 @@ pub(super) fn document(
         Some(name) => engine::DocumentOperations::Multiple([(Name::new(name), definition)].into()),
         None => engine::DocumentOperations::Single(definition),
     };
-    Ok(engine::ExecutableDocument { operations, fragments: std::collections::HashMap::new() })
+    Ok(engine::ExecutableDocument {
+        operations,
+        fragments: std::collections::HashMap::new(),
+    })
 }
 
 /// A literal without variables, such as a default.
 pub(super) fn constant(value: &Value, ty: &Type, schema: &Schema) -> EngineConstant {
     let lines = Lines::new("");
     let shape = Shape::default();
-    let mut convert = Convert { schema, shape: &shape, lines: &lines, refusals: Vec::new() };
+    let mut convert = Convert {
+        schema,
+        shape: &shape,
+        lines: &lines,
+        refusals: Vec::new(),
+    };
     let literal = convert.value(value, None, ty, &mut Vec::new());
-    literal.and_then(EngineValue::into_const).unwrap_or_default()
+    literal
+        .and_then(EngineValue::into_const)
+        .unwrap_or_default()
 }
 
 struct Convert<'a> {
@@ -70,22 +89,33 @@ struct Convert<'a> {
 
 impl Convert<'_> {
     fn place<T>(&self, node: T, span: Option<SourceSpan>) -> Positioned<T> {
-        let position = self.lines.of(span).map_or_else(Pos::default, |location| Pos {
-            line: location.line,
-            column: location.column,
-        });
+        let position = self
+            .lines
+            .of(span)
+            .map_or_else(Pos::default, |location| Pos {
+                line: location.line,
+                column: location.column,
+            });
         Positioned::new(node, position)
     }
 
-    fn variable(&self, variable: &Node<ast::VariableDefinition>) -> Option<Positioned<engine::VariableDefinition>> {
+    fn variable(
+        &self,
+        variable: &Node<ast::VariableDefinition>,
+    ) -> Option<Positioned<engine::VariableDefinition>> {
         let definition = engine::VariableDefinition {
             name: self.place(Name::new(&variable.name), variable.name.location()),
-            var_type: self.place(engine::Type::new(&variable.ty.to_string())?, variable.ty.location()),
+            var_type: self.place(
+                engine::Type::new(&variable.ty.to_string())?,
+                variable.ty.location(),
+            ),
             directives: Vec::new(),
-            default_value: variable
-                .default_value
-                .as_ref()
-                .map(|default| self.place(constant(default, &variable.ty, self.schema), default.location())),
+            default_value: variable.default_value.as_ref().map(|default| {
+                self.place(
+                    constant(default, &variable.ty, self.schema),
+                    default.location(),
+                )
+            }),
         };
         Some(self.place(definition, variable.location()))
     }
@@ -95,11 +125,18 @@ impl Convert<'_> {
         selections: &[Selection<'_>],
         span: Option<SourceSpan>,
     ) -> Positioned<engine::SelectionSet> {
-        let items = selections.iter().map(|selection| self.selection(selection, span)).collect();
+        let items = selections
+            .iter()
+            .map(|selection| self.selection(selection, span))
+            .collect();
         self.place(engine::SelectionSet { items }, span)
     }
 
-    fn selection(&mut self, selection: &Selection<'_>, span: Option<SourceSpan>) -> Positioned<engine::Selection> {
+    fn selection(
+        &mut self,
+        selection: &Selection<'_>,
+        span: Option<SourceSpan>,
+    ) -> Positioned<engine::Selection> {
         match selection {
             Selection::Field(field) => {
                 let span = field.node.location();
@@ -107,13 +144,18 @@ impl Convert<'_> {
                 self.place(engine::Selection::Field(self.place(field, span)), span)
             }
             Selection::On { ty, selections } => {
-                let on = engine::TypeCondition { on: self.place(Name::new(ty), span) };
+                let on = engine::TypeCondition {
+                    on: self.place(Name::new(ty), span),
+                };
                 let inline = engine::InlineFragment {
                     type_condition: Some(self.place(on, span)),
                     directives: Vec::new(),
                     selection_set: self.selection_set(selections, span),
                 };
-                self.place(engine::Selection::InlineFragment(self.place(inline, span)), span)
+                self.place(
+                    engine::Selection::InlineFragment(self.place(inline, span)),
+                    span,
+                )
             }
         }
     }
@@ -122,7 +164,9 @@ impl Convert<'_> {
         let node = field.node;
         let mut arguments = Vec::with_capacity(node.arguments.len());
         for argument in &node.arguments {
-            let Some(definition) = field.definition.argument_by_name(&argument.name) else { continue };
+            let Some(definition) = field.definition.argument_by_name(&argument.name) else {
+                continue;
+            };
             let span = argument.value.location();
             let mut path = vec![argument.name.to_string()];
             if let Some(value) = self.value(&argument.value, span, &definition.ty, &mut path) {
@@ -131,7 +175,10 @@ impl Convert<'_> {
             }
         }
         engine::Field {
-            alias: node.alias.as_ref().map(|alias| self.place(Name::new(alias), alias.location())),
+            alias: node
+                .alias
+                .as_ref()
+                .map(|alias| self.place(Name::new(alias), alias.location())),
             name: self.place(Name::new(&node.name), node.name.location()),
             arguments,
             directives: Vec::new(),
@@ -165,7 +212,9 @@ impl Convert<'_> {
                 EngineValue::List(vec![self.value(value, span, item, path)?])
             }
             (Value::Object(fields), _) => EngineValue::Object(self.object(fields, ty, path)),
-            (Value::Int(int), _) if ty.inner_named_type() == "ID" => EngineValue::String(int.as_str().to_owned()),
+            (Value::Int(int), _) if ty.inner_named_type() == "ID" => {
+                EngineValue::String(int.as_str().to_owned())
+            }
             (Value::Int(int), _) => number(int.as_str()),
             (Value::Float(float), _) => number(float.as_str()),
             (Value::String(text), _) => EngineValue::String(text.clone()),
@@ -182,14 +231,21 @@ impl Convert<'_> {
         ty: &Type,
         path: &mut Vec<String>,
     ) -> IndexMap<Name, EngineValue> {
-        let Some(ExtendedType::InputObject(definition)) = self.schema.named(ty) else { return IndexMap::new() };
+        let Some(ExtendedType::InputObject(definition)) = self.schema.named(ty) else {
+            return IndexMap::new();
+        };
         let one_of = is_one_of(definition);
         let fields = fields.iter().filter_map(|(name, value)| {
             let field = definition.fields.get(name)?;
             path.push(name.to_string());
             let converted = if one_of {
                 // The one field that is given must not be null, although its type would allow that.
-                self.value(value, value.location(), &Type::clone(&field.ty).non_null(), path)
+                self.value(
+                    value,
+                    value.location(),
+                    &Type::clone(&field.ty).non_null(),
+                    path,
+                )
             } else {
                 self.value(value, value.location(), &field.ty, path)
             };
@@ -209,8 +265,11 @@ impl Convert<'_> {
         match self.shape.of(name) {
             Given::Absent => None,
             Given::Null if ty.is_non_null() => {
-                let message = format!("The variable `${name}` is null where a value of type `{ty}` is expected.");
-                self.refusals.push(Refusal::input(path.join("."), message).at(self.lines.of(span)));
+                let message = format!(
+                    "The variable `${name}` is null where a value of type `{ty}` is expected."
+                );
+                self.refusals
+                    .push(Refusal::input(path.join("."), message).at(self.lines.of(span)));
                 None
             }
             _ => Some(EngineValue::Variable(Name::new(name))),
@@ -224,4 +283,3 @@ fn number(text: &str) -> EngineValue {
     let number = int.or_else(|| text.parse::<f64>().ok().and_then(Number::from_f64));
     number.map_or(EngineValue::Null, EngineValue::Number)
 }
-

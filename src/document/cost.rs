@@ -39,13 +39,26 @@ struct Page {
 }
 
 /// Refuses a plain form over the limits that do not depend on variables, and else measures its complexity.
-pub(super) fn measure(selections: &[Selection<'_>], limits: &Limits) -> Result<Complexity, Refusal> {
+pub(super) fn measure(
+    selections: &[Selection<'_>],
+    limits: &Limits,
+) -> Result<Complexity, Refusal> {
     let mut extent = Extent::default();
     extent.visit(selections, 1);
     let root_fields = selections.len() as u64;
-    Refusal::over("rootFields", "number of root fields", limits.root_fields as u64, root_fields)?;
+    Refusal::over(
+        "rootFields",
+        "number of root fields",
+        limits.root_fields as u64,
+        root_fields,
+    )?;
     Refusal::over("depth", "depth", limits.depth as u64, extent.depth)?;
-    Refusal::over("aliases", "number of aliases", limits.aliases as u64, extent.aliases)?;
+    Refusal::over(
+        "aliases",
+        "number of aliases",
+        limits.aliases as u64,
+        extent.aliases,
+    )?;
     let mut complexity = Complexity::default();
     complexity.add(selections, None);
     Ok(complexity)
@@ -65,7 +78,11 @@ impl Extent {
                     self.depth = self.depth.max(depth);
                     self.aliases += u64::from(field.node.alias.is_some());
                     // The usual introspection query is deeper than any other and cannot be made shallow.
-                    let below = if depth == 0 || is_introspection(&field.node.name) { 0 } else { depth + 1 };
+                    let below = if depth == 0 || is_introspection(&field.node.name) {
+                        0
+                    } else {
+                        depth + 1
+                    };
                     self.visit(&field.selections, below);
                 }
                 Selection::On { selections, .. } => self.visit(selections, depth),
@@ -121,7 +138,11 @@ impl Page {
         definitions.peek()?;
         let mut page = Self::default();
         for definition in definitions {
-            let given = field.node.arguments.iter().find(|argument| argument.name == definition.name);
+            let given = field
+                .node
+                .arguments
+                .iter()
+                .find(|argument| argument.name == definition.name);
             let default = definition.default_value.as_deref().and_then(literal_size);
             match given.map(|argument| &*argument.value) {
                 Some(Value::Variable(name)) => page.variables.push((Name::new(name), default)),
@@ -133,14 +154,21 @@ impl Page {
     }
 
     fn size(&self, variables: &Variables) -> u64 {
-        let sizes = self.variables.iter().filter_map(|(name, default)| match variables.get(name) {
-            None => *default,
-            Some(EngineValue::Null) => None,
-            Some(EngineValue::Number(size)) => Some(size.as_u64().unwrap_or_default()),
-            Some(EngineValue::List(items)) => Some(items.len() as u64),
-            Some(_) => Some(1),
-        });
-        sizes.chain(self.literal).max().unwrap_or(DEFAULT_PAGE).min(LARGEST_PAGE)
+        let sizes = self
+            .variables
+            .iter()
+            .filter_map(|(name, default)| match variables.get(name) {
+                None => *default,
+                Some(EngineValue::Null) => None,
+                Some(EngineValue::Number(size)) => Some(size.as_u64().unwrap_or_default()),
+                Some(EngineValue::List(items)) => Some(items.len() as u64),
+                Some(_) => Some(1),
+            });
+        sizes
+            .chain(self.literal)
+            .max()
+            .unwrap_or(DEFAULT_PAGE)
+            .min(LARGEST_PAGE)
     }
 }
 
@@ -148,7 +176,11 @@ impl Page {
 fn literal_size(value: &Value) -> Option<u64> {
     match value {
         Value::Null => None,
-        Value::Int(int) => Some(if int.as_str().starts_with('-') { 0 } else { int.as_str().parse().unwrap_or(u64::MAX) }),
+        Value::Int(int) => Some(if int.as_str().starts_with('-') {
+            0
+        } else {
+            int.as_str().parse().unwrap_or(u64::MAX)
+        }),
         Value::List(items) => Some(items.len() as u64),
         _ => Some(1),
     }

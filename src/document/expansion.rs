@@ -44,8 +44,17 @@ enum State {
 
 /// Refuses a document that expands beyond the limits, has too many directives on one place, spreads a fragment within
 /// itself, or asks for introspection where that is off.
-pub(super) fn check(document: &ast::Document, limits: &Limits, lines: &Lines<'_>) -> Result<(), Vec<Refusal>> {
-    let mut survey = Survey { limits, lines, directives: 0, introspection: Vec::new() };
+pub(super) fn check(
+    document: &ast::Document,
+    limits: &Limits,
+    lines: &Lines<'_>,
+) -> Result<(), Vec<Refusal>> {
+    let mut survey = Survey {
+        limits,
+        lines,
+        directives: 0,
+        introspection: Vec::new(),
+    };
     let mut operations = Vec::new();
     let mut fragments = Vec::new();
     let mut by_name = HashMap::new();
@@ -68,32 +77,62 @@ pub(super) fn check(document: &ast::Document, limits: &Limits, lines: &Lines<'_>
     }
     let one = |refusal| vec![refusal];
     let directives = survey.directives as u64;
-    Refusal::over("directives", "number of directives on one place", limits.directives as u64, directives).map_err(one)?;
+    Refusal::over(
+        "directives",
+        "number of directives on one place",
+        limits.directives as u64,
+        directives,
+    )
+    .map_err(one)?;
     if !survey.introspection.is_empty() {
         return Err(survey.introspection);
     }
 
     let sizes = count(&fragments, &by_name, lines)?;
-    let mut total = Size { selections: 0, nesting: 0 };
+    let mut total = Size {
+        selections: 0,
+        nesting: 0,
+    };
     for operation in &operations {
         let size = expanded(operation, &by_name, |index| sizes.get(index).copied());
         total.selections = total.selections.saturating_add(size.selections);
         total.nesting = total.nesting.max(size.nesting);
     }
-    total.nesting = sizes.iter().map(|size| size.nesting).fold(total.nesting, usize::max);
+    total.nesting = sizes
+        .iter()
+        .map(|size| size.nesting)
+        .fold(total.nesting, usize::max);
     let (nesting, selections) = (limits.nesting as u64, limits.selections as u64);
-    Refusal::over("nesting", "nesting with fragments expanded", nesting, total.nesting as u64).map_err(one)?;
-    Refusal::over("selections", "number of selections with fragments expanded", selections, total.selections).map_err(one)
+    Refusal::over(
+        "nesting",
+        "nesting with fragments expanded",
+        nesting,
+        total.nesting as u64,
+    )
+    .map_err(one)?;
+    Refusal::over(
+        "selections",
+        "number of selections with fragments expanded",
+        selections,
+        total.selections,
+    )
+    .map_err(one)
 }
 
 /// Counts every fragment after those that it spreads, without recursion: a chain may be thousands long.
-fn count(fragments: &[Own<'_>], by_name: &HashMap<&Name, usize>, lines: &Lines<'_>) -> Result<Vec<Size>, Vec<Refusal>> {
+fn count(
+    fragments: &[Own<'_>],
+    by_name: &HashMap<&Name, usize>,
+    lines: &Lines<'_>,
+) -> Result<Vec<Size>, Vec<Refusal>> {
     let mut states: Vec<State> = fragments.iter().map(|_| State::Unseen).collect();
     let mut cycles = Vec::new();
     for root in 0..fragments.len() {
         let mut path = vec![(root, 0)];
         while let Some((index, next)) = path.pop() {
-            let (Some(own), Some(state)) = (fragments.get(index), states.get_mut(index)) else { continue };
+            let (Some(own), Some(state)) = (fragments.get(index), states.get_mut(index)) else {
+                continue;
+            };
             match (&*state, next) {
                 (State::Counted(_), _) => continue,
                 (State::Unseen, _) => *state = State::Open,
@@ -110,7 +149,9 @@ fn count(fragments: &[Own<'_>], by_name: &HashMap<&Name, usize>, lines: &Lines<'
                 continue;
             };
             path.push((index, next + 1));
-            let Some(&target) = by_name.get(spread.fragment) else { continue };
+            let Some(&target) = by_name.get(spread.fragment) else {
+                continue;
+            };
             match states.get(target) {
                 Some(State::Open) => cycles.push(Refusal::validation(
                     format!("The fragment `{}` spreads itself.", spread.fragment),
@@ -124,15 +165,37 @@ fn count(fragments: &[Own<'_>], by_name: &HashMap<&Name, usize>, lines: &Lines<'
     if !cycles.is_empty() {
         return Err(cycles);
     }
-    let none = Size { selections: 0, nesting: 0 };
-    Ok(states.into_iter().map(|state| if let State::Counted(size) = state { size } else { none }).collect())
+    let none = Size {
+        selections: 0,
+        nesting: 0,
+    };
+    Ok(states
+        .into_iter()
+        .map(|state| {
+            if let State::Counted(size) = state {
+                size
+            } else {
+                none
+            }
+        })
+        .collect())
 }
 
 /// The size of a definition, from the sizes of the fragments that it spreads; one that is unknown counts nothing.
-fn expanded(own: &Own<'_>, by_name: &HashMap<&Name, usize>, size_of: impl Fn(usize) -> Option<Size>) -> Size {
-    let mut size = Size { selections: own.selections, nesting: own.nesting };
+fn expanded(
+    own: &Own<'_>,
+    by_name: &HashMap<&Name, usize>,
+    size_of: impl Fn(usize) -> Option<Size>,
+) -> Size {
+    let mut size = Size {
+        selections: own.selections,
+        nesting: own.nesting,
+    };
     for spread in &own.spreads {
-        if let Some(fragment) = by_name.get(spread.fragment).and_then(|&index| size_of(index)) {
+        if let Some(fragment) = by_name
+            .get(spread.fragment)
+            .and_then(|&index| size_of(index))
+        {
             size.selections = size.selections.saturating_add(fragment.selections);
             size.nesting = size.nesting.max(spread.nesting + fragment.nesting);
         }
@@ -167,8 +230,14 @@ impl Survey<'_> {
                 Selection::Field(field) => {
                     self.directives(&field.directives);
                     if !self.limits.introspection && is_introspection(&field.name) {
-                        let message = format!("Introspection is off here, so `{}` cannot be asked for.", field.name);
-                        self.introspection.push(Refusal::validation(message, self.lines.of(field.location())));
+                        let message = format!(
+                            "Introspection is off here, so `{}` cannot be asked for.",
+                            field.name
+                        );
+                        self.introspection.push(Refusal::validation(
+                            message,
+                            self.lines.of(field.location()),
+                        ));
                     }
                     if !field.selection_set.is_empty() {
                         self.visit(&field.selection_set, nesting + 1, own);
@@ -177,7 +246,11 @@ impl Survey<'_> {
                 Selection::FragmentSpread(spread) => {
                     self.directives(&spread.directives);
                     let location = spread.location();
-                    own.spreads.push(Spread { fragment: &spread.fragment_name, location, nesting });
+                    own.spreads.push(Spread {
+                        fragment: &spread.fragment_name,
+                        location,
+                        nesting,
+                    });
                 }
                 Selection::InlineFragment(inline) => {
                     self.directives(&inline.directives);

@@ -22,27 +22,36 @@ impl<'source> Lines<'source> {
     pub(super) fn new(source: &'source str) -> Self {
         let bytes = source.as_bytes();
         let mut starts = vec![0];
-        let mut characters = Vec::with_capacity(bytes.len() / STRIDE + 1);
-        let mut count = 0;
         for (offset, &byte) in bytes.iter().enumerate() {
-            if offset % STRIDE == 0 {
-                characters.push(count);
-            }
-            if begins_character(byte) {
-                count += 1;
-            }
-            let ends_line = byte == b'\n' || (byte == b'\r' && bytes.get(offset + 1) != Some(&b'\n'));
-            if ends_line {
+            if byte == b'\n' || (byte == b'\r' && bytes.get(offset + 1) != Some(&b'\n')) {
                 starts.push(offset + 1);
             }
         }
-        Self { source, starts, characters }
+        let mut count = 0;
+        let strides = bytes.chunks(STRIDE).map(|stride| {
+            let before = count;
+            count += stride
+                .iter()
+                .filter(|&&byte| begins_character(byte))
+                .count();
+            before
+        });
+        let characters = strides.collect();
+        Self {
+            source,
+            starts,
+            characters,
+        }
     }
 
     /// The line and column of a byte offset.
     pub(super) fn at(&self, offset: usize) -> Location {
         let line = self.starts.partition_point(|&start| start <= offset);
-        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        let start = self
+            .starts
+            .get(line.saturating_sub(1))
+            .copied()
+            .unwrap_or_default();
         let column = 1 + self.characters_before(offset) - self.characters_before(start);
         Location { line, column }
     }
@@ -55,7 +64,11 @@ impl<'source> Lines<'source> {
     fn characters_before(&self, offset: usize) -> usize {
         let offset = offset.min(self.source.len());
         let stride = (offset / STRIDE).min(self.characters.len().saturating_sub(1));
-        let rest = self.source.as_bytes().get(stride * STRIDE..offset).unwrap_or_default();
+        let rest = self
+            .source
+            .as_bytes()
+            .get(stride * STRIDE..offset)
+            .unwrap_or_default();
         self.characters.get(stride).copied().unwrap_or_default()
             + rest.iter().filter(|&&byte| begins_character(byte)).count()
     }

@@ -1,5 +1,5 @@
-//! The plain form of an operation: conditions decided, fragments put in place, equal fields merged, as "CollectFields"
-//! and "MergeSelectionSets" of the GraphQL specification (sections 6.3.2 and 6.4.3) do it while they execute.
+//! The plain form of an operation: conditions decided, fragments put in place, equal fields merged, as `CollectFields`
+//! and `MergeSelectionSets` of the GraphQL specification (sections 6.3.2 and 6.4.3) do it while they execute.
 //!
 //! The engine executes a field as often as a document names it, mutations too, and ignores fragments at the root of a
 //! subscription. In the plain form every field stands once, and fragments remain only below an interface or union where
@@ -22,7 +22,10 @@ use super::schema::Schema;
 pub(super) enum Selection<'a> {
     Field(Field<'a>),
     /// The fields for the objects of one type, below an interface or union.
-    On { ty: &'a Name, selections: Vec<Selection<'a>> },
+    On {
+        ty: &'a Name,
+        selections: Vec<Selection<'a>>,
+    },
 }
 
 /// A field that stands once under its response key.
@@ -45,16 +48,30 @@ pub(super) fn selections<'a>(
     operation: &'a executable::Operation,
     conditions: &dyn Conditions,
 ) -> Vec<Selection<'a>> {
-    let mut merge = Merge { schema, document, conditions, conflicts: None };
+    let mut merge = Merge {
+        schema,
+        document,
+        conditions,
+        conflicts: None,
+    };
     merge.selections(&operation.selection_set.ty, &[&operation.selection_set])
 }
 
 /// The conflicts that apollo-compiler overlooks: it takes two lists for equal when one begins like the other, and it
 /// counts a subscription's root fields without merging them.
-pub(super) fn check(schema: &Schema, document: &ExecutableDocument, lines: &Lines<'_>) -> Vec<Refusal> {
+pub(super) fn check(
+    schema: &Schema,
+    document: &ExecutableDocument,
+    lines: &Lines<'_>,
+) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     for operation in document.operations.iter() {
-        let mut merge = Merge { schema, document, conditions: &Always, conflicts: Some(Vec::new()) };
+        let mut merge = Merge {
+            schema,
+            document,
+            conditions: &Always,
+            conflicts: Some(Vec::new()),
+        };
         let root = merge.selections(&operation.selection_set.ty, &[&operation.selection_set]);
         if operation.operation_type == OperationType::Subscription && root.len() != 1 {
             let message = "A subscription must have exactly one root field.";
@@ -65,7 +82,8 @@ pub(super) fn check(schema: &Schema, document: &ExecutableDocument, lines: &Line
                 "The fields `{}` conflict because their arguments differ; give one of them an alias.",
                 first.response_key()
             );
-            let both = Refusal::validation(message, lines.of(first.location())).at(lines.of(second.location()));
+            let both = Refusal::validation(message, lines.of(first.location()))
+                .at(lines.of(second.location()));
             refusals.push(both);
         }
     }
@@ -115,20 +133,30 @@ impl<'a> Merge<'a, '_> {
 
     /// Whether some of the fields depend on which object type a value of the abstract type `parent` has.
     fn narrows(&self, parent: &Name, set: &'a SelectionSet) -> bool {
-        set.selections.iter().filter(|selection| self.conditions.hold(selection.directives())).any(|selection| {
-            self.fragment(selection).is_some_and(|(condition, set)| {
-                !self.schema.always_holds(condition, parent) || self.narrows(parent, set)
+        set.selections
+            .iter()
+            .filter(|selection| self.conditions.hold(selection.directives()))
+            .any(|selection| {
+                self.fragment(selection).is_some_and(|(condition, set)| {
+                    !self.schema.always_holds(condition, parent) || self.narrows(parent, set)
+                })
             })
-        })
     }
 
     /// The type condition and the selections of a fragment, named or inline; `None` for a field.
-    fn fragment(&self, selection: &'a executable::Selection) -> Option<(&'a Name, &'a SelectionSet)> {
+    fn fragment(
+        &self,
+        selection: &'a executable::Selection,
+    ) -> Option<(&'a Name, &'a SelectionSet)> {
         let set = match selection {
             executable::Selection::Field(_) => return None,
             executable::Selection::InlineFragment(inline) => &inline.selection_set,
             executable::Selection::FragmentSpread(spread) => {
-                &self.document.fragments.get(&spread.fragment_name)?.selection_set
+                &self
+                    .document
+                    .fragments
+                    .get(&spread.fragment_name)?
+                    .selection_set
             }
         };
         Some((&set.ty, set))
@@ -140,17 +168,24 @@ impl<'a> Merge<'a, '_> {
         for set in sets {
             self.collect(parent, set, &mut groups, &mut spread);
         }
-        groups.into_values().filter_map(|group| self.field(parent, group)).collect()
+        groups
+            .into_values()
+            .filter_map(|group| self.field(parent, &group))
+            .collect()
     }
 
-    fn field(&mut self, parent: &'a Name, group: Group<'a>) -> Option<Selection<'a>> {
+    fn field(&mut self, parent: &'a Name, group: &Group<'a>) -> Option<Selection<'a>> {
         let definition = self.schema.field(parent, &group.node.name)?;
         let selections = if group.sets.is_empty() {
             Vec::new()
         } else {
             self.selections(definition.ty.inner_named_type(), &group.sets)
         };
-        Some(Selection::Field(Field { node: group.node, definition, selections }))
+        Some(Selection::Field(Field {
+            node: group.node,
+            definition,
+            selections,
+        }))
     }
 
     fn collect(
@@ -166,7 +201,8 @@ impl<'a> Merge<'a, '_> {
             }
             match selection {
                 executable::Selection::Field(field) => self.add(field, groups),
-                executable::Selection::FragmentSpread(named) if !spread.insert(&named.fragment_name) => {}
+                executable::Selection::FragmentSpread(named)
+                    if !spread.insert(&named.fragment_name) => {}
                 fragment => {
                     if let Some((condition, set)) = self.fragment(fragment)
                         && self.schema.always_holds(condition, parent)
@@ -180,9 +216,10 @@ impl<'a> Merge<'a, '_> {
 
     fn add(&mut self, field: Occurrence<'a>, groups: &mut Groups<'a>) {
         let set = Some(&field.selection_set).filter(|set| !set.selections.is_empty());
-        let group = groups
-            .entry(field.response_key())
-            .or_insert_with(|| Group { node: field, sets: Vec::new() });
+        let group = groups.entry(field.response_key()).or_insert_with(|| Group {
+            node: field,
+            sets: Vec::new(),
+        });
         if let Some(conflicts) = &mut self.conflicts
             && !same_arguments(&group.node.arguments, &field.arguments)
         {
@@ -195,7 +232,9 @@ impl<'a> Merge<'a, '_> {
 fn same_arguments(left: &[Node<Argument>], right: &[Node<Argument>]) -> bool {
     left.len() == right.len()
         && left.iter().all(|argument| {
-            right.iter().any(|other| argument.name == other.name && same_value(&argument.value, &other.value))
+            right.iter().any(|other| {
+                argument.name == other.name && same_value(&argument.value, &other.value)
+            })
         })
 }
 
@@ -203,12 +242,18 @@ fn same_arguments(left: &[Node<Argument>], right: &[Node<Argument>]) -> bool {
 fn same_value(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::List(left), Value::List(right)) => {
-            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same_value(left, right))
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|(left, right)| same_value(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
                 && left.iter().all(|(name, value)| {
-                    right.iter().any(|(other, other_value)| name == other && same_value(value, other_value))
+                    right
+                        .iter()
+                        .any(|(other, other_value)| name == other && same_value(value, other_value))
                 })
         }
         _ => left == right,

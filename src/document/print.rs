@@ -2,14 +2,18 @@
 
 use std::fmt::Write as _;
 
-use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet, VariableDefinition};
+use async_graphql::parser::types::{
+    ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet, VariableDefinition,
+};
 use async_graphql::{Name, Positioned};
 use async_graphql_value::Value;
 
 /// The text of a document that is nothing but one operation in its plain form.
 pub(super) fn document(document: &ExecutableDocument) -> String {
     let operations = document.operations.iter();
-    operations.map(|(name, definition)| operation(name, &definition.node)).collect()
+    operations
+        .map(|(name, definition)| operation(name, &definition.node))
+        .collect()
 }
 
 /// The text of an operation that has neither directives nor named fragments. A document cannot have an empty selection
@@ -110,7 +114,9 @@ fn value(text: &mut String, literal: &Value) {
             text.push('}');
         }
         // What JSON escapes, GraphQL reads the same.
-        Value::String(string) => text.push_str(&serde_json::Value::from(string.as_str()).to_string()),
+        Value::String(string) => {
+            text.push_str(&serde_json::Value::from(string.as_str()).to_string());
+        }
         other => {
             // Writing to a string does not fail.
             let _ = write!(text, "{other}");

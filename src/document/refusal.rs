@@ -75,7 +75,13 @@ pub struct Refusal {
 
 impl Refusal {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), locations: Vec::new(), field: None, exceeded: None }
+        Self {
+            code,
+            message: message.into(),
+            locations: Vec::new(),
+            field: None,
+            exceeded: None,
+        }
     }
 
     pub(super) fn validation(message: impl Into<String>, location: Option<Location>) -> Self {
@@ -83,7 +89,10 @@ impl Refusal {
     }
 
     pub(super) fn input(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: Some(field.into()), ..Self::new(Code::BadUserInput, message) }
+        Self {
+            field: Some(field.into()),
+            ..Self::new(Code::BadUserInput, message)
+        }
     }
 
     pub(super) fn at(mut self, location: Option<Location>) -> Self {
@@ -96,7 +105,11 @@ impl Refusal {
         if value <= limit {
             return Ok(());
         }
-        let message = format!("The document is too complex: its {what} is {value}, and {limit} is allowed.");
-        Err(Self { exceeded: Some(Exceeded { name, limit, value }), ..Self::new(Code::TooComplex, message) })
+        let message =
+            format!("The document is too complex: its {what} is {value}, and {limit} is allowed.");
+        Err(Self {
+            exceeded: Some(Exceeded { name, limit, value }),
+            ..Self::new(Code::TooComplex, message)
+        })
     }
 }

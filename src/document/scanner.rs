@@ -38,7 +38,10 @@ pub(super) struct Tokens<'source> {
 
 impl<'source> Tokens<'source> {
     pub(super) fn new(source: &'source str) -> Self {
-        Self { bytes: source.as_bytes(), at: 0 }
+        Self {
+            bytes: source.as_bytes(),
+            at: 0,
+        }
     }
 }
 
@@ -54,7 +57,10 @@ impl<'source> Iterator for Tokens<'source> {
                     self.at += 1;
                     continue;
                 }
-                0xEF if bytes.get(at..).is_some_and(|rest| rest.starts_with(b"\xEF\xBB\xBF")) => {
+                0xEF if bytes
+                    .get(at..)
+                    .is_some_and(|rest| rest.starts_with(b"\xEF\xBB\xBF")) =>
+                {
                     self.at += 3;
                     continue;
                 }
@@ -81,7 +87,9 @@ const fn is_word(byte: u8) -> bool {
 /// How many bytes from `at` on satisfy `condition`.
 fn run(bytes: &[u8], at: usize, condition: impl Fn(u8) -> bool) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
-    rest.iter().position(|&byte| !condition(byte)).unwrap_or(rest.len())
+    rest.iter()
+        .position(|&byte| !condition(byte))
+        .unwrap_or(rest.len())
 }
 
 /// The length of the number that begins at `at`. It takes no dots but those before digits: `1...F` is three tokens.
@@ -104,29 +112,30 @@ fn number(bytes: &[u8], at: usize) -> usize {
 /// The length of the string or block string that begins at `at`; an unterminated one ends with its line or the text.
 fn string(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
-    let mut length;
-    if rest.starts_with(br#"""""#) {
-        length = 3;
-        loop {
-            match rest.get(length..) {
-                None | Some([]) => return rest.len(),
-                Some(tail) if tail.starts_with(br#"\""""#) => length += 4,
-                Some(tail) if tail.starts_with(br#"""""#) => return length + 3,
-                Some(_) => length += 1,
-            }
-        }
-    }
-    length = 1;
+    let quotes = if rest.starts_with(br#"""""#) { 3 } else { 1 };
+    let mut length = quotes;
     loop {
-        match rest.get(length) {
-            None => return rest.len(),
-            Some(b'\n' | b'\r') => return length,
-            Some(b'"') => return length + 1,
+        length += run(rest, length, |byte| {
+            !matches!(byte, b'"' | b'\\' | b'\n' | b'\r')
+        });
+        length += match (quotes, rest.get(length..)) {
+            (_, None | Some([])) => return rest.len(),
+            (3, Some([b'\\', b'"', b'"', b'"', ..])) => 4,
+            (3, Some([b'"', b'"', b'"', ..])) => return length + 3,
+            (1, Some([b'"', ..])) => return length + 1,
+            (1, Some([b'\n' | b'\r', ..])) => return length,
             // The escaped byte belongs to the string, unless it ends the line.
-            Some(b'\\') if !matches!(rest.get(length + 1), None | Some(b'\n' | b'\r')) => length += 2,
-            Some(_) => length += 1,
-        }
+            (1, Some([b'\\', escaped, ..])) if !matches!(escaped, b'\n' | b'\r') => 2,
+            _ => 1,
+        };
     }
+}
+
+/// Whether a token is a string that has its end.
+pub(super) fn is_terminated(token: &[u8]) -> bool {
+    // One that has its end is as long whatever follows; any other would take more.
+    let followed = [token, b"\"\"\""].concat();
+    token.starts_with(b"\"") && string(&followed, 0) == token.len()
 }
 
 #[cfg(test)]
@@ -139,7 +148,10 @@ mod tests {
 
     #[test]
     fn every_kind_of_token_counts_once() {
-        assert_eq!(tokens("query Q($a: [Int!]! = [1, -2.5e3]) @d { a: b(c: $a) ...F ... on T { x } }"), 38);
+        assert_eq!(
+            tokens("query Q($a: [Int!]! = [1, -2.5e3]) @d { a: b(c: $a) ...F ... on T { x } }"),
+            38
+        );
         assert_eq!(tokens("a...b...on C 1...d 1.5e-3 2E+4 -0 1-2"), 14);
         assert_eq!(tokens(r#""a" """b""" "" "" """""" "#), 5);
         assert_eq!(tokens("\u{FEFF}{ a, b }"), 4);
@@ -154,7 +166,10 @@ mod tests {
     #[test]
     fn brackets_in_strings_and_comments_do_not_nest() {
         assert_eq!(measure(r#"{ a(b: "{[(\"{[(") } # {{{{"#).nesting, 2);
-        assert_eq!(measure("{ a(b: \"\"\"{[( \" \"\" \\\"\"\" {{{ \"\"\") }").nesting, 2);
+        assert_eq!(
+            measure("{ a(b: \"\"\"{[( \" \"\" \\\"\"\" {{{ \"\"\") }").nesting,
+            2
+        );
     }
 
     #[test]
@@ -166,10 +181,34 @@ mod tests {
 
     #[test]
     fn an_unterminated_string_ends_with_its_line() {
-        assert_eq!(measure("\"abc {\n{ a }"), Measure { tokens: 4, nesting: 1 });
-        assert_eq!(measure("\"abc \\\n{ a }"), Measure { tokens: 4, nesting: 1 });
-        assert_eq!(measure("\"\"\" { { a"), Measure { tokens: 1, nesting: 0 });
-        assert_eq!(measure("\"\\"), Measure { tokens: 1, nesting: 0 });
+        assert_eq!(
+            measure("\"abc {\n{ a }"),
+            Measure {
+                tokens: 4,
+                nesting: 1
+            }
+        );
+        assert_eq!(
+            measure("\"abc \\\n{ a }"),
+            Measure {
+                tokens: 4,
+                nesting: 1
+            }
+        );
+        assert_eq!(
+            measure("\"\"\" { { a"),
+            Measure {
+                tokens: 1,
+                nesting: 0
+            }
+        );
+        assert_eq!(
+            measure("\"\\"),
+            Measure {
+                tokens: 1,
+                nesting: 0
+            }
+        );
     }
 
     #[test]

@@ -43,7 +43,10 @@ impl Schema {
             .validate()
             .map_err(|errors| InvalidSchema(errors.errors.to_string()))?;
         let implementers = types.implementers_map();
-        Ok(Self { types, implementers })
+        Ok(Self {
+            types,
+            implementers,
+        })
     }
 
     /// The type that a name stands for.
@@ -53,7 +56,10 @@ impl Schema {
 
     /// The definition of a field, `__typename` and the introspection fields included.
     pub(super) fn field(&self, parent: &str, field: &str) -> Option<&Node<FieldDefinition>> {
-        self.types.type_field(parent, field).ok().map(|component| &component.node)
+        self.types
+            .type_field(parent, field)
+            .ok()
+            .map(|component| &component.node)
     }
 
     /// Whether a value of type `actual`, which may be abstract, is always one of type `condition` too.
@@ -64,10 +70,16 @@ impl Schema {
     /// The object types that a value of an interface or union may have; nothing for an object type.
     pub(super) fn possible_types(&self, name: &Name) -> Vec<&Name> {
         match self.types.types.get(name) {
-            Some(ExtendedType::Interface(_)) => {
-                self.implementers.get(name).map(|found| found.objects.iter().collect()).unwrap_or_default()
-            }
-            Some(ExtendedType::Union(union_type)) => union_type.members.iter().map(|member| &member.name).collect(),
+            Some(ExtendedType::Interface(_)) => self
+                .implementers
+                .get(name)
+                .map(|found| found.objects.iter().collect())
+                .unwrap_or_default(),
+            Some(ExtendedType::Union(union_type)) => union_type
+                .members
+                .iter()
+                .map(|member| &member.name)
+                .collect(),
             _ => Vec::new(),
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use apollo_compiler::ast::{Value, VariableDefinition};
-use apollo_compiler::executable::{DirectiveList, Selection, SelectionSet};
+use apollo_compiler::executable::{DirectiveList, Operation, Selection, SelectionSet};
 use apollo_compiler::{ExecutableDocument, Node};
 use async_graphql::{Value as EngineValue, Variables};
 
@@ -30,14 +30,23 @@ pub(super) fn given(
     variables: &Variables,
     conditions: &HashSet<String>,
 ) -> Box<[Given]> {
-    let given = definitions.iter().map(|definition| match variables.get(definition.name.as_str()) {
-        None => Given::Absent,
-        Some(EngineValue::Null) => Given::Null,
-        Some(EngineValue::Boolean(value)) if conditions.contains(definition.name.as_str()) => {
-            if *value { Given::True } else { Given::False }
-        }
-        Some(_) => Given::Value,
-    });
+    let given =
+        definitions
+            .iter()
+            .map(|definition| match variables.get(definition.name.as_str()) {
+                None => Given::Absent,
+                Some(EngineValue::Null) => Given::Null,
+                Some(EngineValue::Boolean(value))
+                    if conditions.contains(definition.name.as_str()) =>
+                {
+                    if *value {
+                        Given::True
+                    } else {
+                        Given::False
+                    }
+                }
+                Some(_) => Given::Value,
+            });
     given.collect()
 }
 
@@ -47,7 +56,9 @@ pub(super) struct Shape<'a>(HashMap<&'a str, Given>);
 
 impl<'a> Shape<'a> {
     pub(super) fn new(definitions: &'a [Node<VariableDefinition>], given: &[Given]) -> Self {
-        let names = definitions.iter().map(|definition| definition.name.as_str());
+        let names = definitions
+            .iter()
+            .map(|definition| definition.name.as_str());
         Self(names.zip(given.iter().copied()).collect())
     }
 
@@ -58,9 +69,16 @@ impl<'a> Shape<'a> {
 
     /// Refuses conditions that are null: a variable may be nullable there when it has a default.
     pub(super) fn check(&self, conditions: &HashSet<String>) -> Result<(), Vec<Refusal>> {
-        let null = conditions.iter().filter(|name| self.0.get(name.as_str()) == Some(&Given::Null));
+        let null = conditions
+            .iter()
+            .filter(|name| self.0.get(name.as_str()) == Some(&Given::Null));
         let mut refusals: Vec<Refusal> = null
-            .map(|name| Refusal::input(name, format!("The variable `${name}` is a condition and must not be null.")))
+            .map(|name| {
+                Refusal::input(
+                    name,
+                    format!("The variable `${name}` is a condition and must not be null."),
+                )
+            })
             .collect();
         if refusals.is_empty() {
             return Ok(());
@@ -79,7 +97,9 @@ impl Conditions for Shape<'_> {
 impl Shape<'_> {
     /// Whether the directive is there and its condition is `expected`.
     fn says(&self, directives: &DirectiveList, name: &str, expected: bool) -> bool {
-        let condition = directives.get(name).and_then(|directive| directive.specified_argument_by_name("if"));
+        let condition = directives
+            .get(name)
+            .and_then(|directive| directive.specified_argument_by_name("if"));
         condition.is_some_and(|condition| match &**condition {
             Value::Boolean(value) => *value == expected,
             Value::Variable(variable) => match self.of(variable) {
@@ -92,27 +112,45 @@ impl Shape<'_> {
     }
 }
 
-/// The variables that `@skip` and `@include` use, anywhere in the document.
-pub(super) fn conditions(document: &ExecutableDocument) -> HashSet<String> {
-    let mut names = HashSet::new();
-    let operations = document.operations.iter().map(|operation| &operation.selection_set);
-    let fragments = document.fragments.values().map(|fragment| &fragment.selection_set);
-    for set in operations.chain(fragments) {
-        collect(set, &mut names);
-    }
-    names
+/// The variables that `@skip` and `@include` use in an operation and in the fragments that it spreads.
+pub(super) fn conditions(document: &ExecutableDocument, operation: &Operation) -> HashSet<String> {
+    let mut conditions = Conditioned {
+        document,
+        seen: HashSet::new(),
+        names: HashSet::new(),
+    };
+    conditions.collect(&operation.selection_set);
+    conditions.names
 }
 
-fn collect(set: &SelectionSet, names: &mut HashSet<String>) {
-    for selection in &set.selections {
-        for directive in selection.directives().iter() {
-            let values = directive.arguments.iter().map(|argument| &*argument.value);
-            names.extend(values.filter_map(|value| value.as_variable()).map(ToString::to_string));
-        }
-        match selection {
-            Selection::Field(field) => collect(&field.selection_set, names),
-            Selection::InlineFragment(inline) => collect(&inline.selection_set, names),
-            Selection::FragmentSpread(_) => {}
+struct Conditioned<'a> {
+    document: &'a ExecutableDocument,
+    seen: HashSet<&'a str>,
+    names: HashSet<String>,
+}
+
+impl<'a> Conditioned<'a> {
+    fn collect(&mut self, set: &'a SelectionSet) {
+        for selection in &set.selections {
+            for directive in selection.directives() {
+                let values = directive.arguments.iter().map(|argument| &*argument.value);
+                self.names.extend(
+                    values
+                        .filter_map(|value| value.as_variable())
+                        .map(ToString::to_string),
+                );
+            }
+            match selection {
+                Selection::Field(field) => self.collect(&field.selection_set),
+                Selection::InlineFragment(inline) => self.collect(&inline.selection_set),
+                Selection::FragmentSpread(spread) => {
+                    if let Some(fragment) = self.document.fragments.get(&spread.fragment_name)
+                        && self.seen.insert(&spread.fragment_name)
+                    {
+                        self.collect(&fragment.selection_set);
+                    }
+                }
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use super::lines::Lines;
 use super::refusal::{Code, Refusal};
 use super::scanner::Tokens;
 use super::schema::Schema;
-use super::{MAX_REFUSALS, normal, values};
+use super::{MAX_REFUSALS, description, normal, values};
 
 /// apollo-compiler's rules that others stand in for.
 const REPLACED: [&str; 8] = [
@@ -30,15 +30,34 @@ const REPLACED: [&str; 8] = [
 
 /// Parses a document whose size and nesting have been checked.
 pub(super) fn parse(source: &str, lines: &Lines<'_>) -> Result<ast::Document, Vec<Refusal>> {
+    let (source, descriptions) = description::blank(source);
+    for (offset, text) in descriptions {
+        // Read as what the parser knows, so that one that is badly escaped is refused.
+        if Parser::new()
+            .parse_ast(format!("{{a(b:{text})}}"), "description")
+            .is_err()
+        {
+            let message = "This description is not a string as the specification says.";
+            return Err(vec![
+                Refusal::new(Code::ParseFailed, message).at(Some(lines.at(offset))),
+            ]);
+        }
+    }
+    let source = &*source;
     let document = Parser::new()
         .parse_ast(source, "document")
         .map_err(|errors| refusals(&errors.errors, Code::ParseFailed, lines))?;
     if document.definitions.is_empty() {
-        return Err(vec![Refusal::new(Code::ParseFailed, "The document is empty.").at(Some(lines.at(source.len())))]);
+        return Err(vec![
+            Refusal::new(Code::ParseFailed, "The document is empty.")
+                .at(Some(lines.at(source.len()))),
+        ]);
     }
     if let Some(offset) = overlooked(source, &document) {
         let message = "This belongs nowhere: an argument or input field needs a colon and a value.";
-        return Err(vec![Refusal::new(Code::ParseFailed, message).at(Some(lines.at(offset)))]);
+        return Err(vec![
+            Refusal::new(Code::ParseFailed, message).at(Some(lines.at(offset))),
+        ]);
     }
     Ok(document)
 }
@@ -52,13 +71,15 @@ fn overlooked(source: &str, document: &ast::Document) -> Option<usize> {
     let mut written = Tokens::new(&written).peekable();
     for (offset, token) in Tokens::new(source) {
         let same = |other: &[u8]| other == token || (is_string(other) && is_string(token));
-        // The keyword of an anonymous query is optional, and not written where it can be left out.
-        let is_shorthand = |other: &[u8]| token == b"query" && other == b"{";
+        // The keyword of an anonymous query is optional, and not written for the first operation.
+        if token == b"{" {
+            written.next_if(|(_, other)| *other == b"query");
+        }
         match written.peek() {
-            Some((_, other)) if same(other) => written.next(),
-            Some((_, other)) if is_shorthand(other) => None,
+            Some((_, other)) if same(other) => drop(written.next()),
+            Some((_, b"{")) if token == b"query" => {}
             _ => return Some(offset),
-        };
+        }
     }
     None
 }
@@ -75,7 +96,10 @@ pub(super) fn validate(
 ) -> Result<Valid<ExecutableDocument>, Vec<Refusal>> {
     let (document, mut found) = match document.to_executable_validate(&schema.types) {
         Ok(document) => (document.into_inner(), Vec::new()),
-        Err(errors) => (errors.partial, refusals(&errors.errors, Code::ValidationFailed, lines)),
+        Err(errors) => (
+            errors.partial,
+            refusals(&errors.errors, Code::ValidationFailed, lines),
+        ),
     };
     found.extend(values::check(schema, &document, lines));
     if found.is_empty() {
@@ -93,8 +117,16 @@ pub(super) fn validate(
 fn refusals(errors: &DiagnosticList, code: Code, lines: &Lines<'_>) -> Vec<Refusal> {
     errors
         .iter()
-        .filter(|diagnostic| diagnostic.error.unstable_error_name().is_none_or(|name| !REPLACED.contains(&name)))
+        .filter(|diagnostic| {
+            diagnostic
+                .error
+                .unstable_error_name()
+                .is_none_or(|name| !REPLACED.contains(&name))
+        })
         .take(MAX_REFUSALS)
-        .map(|diagnostic| Refusal::new(code, diagnostic.error.to_string()).at(lines.of(diagnostic.error.location())))
+        .map(|diagnostic| {
+            Refusal::new(code, diagnostic.error.to_string())
+                .at(lines.of(diagnostic.error.location()))
+        })
         .collect()
 }

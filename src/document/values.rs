@@ -6,7 +6,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use apollo_compiler::ast::{Argument, DirectiveList, InputValueDefinition, Type, Value, VariableDefinition};
+use apollo_compiler::ast::{
+    Argument, DirectiveList, InputValueDefinition, Type, Value, VariableDefinition,
+};
 use apollo_compiler::executable::{Operation, Selection, SelectionSet};
 use apollo_compiler::schema::{EnumType, ExtendedType, InputObjectType};
 use apollo_compiler::{ExecutableDocument, Name, Node};
@@ -16,7 +18,11 @@ use super::refusal::Refusal;
 use super::schema::{Schema, is_one_of, nullable};
 
 /// Every value of every operation that does not fit.
-pub(super) fn check(schema: &Schema, document: &ExecutableDocument, lines: &Lines<'_>) -> Vec<Refusal> {
+pub(super) fn check(
+    schema: &Schema,
+    document: &ExecutableDocument,
+    lines: &Lines<'_>,
+) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     for operation in document.operations.iter() {
         let mut visit = Visit {
@@ -24,7 +30,11 @@ pub(super) fn check(schema: &Schema, document: &ExecutableDocument, lines: &Line
             document,
             lines,
             operation,
-            variables: operation.variables.iter().map(|variable| (&variable.name, &**variable)).collect(),
+            variables: operation
+                .variables
+                .iter()
+                .map(|variable| (&variable.name, &**variable))
+                .collect(),
             seen: HashSet::new(),
             refusals: &mut refusals,
         };
@@ -60,7 +70,14 @@ impl<'a> Visit<'a> {
         for variable in &self.operation.variables {
             self.directives(&variable.directives);
             if let Some(default) = &variable.default_value {
-                self.value(default, Position { ty: &variable.ty, has_default: false, of_one_of: false });
+                self.value(
+                    default,
+                    Position {
+                        ty: &variable.ty,
+                        has_default: false,
+                        of_one_of: false,
+                    },
+                );
             }
         }
         self.selections(&self.operation.selection_set);
@@ -92,23 +109,33 @@ impl<'a> Visit<'a> {
     }
 
     fn directives(&mut self, directives: &'a DirectiveList) {
-        for directive in directives.iter() {
+        for directive in directives {
             if let Some(definition) = self.schema.types.directive_definitions.get(&directive.name) {
                 self.arguments(&directive.arguments, &definition.arguments);
             }
         }
     }
 
-    fn arguments(&mut self, arguments: &'a [Node<Argument>], definitions: &[Node<InputValueDefinition>]) {
+    fn arguments(
+        &mut self,
+        arguments: &'a [Node<Argument>],
+        definitions: &[Node<InputValueDefinition>],
+    ) {
         for argument in arguments {
-            if let Some(definition) = definitions.iter().find(|definition| definition.name == argument.name) {
+            if let Some(definition) = definitions
+                .iter()
+                .find(|definition| definition.name == argument.name)
+            {
                 self.value(&argument.value, position(definition));
             }
         }
     }
 
     fn refuse(&mut self, value: &Node<Value>, message: impl Into<String>) {
-        self.refusals.push(Refusal::validation(message, self.lines.of(value.location())));
+        self.refusals.push(Refusal::validation(
+            message,
+            self.lines.of(value.location()),
+        ));
     }
 
     fn value(&mut self, value: &Node<Value>, position: Position<'_>) {
@@ -116,22 +143,45 @@ impl<'a> Visit<'a> {
         match (&**value, ty) {
             (Value::Variable(name), _) => self.variable(value, name, position),
             (Value::Null, Type::NonNullNamed(_) | Type::NonNullList(_)) => {
-                self.refuse(value, format!("Expected a value of type `{ty}`, found `null`."));
+                self.refuse(
+                    value,
+                    format!("Expected a value of type `{ty}`, found `null`."),
+                );
             }
             (Value::Null, _) => {}
             (Value::List(items), Type::List(item) | Type::NonNullList(item)) => {
                 for value in items {
-                    self.value(value, Position { ty: item, has_default: false, of_one_of: false });
+                    self.value(
+                        value,
+                        Position {
+                            ty: item,
+                            has_default: false,
+                            of_one_of: false,
+                        },
+                    );
                 }
             }
             (_, Type::List(item) | Type::NonNullList(item)) => {
-                self.value(value, Position { ty: item, has_default: false, of_one_of: false });
+                self.value(
+                    value,
+                    Position {
+                        ty: item,
+                        has_default: false,
+                        of_one_of: false,
+                    },
+                );
             }
             (literal, Type::Named(_) | Type::NonNullNamed(_)) => match self.schema.named(ty) {
                 Some(ExtendedType::InputObject(object)) => self.object(value, object),
                 Some(ExtendedType::Enum(definition)) => self.enum_value(value, definition),
                 Some(ExtendedType::Scalar(scalar)) if !is_scalar(&scalar.name, literal) => {
-                    self.refuse(value, format!("Expected a value of type `{ty}`, found `{}`.", describe(literal)));
+                    self.refuse(
+                        value,
+                        format!(
+                            "Expected a value of type `{ty}`, found `{}`.",
+                            describe(literal)
+                        ),
+                    );
                 }
                 _ => {}
             },
@@ -141,64 +191,117 @@ impl<'a> Visit<'a> {
     fn enum_value(&mut self, value: &Node<Value>, definition: &EnumType) {
         let known = matches!(&**value, Value::Enum(name) if definition.values.contains_key(name));
         if !known {
-            let message = format!("Expected a value of type `{}`, found `{}`.", definition.name, describe(value));
+            let message = format!(
+                "Expected a value of type `{}`, found `{}`.",
+                definition.name,
+                describe(value)
+            );
             self.refuse(value, message);
         }
     }
 
     fn object(&mut self, value: &Node<Value>, definition: &InputObjectType) {
         let Value::Object(fields) = &**value else {
-            let message = format!("Expected a value of type `{}`, found `{}`.", definition.name, describe(value));
+            let message = format!(
+                "Expected a value of type `{}`, found `{}`.",
+                definition.name,
+                describe(value)
+            );
             return self.refuse(value, message);
         };
         let one_of = is_one_of(definition);
         let mut seen = HashSet::new();
         for (name, value) in fields {
             if !seen.insert(name) {
-                self.refuse(value, format!("There can be only one input field named `{name}`."));
+                self.refuse(
+                    value,
+                    format!("There can be only one input field named `{name}`."),
+                );
             }
             let Some(field) = definition.fields.get(name) else {
-                self.refuse(value, format!("The type `{}` has no input field `{name}`.", definition.name));
+                self.refuse(
+                    value,
+                    format!(
+                        "The type `{}` has no input field `{name}`.",
+                        definition.name
+                    ),
+                );
                 continue;
             };
             if one_of && value.is_null() {
-                self.refuse(value, format!("The input field `{}.{name}` must not be null.", definition.name));
+                self.refuse(
+                    value,
+                    format!(
+                        "The input field `{}.{name}` must not be null.",
+                        definition.name
+                    ),
+                );
             }
-            self.value(value, Position { of_one_of: one_of, ..position(field) });
+            self.value(
+                value,
+                Position {
+                    of_one_of: one_of,
+                    ..position(field)
+                },
+            );
         }
         for (name, field) in &definition.fields {
             if field.is_required() && !seen.contains(name) {
-                let message = format!("The input field `{}.{name}` of type `{}` is required.", definition.name, field.ty);
+                let message = format!(
+                    "The input field `{}.{name}` of type `{}` is required.",
+                    definition.name, field.ty
+                );
                 self.refuse(value, message);
             }
         }
         if one_of && fields.len() != 1 {
-            self.refuse(value, format!("Exactly one field of `{}` must be given.", definition.name));
+            self.refuse(
+                value,
+                format!("Exactly one field of `{}` must be given.", definition.name),
+            );
         }
     }
 
     fn variable(&mut self, value: &Node<Value>, name: &Name, position: Position<'_>) {
         // One that is not defined is reported by apollo-compiler.
-        let Some(variable) = self.variables.get(name) else { return };
+        let Some(variable) = self.variables.get(name) else {
+            return;
+        };
         if !is_allowed(variable, position) {
-            let message =
-                format!("The variable `${name}` of type `{}` is used where `{}` is expected.", variable.ty, position.ty);
+            let (ty, expected) = (&variable.ty, position.ty);
+            let message = if position.of_one_of {
+                let expected = expected.clone().non_null();
+                format!(
+                    "The variable `${name}` of type `{ty}` is used in a `@oneOf` input object, where `{expected}` is expected."
+                )
+            } else {
+                format!(
+                    "The variable `${name}` of type `{ty}` is used where `{expected}` is expected."
+                )
+            };
             self.refuse(value, message);
         }
     }
 }
 
 fn position(definition: &InputValueDefinition) -> Position<'_> {
-    Position { ty: &definition.ty, has_default: definition.default_value.is_some(), of_one_of: false }
+    Position {
+        ty: &definition.ty,
+        has_default: definition.default_value.is_some(),
+        of_one_of: false,
+    }
 }
 
-/// "IsVariableUsageAllowed" and "IsNonNullPosition" (GraphQL specification, section 5.8.5).
+/// `IsVariableUsageAllowed` and `IsNonNullPosition` (GraphQL specification, section 5.8.5).
 fn is_allowed(variable: &VariableDefinition, position: Position<'_>) -> bool {
     let is_non_null_position = position.ty.is_non_null() || position.of_one_of;
     if !is_non_null_position || variable.ty.is_non_null() {
         return variable.ty.is_assignable_to(position.ty);
     }
-    let has_value = variable.default_value.as_ref().is_some_and(|default| !default.is_null());
+    let has_value = variable
+        .default_value
+        .as_ref()
+        .is_some_and(|default| !default.is_null());
     (has_value || position.has_default) && variable.ty.is_assignable_to(&nullable(position.ty))
 }
 

@@ -23,18 +23,27 @@ pub(super) fn coerce(
     definitions: &[Node<VariableDefinition>],
     given: &Map<String, Value>,
 ) -> Result<Variables, Vec<Refusal>> {
-    let mut coercion = Coercion { schema, refusals: Vec::new() };
+    let mut coercion = Coercion {
+        schema,
+        refusals: Vec::new(),
+    };
     let mut values = BTreeMap::new();
     for definition in definitions {
         let name = definition.name.as_str();
         let value = match (given.get(name), &definition.default_value) {
             (Some(value), _) => {
-                let path = Path { parent: None, key: Key::Name(name) };
+                let path = Path {
+                    parent: None,
+                    key: Key::Name(name),
+                };
                 coercion.value(value, &definition.ty, &path)
             }
             (None, Some(default)) => convert::constant(default, &definition.ty, schema),
             (None, None) if definition.ty.is_non_null() => {
-                let message = format!("The variable `${name}` of type `{}` is required.", definition.ty);
+                let message = format!(
+                    "The variable `${name}` of type `{}` is required.",
+                    definition.ty
+                );
                 coercion.refuse(Refusal::input(name, message));
                 continue;
             }
@@ -43,7 +52,9 @@ pub(super) fn coerce(
         values.insert(EngineName::new(name), value);
     }
     if coercion.refusals.is_empty() {
-        Ok(Variables::from_value(EngineValue::Object(values.into_iter().collect())))
+        Ok(Variables::from_value(EngineValue::Object(
+            values.into_iter().collect(),
+        )))
     } else {
         Err(coercion.refusals)
     }
@@ -70,7 +81,8 @@ impl Path<'_> {
             Key::Name(name) => name.chars().take(LONGEST_NAME).collect(),
             Key::Index(index) => index.to_string(),
         };
-        self.parent.map_or(key.clone(), |parent| format!("{}.{key}", parent.dotted()))
+        self.parent
+            .map_or(key.clone(), |parent| format!("{}.{key}", parent.dotted()))
     }
 }
 
@@ -88,7 +100,10 @@ impl Coercion<'_> {
 
     fn refuse_at(&mut self, path: &Path<'_>, reason: &str) -> EngineValue {
         let field = path.dotted();
-        let message = format!("The variable `${}` cannot be used: {reason} at `{field}`.", first(&field));
+        let message = format!(
+            "The variable `${}` cannot be used: {reason} at `{field}`.",
+            first(&field)
+        );
         self.refuse(Refusal::input(field, message));
         EngineValue::Null
     }
@@ -97,7 +112,10 @@ impl Coercion<'_> {
     fn value(&mut self, value: &Value, ty: &Type, path: &Path<'_>) -> EngineValue {
         if value.is_null() {
             if ty.is_non_null() {
-                return self.refuse_at(path, &format!("expected a value of type `{ty}`, found null"));
+                return self.refuse_at(
+                    path,
+                    &format!("expected a value of type `{ty}`, found null"),
+                );
             }
             return EngineValue::Null;
         }
@@ -113,7 +131,16 @@ impl Coercion<'_> {
         };
         let items = values.iter().enumerate();
         let coerced = items
-            .map(|(index, value)| self.value(value, item, &Path { parent: Some(path), key: Key::Index(index) }))
+            .map(|(index, value)| {
+                self.value(
+                    value,
+                    item,
+                    &Path {
+                        parent: Some(path),
+                        key: Key::Index(index),
+                    },
+                )
+            })
             .collect();
         EngineValue::List(coerced)
     }
@@ -135,35 +162,68 @@ impl Coercion<'_> {
             _ => scalar(name, value),
         };
         coerced.unwrap_or_else(|| {
-            self.refuse_at(path, &format!("expected a value of type `{name}`, found {}", describe(value)))
+            self.refuse_at(
+                path,
+                &format!(
+                    "expected a value of type `{name}`, found {}",
+                    describe(value)
+                ),
+            )
         })
     }
 
-    fn object(&mut self, given: &Map<String, Value>, definition: &InputObjectType, path: &Path<'_>) -> EngineValue {
+    fn object(
+        &mut self,
+        given: &Map<String, Value>,
+        definition: &InputObjectType,
+        path: &Path<'_>,
+    ) -> EngineValue {
         let mut coerced = IndexMap::new();
         for (name, field) in &definition.fields {
-            let path = Path { parent: Some(path), key: Key::Name(name) };
+            let path = Path {
+                parent: Some(path),
+                key: Key::Name(name),
+            };
             let value = match (given.get(name.as_str()), &field.default_value) {
                 (Some(value), _) => self.value(value, &field.ty, &path),
                 (None, Some(default)) => convert::constant(default, &field.ty, self.schema),
-                (None, None) if field.ty.is_non_null() => {
-                    self.refuse_at(&path, &format!("a value of type `{}` is required", field.ty))
-                }
+                (None, None) if field.ty.is_non_null() => self.refuse_at(
+                    &path,
+                    &format!("a value of type `{}` is required", field.ty),
+                ),
                 (None, None) => continue,
             };
             coerced.insert(EngineName::new(name), value);
         }
-        for name in given.keys().filter(|name| !definition.fields.contains_key(name.as_str())) {
-            let path = Path { parent: Some(path), key: Key::Name(name) };
-            self.refuse_at(&path, &format!("the type `{}` has no such field", definition.name));
+        for name in given
+            .keys()
+            .filter(|name| !definition.fields.contains_key(name.as_str()))
+        {
+            let path = Path {
+                parent: Some(path),
+                key: Key::Name(name),
+            };
+            self.refuse_at(
+                &path,
+                &format!("the type `{}` has no such field", definition.name),
+            );
         }
         if is_one_of(definition) {
             if given.len() != 1 {
-                self.refuse_at(path, &format!("exactly one field of `{}` must be given", definition.name));
+                self.refuse_at(
+                    path,
+                    &format!("exactly one field of `{}` must be given", definition.name),
+                );
             }
             for (name, _) in given.iter().filter(|(_, value)| value.is_null()) {
-                let path = Path { parent: Some(path), key: Key::Name(name) };
-                self.refuse_at(&path, &format!("the field of `{}` must not be null", definition.name));
+                let path = Path {
+                    parent: Some(path),
+                    key: Key::Name(name),
+                };
+                self.refuse_at(
+                    &path,
+                    &format!("the field of `{}` must not be null", definition.name),
+                );
             }
         }
         EngineValue::Object(coerced)
@@ -173,14 +233,17 @@ impl Coercion<'_> {
 /// The built-in scalars as section 3.5 says; every other scalar of ours is a string, whose form its resolver knows.
 fn scalar(name: &str, value: &Value) -> Option<EngineValue> {
     match (name, value) {
-        ("Int", Value::Number(number)) => {
-            whole(number).and_then(|int| i32::try_from(int).ok()).map(|int| EngineValue::Number(int.into()))
-        }
-        ("Float", Value::Number(number)) => {
-            number.as_f64().filter(|float| float.is_finite()).map(|_| EngineValue::Number(number.clone()))
-        }
+        ("Int", Value::Number(number)) => whole(number)
+            .and_then(|int| i32::try_from(int).ok())
+            .map(|int| EngineValue::Number(int.into())),
+        ("Float", Value::Number(number)) => number
+            .as_f64()
+            .filter(|float| float.is_finite())
+            .map(|_| EngineValue::Number(number.clone())),
         ("Boolean", Value::Bool(value)) => Some(EngineValue::Boolean(*value)),
-        ("ID", Value::Number(number)) => whole(number).map(|int| EngineValue::String(int.to_string())),
+        ("ID", Value::Number(number)) => {
+            whole(number).map(|int| EngineValue::String(int.to_string()))
+        }
         ("Int" | "Float" | "Boolean", _) => None,
         (_, Value::String(text)) => Some(EngineValue::String(text.clone())),
         _ => None,
@@ -194,8 +257,13 @@ fn whole(number: &Number) -> Option<i128> {
     if let Some(int) = number.as_i128() {
         return Some(int);
     }
-    let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT)?;
-    #[expect(clippy::cast_possible_truncation, reason = "whole, and far within the range of i128")]
+    let float = number
+        .as_f64()
+        .filter(|float| float.fract() == 0.0 && float.abs() <= EXACT)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "whole, and far within the range of i128"
+    )]
     Some(float as i128)
 }
 
@@ -213,4 +281,3 @@ fn describe(value: &Value) -> &'static str {
         Value::Object(_) => "an object",
     }
 }
-

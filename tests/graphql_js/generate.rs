@@ -44,7 +44,13 @@ impl Generator {
     pub fn new(sdl: &str, seed: u64) -> Self {
         let sdl = format!("{sdl}\ndirective @oneOf on INPUT_OBJECT\n");
         let schema = Schema::parse(sdl, "schema.graphql").unwrap();
-        Self { schema, random: Random(seed), mistakes: 0, variables: Vec::new(), fragments: Vec::new() }
+        Self {
+            schema,
+            random: Random(seed),
+            mistakes: 0,
+            variables: Vec::new(),
+            fragments: Vec::new(),
+        }
     }
 
     pub fn requests(&mut self, count: usize) -> Vec<Request> {
@@ -65,9 +71,22 @@ impl Generator {
                 _ => ("query", "Query"),
             };
             let body = self.selections(root, 0);
-            let name = if count > 1 || self.random.one_in(3) { format!("Operation{index}") } else { String::new() };
-            let description = if self.random.one_in(20) { "\"\"\"é \\\"\"\" query\"\"\"" } else { "" };
-            let _ = write!(operations, "{description}{keyword} {name}{}{} {body}\n", self.definitions(), self.directives(30));
+            let name = if count > 1 || self.random.one_in(3) {
+                format!("Operation{index}")
+            } else {
+                String::new()
+            };
+            let description = if self.random.one_in(20) {
+                "\"\"\"é \\\"\"\" query\"\"\""
+            } else {
+                ""
+            };
+            let _ = write!(
+                operations,
+                "{description}{keyword} {name}{}{} {body}\n",
+                self.definitions(),
+                self.directives(30)
+            );
             names.push(name);
             if index == 0 && count > 1 && self.random.one_in(2) {
                 self.variables.clear();
@@ -75,13 +94,22 @@ impl Generator {
         }
         let mut query = operations;
         for fragment in &self.fragments {
-            let _ = write!(query, "fragment {} on {} {}\n", fragment.name, fragment.condition, fragment.body);
+            let _ = write!(
+                query,
+                "fragment {} on {} {}\n",
+                fragment.name, fragment.condition, fragment.body
+            );
         }
         if self.mistakes > 0 && self.random.one_in(4) {
             query = self.disturb(&query);
         }
-        let operation_name = (count > 1 || self.random.one_in(10)).then(|| names[self.random.below(names.len())].clone());
-        Request { query, operation_name: operation_name.filter(|name| !name.is_empty()), variables: self.values() }
+        let operation_name = (count > 1 || self.random.one_in(10))
+            .then(|| names[self.random.below(names.len())].clone());
+        Request {
+            query,
+            operation_name: operation_name.filter(|name| !name.is_empty()),
+            variables: self.values(),
+        }
     }
 
     fn mistake(&mut self) -> bool {
@@ -89,7 +117,9 @@ impl Generator {
     }
 
     fn selections(&mut self, parent: &str, depth: usize) -> String {
-        let count = 1 + self.random.below(if parent == "Subscription" { 2 } else { 4 });
+        let count = 1 + self
+            .random
+            .below(if parent == "Subscription" { 2 } else { 4 });
         let mut text = "{ ".to_owned();
         for _ in 0..count {
             let selection = self.selection(parent, depth);
@@ -104,7 +134,10 @@ impl Generator {
         match self.random.below(10) {
             0 | 1 if depth < 5 => {
                 let condition = self.condition(parent);
-                let on = condition.as_ref().map(|condition| format!(" on {condition}")).unwrap_or_default();
+                let on = condition
+                    .as_ref()
+                    .map(|condition| format!(" on {condition}"))
+                    .unwrap_or_default();
                 let directives = self.conditions(parent, depth);
                 let body = self.selections(condition.as_deref().unwrap_or(parent), depth + 1);
                 format!("...{on}{directives} {body}")
@@ -120,7 +153,10 @@ impl Generator {
     /// A type that a fragment on `parent` may have; now and then one that it may not.
     fn condition(&mut self, parent: &str) -> Option<String> {
         if self.mistake() {
-            return Some(["Article", "PageInfo", "Node", "ArticleFilter", "Missing"][self.random.below(5)].to_owned());
+            return Some(
+                ["Article", "PageInfo", "Node", "ArticleFilter", "Missing"][self.random.below(5)]
+                    .to_owned(),
+            );
         }
         let narrower = match parent {
             "Node" => &["Article", "Node"][..],
@@ -147,7 +183,11 @@ impl Generator {
         }
         let index = self.fragments.len();
         let name = format!("F{index}");
-        self.fragments.push(Fragment { name: name.clone(), condition: condition.clone(), body: String::new() });
+        self.fragments.push(Fragment {
+            name: name.clone(),
+            condition: condition.clone(),
+            body: String::new(),
+        });
         let body = self.selections(&condition, depth + 1);
         self.fragments[index].body = body;
         name
@@ -166,7 +206,9 @@ impl Generator {
             return format!("{alias}__typename{}", self.conditions(parent, depth));
         }
         if parent == "Query" && self.random.one_in(25) {
-            return format!("{alias}__type(name: \"ArticleBy\") {{ name fields {{ name args {{ name }} }} }}");
+            return format!(
+                "{alias}__type(name: \"ArticleBy\") {{ name fields {{ name args {{ name }} }} }}"
+            );
         }
         let definition = self.definition(parent, depth);
         let arguments = self.arguments(&definition);
@@ -178,7 +220,11 @@ impl Generator {
         let inner = definition.ty.inner_named_type().clone();
         let composite = self.has_fields(&inner);
         let body = if composite != self.mistake() {
-            if composite { self.selections(&inner, depth + 1) } else { "{ id }".to_owned() }
+            if composite {
+                self.selections(&inner, depth + 1)
+            } else {
+                "{ id }".to_owned()
+            }
         } else {
             String::new()
         };
@@ -186,27 +232,47 @@ impl Generator {
     }
 
     fn has_fields(&self, ty: &str) -> bool {
-        matches!(self.schema.types.get(ty), Some(ExtendedType::Object(_) | ExtendedType::Interface(_)))
+        matches!(
+            self.schema.types.get(ty),
+            Some(ExtendedType::Object(_) | ExtendedType::Interface(_))
+        )
     }
 
     fn definition(&mut self, parent: &str, depth: usize) -> Node<FieldDefinition> {
         let fields: Vec<_> = match self.schema.types.get(parent) {
-            Some(ExtendedType::Object(object)) => object.fields.values().map(|field| field.node.clone()).collect(),
-            Some(ExtendedType::Interface(interface)) => {
-                interface.fields.values().map(|field| field.node.clone()).collect()
-            }
+            Some(ExtendedType::Object(object)) => object
+                .fields
+                .values()
+                .map(|field| field.node.clone())
+                .collect(),
+            Some(ExtendedType::Interface(interface)) => interface
+                .fields
+                .values()
+                .map(|field| field.node.clone())
+                .collect(),
             _ => Vec::new(),
         };
-        let leaves: Vec<_> =
-            fields.iter().filter(|field| !self.has_fields(field.ty.inner_named_type())).cloned().collect();
-        let pool = if depth > 4 && !leaves.is_empty() { leaves } else { fields };
+        let leaves: Vec<_> = fields
+            .iter()
+            .filter(|field| !self.has_fields(field.ty.inner_named_type()))
+            .cloned()
+            .collect();
+        let pool = if depth > 4 && !leaves.is_empty() {
+            leaves
+        } else {
+            fields
+        };
         pool[self.random.below(pool.len())].clone()
     }
 
     fn arguments(&mut self, definition: &FieldDefinition) -> String {
         let mut arguments = Vec::new();
         for argument in &definition.arguments {
-            let given = if argument.is_required() { !self.mistake() } else { self.random.one_in(3) };
+            let given = if argument.is_required() {
+                !self.mistake()
+            } else {
+                self.random.one_in(3)
+            };
             if given {
                 let value = self.value(&argument.ty, argument.default_value.is_some(), 0);
                 arguments.push(format!("{}: {value}", argument.name));
@@ -218,14 +284,32 @@ impl Generator {
         if self.mistake() {
             arguments.push("missing: 1".to_owned());
         }
-        if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(", ")) }
+        if arguments.is_empty() {
+            String::new()
+        } else {
+            format!("({})", arguments.join(", "))
+        }
     }
 
     /// A literal or a variable.
     fn value(&mut self, ty: &Type, has_default: bool, depth: usize) -> String {
         if self.mistake() {
-            let wrong =
-                ["1", "1.5", "\"a\"", "true", "null", "[]", "[1]", "[[\"a\"]]", "{}", "{ id: 1 }", "CREATED_AT_ASC", "$missing", "99999999999", "-1"];
+            let wrong = [
+                "1",
+                "1.5",
+                "\"a\"",
+                "true",
+                "null",
+                "[]",
+                "[1]",
+                "[[\"a\"]]",
+                "{}",
+                "{ id: 1 }",
+                "CREATED_AT_ASC",
+                "$missing",
+                "99999999999",
+                "-1",
+            ];
             return wrong[self.random.below(wrong.len())].to_owned();
         }
         if self.random.one_in(4) {
@@ -239,7 +323,9 @@ impl Generator {
                 if self.random.one_in(5) {
                     return self.value(item, false, depth);
                 }
-                let items: Vec<String> = (0..self.random.below(3)).map(|_| self.value(item, false, depth + 1)).collect();
+                let items: Vec<String> = (0..self.random.below(3))
+                    .map(|_| self.value(item, false, depth + 1))
+                    .collect();
                 format!("[{}]", items.join(", "))
             }
             Type::Named(name) | Type::NonNullNamed(name) => self.literal(name, depth),
@@ -262,8 +348,16 @@ impl Generator {
                         depth < 3 && self.random.one_in(4)
                     };
                     if wanted {
-                        let ty = if one_of && !self.mistake() { Type::clone(&field.ty).non_null() } else { (*field.ty).clone() };
-                        given.push(format!("{}: {}", field.name, self.value(&ty, field.default_value.is_some(), depth + 1)));
+                        let ty = if one_of && !self.mistake() {
+                            Type::clone(&field.ty).non_null()
+                        } else {
+                            (*field.ty).clone()
+                        };
+                        given.push(format!(
+                            "{}: {}",
+                            field.name,
+                            self.value(&ty, field.default_value.is_some(), depth + 1)
+                        ));
                     }
                 }
                 if self.mistake() {
@@ -279,8 +373,15 @@ impl Generator {
                 "Int" => ["0", "1", "2", "-0", "2147483647"][self.random.below(5)].to_owned(),
                 "Boolean" => ["true", "false"][self.random.below(2)].to_owned(),
                 "ID" => ["1", "\"1\"", "\"a\"", "0"][self.random.below(4)].to_owned(),
-                _ => ["\"a\"", "\"\"", "\"\\u{1F600}\"", "\"😀 \\n\\\"\"", "\"\"\"\n  a\n    \\\"\"\" b\n\"\"\"", "\"\\u00e9\"", "\"\\uD83D\\uDE00\""]
-                    [self.random.below(7)]
+                _ => [
+                    "\"a\"",
+                    "\"\"",
+                    "\"\\u{1F600}\"",
+                    "\"😀 \\n\\\"\"",
+                    "\"\"\"\n  a\n    \\\"\"\" b\n\"\"\"",
+                    "\"\\u00e9\"",
+                    "\"\\uD83D\\uDE00\"",
+                ][self.random.below(7)]
                 .to_owned(),
             },
         }
@@ -300,15 +401,31 @@ impl Generator {
         let name = format!("v{}", self.variables.len());
         let nullable = ty.clone().nullable();
         let default = self.random.one_in(4).then(|| self.constant(ty));
-        let may_be_nullable = !ty.is_non_null() || has_default || default.as_deref().is_some_and(|text| text != "null");
+        let may_be_nullable = !ty.is_non_null()
+            || has_default
+            || default.as_deref().is_some_and(|text| text != "null");
         let written = if self.mistake() {
-            ["Int", "String!", "[ID!]!", "ArticleFilter", "Article", "Missing", "[[Int]]"][self.random.below(7)].to_owned()
+            [
+                "Int",
+                "String!",
+                "[ID!]!",
+                "ArticleFilter",
+                "Article",
+                "Missing",
+                "[[Int]]",
+            ][self.random.below(7)]
+            .to_owned()
         } else if may_be_nullable && !self.random.one_in(4) {
             nullable.to_string()
         } else {
             ty.clone().non_null().to_string()
         };
-        self.variables.push(Variable { name: name.clone(), ty: written, default, base: ty.clone() });
+        self.variables.push(Variable {
+            name: name.clone(),
+            ty: written,
+            default,
+            base: ty.clone(),
+        });
         format!("${name}")
     }
 
@@ -340,8 +457,16 @@ impl Generator {
             .variables
             .iter()
             .map(|variable| {
-                let default = variable.default.as_ref().map(|default| format!(" = {default}")).unwrap_or_default();
-                let description = if default.is_empty() { "" } else { "\"described\" " };
+                let default = variable
+                    .default
+                    .as_ref()
+                    .map(|default| format!(" = {default}"))
+                    .unwrap_or_default();
+                let description = if default.is_empty() {
+                    ""
+                } else {
+                    "\"described\" "
+                };
                 format!("{description}${}: {}{default}", variable.name, variable.ty)
             })
             .collect();
@@ -368,7 +493,14 @@ impl Generator {
     /// Directives that are never right here, one in so many times where mistakes are made.
     fn directives(&mut self, seldom: usize) -> String {
         if self.mistakes > 0 && self.random.one_in(seldom) {
-            let wrong = [" @missing", " @deprecated", " @skip", " @skip(if: true) @skip(if: true)", " @include(unless: 1)", " @oneOf"];
+            let wrong = [
+                " @missing",
+                " @deprecated",
+                " @skip",
+                " @skip(if: true) @skip(if: true)",
+                " @include(unless: 1)",
+                " @oneOf",
+            ];
             return wrong[self.random.below(wrong.len())].to_owned();
         }
         String::new()
@@ -385,8 +517,27 @@ impl Generator {
                 1 => words.insert(at, words[other].clone()),
                 2 => words.swap(at, other),
                 3 => words[at] = "\"".to_owned(),
-                4 => words[at].push_str(["}", "{", "$", "...", "@", ")", "é", "\u{FEFF}", "# ", "1a", "\"\"\"", "&"][self.random.below(12)]),
-                _ => words[at] = ["1.", "01", "\"\\x\"", "\"\\uD800\"", "on", "null", "true", "fragment", "a:", "-", "1e5"][self.random.below(11)].to_owned(),
+                4 => words[at].push_str(
+                    [
+                        "}", "{", "$", "...", "@", ")", "é", "\u{FEFF}", "# ", "1a", "\"\"\"", "&",
+                    ][self.random.below(12)],
+                ),
+                _ => {
+                    words[at] = [
+                        "1.",
+                        "01",
+                        "\"\\x\"",
+                        "\"\\uD800\"",
+                        "on",
+                        "null",
+                        "true",
+                        "fragment",
+                        "a:",
+                        "-",
+                        "1e5",
+                    ][self.random.below(11)]
+                    .to_owned()
+                }
             }
             if words.is_empty() {
                 break;
@@ -401,11 +552,21 @@ impl Generator {
         let variables: Vec<(String, Type, bool)> = self
             .variables
             .iter()
-            .map(|variable| (variable.name.clone(), variable.base.clone(), variable.ty.ends_with('!') && variable.default.is_none()))
+            .map(|variable| {
+                (
+                    variable.name.clone(),
+                    variable.base.clone(),
+                    variable.ty.ends_with('!') && variable.default.is_none(),
+                )
+            })
             .collect();
         for (name, base, required) in variables {
             if required && !self.mistake() || !self.random.one_in(3) {
-                let ty = if required && !self.random.one_in(20) { base.non_null() } else { base };
+                let ty = if required && !self.random.one_in(20) {
+                    base.non_null()
+                } else {
+                    base
+                };
                 let value = self.json(&ty, 0);
                 values.insert(name, value);
             }
@@ -418,7 +579,20 @@ impl Generator {
 
     fn json(&mut self, ty: &Type, depth: usize) -> Value {
         if self.mistake() || self.random.one_in(25) {
-            let wrong = [json!(1), json!(1.5), json!("a"), json!(true), json!(null), json!([]), json!([null]), json!({}), json!({"id": 1, "slug": "a"}), json!(99_999_999_999_u64), json!(3.0), json!([[1]])];
+            let wrong = [
+                json!(1),
+                json!(1.5),
+                json!("a"),
+                json!(true),
+                json!(null),
+                json!([]),
+                json!([null]),
+                json!({}),
+                json!({"id": 1, "slug": "a"}),
+                json!(99_999_999_999_u64),
+                json!(3.0),
+                json!([[1]]),
+            ];
             return wrong[self.random.below(wrong.len())].clone();
         }
         if !ty.is_non_null() && self.random.one_in(8) {
@@ -429,7 +603,9 @@ impl Generator {
                 if self.random.one_in(5) {
                     return self.json(item, depth);
                 }
-                (0..self.random.below(3)).map(|_| self.json(item, depth + 1)).collect()
+                (0..self.random.below(3))
+                    .map(|_| self.json(item, depth + 1))
+                    .collect()
             }
             Type::Named(name) | Type::NonNullNamed(name) => self.json_named(name, depth),
         }
@@ -443,9 +619,17 @@ impl Generator {
                 let chosen = self.random.below(fields.len().max(1));
                 let mut given = Map::new();
                 for (index, field) in fields.iter().enumerate() {
-                    let wanted = if one_of { index == chosen } else { field.is_required() || (depth < 3 && self.random.one_in(4)) };
+                    let wanted = if one_of {
+                        index == chosen
+                    } else {
+                        field.is_required() || (depth < 3 && self.random.one_in(4))
+                    };
                     if wanted {
-                        let ty = if one_of { Type::clone(&field.ty).non_null() } else { (*field.ty).clone() };
+                        let ty = if one_of {
+                            Type::clone(&field.ty).non_null()
+                        } else {
+                            (*field.ty).clone()
+                        };
                         given.insert(field.name.to_string(), self.json(&ty, depth + 1));
                     }
                 }
