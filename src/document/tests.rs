@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Code, Documents, Limits, Operation, OperationKind, Refusal};
 
-const SDL: &str = r#"
+const SDL: &str = r"
     scalar DateTime
     interface Node { id: ID! }
     type Article implements Node { id: ID! title: String! author: Author related(first: Int, last: Int): Articles! }
@@ -28,7 +28,7 @@ const SDL: &str = r#"
     input New { title: String! text: String }
     type Mutation { create(input: New!): Article createAll(inputs: [New!]!): [Article!] }
     type Subscription { changed(ids: [ID!]): Article! created: Article! }
-"#;
+";
 
 fn documents() -> Documents {
     Documents::new(SDL, Limits::default()).unwrap()
