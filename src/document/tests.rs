@@ -806,7 +806,7 @@ fn the_engine_takes_the_plain_form() {
             .next()
             .unwrap()
             .0
-            .map(|name| name.as_str()),
+            .map(async_graphql::Name::as_str),
         Some("A")
     );
 }
