@@ -338,14 +338,14 @@ fn kind(kind: executable::OperationType) -> OperationKind {
     }
 }
 
-/// A token becomes about one node of the syntax tree, of so many bytes (measured).
+/// What a token takes in the syntax tree, in bytes: 101 were measured for a list of 80 aliased fields, rounded up.
 const BYTES_PER_TOKEN: u64 = 120;
 
 fn parsed_bytes(query: &str, tokens: usize) -> u64 {
     query.len() as u64 + tokens as u64 * BYTES_PER_TOKEN
 }
 
-/// The plain form's tree takes about so many bytes for each byte of its text (measured).
+/// What a byte of the plain form's text takes in its tree, in bytes: 31 were measured for the same list, rounded up.
 const BYTES_PER_CHARACTER: u64 = 40;
 
 fn form_bytes(text: &str) -> u64 {
