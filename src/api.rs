@@ -1,28 +1,35 @@
 //! The GraphQL API: the schema, and how an operation becomes an answer.
 //!
-//! Resolvers (`query.rs`, `mutation.rs`) take the [`Store`] from the context, turn arguments into values of the
+//! Resolvers (`query.rs`, `mutation.rs`, `subscription.rs`) take the [`Store`] from the context, turn arguments into values of the
 //! domain (`input.rs`), and show what comes back (`output.rs`). They return [`crate::error::Error`];
 //! `error.rs` turns it into a GraphQL error, in one place.
 
+mod changes;
 mod error;
 mod input;
 mod mutation;
 mod output;
 mod query;
 mod scalar;
+mod subscription;
 
-use async_graphql::{EmptySubscription, Request, Response, SDLExportOptions};
+use async_graphql::{Request, Response, SDLExportOptions};
+use futures_util::{Stream, StreamExt as _};
 
+use self::changes::ShownCursor;
 use self::mutation::Mutation;
 use self::query::Query;
+use self::subscription::Subscription;
+use crate::article::change::FeedCursor;
+use crate::feed::Feed;
 use crate::store::Store;
 
 /// The schema with its resolvers.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// The schema without any data, which is all that an export needs.
 pub fn schema() -> Schema {
-    Schema::build(Query, Mutation, EmptySubscription).finish()
+    Schema::build(Query, Mutation, Subscription).finish()
 }
 
 /// The schema definition language of [`schema`], as `schema.graphql` has it.
@@ -34,25 +41,62 @@ pub fn sdl() -> String {
 #[derive(Clone)]
 pub struct Api {
     schema: Schema,
+    feed: Feed,
+}
+
+/// One answer of a subscription.
+#[derive(Debug)]
+pub struct Event {
+    pub response: Response,
+    /// Where the change that it shows stands in the feed, for a transport that can resume there; `None` where the answer
+    /// shows none, such as an error.
+    pub cursor: Option<FeedCursor>,
 }
 
 impl Api {
-    /// An API over the articles of `store`.
-    pub fn new(store: Store) -> Self {
-        let schema = Schema::build(Query, Mutation, EmptySubscription)
+    /// An API over the articles of `store` and their changes, which `feed` reads.
+    pub fn new(store: Store, feed: Feed) -> Self {
+        let schema = Schema::build(Query, Mutation, Subscription)
             .data(store)
+            .data(feed.clone())
             .finish();
-        Self { schema }
+        Self { schema, feed }
     }
 
     /// Carries out a query or a mutation. `request_id` stands in the errors that are our fault.
     pub async fn execute(&self, request: Request, request_id: &str) -> Response {
-        let mut response = self.schema.execute(request).await;
-        for error in &mut response.errors {
-            error::complete(error, request_id);
-        }
-        response
+        let request = changes::read_cursor_before(&self.feed, request).await;
+        completed(self.schema.execute(request).await, request_id)
     }
+
+    /// Carries out an operation of any kind: a subscription gives an answer for each change, the others give one. The
+    /// stream ends when the server stops. `request_id` stands in the errors that are our fault.
+    pub fn subscribe(
+        &self,
+        request: Request,
+        request_id: String,
+    ) -> impl Stream<Item = Event> + Send + use<> {
+        let api = self.clone();
+        let shown = ShownCursor::default();
+        let request = request.data(shown.clone());
+        futures_util::stream::once(async move {
+            let request = changes::read_cursor_before(&api.feed, request).await;
+            api.schema.execute_stream(request)
+        })
+        .flatten()
+        .map(move |response| Event {
+            response: completed(response, &request_id),
+            cursor: shown.take(),
+        })
+    }
+}
+
+/// Gives the errors of an answer what the contract has beside them.
+fn completed(mut response: Response, request_id: &str) -> Response {
+    for error in &mut response.errors {
+        error::complete(error, request_id);
+    }
+    response
 }
 
 /// The store that the resolvers work on.

@@ -1,5 +1,6 @@
 //! What can go wrong, by whose fault it is. `api/error.rs` turns these into GraphQL errors, in one place.
 
+use crate::article::change::FeedCursor;
 use crate::clock::TimestampError;
 
 /// What can go wrong while an operation is carried out.
@@ -16,6 +17,13 @@ pub enum Error {
     /// The slug belongs to another article.
     #[error("the slug {slug:?} belongs to another article")]
     SlugTaken { field: String, slug: String },
+    /// The feed does not have what follows a cursor: it is no longer kept, or the cursor comes from another history of
+    /// the database (`CURSOR_EXPIRED`).
+    #[error("the changes after this cursor are not kept; begin anew from a list and a new cursor")]
+    CursorExpired {
+        /// The oldest cursor that still serves.
+        oldest: FeedCursor,
+    },
     /// No connection or no answer within the bounds; trying again later may help.
     #[error("the database cannot be reached: {0}")]
     Unavailable(#[source] Cause),

@@ -21,6 +21,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::api::{self, Api};
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
+use crate::feed::Feed;
 use crate::store::{OpenError, Store};
 
 /// Why the server could not be started, or did not end well.
@@ -83,11 +84,14 @@ pub async fn run(
         service = settings.service_name,
         "listening on http://{address}"
     );
-    let app = routes(settings, store.clone());
+    let feed = Feed::start(store.clone(), settings.change_retention);
+    let app = routes(settings, store.clone(), feed.clone());
     let served = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
     let out_of_time = async {
         stop.cancelled().await;
         tracing::info!("stopping: finishing what is under way");
+        // Subscriptions would not finish on their own.
+        feed.stop();
         tokio::time::sleep(settings.stop_timeout).await;
     };
     let served = tokio::select! {
@@ -106,9 +110,9 @@ pub async fn run(
 }
 
 /// Everything that is served.
-fn routes(settings: &ServerSettings, store: Store) -> Router {
+fn routes(settings: &ServerSettings, store: Store, feed: Feed) -> Router {
     let app = App {
-        api: Api::new(store.clone()),
+        api: Api::new(store.clone(), feed),
         store,
     };
     let bounded = Router::new()

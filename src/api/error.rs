@@ -19,6 +19,10 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str) {
             extensions.set("code", "SLUG_TAKEN");
             extensions.set("field", field.as_str());
         }
+        Some(Error::CursorExpired { oldest }) => {
+            extensions.set("code", "CURSOR_EXPIRED");
+            extensions.set("oldestCursor", oldest.to_string());
+        }
         Some(cause @ Error::Unavailable(_)) => {
             tracing::error!(error = %cause, "the database is unavailable");
             "the server cannot reach its database at the moment; try again later"

@@ -1,5 +1,7 @@
 //! All that only SQLite does: its file, its pragmas, one writer and many readers, and what its errors mean.
 
+pub(super) mod feed;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

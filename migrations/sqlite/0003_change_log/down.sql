@@ -7,5 +7,6 @@ DROP TABLE article_replaced;
 DROP TRIGGER article_version;
 DROP TRIGGER article_id_is_kept;
 DROP VIEW numbered_change;
+DROP VIEW article_feed;
 DROP TABLE article_change;
 DROP TABLE feed;

@@ -26,7 +26,8 @@ CREATE TABLE article_change (
     made_at INTEGER NOT NULL DEFAULT (CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000)
 );
 
--- The name under which both databases show the changes that have a position.
+-- The names under which both databases show the positions, and the changes that have one.
+CREATE VIEW article_feed AS SELECT position, position AS change_id, made_at AS numbered_at FROM article_change;
 CREATE VIEW numbered_change AS
 SELECT position, kind, article_id, title, slug, text, created_at, updated_at, version FROM article_change;
 
