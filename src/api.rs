@@ -1,11 +1,12 @@
 //! The GraphQL API: the schema, and how an operation becomes an answer.
 //!
-//! Resolvers (`query.rs`, `mutation.rs`, `subscription.rs`) take the [`Store`] from the context, turn arguments into values of the
-//! domain (`input.rs`), and show what comes back (`output.rs`). They return [`crate::error::Error`];
-//! `error.rs` turns it into a GraphQL error, in one place.
+//! Resolvers (`query.rs`, `mutation.rs`, `subscription.rs`) take the [`Store`] or the [`Feed`] from the context, turn
+//! arguments into values of the domain (`input.rs`), and show what comes back (`output.rs`). They return
+//! [`crate::error::Error`]; `error.rs` turns it into a GraphQL error, in one place.
 
 mod changes;
 mod error;
+pub mod filter;
 mod input;
 mod mutation;
 mod output;
@@ -70,7 +71,7 @@ impl Api {
     }
 
     /// Carries out an operation of any kind: a subscription gives an answer for each change, the others give one. The
-    /// stream ends when the server stops. `request_id` stands in the errors that are our fault.
+    /// stream of a subscription has no end but an error. `request_id` stands in the errors that are our fault.
     pub fn subscribe(
         &self,
         request: Request,

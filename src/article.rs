@@ -1,6 +1,9 @@
 //! An article and the rules for its values. Knows no database and no GraphQL.
 
 pub mod change;
+pub mod filter;
+pub mod page;
+pub mod search;
 pub mod slug;
 
 use std::fmt;
@@ -10,6 +13,7 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 use crate::error::Violation;
 
+pub use filter::{ArticleOrder, Filter};
 pub use slug::Slug;
 
 /// The most Unicode scalar values of a title and of a slug, counted as PostgreSQL's `varchar(n)` counts.
@@ -85,11 +89,12 @@ impl Columns {
     };
 }
 
-/// The orders of a list. Ties are broken by id, in the same direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ArticleOrder {
-    CreatedAtAsc,
-    CreatedAtDesc,
+/// What of an article is to be changed; what is `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct ArticleEdit {
+    pub title: Option<Title>,
+    pub slug: Option<Slug>,
+    pub text: Option<Text>,
 }
 
 /// How an article is asked for.
@@ -127,6 +132,10 @@ impl Text {
     pub fn new(text: String) -> Result<Self, Violation> {
         check_no_nul("text", &text)?;
         Ok(Self(text))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     pub fn into_string(self) -> String {

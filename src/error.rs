@@ -24,6 +24,15 @@ pub enum Error {
         /// The oldest cursor that still serves.
         oldest: FeedCursor,
     },
+    /// The article that is to be changed is not there.
+    #[error("there is no article with this id")]
+    NotFound,
+    /// The article has changed since the client saw it.
+    #[error("the article has version {current} by now; look at it again, and decide anew")]
+    VersionConflict { current: i32 },
+    /// Another writer was faster; the transaction is to be tried again. Stays within the store.
+    #[error("another writer was faster")]
+    Raced,
     /// No connection or no answer within the bounds; trying again later may help.
     #[error("the database cannot be reached: {0}")]
     Unavailable(#[source] Cause),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
 use tokio::sync::{Semaphore, watch};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 
 use self::ring::Ring;
 use self::subscriber::Subscriber;
@@ -32,8 +32,7 @@ const CATCHING_UP: usize = 3;
 /// The most bytes of text on a page of [`Feed::page`], which always has one change.
 const PAGE_BYTES: usize = 16 * 1024 * 1024;
 
-/// The feed as one server has it. Clones share it; it ends with the last of them, with [`Feed::stop`], or when the
-/// store is closed.
+/// The feed as one server has it. Clones share it; it ends with the last of them, or when the store is closed.
 #[derive(Clone)]
 pub struct Feed {
     shared: Arc<Shared>,
@@ -48,7 +47,6 @@ struct Shared {
     advanced: watch::Sender<()>,
     subscribers: watch::Sender<usize>,
     catching_up: Semaphore,
-    stop: CancellationToken,
 }
 
 impl Feed {
@@ -64,18 +62,12 @@ impl Feed {
             advanced: watch::Sender::new(()),
             subscribers: watch::Sender::new(0),
             catching_up: Semaphore::new(CATCHING_UP),
-            stop: stop.clone(),
         });
-        reader::spawn(&shared, retention);
+        reader::spawn(&shared, retention, &stop);
         Self {
             shared,
             _stop: Arc::new(stop.drop_guard()),
         }
-    }
-
-    /// Ends all subscriptions, as after a last change, and the tasks that feed them.
-    pub fn stop(&self) {
-        self.shared.stop.cancel();
     }
 
     /// Where the feed stands: every change that had committed before the call is at or before it.
@@ -111,8 +103,9 @@ impl Feed {
     /// The changes that follow `after`, or else the head of the feed at the moment of the call, and match `filter`; those
     /// that are there first, then each as it is committed.
     ///
-    /// The stream ends when the feed does. While the database cannot be reached it waits. It holds little more
-    /// than a position however long it is not polled.
+    /// The stream has no end. While the database cannot be reached it waits, also when the feed has ended: a client that
+    /// were told that its subscription is complete would not come back. It holds little more than a position
+    /// however long it is not polled.
     ///
     /// # Errors
     /// [`crate::error::Error::CursorExpired`], at once or, for a stream that has been left alone for longer than changes

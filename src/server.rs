@@ -4,7 +4,10 @@ mod articles;
 mod graphiql;
 mod graphql;
 mod health;
+pub mod operation;
 mod request_id;
+pub mod sse;
+pub mod websocket;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -85,13 +88,11 @@ pub async fn run(
         "listening on http://{address}"
     );
     let feed = Feed::start(store.clone(), settings.change_retention);
-    let app = routes(settings, store.clone(), feed.clone());
+    let app = routes(settings, store.clone(), feed);
     let served = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
     let out_of_time = async {
         stop.cancelled().await;
         tracing::info!("stopping: finishing what is under way");
-        // Subscriptions would not finish on their own.
-        feed.stop();
         tokio::time::sleep(settings.stop_timeout).await;
     };
     let served = tokio::select! {

@@ -6,9 +6,12 @@
 
 mod articles;
 mod changes;
+mod condition;
 mod connection;
 mod dialect;
 mod migrations;
+mod modify;
+mod pages;
 pub mod postgres;
 mod schema;
 mod select;

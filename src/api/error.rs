@@ -23,7 +23,12 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str) {
             extensions.set("code", "CURSOR_EXPIRED");
             extensions.set("oldestCursor", oldest.to_string());
         }
-        Some(cause @ Error::Unavailable(_)) => {
+        Some(Error::NotFound) => extensions.set("code", "NOT_FOUND"),
+        Some(Error::VersionConflict { current }) => {
+            extensions.set("code", "VERSION_CONFLICT");
+            extensions.set("currentVersion", *current);
+        }
+        Some(cause @ (Error::Unavailable(_) | Error::Raced)) => {
             tracing::error!(error = %cause, "the database is unavailable");
             "the server cannot reach its database at the moment; try again later"
                 .clone_into(&mut error.message);

@@ -3,7 +3,9 @@
 use async_graphql::{Enum, ID, InputObject, OneofObject};
 
 use super::scalar::DateTime;
-use crate::article::{self, ArticleId, ArticleKey, NewArticle, Slug, Text, Title};
+use crate::article::{
+    self, ArticleEdit, ArticleId, ArticleKey, NewArticle, Slug, Text, Title, check_no_nul,
+};
 use crate::error::{Error, Result, Violation};
 
 #[derive(OneofObject)]
@@ -18,8 +20,7 @@ impl ArticleBy {
         match self {
             Self::Id(id) => Ok(ArticleId::parse(&id).map(ArticleKey::Id)),
             Self::Slug(slug) => {
-                article::check_no_nul("slug", &slug)
-                    .map_err(|violation| violation.at("by.slug"))?;
+                check_no_nul("slug", &slug).map_err(|violation| violation.at("by.slug"))?;
                 Ok(Some(ArticleKey::Slug(slug)))
             }
         }
@@ -31,6 +32,14 @@ impl ArticleBy {
 pub(crate) enum ArticleOrder {
     CreatedAtAsc,
     CreatedAtDesc,
+    UpdatedAtAsc,
+    UpdatedAtDesc,
+    TitleAsc,
+    TitleDesc,
+    SlugAsc,
+    SlugDesc,
+    /// Best match first; only together with a `search` at the top of the filter.
+    Relevance,
 }
 
 #[derive(InputObject)]
@@ -46,9 +55,7 @@ pub(crate) struct CreateArticleInput {
 impl CreateArticleInput {
     /// Checks every value; `field` is the path of the input.
     pub(super) fn into_new_article(self, field: &str) -> Result<NewArticle> {
-        let at = |name: &'static str| {
-            move |violation: Violation| violation.at(format!("{field}.{name}"))
-        };
+        let at = |name| at(field, name);
         Ok(NewArticle {
             title: Title::new(self.title).map_err(at("title"))?,
             slug: self.slug.map(Slug::new).transpose().map_err(at("slug"))?,
@@ -61,10 +68,47 @@ impl CreateArticleInput {
     }
 }
 
+/// What is left out stays as it is.
+#[derive(InputObject)]
+pub(crate) struct UpdateArticleInput {
+    title: Option<String>,
+    slug: Option<String>,
+    text: Option<String>,
+}
+
+impl UpdateArticleInput {
+    /// Checks every value; `field` is the path of the input.
+    pub(super) fn into_edit(self, field: &str) -> Result<ArticleEdit> {
+        let at = |name| at(field, name);
+        let edit = ArticleEdit {
+            title: self
+                .title
+                .map(Title::new)
+                .transpose()
+                .map_err(at("title"))?,
+            slug: self.slug.map(Slug::new).transpose().map_err(at("slug"))?,
+            text: self.text.map(Text::new).transpose().map_err(at("text"))?,
+        };
+        if let (None, None, None) = (&edit.title, &edit.slug, &edit.text) {
+            return Err(Error::invalid(
+                field,
+                "an update must change something: give a title, a slug or a text",
+            ));
+        }
+        Ok(edit)
+    }
+}
+
+/// Puts a violation at a field of the input at `field`.
+fn at(field: &str, name: &'static str) -> impl FnOnce(Violation) -> Error {
+    let path = format!("{field}.{name}");
+    move |violation| violation.at(path)
+}
+
 /// Checks that a number is within its bounds.
-pub(super) fn within(field: &str, value: i32, low: i32, high: i32) -> Result<i64> {
+pub(super) fn within(field: &str, value: i32, low: i32, high: i32) -> Result<i32> {
     if (low..=high).contains(&value) {
-        return Ok(value.into());
+        return Ok(value);
     }
     let bounds = match high {
         i32::MAX => format!("at least {low}"),
@@ -73,5 +117,17 @@ pub(super) fn within(field: &str, value: i32, low: i32, high: i32) -> Result<i64
     Err(Error::invalid(
         field,
         format!("{field} must be {bounds}, but it is {value}"),
+    ))
+}
+
+/// Checks that a list is no longer than it may be.
+pub(super) fn at_most<T>(field: &str, list: &[T], most: usize) -> Result<()> {
+    if list.len() <= most {
+        return Ok(());
+    }
+    let count = list.len();
+    Err(Error::invalid(
+        field,
+        format!("{field} may have at most {most} values, but it has {count}"),
     ))
 }

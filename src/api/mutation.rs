@@ -1,11 +1,15 @@
 //! The mutations. Each is a transaction of its own.
 
-use async_graphql::{Context, Object};
+use async_graphql::{Context, ID, Object};
 
-use super::input::CreateArticleInput;
-use super::output::Article;
+use super::input::{CreateArticleInput, UpdateArticleInput, at_most};
+use super::output::{Article, columns};
 use super::store;
-use crate::error::Result;
+use crate::article::ArticleId;
+use crate::error::{Error, Result};
+
+/// The most articles that are created at once.
+const MAX_ARTICLES: usize = 1_000;
 
 /// The root of all mutations.
 pub struct Mutation;
@@ -19,6 +23,51 @@ impl Mutation {
     ) -> Result<Option<Article>> {
         let new = input.into_new_article("input")?;
         let article = store(ctx)?.create_article(new, "input").await?;
+        Ok(Some(Article(article)))
+    }
+
+    /// All or none, in one transaction; at most 1000.
+    async fn create_articles(
+        &self,
+        ctx: &Context<'_>,
+        inputs: Vec<CreateArticleInput>,
+    ) -> Result<Option<Vec<Article>>> {
+        at_most("inputs", &inputs, MAX_ARTICLES)?;
+        let new = inputs
+            .into_iter()
+            .enumerate()
+            .map(|(index, input)| input.into_new_article(&format!("inputs.{index}")))
+            .collect::<Result<Vec<_>>>()?;
+        let articles = store(ctx)?.create_articles(new, "inputs").await?;
+        Ok(Some(articles.into_iter().map(Article).collect()))
+    }
+
+    async fn update_article(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        input: UpdateArticleInput,
+        expected_version: Option<i32>,
+    ) -> Result<Option<Article>> {
+        let edit = input.into_edit("input")?;
+        let id = ArticleId::parse(&id).ok_or(Error::NotFound)?;
+        let article = store(ctx)?
+            .update_article(id, edit, expected_version, columns(ctx), "input")
+            .await?;
+        Ok(Some(Article(article)))
+    }
+
+    /// Answers with the article as it was.
+    async fn delete_article(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        expected_version: Option<i32>,
+    ) -> Result<Option<Article>> {
+        let id = ArticleId::parse(&id).ok_or(Error::NotFound)?;
+        let article = store(ctx)?
+            .delete_article(id, expected_version, columns(ctx))
+            .await?;
         Ok(Some(Article(article)))
     }
 }

@@ -1,9 +1,17 @@
 //! What clients see.
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, Interface, Lookahead, Object, SimpleObject};
 
 use super::scalar::DateTime;
+use crate::article::page::{Page, Placed};
 use crate::article::{self, Columns};
+
+/// Anything that has a global id.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID"))]
+pub(crate) enum Node {
+    Article(Article),
+}
 
 /// An article.
 pub(crate) struct Article(pub(super) article::Article);
@@ -44,10 +52,73 @@ impl Article {
     }
 }
 
+/// A page of a list, as Relay has it.
+pub(crate) struct ArticleConnection(pub(super) Page);
+
+#[Object]
+impl ArticleConnection {
+    async fn edges(&self) -> Vec<ArticleEdge<'_>> {
+        self.0.articles.iter().map(ArticleEdge).collect()
+    }
+
+    async fn nodes(&self) -> Vec<Article> {
+        let articles = self.0.articles.iter();
+        articles
+            .map(|placed| Article(placed.article.clone()))
+            .collect()
+    }
+
+    async fn page_info(&self) -> PageInfo {
+        let cursor = |placed: Option<&Placed>| placed.map(|placed| placed.cursor.encode());
+        PageInfo {
+            has_next_page: self.0.has_next,
+            has_previous_page: self.0.has_previous,
+            start_cursor: cursor(self.0.articles.first()),
+            end_cursor: cursor(self.0.articles.last()),
+        }
+    }
+
+    /// How many articles the filter matches, whatever the page. Counted only when asked for.
+    async fn total_count(&self) -> i32 {
+        i32::try_from(self.0.total).unwrap_or(i32::MAX)
+    }
+}
+
+/// An article of a page.
+pub(crate) struct ArticleEdge<'p>(&'p Placed);
+
+#[Object]
+impl ArticleEdge<'_> {
+    async fn cursor(&self) -> String {
+        self.0.cursor.encode()
+    }
+
+    async fn node(&self) -> Article {
+        Article(self.0.article.clone())
+    }
+}
+
+/// What lies beside a page.
+#[derive(SimpleObject)]
+pub(crate) struct PageInfo {
+    has_next_page: bool,
+    has_previous_page: bool,
+    start_cursor: Option<String>,
+    end_cursor: Option<String>,
+}
+
 /// The columns that the selection of the current field needs.
 pub(super) fn columns(ctx: &Context<'_>) -> Columns {
-    let selection = ctx.look_ahead();
-    let wanted = |field| selection.field(field).exists();
+    columns_of(&[ctx.look_ahead()])
+}
+
+/// The columns that any of these selections needs.
+pub(super) fn columns_of(selections: &[Lookahead<'_>]) -> Columns {
+    let wanted = |field| {
+        selections
+            .iter()
+            .any(|selection| selection.field(field).exists())
+    };
     Columns {
         title: wanted("title"),
         slug: wanted("slug"),

@@ -2,11 +2,20 @@
 
 use async_graphql::{Context, ID, Object};
 
-use super::changes::{ArticleChangeKind, ArticleChangePage, CursorBefore, cursor, feed, filter};
-use super::input::{ArticleBy, ArticleOrder, within};
-use super::output::{Article, columns};
+use super::changes::{self, ArticleChangeKind, ArticleChangePage, CursorBefore, feed};
+use super::filter::{ArticleFilter, FilterLimits, filter};
+use super::input::{ArticleBy, ArticleOrder, at_most, within};
+use super::output::{Article, ArticleConnection, Node, columns, columns_of};
 use super::store;
+use crate::article::page::{Cursor, End, PageRequest, Wanted};
+use crate::article::{self, ArticleId, ArticleKey, Filter};
 use crate::error::{Error, Result};
+
+/// The size of a page where none is asked for.
+const PAGE_SIZE: i32 = 20;
+/// The largest page, and the most ids of `nodes`.
+const MAX_PAGE_SIZE: i32 = 100;
+const MAX_IDS: usize = 100;
 
 /// The root of all queries.
 pub struct Query;
@@ -15,27 +24,103 @@ pub struct Query;
 impl Query {
     /// One article by its id or its slug; null where there is none.
     async fn article(&self, ctx: &Context<'_>, by: ArticleBy) -> Result<Option<Article>> {
-        let Some(key) = by.into_key()? else {
-            return Ok(None);
-        };
-        let article = store(ctx)?.article(key, columns(ctx)).await?;
-        Ok(article.map(Article))
+        match by.into_key()? {
+            Some(key) => find(ctx, key).await,
+            None => Ok(None),
+        }
     }
 
     /// A plain list. `limit` is 1 to 100.
     async fn articles(
         &self,
         ctx: &Context<'_>,
+        #[graphql(name = "filter")] given: Option<ArticleFilter>,
         #[graphql(default_with = "ArticleOrder::CreatedAtDesc")] order_by: ArticleOrder,
         #[graphql(default = 20)] limit: i32,
         #[graphql(default = 0)] offset: i32,
     ) -> Result<Vec<Article>> {
-        let limit = within("limit", limit, 1, 100)?;
+        let filter = filter(given, "filter", limits(ctx))?;
+        let order = order(order_by, &filter)?;
+        let limit = within("limit", limit, 1, MAX_PAGE_SIZE)?;
         let offset = within("offset", offset, 0, i32::MAX)?;
         let articles = store(ctx)?
-            .articles(order_by.into(), limit, offset, columns(ctx))
+            .articles(filter, order, limit.into(), offset.into(), columns(ctx))
             .await?;
         Ok(articles.into_iter().map(Article).collect())
+    }
+
+    /// The same articles as a Relay connection. `first` or `last` is 0 to 100; without either, 20 from the start.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "these are the arguments of the field"
+    )]
+    async fn articles_connection(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(name = "filter")] given: Option<ArticleFilter>,
+        #[graphql(default_with = "ArticleOrder::CreatedAtDesc")] order_by: ArticleOrder,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<ArticleConnection> {
+        let filter = filter(given, "filter", limits(ctx))?;
+        let order = order(order_by, &filter)?;
+        let (size, end) = match (first, last) {
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid(
+                    "last",
+                    "first and last cannot be given together; give the one from whose end the page is wanted",
+                ));
+            }
+            (None, Some(last)) => (within("last", last, 0, MAX_PAGE_SIZE)?, End::Back),
+            (first, None) => {
+                let first = first.unwrap_or(PAGE_SIZE);
+                (within("first", first, 0, MAX_PAGE_SIZE)?, End::Front)
+            }
+        };
+        let cursor = |field: &str, text: Option<String>| {
+            text.map(|text| Cursor::decode(&text, order))
+                .transpose()
+                .map_err(|violation| violation.at(field))
+        };
+        let selection = ctx.look_ahead();
+        let page_info = selection.field("pageInfo");
+        let request = PageRequest {
+            filter,
+            order,
+            size: usize::try_from(size).unwrap_or_default(),
+            end,
+            after: cursor("after", after)?,
+            before: cursor("before", before)?,
+            wanted: Wanted {
+                columns: columns_of(&[
+                    selection.field("edges").field("node"),
+                    selection.field("nodes"),
+                ]),
+                next: page_info.field("hasNextPage").exists(),
+                previous: page_info.field("hasPreviousPage").exists(),
+                total: selection.field("totalCount").exists(),
+            },
+        };
+        Ok(ArticleConnection(store(ctx)?.page(request).await?))
+    }
+
+    async fn node(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Node>> {
+        match ArticleId::parse(&id) {
+            Some(id) => Ok(find(ctx, ArticleKey::Id(id)).await?.map(Node::Article)),
+            None => Ok(None),
+        }
+    }
+
+    /// In the order of `ids`, with null where there is none; at most 100 ids.
+    async fn nodes(&self, ctx: &Context<'_>, ids: Vec<ID>) -> Result<Vec<Option<Node>>> {
+        at_most("ids", &ids, MAX_IDS)?;
+        let ids: Vec<_> = ids.iter().map(|id| ArticleId::parse(id)).collect();
+        let known = ids.iter().copied().flatten().collect();
+        let articles = store(ctx)?.articles_by_id(known, columns(ctx)).await?;
+        let node = |id| articles.get(&id).cloned().map(Article).map(Node::Article);
+        Ok(ids.into_iter().map(|id| id.and_then(node)).collect())
     }
 
     /// Where the feed of changes stands now. Ask for it together with a list, then subscribe with it
@@ -57,12 +142,36 @@ impl Query {
         kinds: Option<Vec<ArticleChangeKind>>,
         article_ids: Option<Vec<ID>>,
     ) -> Result<ArticleChangePage> {
-        let after = cursor(&after)?;
+        let after = changes::cursor(&after)?;
         let first = usize::try_from(within("first", first, 1, 500)?).map_err(Error::internal)?;
-        let filter = filter(kinds, article_ids)?;
+        let filter = changes::filter(kinds, article_ids)?;
         let selection = ctx.look_ahead().field("changes").field("article");
         let text = selection.field("text").exists();
         let page = feed(ctx)?.page(after, first, filter, text).await?;
         Ok(page.into())
     }
+}
+
+async fn find(ctx: &Context<'_>, key: ArticleKey) -> Result<Option<Article>> {
+    let article = store(ctx)?.article(key, columns(ctx)).await?;
+    Ok(article.map(Article))
+}
+
+fn limits(ctx: &Context<'_>) -> FilterLimits {
+    ctx.data_opt().copied().unwrap_or_default()
+}
+
+/// Relevance is measured by the search at the top of the filter, so there must be one.
+fn order(given: ArticleOrder, filter: &Filter) -> Result<article::ArticleOrder> {
+    let searches = match filter {
+        Filter::And(parts) => matches!(parts.first(), Some(Filter::Search(_))),
+        _ => false,
+    };
+    if given == ArticleOrder::Relevance && !searches {
+        return Err(Error::invalid(
+            "orderBy",
+            "RELEVANCE needs a search with a word at the top of the filter",
+        ));
+    }
+    Ok(given.into())
 }

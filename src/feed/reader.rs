@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use crate::article::change::ChangeFilter;
@@ -24,13 +25,12 @@ const BYTES: usize = 8 * 1024 * 1024;
 /// Where the log has grown by more while nobody subscribed, the ring begins anew at its end.
 const TOO_FAR: i64 = 2_000;
 
-/// Starts the tasks, which end when the feed is stopped.
-pub(super) fn spawn(shared: &Arc<Shared>, retention: Duration) {
+/// Starts the tasks, which end when `stop` is cancelled.
+pub(super) fn spawn(shared: &Arc<Shared>, retention: Duration, stop: &CancellationToken) {
     let heard = watch::Sender::new(());
     let follow = follow(Arc::clone(shared), heard.subscribe());
     let hear = hear(Arc::clone(shared), heard);
     let remove = remove(Arc::clone(shared), retention);
-    let stop = &shared.stop;
     tokio::spawn(stop.clone().run_until_cancelled_owned(follow));
     tokio::spawn(stop.clone().run_until_cancelled_owned(hear));
     tokio::spawn(stop.clone().run_until_cancelled_owned(remove));

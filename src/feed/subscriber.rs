@@ -45,11 +45,9 @@ impl Subscriber {
         }
     }
 
-    /// Waits for the next change; `None` when the feed has been stopped.
+    /// Waits for the next change.
     pub(super) async fn next(mut self) -> Result<Option<(Arc<ArticleChange>, Self)>> {
-        let stop = self.shared.stop.clone();
-        let found = stop.run_until_cancelled(self.find()).await.transpose()?;
-        Ok(found.map(|change| (change, self)))
+        Ok(Some((self.find().await?, self)))
     }
 
     async fn find(&mut self) -> Result<Arc<ArticleChange>> {

@@ -1,12 +1,17 @@
 //! Reading articles.
 
+use std::collections::HashMap;
+
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
 
+use super::condition::Side;
 use super::connection::{Connection, run};
-use super::select::{Condition, Row, Select};
+use super::select::{Row, Select, SelectMany, SelectOne, Selection};
 use super::{Access, Store};
-use crate::article::{Article, ArticleKey, ArticleOrder, Columns};
+use crate::article::filter::Filter;
+use crate::article::page::Cursor;
+use crate::article::{Article, ArticleId, ArticleKey, ArticleOrder, Columns};
 use crate::error::Result;
 
 /// How many articles [`Store::all_articles`] reads with a statement.
@@ -15,35 +20,50 @@ const BATCH: i64 = 500;
 impl Store {
     /// One article by its id or slug.
     pub async fn article(&self, key: ArticleKey, columns: Columns) -> Result<Option<Article>> {
-        let select = Select {
-            columns,
-            condition: match key {
-                ArticleKey::Id(id) => Condition::Id(id),
-                ArticleKey::Slug(slug) => Condition::Slug(slug),
-            },
-            order: ArticleOrder::CreatedAtDesc,
-            limit: 1,
-            offset: 0,
-        };
-        Ok(self.select(select).await?.pop())
+        let select = SelectOne { columns, key };
+        self.run(Access::Read, |connection| {
+            Box::pin(async move {
+                let rows: Vec<Row> = run!(connection, |c| select.load(c))?;
+                Ok(rows.into_iter().next().map(Article::from))
+            })
+        })
+        .await
     }
 
-    /// A part of the list of all articles.
+    /// Articles by their ids; those that are not there are left out.
+    pub async fn articles_by_id(
+        &self,
+        ids: Vec<ArticleId>,
+        columns: Columns,
+    ) -> Result<HashMap<ArticleId, Article>> {
+        let select = SelectMany { columns, ids };
+        self.run(Access::Read, |connection| {
+            Box::pin(async move {
+                let rows: Vec<Row> = run!(connection, |c| select.load(c))?;
+                let articles = rows.into_iter().map(Article::from);
+                Ok(articles.map(|article| (article.id, article)).collect())
+            })
+        })
+        .await
+    }
+
+    /// A part of the list of the articles that `filter` matches.
     pub async fn articles(
         &self,
+        filter: Filter,
         order: ArticleOrder,
         limit: i64,
         offset: i64,
         columns: Columns,
     ) -> Result<Vec<Article>> {
-        let select = Select {
+        self.select(Select {
             columns,
-            condition: Condition::All,
-            order,
+            selection: Selection::new(filter, order),
+            reversed: false,
             limit,
             offset,
-        };
-        self.select(select).await
+        })
+        .await
     }
 
     /// Every article, newest first, a batch at a time.
@@ -51,26 +71,27 @@ impl Store {
     /// Each batch is a statement of its own that begins where the last one ended, so that a million articles take
     /// no more memory than ten, and a slow reader holds no connection.
     pub fn all_articles(&self) -> impl Stream<Item = Result<Vec<Article>>> + Send + use<> {
+        const ORDER: ArticleOrder = ArticleOrder::CreatedAtDesc;
         let store = self.clone();
-        let first = Some(Condition::All);
-        try_unfold(first, move |condition| {
+        let first = Some(Selection::new(Filter::ALL, ORDER));
+        try_unfold(first, move |selection| {
             let store = store.clone();
             async move {
-                let Some(condition) = condition else {
+                let Some(selection) = selection else {
                     return Ok(None);
                 };
                 let select = Select {
                     columns: Columns::ALL,
-                    condition,
-                    order: ArticleOrder::CreatedAtDesc,
+                    selection,
+                    reversed: false,
                     limit: BATCH,
                     offset: 0,
                 };
                 let batch = store.select(select).await?;
-                let next = batch
-                    .last()
-                    .filter(|_| batch.len() as i64 == BATCH)
-                    .map(|last| Condition::After(last.created_at, last.id));
+                let next = batch.last().map(|last| {
+                    let place = Cursor::of(last, ORDER, 0).place;
+                    Selection::new(Filter::ALL, ORDER).with(Side::After, place)
+                });
                 Ok((!batch.is_empty()).then_some((batch, next)))
             }
         })
@@ -84,7 +105,8 @@ impl Store {
     }
 }
 
-async fn load(connection: &mut Connection<'_>, select: Select) -> Result<Vec<Article>> {
+/// The articles of a SELECT.
+pub(super) async fn load(connection: &mut Connection<'_>, select: Select) -> Result<Vec<Article>> {
     let rows: Vec<Row> = run!(connection, |c| select.load(c))?;
     Ok(rows.into_iter().map(Article::from).collect())
 }

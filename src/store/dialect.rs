@@ -1,59 +1,76 @@
 //! What the two databases spell differently in a statement that is otherwise the same.
+//!
+//! Here is what needs a word only; search stands in `postgres/search.rs` and `sqlite/search.rs`.
 
 use diesel::QueryResult;
 use diesel::backend::Backend;
-use diesel::pg::Pg;
 use diesel::query_builder::AstPass;
-use diesel::sql_types::{BigInt, Text};
-use diesel::sqlite::Sqlite;
 
-use super::types::{Id, Instant};
 use crate::article::ArticleId;
+use crate::article::filter::Affix;
+use crate::article::search::Search;
 use crate::clock::Timestamp;
+
+/// A place in a statement that is being written.
+pub(super) type Pass<'a, 'b, DB> = AstPass<'a, 'b, DB>;
 
 /// A database, seen from a statement that is written by hand: how it takes values, and the words that differ.
 pub(super) trait Dialect: Backend {
     /// Any instant, for a column that nobody asked for.
     const SOME_INSTANT: &'static str;
 
-    fn bind_id<'b>(pass: &mut AstPass<'_, 'b, Self>, id: &'b ArticleId) -> QueryResult<()>;
-    fn bind_instant<'b>(
-        pass: &mut AstPass<'_, 'b, Self>,
-        instant: &'b Timestamp,
+    fn bind_id<'b>(pass: &mut Pass<'_, 'b, Self>, id: &'b ArticleId) -> QueryResult<()>;
+    fn bind_instant<'b>(pass: &mut Pass<'_, 'b, Self>, instant: &'b Timestamp) -> QueryResult<()>;
+    fn bind_text<'b>(pass: &mut Pass<'_, 'b, Self>, text: &'b str) -> QueryResult<()>;
+    fn bind_integer<'b>(pass: &mut Pass<'_, 'b, Self>, integer: &'b i64) -> QueryResult<()>;
+    fn bind_version<'b>(pass: &mut Pass<'_, 'b, Self>, version: &'b i32) -> QueryResult<()>;
+
+    /// ` = ANY (…)`, or what means the same: one value, however many there are.
+    fn any_id<'b>(pass: &mut Pass<'_, 'b, Self>, ids: &'b Vec<ArticleId>) -> QueryResult<()>;
+    fn any_text<'b>(pass: &mut Pass<'_, 'b, Self>, texts: &'b Vec<String>) -> QueryResult<()>;
+
+    /// The condition that the text of `column` has a part, ignoring case.
+    fn has_part<'b>(
+        pass: &mut Pass<'_, 'b, Self>,
+        column: &str,
+        affix: &'b Affix,
     ) -> QueryResult<()>;
-    fn bind_text<'b>(pass: &mut AstPass<'_, 'b, Self>, text: &'b str) -> QueryResult<()>;
-    fn bind_integer<'b>(pass: &mut AstPass<'_, 'b, Self>, integer: &'b i64) -> QueryResult<()>;
+
+    /// The condition that an article matches a search.
+    fn matches<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()>;
+
+    /// What stands behind `FROM article` so that [`best_match_first`](Self::best_match_first) can be said.
+    fn join_relevance<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()>;
+
+    /// How well an article matches, for `ORDER BY`.
+    fn best_match_first<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()>;
 }
 
+/// The values that both databases take in the same way.
 macro_rules! binds {
     () => {
-        fn bind_id<'b>(pass: &mut AstPass<'_, 'b, Self>, id: &'b ArticleId) -> QueryResult<()> {
-            pass.push_bind_param::<Id, _>(id)
+        fn bind_id<'b>(pass: &mut Pass<'_, 'b, Self>, id: &'b ArticleId) -> QueryResult<()> {
+            pass.push_bind_param::<$crate::store::types::Id, _>(id)
         }
 
         fn bind_instant<'b>(
-            pass: &mut AstPass<'_, 'b, Self>,
+            pass: &mut Pass<'_, 'b, Self>,
             instant: &'b Timestamp,
         ) -> QueryResult<()> {
-            pass.push_bind_param::<Instant, _>(instant)
+            pass.push_bind_param::<$crate::store::types::Instant, _>(instant)
         }
 
-        fn bind_text<'b>(pass: &mut AstPass<'_, 'b, Self>, text: &'b str) -> QueryResult<()> {
-            pass.push_bind_param::<Text, _>(text)
+        fn bind_text<'b>(pass: &mut Pass<'_, 'b, Self>, text: &'b str) -> QueryResult<()> {
+            pass.push_bind_param::<diesel::sql_types::Text, _>(text)
         }
 
-        fn bind_integer<'b>(pass: &mut AstPass<'_, 'b, Self>, integer: &'b i64) -> QueryResult<()> {
-            pass.push_bind_param::<BigInt, _>(integer)
+        fn bind_integer<'b>(pass: &mut Pass<'_, 'b, Self>, integer: &'b i64) -> QueryResult<()> {
+            pass.push_bind_param::<diesel::sql_types::BigInt, _>(integer)
+        }
+
+        fn bind_version<'b>(pass: &mut Pass<'_, 'b, Self>, version: &'b i32) -> QueryResult<()> {
+            pass.push_bind_param::<diesel::sql_types::Integer, _>(version)
         }
     };
 }
-
-impl Dialect for Pg {
-    const SOME_INSTANT: &'static str = "to_timestamp(0)";
-    binds!();
-}
-
-impl Dialect for Sqlite {
-    const SOME_INSTANT: &'static str = "0";
-    binds!();
-}
+pub(super) use binds;

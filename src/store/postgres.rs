@@ -1,6 +1,7 @@
 //! All that only PostgreSQL does: its pool, its transactions, and what its errors mean.
 
 mod connect;
+mod dialect;
 pub(super) mod feed;
 mod tls;
 mod url;

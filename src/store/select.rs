@@ -1,104 +1,226 @@
-//! The one SELECT over articles: some columns, a condition, an order, a page.
+//! The SELECTs over articles: some columns of a page, and how many there are.
 
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Integer, Text};
+use diesel::sql_types::{BigInt, Integer, Text};
 use diesel::{QueryResult, Queryable};
 
-use super::dialect::Dialect;
+use super::condition::{self, Key, Side};
+use super::dialect::{Dialect, Pass};
 use super::types::{Id, Instant};
-use crate::article::{Article, ArticleId, ArticleOrder, Columns};
+use crate::article::filter::Filter;
+use crate::article::page::Place;
+use crate::article::search::Search;
+use crate::article::{Article, ArticleId, ArticleKey, ArticleOrder, Columns};
 use crate::clock::Timestamp;
 
-/// Which articles.
+/// Which articles of a list.
 #[derive(Debug, Clone)]
-pub(super) enum Condition {
-    All,
-    Id(ArticleId),
-    Slug(String),
-    /// Those that follow this place in the order.
-    After(Timestamp, ArticleId),
+pub(super) struct Selection {
+    pub(super) filter: Filter,
+    pub(super) order: ArticleOrder,
+    /// Where the list is cut off, at either side.
+    pub(super) bounds: Vec<(Side, Place)>,
+}
+
+impl Selection {
+    pub(super) fn new(filter: Filter, order: ArticleOrder) -> Self {
+        Self {
+            filter,
+            order,
+            bounds: Vec::new(),
+        }
+    }
+
+    pub(super) fn with(&self, side: Side, place: Place) -> Self {
+        let mut bounded = self.clone();
+        bounded.bounds.push((side, place));
+        bounded
+    }
+
+    /// The search that relevance is measured by.
+    fn search(&self) -> Option<&Search> {
+        fn of(filter: &Filter) -> Option<&Search> {
+            match filter {
+                Filter::Search(search) => Some(search),
+                Filter::And(parts) => parts.iter().find_map(of),
+                _ => None,
+            }
+        }
+        (self.order == ArticleOrder::Relevance)
+            .then(|| of(&self.filter))
+            .flatten()
+    }
+
+    /// `FROM article WHERE …`
+    fn source<'b, DB: Dialect>(
+        &'b self,
+        pass: &mut Pass<'_, 'b, DB>,
+        ranked: bool,
+    ) -> QueryResult<()> {
+        pass.push_sql(" FROM article");
+        if let Some(search) = self.search().filter(|_| ranked) {
+            DB::join_relevance(pass, search)?;
+        }
+        let mut conjunction = " WHERE ";
+        if self.filter != Filter::ALL {
+            // Filters have shapes without bound, and a statement that is kept takes memory on both sides.
+            pass.unsafe_to_cache_prepared();
+            pass.push_sql(conjunction);
+            condition::filter(pass, &self.filter)?;
+            conjunction = " AND ";
+        }
+        for (side, place) in &self.bounds {
+            pass.push_sql(conjunction);
+            condition::beside(pass, self.order, *side, place)?;
+            conjunction = " AND ";
+        }
+        Ok(())
+    }
+
+    fn order_by<'b, DB: Dialect>(
+        &'b self,
+        pass: &mut Pass<'_, 'b, DB>,
+        reversed: bool,
+    ) -> QueryResult<()> {
+        pass.push_sql(" ORDER BY ");
+        let descending = match Key::of(self.order) {
+            Some(Key { column, descending }) => {
+                let descending = descending != reversed;
+                pass.push_sql(column);
+                pass.push_sql(if descending { " DESC, " } else { ", " });
+                descending
+            }
+            None => {
+                if let Some(search) = self.search() {
+                    DB::best_match_first(pass, search)?;
+                    pass.push_sql(", ");
+                }
+                false
+            }
+        };
+        pass.push_sql(if descending { "id DESC" } else { "id" });
+        Ok(())
+    }
 }
 
 /// `SELECT … FROM article WHERE … ORDER BY … LIMIT … OFFSET …`
 #[derive(Debug, Clone)]
 pub(super) struct Select {
     pub(super) columns: Columns,
-    pub(super) condition: Condition,
-    pub(super) order: ArticleOrder,
+    pub(super) selection: Selection,
+    /// Read the list from its end.
+    pub(super) reversed: bool,
     pub(super) limit: i64,
     pub(super) offset: i64,
 }
 
-impl Select {
-    fn columns<DB: Dialect>(&self, pass: &mut AstPass<'_, '_, DB>) {
-        let columns = self.columns;
-        let mut column = |wanted: bool, name: &str, constant: &str| {
-            pass.push_sql(", ");
-            pass.push_sql(if wanted { name } else { constant });
-        };
-        column(columns.title, "title", "''");
-        column(columns.slug, "slug", "''");
-        column(columns.text, "text", "''");
-        column(columns.created_at, "created_at", DB::SOME_INSTANT);
-        column(columns.updated_at, "updated_at", DB::SOME_INSTANT);
-        column(columns.version, "version", "0");
-    }
+/// `SELECT … FROM article WHERE id = …`, or by slug.
+#[derive(Debug, Clone)]
+pub(super) struct SelectOne {
+    pub(super) columns: Columns,
+    pub(super) key: ArticleKey,
+}
 
-    fn condition<'b, DB: Dialect>(&'b self, pass: &mut AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        match &self.condition {
-            Condition::All => Ok(()),
-            Condition::Id(id) => {
-                pass.push_sql(" WHERE id = ");
-                DB::bind_id(pass, id)
-            }
-            Condition::Slug(slug) => {
-                pass.push_sql(" WHERE slug = ");
-                DB::bind_text(pass, slug)
-            }
-            Condition::After(created_at, id) => {
-                pass.push_sql(match self.order {
-                    ArticleOrder::CreatedAtAsc => " WHERE (created_at, id) > (",
-                    ArticleOrder::CreatedAtDesc => " WHERE (created_at, id) < (",
-                });
-                DB::bind_instant(pass, created_at)?;
-                pass.push_sql(", ");
-                DB::bind_id(pass, id)?;
-                pass.push_sql(")");
-                Ok(())
-            }
-        }
-    }
+/// `SELECT … FROM article WHERE id = ANY (…)`, in no order.
+#[derive(Debug, Clone)]
+pub(super) struct SelectMany {
+    pub(super) columns: Columns,
+    pub(super) ids: Vec<ArticleId>,
+}
+
+/// `SELECT count(*) FROM article WHERE …`
+#[derive(Debug, Clone)]
+pub(super) struct Count(pub(super) Selection);
+
+/// The columns, in the order of [`Row`]; a constant stands for each that nobody asked for.
+pub(super) fn push_columns<DB: Dialect>(pass: &mut Pass<'_, '_, DB>, columns: Columns) {
+    pass.push_sql("id");
+    let mut column = |wanted: bool, name: &str, constant: &str| {
+        pass.push_sql(", ");
+        pass.push_sql(if wanted { name } else { constant });
+    };
+    column(columns.title, "title", "''");
+    column(columns.slug, "slug", "''");
+    column(columns.text, "text", "''");
+    column(columns.created_at, "created_at", DB::SOME_INSTANT);
+    column(columns.updated_at, "updated_at", DB::SOME_INSTANT);
+    column(columns.version, "version", "0");
 }
 
 impl<DB: Dialect> QueryFragment<DB> for Select {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        pass.push_sql("SELECT id");
-        self.columns(&mut pass);
-        pass.push_sql(" FROM article");
-        self.condition(&mut pass)?;
-        pass.push_sql(match self.order {
-            ArticleOrder::CreatedAtAsc => " ORDER BY created_at, id LIMIT ",
-            ArticleOrder::CreatedAtDesc => " ORDER BY created_at DESC, id DESC LIMIT ",
-        });
+        pass.push_sql("SELECT ");
+        push_columns(&mut pass, self.columns);
+        self.selection.source(&mut pass, true)?;
+        self.selection.order_by(&mut pass, self.reversed)?;
+        pass.push_sql(" LIMIT ");
         DB::bind_integer(&mut pass, &self.limit)?;
         pass.push_sql(" OFFSET ");
         DB::bind_integer(&mut pass, &self.offset)
     }
 }
 
-impl Query for Select {
-    type SqlType = (Id, Text, Text, Text, Instant, Instant, Integer);
+impl<DB: Dialect> QueryFragment<DB> for SelectOne {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        pass.push_sql("SELECT ");
+        push_columns(&mut pass, self.columns);
+        pass.push_sql(" FROM article WHERE ");
+        match &self.key {
+            ArticleKey::Id(id) => {
+                pass.push_sql("id = ");
+                DB::bind_id(&mut pass, id)
+            }
+            ArticleKey::Slug(slug) => {
+                pass.push_sql("slug = ");
+                DB::bind_text(&mut pass, slug)
+            }
+        }
+    }
 }
 
-/// Its text depends on what is asked for, so statements are told apart by their text.
-impl QueryId for Select {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
+impl<DB: Dialect> QueryFragment<DB> for SelectMany {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        pass.push_sql("SELECT ");
+        push_columns(&mut pass, self.columns);
+        pass.push_sql(" FROM article WHERE id");
+        DB::any_id(&mut pass, &self.ids)
+    }
 }
 
-impl<C: diesel::Connection> diesel::RunQueryDsl<C> for Select {}
+impl<DB: Dialect> QueryFragment<DB> for Count {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        pass.push_sql("SELECT count(*)");
+        self.0.source(&mut pass, false)
+    }
+}
 
-/// A row of [`Select`]; columns that were not asked for hold a constant.
+/// The types of the columns of [`Row`].
+pub(super) type RowType = (Id, Text, Text, Text, Instant, Instant, Integer);
+
+/// Makes a statement one that Diesel executes. Its text depends on what is asked for, so Diesel tells such
+/// statements apart by their text.
+macro_rules! query {
+    ($statement:ty, $row:ty) => {
+        impl Query for $statement {
+            type SqlType = $row;
+        }
+
+        impl QueryId for $statement {
+            type QueryId = ();
+            const HAS_STATIC_QUERY_ID: bool = false;
+        }
+
+        impl<C: diesel::Connection> diesel::RunQueryDsl<C> for $statement {}
+    };
+}
+pub(super) use query;
+
+query!(Select, RowType);
+query!(SelectOne, RowType);
+query!(SelectMany, RowType);
+query!(Count, BigInt);
+
+/// A row of articles.
 #[derive(Queryable)]
 pub(super) struct Row {
     id: ArticleId,

@@ -1,5 +1,6 @@
 //! All that only SQLite does: its file, its pragmas, one writer and many readers, and what its errors mean.
 
+mod dialect;
 pub(super) mod feed;
 
 use std::path::{Path, PathBuf};
@@ -32,8 +33,14 @@ type Async = SyncConnectionWrapper<SqliteConnection>;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 diesel::define_sql_function! {
-    /// Unicode's full lower case, which SQLite's own `lower` does not know.
-    fn unicode_lower(text: Text) -> Text;
+    /// Whether the text, in Unicode's full lower case, has this part.
+    fn contains_ignoring_case(text: Text, part: Text) -> Bool;
+}
+diesel::define_sql_function! {
+    fn starts_with_ignoring_case(text: Text, part: Text) -> Bool;
+}
+diesel::define_sql_function! {
+    fn ends_with_ignoring_case(text: Text, part: Text) -> Bool;
 }
 
 /// The connections to one file.
@@ -213,7 +220,15 @@ fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {
         "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
          PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456",
     )?;
-    unicode_lower_utils::register_impl(connection, |text: String| text.to_lowercase())
+    contains_ignoring_case_utils::register_impl(connection, |text: String, part: String| {
+        text.to_lowercase().contains(&part)
+    })?;
+    starts_with_ignoring_case_utils::register_impl(connection, |text: String, part: String| {
+        text.to_lowercase().starts_with(&part)
+    })?;
+    ends_with_ignoring_case_utils::register_impl(connection, |text: String, part: String| {
+        text.to_lowercase().ends_with(&part)
+    })
 }
 
 /// SQLite does not heed its own busy timeout where two connections change a new file to the log at once.

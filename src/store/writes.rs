@@ -1,14 +1,21 @@
-//! Writing articles.
+//! Writing articles. Each call is a transaction of its own.
 
 use std::collections::HashSet;
 
-use diesel::{ExpressionMethods as _, QueryDsl as _};
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
 
 use super::connection::{Connection, run};
+use super::modify::{Delete, Insert, Update};
 use super::schema::article;
+use super::select::Row;
 use super::{Access, Store};
-use crate::article::{Article, ArticleId, NewArticle, Slug};
+use crate::article::{Article, ArticleEdit, ArticleId, Columns, NewArticle, Slug};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+
+/// How often articles are created anew after another writer took one of their slugs in the same moment.
+const ATTEMPTS: usize = 10;
 
 impl Store {
     /// Creates an article. `field` is the path of the input, for the error that names its slug.
@@ -17,10 +24,127 @@ impl Store {
     /// [`Error::SlugTaken`] where the slug that was given belongs to another article. A slug that is made from the
     /// title takes the smallest number that is free instead.
     pub async fn create_article(&self, new: NewArticle, field: &str) -> Result<Article> {
-        let now = self.0.clock.now();
         let derived = new.slug.is_none();
+        let (mut article, slug) = self.complete(new, self.0.clock.now());
+        let field = format!("{field}.slug");
+        self.run(Access::Write, move |connection| {
+            Box::pin(async move {
+                while insert(connection, std::slice::from_ref(&article)).await? == 0 {
+                    if !derived {
+                        let slug = article.slug;
+                        return Err(Error::SlugTaken { field, slug });
+                    }
+                    article.slug = free_slug(connection, &slug, &HashSet::new()).await?;
+                }
+                Ok(article)
+            })
+        })
+        .await
+    }
+
+    /// Creates all of the articles or none, as if one after the other. `field` is the path of the list of inputs.
+    ///
+    /// # Errors
+    /// As [`create_article`](Self::create_article), also where two of them claim one slug.
+    pub async fn create_articles(&self, new: Vec<NewArticle>, field: &str) -> Result<Vec<Article>> {
+        let now = self.0.clock.now();
+        let drafts: Vec<Draft> = new
+            .into_iter()
+            .map(|new| {
+                let derived = new.slug.is_none();
+                let (article, slug) = self.complete(new, now);
+                Draft {
+                    article,
+                    slug,
+                    derived,
+                }
+            })
+            .collect();
+        for _ in 0..ATTEMPTS {
+            let (drafts, field) = (drafts.clone(), field.to_owned());
+            let created = self
+                .run(Access::Transaction, move |connection| {
+                    Box::pin(create_all(connection, drafts, field))
+                })
+                .await;
+            match created {
+                Err(Error::Raced) => {}
+                done => return done,
+            }
+        }
+        Err(Error::Unavailable(
+            "other writers kept taking the same slugs".into(),
+        ))
+    }
+
+    /// Changes what `edit` has of an article.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::VersionConflict`] where `expected_version` is given and not the current one;
+    /// [`Error::SlugTaken`] at `field`.
+    pub async fn update_article(
+        &self,
+        id: ArticleId,
+        edit: ArticleEdit,
+        expected_version: Option<i32>,
+        columns: Columns,
+        field: &str,
+    ) -> Result<Article> {
+        let field = format!("{field}.slug");
+        let slug = edit.slug.clone().map(Slug::into_string);
+        let update = Update {
+            id,
+            expected_version,
+            edit,
+            now: self.0.clock.now(),
+            columns,
+        };
+        self.run(Access::Write, move |connection| {
+            Box::pin(async move {
+                match run!(connection, |c| update.get_result::<Row>(c)).optional() {
+                    Ok(Some(row)) => Ok(row.into()),
+                    Ok(None) => Err(why_not(connection, id).await?),
+                    Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
+                        let slug = slug.unwrap_or_default();
+                        Err(Error::SlugTaken { field, slug })
+                    }
+                    Err(error) => Err(error.into()),
+                }
+            })
+        })
+        .await
+    }
+
+    /// Deletes an article, and answers with it as it was.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::VersionConflict`] where `expected_version` is given and not the current one.
+    pub async fn delete_article(
+        &self,
+        id: ArticleId,
+        expected_version: Option<i32>,
+        columns: Columns,
+    ) -> Result<Article> {
+        let delete = Delete {
+            id,
+            expected_version,
+            columns,
+        };
+        self.run(Access::Write, move |connection| {
+            Box::pin(async move {
+                match run!(connection, |c| delete.get_result::<Row>(c)).optional()? {
+                    Some(row) => Ok(row.into()),
+                    None => Err(why_not(connection, id).await?),
+                }
+            })
+        })
+        .await
+    }
+
+    /// The article that is to be, and the slug that its own is made from.
+    fn complete(&self, new: NewArticle, now: Timestamp) -> (Article, Slug) {
         let slug = new.slug.unwrap_or_else(|| Slug::from_title(&new.title));
-        let mut article = Article {
+        let article = Article {
             id: ArticleId(self.0.clock.new_id()),
             title: new.title.into_string(),
             slug: slug.as_str().to_owned(),
@@ -29,61 +153,110 @@ impl Store {
             updated_at: now,
             version: 1,
         };
-        let field = format!("{field}.slug");
-        self.run(Access::Write, move |connection| {
-            Box::pin(async move {
-                while !insert(connection, &article).await? {
-                    if !derived {
-                        let slug = article.slug;
-                        return Err(Error::SlugTaken { field, slug });
-                    }
-                    article.slug = free_slug(connection, &slug).await?;
-                }
-                Ok(article)
-            })
-        })
-        .await
+        (article, slug)
     }
 }
 
-/// Inserts the article unless its slug is taken; answers whether it did.
-///
-/// The values are a tuple and not a derived `Insertable`, whose statement Diesel would prepare anew each time.
-async fn insert(connection: &mut Connection<'_>, new: &Article) -> Result<bool> {
-    let inserted = run!(connection, |c| diesel::insert_into(article::table)
-        .values((
-            article::id.eq(new.id),
-            article::title.eq(new.title.as_str()),
-            article::slug.eq(new.slug.as_str()),
-            article::text.eq(new.text.as_str()),
-            article::created_at.eq(new.created_at),
-            article::updated_at.eq(new.updated_at),
-            article::version.eq(new.version),
-        ))
-        .on_conflict(article::slug)
-        .do_nothing()
-        .execute(c))?;
-    Ok(inserted == 1)
+/// An article that is to be created with others.
+#[derive(Debug, Clone)]
+struct Draft {
+    article: Article,
+    slug: Slug,
+    derived: bool,
 }
 
-/// The slug with the smallest number that nobody has.
-async fn free_slug(connection: &mut Connection<'_>, slug: &Slug) -> Result<String> {
+async fn create_all(
+    connection: &mut Connection<'_>,
+    drafts: Vec<Draft>,
+    field: String,
+) -> Result<Vec<Article>> {
+    let wanted: Vec<String> = drafts
+        .iter()
+        .map(|draft| draft.article.slug.clone())
+        .collect();
+    let mut taken = taken_slugs(connection, wanted).await?;
+    let mut articles = Vec::with_capacity(drafts.len());
+    for (
+        index,
+        Draft {
+            mut article,
+            slug,
+            derived,
+        },
+    ) in drafts.into_iter().enumerate()
+    {
+        if taken.contains(&article.slug) {
+            if !derived {
+                return Err(Error::SlugTaken {
+                    field: format!("{field}.{index}.slug"),
+                    slug: article.slug,
+                });
+            }
+            article.slug = free_slug(connection, &slug, &taken).await?;
+        }
+        taken.insert(article.slug.clone());
+        articles.push(article);
+    }
+    // Another writer may have taken one of the slugs since they were looked at.
+    match insert(connection, &articles).await? == articles.len() {
+        true => Ok(articles),
+        false => Err(Error::Raced),
+    }
+}
+
+/// Inserts the articles whose slugs nobody has, and answers how many those are.
+async fn insert(connection: &mut Connection<'_>, articles: &[Article]) -> Result<usize> {
+    if articles.is_empty() {
+        return Ok(0);
+    }
+    Ok(run!(connection, |c| Insert(articles).execute(c))?)
+}
+
+/// The slug with the smallest number that neither an article nor `reserved` has.
+async fn free_slug(
+    connection: &mut Connection<'_>,
+    slug: &Slug,
+    reserved: &HashSet<String>,
+) -> Result<String> {
     let mut first = 2;
     let mut count = 8;
     loop {
-        let candidates: Vec<String> = (first..first + count)
+        let mut candidates: Vec<String> = (first..first + count)
             .map(|number| slug.numbered(number).into_string())
             .collect();
-        let taken: HashSet<String> = run!(connection, |c| article::table
-            .filter(article::slug.eq_any(&candidates))
-            .select(article::slug)
-            .load::<String>(c))?
-        .into_iter()
-        .collect();
+        candidates.retain(|candidate| !reserved.contains(candidate));
+        let taken = taken_slugs(connection, candidates.clone()).await?;
         if let Some(free) = candidates.into_iter().find(|slug| !taken.contains(slug)) {
             return Ok(free);
         }
         first += count;
         count = (count * 4).min(1_000);
     }
+}
+
+/// Those of the slugs that an article has.
+async fn taken_slugs(
+    connection: &mut Connection<'_>,
+    slugs: Vec<String>,
+) -> Result<HashSet<String>> {
+    if slugs.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let taken: Vec<String> = run!(connection, |c| article::table
+        .filter(article::slug.eq_any(slugs))
+        .select(article::slug)
+        .load(c))?;
+    Ok(taken.into_iter().collect())
+}
+
+/// Why a statement with `expected_version` found nothing to change.
+async fn why_not(connection: &mut Connection<'_>, id: ArticleId) -> Result<Error> {
+    let version = run!(connection, |c| article::table
+        .filter(article::id.eq(id))
+        .select(article::version)
+        .get_result(c));
+    Ok(match version.optional()? {
+        Some(current) => Error::VersionConflict { current },
+        None => Error::NotFound,
+    })
 }

@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use broadsheet::store::postgres::connect::{ConnectDefaults, ConnectOptions};
+use broadsheet::store::postgres::{ConnectDefaults, ConnectOptions};
 use diesel::dsl::sql;
 use diesel::sql_types::{Bool, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};

@@ -394,7 +394,7 @@ mod tests {
             lock_timeout: Some(Duration::ZERO),
             idle_in_transaction_session_timeout: Some(Duration::from_micros(1)),
             connect_timeout: Some(Duration::from_secs(3)),
-            keepalives_idle: Some(Duration::from_secs(60)),
+            keepalives_idle: Some(Duration::from_mins(1)),
             root_certificates: None,
         };
         let config = ConnectOptions::parse("postgres://h/d", &defaults)
@@ -408,7 +408,7 @@ mod tests {
         );
         assert_eq!(config.get_application_name(), Some("default"));
         assert_eq!(config.get_connect_timeout(), Some(&Duration::from_secs(3)));
-        assert_eq!(config.get_keepalives_idle(), Duration::from_secs(60));
+        assert_eq!(config.get_keepalives_idle(), Duration::from_mins(1));
 
         let url = "postgres://h/d?application_name=url&options=-c%20statement_timeout%3D1\
                    &connect_timeout=0&keepalives_idle=7";

@@ -1,0 +1,102 @@
+//! What coalescing costs a read that finds nobody to share with, and what it saves a crowd.
+//!
+//! `cargo bench --bench coalesce`. The baselines run the same work with nothing in between, and in a
+//! task of its own, which is what the uncontended path would cost if it spawned.
+
+use std::sync::Arc;
+
+use broadsheet::coalesce::{BatchFailure, BatchLimits, Batcher, Coalescer, Limits};
+use bytes::Bytes;
+use divan::Bencher;
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use tokio::runtime::Runtime;
+use tokio::task::yield_now;
+
+fn main() {
+    divan::main();
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime without input or output always starts")
+}
+
+/// As long as a key made of a document's hash, the variables and the caller's rights.
+fn key(number: u64) -> String {
+    format!("0123456789abcdef{number:08}{{\"slug\":\"a-slug-of-usual-length\"}}")
+}
+
+async fn answer() -> Bytes {
+    Bytes::from_static(b"{\"data\":{}}")
+}
+
+#[divan::bench]
+fn one_read_without_coalescing(bencher: Bencher<'_, '_>) {
+    let runtime = runtime();
+    let read = async || (key(1), answer().await);
+    bencher.bench_local(|| runtime.block_on(read()));
+}
+
+#[divan::bench]
+fn one_read_in_a_task_of_its_own(bencher: Bencher<'_, '_>) {
+    let runtime = runtime();
+    let read = async || (key(1), tokio::spawn(answer()).await);
+    bencher.bench_local(|| runtime.block_on(read()));
+}
+
+#[divan::bench]
+fn one_read_through_an_idle_coalescer(bencher: Bencher<'_, '_>) {
+    let runtime = runtime();
+    let coalescer = Coalescer::new(Limits::default());
+    bencher.bench_local(|| runtime.block_on(coalescer.get(key(1), answer)));
+}
+
+#[divan::bench]
+fn one_lookup_through_an_idle_batcher(bencher: Bencher<'_, '_>) {
+    let runtime = runtime();
+    let batcher = batcher();
+    bencher.bench_local(|| runtime.block_on(batcher.get(1)));
+}
+
+/// Time for the whole crowd; each execution yields four times, as one that waits for a socket would.
+#[divan::bench(args = [1, 64, 1_000])]
+fn equal_reads_at_once(bencher: Bencher<'_, '_>, crowd: u64) {
+    let runtime = runtime();
+    let coalescer = Arc::new(Coalescer::new(Limits::default()));
+    let read = |_| {
+        let coalescer = Arc::clone(&coalescer);
+        tokio::spawn(async move {
+            let run = async || {
+                for _ in 0..4 {
+                    yield_now().await;
+                }
+                answer().await
+            };
+            coalescer.get(key(1), run).await
+        })
+    };
+    bencher.bench_local(|| runtime.block_on(async { join_all((0..crowd).map(read)).await }));
+}
+
+#[divan::bench(args = [1, 64, 1_000])]
+fn different_lookups_at_once(bencher: Bencher<'_, '_>, crowd: u64) {
+    let runtime = runtime();
+    let batcher = Arc::new(batcher());
+    let lookup = |number| {
+        let batcher = Arc::clone(&batcher);
+        tokio::spawn(async move { batcher.get(number).await })
+    };
+    bencher.bench_local(|| runtime.block_on(async { join_all((0..crowd).map(lookup)).await }));
+}
+
+fn batcher() -> Batcher<u64, u64, BatchFailure> {
+    Batcher::new(BatchLimits::default(), |keys| {
+        async move {
+            yield_now().await;
+            Ok(keys.into_iter().map(|key| (key, key)).collect())
+        }
+        .boxed()
+    })
+}

@@ -1,0 +1,32 @@
+-- Orders other than by creation; that by slug has its index from being unique.
+CREATE INDEX article_updated_at_id ON article (updated_at, id);
+CREATE INDEX article_title_id ON article (title, id);
+
+-- Full-text search: English stemming without stop words, so that no word is ignored.
+CREATE TEXT SEARCH DICTIONARY broadsheet_english (TEMPLATE = snowball, Language = english);
+CREATE TEXT SEARCH CONFIGURATION broadsheet (COPY = english);
+ALTER TEXT SEARCH CONFIGURATION broadsheet ALTER MAPPING REPLACE english_stem WITH broadsheet_english;
+
+-- The words of a text, without the marks of which PostgreSQL's parser would make file names, hosts and numbers.
+-- The collation makes letters and lower case those of Unicode, whatever the locale of the database.
+CREATE FUNCTION article_words(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT RETURN
+    lower(regexp_replace($1 COLLATE "und-x-icu", '[^[:alnum:]]+', ' ', 'g'));
+
+ALTER TABLE article ADD COLUMN search tsvector NOT NULL GENERATED ALWAYS AS (
+    setweight(to_tsvector('broadsheet', article_words(title)), 'A') ||
+    setweight(to_tsvector('broadsheet', article_words(left(text, 100000))), 'B')
+) STORED;
+CREATE INDEX article_search ON article USING gin (search);
+
+-- `contains`, `startsWith` and `endsWith` on titles and slugs are served by trigrams, where the extension can be
+-- had: without it they read the table.
+DO $$
+BEGIN
+    CREATE EXTENSION IF NOT EXISTS pg_trgm;
+    CREATE INDEX article_title_trigrams ON article USING gin (lower(title COLLATE "und-x-icu") gin_trgm_ops);
+    CREATE INDEX article_slug_trigrams ON article USING gin (lower(slug COLLATE "und-x-icu") gin_trgm_ops);
+EXCEPTION
+    WHEN insufficient_privilege OR undefined_file OR feature_not_supported OR undefined_object THEN
+        RAISE WARNING 'pg_trgm cannot be created: contains, startsWith and endsWith will read the whole table';
+END
+$$;

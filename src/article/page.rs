@@ -1,0 +1,224 @@
+//! Relay pagination: which part of a list, cursors, and where a page begins and ends
+//! (<https://relay.dev/graphql/connections.htm>).
+
+use uuid::Uuid;
+
+use super::{Article, ArticleId, ArticleOrder, Columns, Filter};
+use crate::clock::Timestamp;
+use crate::error::Violation;
+use crate::opaque;
+
+/// A page that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PageRequest {
+    pub filter: Filter,
+    pub order: ArticleOrder,
+    pub size: usize,
+    /// Which end of what lies between the cursors the page is taken from.
+    pub end: End,
+    pub after: Option<Cursor>,
+    pub before: Option<Cursor>,
+    pub wanted: Wanted,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum End {
+    /// `first`
+    Front,
+    /// `last`
+    Back,
+}
+
+/// What of a page somebody wants to see; what nobody wants is not computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Wanted {
+    pub columns: Columns,
+    pub next: bool,
+    pub previous: bool,
+    pub total: bool,
+}
+
+/// A page. What was not wanted is empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    pub articles: Vec<Placed>,
+    pub has_next: bool,
+    pub has_previous: bool,
+    pub total: i64,
+}
+
+/// An article and its place in the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    pub article: Article,
+    pub cursor: Cursor,
+}
+
+/// A place in an order: that of an article.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Cursor {
+    order: ArticleOrder,
+    pub place: Place,
+}
+
+/// Where in an order: the value that is sorted by, and the id that breaks ties.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Place {
+    Instant(Timestamp, ArticleId),
+    Text(String, ArticleId),
+    /// Relevance has no value that would stay the same: its places are counted from the front.
+    Position(i64),
+}
+
+impl Cursor {
+    /// The place of `article`; `position` counts from the front of the list, and matters for relevance only.
+    pub fn of(article: &Article, order: ArticleOrder, position: i64) -> Self {
+        use ArticleOrder as Order;
+        let place = match order {
+            Order::CreatedAtAsc | Order::CreatedAtDesc => {
+                Place::Instant(article.created_at, article.id)
+            }
+            Order::UpdatedAtAsc | Order::UpdatedAtDesc => {
+                Place::Instant(article.updated_at, article.id)
+            }
+            Order::TitleAsc | Order::TitleDesc => Place::Text(article.title.clone(), article.id),
+            Order::SlugAsc | Order::SlugDesc => Place::Text(article.slug.clone(), article.id),
+            Order::Relevance => Place::Position(position),
+        };
+        Self { order, place }
+    }
+
+    /// Reads the text of [`encode`](Self::encode), which must belong to `order`.
+    pub fn decode(text: &str, order: ArticleOrder) -> Result<Self, Violation> {
+        let damaged =
+            || Violation("this is no cursor of a list of articles, or it is damaged".to_owned());
+        let bytes = opaque::decode(text).ok_or_else(damaged)?;
+        let (&tag, rest) = bytes.split_first().ok_or_else(damaged)?;
+        if tag != order.tag() {
+            return Err(Violation(
+                "this cursor belongs to another order; go on in the order it was made in, or begin anew".to_owned(),
+            ));
+        }
+        let place = Place::decode(order, rest).ok_or_else(damaged)?;
+        Ok(Self { order, place })
+    }
+
+    /// The opaque text that a client sees.
+    pub fn encode(&self) -> String {
+        let mut bytes = vec![self.order.tag()];
+        match &self.place {
+            Place::Instant(instant, id) => {
+                bytes.extend(id.0.as_bytes());
+                bytes.extend(instant.as_micros().to_be_bytes());
+            }
+            Place::Text(text, id) => {
+                bytes.extend(id.0.as_bytes());
+                bytes.extend(text.as_bytes());
+            }
+            Place::Position(position) => bytes.extend(position.to_be_bytes()),
+        }
+        opaque::encode(bytes)
+    }
+}
+
+impl Place {
+    fn decode(order: ArticleOrder, bytes: &[u8]) -> Option<Self> {
+        use ArticleOrder as Order;
+        if order == Order::Relevance {
+            let position = i64::from_be_bytes(bytes.try_into().ok()?);
+            return (0..i64::MAX)
+                .contains(&position)
+                .then_some(Self::Position(position));
+        }
+        let (id, value) = bytes.split_at_checked(16)?;
+        let id = ArticleId(Uuid::from_slice(id).ok()?);
+        match order {
+            Order::TitleAsc | Order::TitleDesc | Order::SlugAsc | Order::SlugDesc => {
+                let text = str::from_utf8(value).ok()?;
+                (!text.contains('\0')).then(|| Self::Text(text.to_owned(), id))
+            }
+            _ => {
+                let micros = i64::from_be_bytes(value.try_into().ok()?);
+                Some(Self::Instant(Timestamp::from_micros(micros)?, id))
+            }
+        }
+    }
+}
+
+impl ArticleOrder {
+    /// Stands in cursors, so it must not change.
+    fn tag(self) -> u8 {
+        match self {
+            Self::CreatedAtAsc => 1,
+            Self::CreatedAtDesc => 2,
+            Self::UpdatedAtAsc => 3,
+            Self::UpdatedAtDesc => 4,
+            Self::TitleAsc => 5,
+            Self::TitleDesc => 6,
+            Self::SlugAsc => 7,
+            Self::SlugDesc => 8,
+            Self::Relevance => 9,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn article(title: String, micros: i64) -> Article {
+        let instant = Timestamp::from_micros(micros).unwrap();
+        Article {
+            id: ArticleId(Uuid::from_u128(7)),
+            slug: title.clone(),
+            title,
+            text: String::new(),
+            created_at: instant,
+            updated_at: instant,
+            version: 1,
+        }
+    }
+
+    const ORDERS: [ArticleOrder; 9] = [
+        ArticleOrder::CreatedAtAsc,
+        ArticleOrder::CreatedAtDesc,
+        ArticleOrder::UpdatedAtAsc,
+        ArticleOrder::UpdatedAtDesc,
+        ArticleOrder::TitleAsc,
+        ArticleOrder::TitleDesc,
+        ArticleOrder::SlugAsc,
+        ArticleOrder::SlugDesc,
+        ArticleOrder::Relevance,
+    ];
+
+    proptest! {
+        #[test]
+        fn a_cursor_comes_back_exactly_and_only_in_its_order(
+            title in "\\PC{1,65}",
+            micros in -62_135_596_800_000_000i64..=253_402_300_799_999_999,
+            order in 0..9usize, other in 0..9usize,
+        ) {
+            let cursor = Cursor::of(&article(title, micros), ORDERS[order], 12);
+            let read = Cursor::decode(&cursor.encode(), ORDERS[other]);
+            prop_assert_eq!(read.ok(), (order == other).then_some(cursor));
+        }
+
+        #[test]
+        fn a_cursor_that_was_tampered_with_is_refused(at in 0usize..40, with in "[A-Za-z0-9_-]") {
+            let text = Cursor::of(&article("a".into(), 5), ArticleOrder::CreatedAtAsc, 0).encode();
+            prop_assume!(at < text.len() && text[at..=at] != with);
+            let mut tampered = text.clone();
+            tampered.replace_range(at..=at, &with);
+            prop_assert!(Cursor::decode(&tampered, ArticleOrder::CreatedAtAsc).is_err());
+        }
+
+        #[test]
+        fn no_text_breaks_it(text in "\\PC{0,60}|[A-Za-z0-9_-]{0,60}") {
+            for order in ORDERS {
+                prop_assert!(Cursor::decode(&text, order).is_err());
+            }
+        }
+    }
+}

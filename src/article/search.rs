@@ -1,0 +1,175 @@
+//! The web-search form: words, `"a phrase"`, `or`, `-without`. Parsed once, for both databases.
+//!
+//! `or` binds as in PostgreSQL's `websearch_to_tsquery`: looser than the words beside each other. Nothing that a
+//! person can type is an error: what is no word is passed over, and a quotation mark that is never closed reaches
+//! to the end.
+
+/// A search: any of the alternatives must match. There is at least one, and each has at least one term.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Search {
+    pub alternatives: Vec<Alternative>,
+}
+
+/// All of the terms must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Alternative {
+    pub with: Vec<Phrase>,
+    pub without: Vec<Phrase>,
+}
+
+/// Words that stand side by side in this order; at least one. A word has letters and digits only.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Phrase(pub Vec<String>);
+
+impl Search {
+    /// `None` where the text has no word, which is as if no search were given.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut alternatives = Vec::new();
+        let mut current = Alternative::default();
+        let mut rest = text;
+        // Whether something stands before, so that an `or` stands between two things.
+        let mut after_operand = false;
+        while let Some((token, following)) = next_token(rest) {
+            rest = following;
+            match token {
+                Token::Bare {
+                    negated: false,
+                    text,
+                } if after_operand
+                    && text.eq_ignore_ascii_case("or")
+                    && next_token(following).is_some() =>
+                {
+                    alternatives.push(std::mem::take(&mut current));
+                    after_operand = false;
+                }
+                Token::Bare { negated, text } | Token::Quoted { negated, text } => {
+                    after_operand = true;
+                    if let Some(phrase) = Phrase::of(text) {
+                        let terms = if negated {
+                            &mut current.without
+                        } else {
+                            &mut current.with
+                        };
+                        terms.push(phrase);
+                    }
+                }
+            }
+        }
+        alternatives.push(current);
+        alternatives
+            .retain(|alternative| !(alternative.with.is_empty() && alternative.without.is_empty()));
+        (!alternatives.is_empty()).then_some(Self { alternatives })
+    }
+}
+
+impl Phrase {
+    fn of(text: &str) -> Option<Self> {
+        let words: Vec<String> = text
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(str::to_lowercase)
+            .collect();
+        (!words.is_empty()).then_some(Self(words))
+    }
+}
+
+enum Token<'t> {
+    Bare { negated: bool, text: &'t str },
+    Quoted { negated: bool, text: &'t str },
+}
+
+/// The next token, and what follows it.
+fn next_token(text: &str) -> Option<(Token<'_>, &str)> {
+    let text = text.trim_start();
+    if text.is_empty() {
+        return None;
+    }
+    let (negated, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    if let Some(quoted) = text.strip_prefix('"') {
+        let (text, rest) = quoted.split_once('"').unwrap_or((quoted, ""));
+        return Some((Token::Quoted { negated, text }, rest));
+    }
+    let end = text
+        .find(|c: char| c.is_whitespace() || c == '"')
+        .unwrap_or(text.len());
+    let (text, rest) = text.split_at(end);
+    Some((Token::Bare { negated, text }, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The search in a plain form: `(a "b c" -d) | (e)`.
+    fn parsed(text: &str) -> String {
+        let Some(search) = Search::parse(text) else {
+            return String::new();
+        };
+        let mut out = String::new();
+        for alternative in search.alternatives {
+            if !out.is_empty() {
+                out.push_str(" | ");
+            }
+            let shown = |phrase: &Phrase| phrase.0.join("+");
+            let with = alternative.with.iter().map(shown);
+            let without = alternative
+                .without
+                .iter()
+                .map(|phrase| format!("-{}", shown(phrase)));
+            let terms: Vec<String> = with.chain(without).collect();
+            write!(out, "{}", terms.join(" ")).unwrap();
+        }
+        out
+    }
+
+    #[test]
+    fn words_phrases_alternatives_and_exclusions_are_understood() {
+        assert_eq!(parsed("Fat  Rats"), "fat rats");
+        assert_eq!(parsed(r#""fat rats" cat"#), "fat+rats cat");
+        assert_eq!(parsed("a b or c d"), "a b | c d");
+        assert_eq!(parsed(r#"a -b -"c d""#), "a -b -c+d");
+        assert_eq!(parsed("-a"), "-a");
+    }
+
+    #[test]
+    fn an_or_that_joins_nothing_is_a_word() {
+        assert_eq!(parsed("or a"), "or a");
+        assert_eq!(parsed("a or"), "a or");
+        assert_eq!(parsed("a or or b"), "a | or b");
+        assert_eq!(parsed("a -or b"), "a b -or");
+        assert_eq!(parsed("a \"or\" b"), "a or b");
+    }
+
+    #[test]
+    fn what_is_no_word_is_passed_over() {
+        assert_eq!(parsed("e-mail 3.14 o'neill"), "e+mail 3+14 o+neill");
+        assert_eq!(parsed("!!! & | ( ) * : \\ '"), "");
+        assert_eq!(parsed("  "), "");
+        assert_eq!(parsed("a or !!!"), "a");
+        assert_eq!(parsed(r#"a "b c"#), "a b+c");
+        assert_eq!(parsed(r#"a"b"c - -- """#), "a b c");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_can_be_typed_breaks_it(text in "[a-c \"\\-!or']{0,40}|\\PC{0,40}") {
+            if let Some(search) = Search::parse(&text) {
+                prop_assert!(!search.alternatives.is_empty());
+                for alternative in search.alternatives {
+                    prop_assert!(!(alternative.with.is_empty() && alternative.without.is_empty()));
+                    for Phrase(words) in alternative.with.iter().chain(&alternative.without) {
+                        prop_assert!(!words.is_empty());
+                        prop_assert!(words.iter().all(|word| !word.is_empty()));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! GraphQL over server-sent events, in the distinct-connections mode of the graphql-sse protocol:
+//! one request, one operation, one stream of `next` events that a `complete` ends.
+//!
+//! The HTTP side has read the parameters already. A stream that is cut off without `complete` (the
+//! server stops, the network breaks) is to be resumed: the id of its last event is the cursor.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::operation::{Caller, Event, Execute, GraphQLParams, Outcome, Refusal, Transport};
+
+/// How a stream is kept up.
+#[derive(Clone, Copy, Debug)]
+pub struct SseSettings {
+    /// A comment is sent whenever this long nothing else was, which keeps proxies from closing the
+    /// connection and finds out that the client has gone.
+    pub keep_alive: Duration,
+}
+
+impl Default for SseSettings {
+    fn default() -> Self {
+        Self {
+            keep_alive: Duration::from_secs(12),
+        }
+    }
+}
+
+/// Nothing to a client; sent first, it takes the headers past whatever waits for a body.
+const COMMENT: Bytes = Bytes::from_static(b": \n\n");
+
+/// `data` must be there although it is empty: browsers dispatch no event without it.
+const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata:\n\n");
+
+/// `Last-Event-ID`, which a browser sends by itself when it connects again.
+pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// What the headers say about resuming, for [`Caller::last_event_id`]. Empty is the same as absent.
+pub fn last_event_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get(LAST_EVENT_ID)?.to_str().ok()?;
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+/// Runs the operation and answers with its events.
+///
+/// A document that is wrong is told in the stream, as the protocol demands, because browsers show
+/// nothing of a response that is not 200. Any other refusal (401, 405, 429, 503) keeps its status,
+/// by which clients and proxies know what to do, with a JSON body.
+pub async fn respond<E: Execute>(
+    execute: E,
+    params: GraphQLParams,
+    caller: &Caller,
+    transport: Transport,
+    settings: SseSettings,
+    shutdown: CancellationToken,
+) -> Response {
+    let events = match execute.execute(params, caller, transport).await {
+        Outcome::Refused(refusal) if !is_about_the_document(refusal.status) => {
+            return refused(&refusal);
+        }
+        Outcome::Refused(refusal) => single(refusal.body()),
+        Outcome::Single(body) => single(body),
+        Outcome::Stream(events) => events,
+    };
+    let headers = [
+        (
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/event-stream; charset=utf-8"),
+        ),
+        (
+            CACHE_CONTROL,
+            HeaderValue::from_static("no-cache, no-transform"),
+        ),
+        // Asks nginx, and those who follow it, not to hold events back.
+        (
+            HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        ),
+    ];
+    let body = Body::from_stream(written(events, settings, shutdown).map(Ok::<_, Infallible>));
+    (headers, body).into_response()
+}
+
+fn is_about_the_document(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::BAD_REQUEST
+}
+
+fn refused(refusal: &Refusal) -> Response {
+    let mut response = (refusal.status, refusal.body()).into_response();
+    let headers = response.headers_mut();
+    headers.extend(refusal.headers.clone());
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    headers.insert(CONTENT_TYPE, json);
+    response
+}
+
+fn single(body: Bytes) -> BoxStream<'static, Event> {
+    stream::iter([Event { body, cursor: None }]).boxed()
+}
+
+/// The stream as bytes: events, comments in between, and `complete` where the operation ended.
+///
+/// The next event is asked for only when the one before it has been taken, so a slow client slows
+/// its own source and nothing piles up here.
+fn written(
+    events: BoxStream<'static, Event>,
+    settings: SseSettings,
+    shutdown: CancellationToken,
+) -> impl Stream<Item = Bytes> + Send {
+    let following = stream::unfold(Some((events, shutdown)), move |state| async move {
+        let (mut events, shutdown) = state?;
+        let quiet_until = Instant::now() + settings.keep_alive;
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => None,
+            event = events.next() => match event {
+                Some(event) => Some((next(&event), Some((events, shutdown)))),
+                None => Some((COMPLETE, None)),
+            },
+            () = sleep_until(quiet_until) => Some((COMMENT, Some((events, shutdown)))),
+        }
+    });
+    stream::iter([COMMENT]).chain(following)
+}
+
+/// A `next` event; JSON of more than one line becomes as many `data` lines, which clients join again.
+fn next(event: &Event) -> Bytes {
+    let mut text = BytesMut::with_capacity(event.body.len() + 128);
+    text.put_slice(b"event: next\n");
+    if let Some(cursor) = &event.cursor
+        && !cursor.contains(['\n', '\r', '\0'])
+    {
+        text.put_slice(b"id: ");
+        text.put_slice(cursor.as_bytes());
+        text.put_u8(b'\n');
+    }
+    for line in event.body.split(|byte| matches!(byte, b'\n' | b'\r')) {
+        text.put_slice(b"data: ");
+        text.put_slice(line);
+        text.put_u8(b'\n');
+    }
+    text.put_u8(b'\n');
+    text.freeze()
+}

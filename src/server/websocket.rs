@@ -1,0 +1,116 @@
+//! GraphQL over WebSocket: the `graphql-transport-ws` protocol, as graphql-ws, Apollo and urql speak it.
+//!
+//! This file decides who gets a socket; `socket` is the conversation on one, `operation` what runs on
+//! it, `message` its words. The engine's own WebSocket falls short of the protocol, and the extractor
+//! beside it (`GraphQLProtocol`) refuses with 400 where the protocol wants 4406, prefers the obsolete
+//! `graphql-ws` where a client offers both, and does not tell which it chose: neither is used here.
+
+mod message;
+mod operation;
+mod origin;
+mod socket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::WebSocketUpgrade;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use tokio_util::sync::CancellationToken;
+
+use super::operation::{Caller, Execute, Refusal};
+
+/// The subprotocol, the only one that is spoken.
+pub const SUBPROTOCOL: &str = "graphql-transport-ws";
+
+/// Buffers start small, because a server holds thousands of sockets that say little.
+const BUFFER_BYTES: usize = 4 * 1024;
+
+/// The limits of a socket.
+#[derive(Clone, Debug)]
+pub struct WebSocketSettings {
+    /// How long a client may take to send `connection_init`, and to be admitted; then 4408.
+    pub initialisation: Duration,
+    /// Between two pings of the server's. They are frames of WebSocket itself, which browsers and
+    /// libraries answer without the page's doing, and which no version of the protocol misses.
+    pub ping_every: Duration,
+    /// A client that has sent nothing at all for this long, not even an answer to a ping, is gone,
+    /// and its socket is dropped. Long enough for one that stops reading for a minute: an unread
+    /// ping is an unanswered one.
+    pub silence: Duration,
+    /// The longest message a client may send, in bytes; then 1009.
+    pub message_bytes: usize,
+    /// Operations on one socket at the same time; one more is refused with `TOO_COMPLEX`.
+    pub operations: usize,
+    /// Messages that may wait for a slow client, all its operations together; also the most that one
+    /// operation may say before another has its turn.
+    pub queue: usize,
+    /// How long a client may take to hear that it is being closed.
+    pub farewell: Duration,
+    /// Origins, such as `https://example.com`, whose pages may connect besides those of this host;
+    /// `*` stands for all.
+    pub origins: Vec<String>,
+}
+
+impl Default for WebSocketSettings {
+    fn default() -> Self {
+        Self {
+            initialisation: Duration::from_secs(10),
+            ping_every: Duration::from_secs(20),
+            silence: Duration::from_secs(90),
+            message_bytes: 2 * 1024 * 1024,
+            operations: 100,
+            queue: 4,
+            farewell: Duration::from_secs(5),
+            origins: Vec::new(),
+        }
+    }
+}
+
+/// Answers a handshake, and serves the socket in a task of its own until it ends.
+///
+/// A page of a foreign origin gets 403: browsers let any page open a socket to any host, and send
+/// this host's cookies along. A client that does not offer the subprotocol gets a socket, and 4406
+/// on it, because that is where browsers can read a reason. When `shutdown` is cancelled, the
+/// socket closes with 1001.
+pub fn upgrade<E: Execute>(
+    upgrade: WebSocketUpgrade,
+    execute: E,
+    caller: Caller,
+    settings: Arc<WebSocketSettings>,
+    shutdown: CancellationToken,
+) -> Response {
+    if !origin::is_allowed(&caller.headers, &settings.origins) {
+        return foreign_origin();
+    }
+    let mut upgrade = upgrade
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(BUFFER_BYTES)
+        .max_message_size(settings.message_bytes)
+        .max_frame_size(settings.message_bytes);
+    let subprotocol = HeaderValue::from_static(SUBPROTOCOL);
+    let speaks = upgrade
+        .requested_protocols()
+        .any(|offered| *offered == subprotocol);
+    if speaks {
+        upgrade.set_selected_protocol(subprotocol);
+    }
+    upgrade.on_upgrade(move |socket| async move {
+        if speaks {
+            socket::serve(socket, execute, caller, settings, shutdown).await;
+        } else {
+            let end = message::close(4406, "Subprotocol not acceptable");
+            socket::refuse(socket, end, &settings).await;
+        }
+    })
+}
+
+fn foreign_origin() -> Response {
+    let refusal = Refusal::new(
+        StatusCode::FORBIDDEN,
+        "FORBIDDEN",
+        "pages of this origin may not connect",
+    );
+    let json = [("content-type", "application/json; charset=utf-8")];
+    (refusal.status, json, refusal.body()).into_response()
+}

@@ -1,0 +1,180 @@
+//! The operations that run on one socket, each in a task of its own.
+//!
+//! All speak through one short queue, first come first served: a busy operation cannot starve the
+//! others, and when the client does not read, every source waits. An id is free again when the last
+//! message under it is written, so that nothing of an old operation reaches a new one of its name.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::extract::ws::Message;
+use axum::http::StatusCode;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use super::message;
+use crate::server::operation::{Caller, Execute, GraphQLParams, Outcome, Refusal, Transport};
+
+/// A message on its way to the client, and the operation it belongs to, if any.
+pub(super) struct Outgoing {
+    message: Message,
+    operation: Option<Arc<Operation>>,
+    is_last: bool,
+}
+
+impl From<Message> for Outgoing {
+    fn from(message: Message) -> Self {
+        Self {
+            message,
+            operation: None,
+            is_last: false,
+        }
+    }
+}
+
+/// One operation, from its `subscribe` to its last message.
+pub(super) struct Operation {
+    id: String,
+    cancelled: CancellationToken,
+}
+
+/// What runs on a socket. Dropping it ends everything.
+#[derive(Default)]
+pub(super) struct Operations {
+    running: Mutex<HashMap<String, Arc<Operation>>>,
+}
+
+impl Operations {
+    fn running(&self) -> MutexGuard<'_, HashMap<String, Arc<Operation>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.running().len()
+    }
+
+    pub(super) fn contains(&self, id: &str) -> bool {
+        self.running().contains_key(id)
+    }
+
+    /// Runs an operation under an id that is free.
+    pub(super) fn start<E: Execute>(
+        &self,
+        id: String,
+        params: GraphQLParams,
+        execute: E,
+        caller: Arc<Caller>,
+        outbox: mpsc::Sender<Outgoing>,
+    ) {
+        let operation = Arc::new(Operation {
+            id: id.clone(),
+            cancelled: CancellationToken::new(),
+        });
+        self.running().insert(id, Arc::clone(&operation));
+        let voice = Voice { operation, outbox };
+        let task = async move {
+            let cancelled = voice.operation.cancelled.clone();
+            let speech = voice.run(execute, params, &caller);
+            cancelled.run_until_cancelled(speech).await;
+        };
+        tokio::spawn(task.in_current_span());
+    }
+
+    /// The client wants no more of it; an id that is unknown has just ended by itself.
+    pub(super) fn stop(&self, id: &str) {
+        if let Some(operation) = self.running().remove(id) {
+            operation.cancelled.cancel();
+        }
+    }
+
+    /// What is to be written of a message: nothing, where the client has stopped the operation since.
+    pub(super) fn release(&self, outgoing: Outgoing) -> Option<Message> {
+        if let Some(operation) = outgoing.operation {
+            if operation.cancelled.is_cancelled() {
+                return None;
+            }
+            if outgoing.is_last {
+                self.running().remove(&operation.id);
+            }
+        }
+        Some(outgoing.message)
+    }
+}
+
+impl Drop for Operations {
+    fn drop(&mut self) {
+        for operation in self.running().values() {
+            operation.cancelled.cancel();
+        }
+    }
+}
+
+/// How an operation speaks to the client.
+struct Voice {
+    operation: Arc<Operation>,
+    outbox: mpsc::Sender<Outgoing>,
+}
+
+impl Voice {
+    async fn run<E: Execute>(&self, execute: E, params: GraphQLParams, caller: &Caller) {
+        let results = AssertUnwindSafe(self.results(execute, params, caller)).catch_unwind();
+        let last = match results.await {
+            Ok(Ok(())) => message::complete(&self.operation.id),
+            Ok(Err(refusal)) => message::error(&self.operation.id, &refusal.errors),
+            Err(_) => {
+                // The panic hook has said what happened; without an answer the client would wait for ever.
+                let refusal = internal(caller);
+                message::error(&self.operation.id, &refusal.errors)
+            }
+        };
+        self.say(last, true).await;
+    }
+
+    async fn results<E: Execute>(
+        &self,
+        execute: E,
+        params: GraphQLParams,
+        caller: &Caller,
+    ) -> Result<(), Refusal> {
+        let outcome = execute.execute(params, caller, Transport::WebSocket).await;
+        match outcome {
+            Outcome::Refused(refusal) => return Err(refusal),
+            Outcome::Single(body) => {
+                self.say(message::next(&self.operation.id, &body), false)
+                    .await;
+            }
+            Outcome::Stream(mut events) => {
+                while let Some(event) = events.next().await {
+                    self.say(message::next(&self.operation.id, &event.body), false)
+                        .await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for room in the queue, which is how a slow client slows its sources.
+    async fn say(&self, message: Message, is_last: bool) {
+        let outgoing = Outgoing {
+            message,
+            operation: Some(Arc::clone(&self.operation)),
+            is_last,
+        };
+        if self.outbox.send(outgoing).await.is_err() {
+            // The socket has ended, and this operation is about to be cancelled. Going on would be an
+            // endless loop if the source is endless, since nothing makes it wait any more.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn internal(caller: &Caller) -> Refusal {
+    let errors = serde_json::json!([{
+        "message": "Internal error",
+        "extensions": { "code": "INTERNAL", "requestId": caller.request_id },
+    }]);
+    Refusal::with_errors(StatusCode::INTERNAL_SERVER_ERROR, &errors)
+}

@@ -1,0 +1,104 @@
+//! Which pages may open a socket: those of this host, those that are listed, and no others.
+
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::uri::{Authority, Uri};
+use axum::http::{HeaderMap, HeaderValue};
+
+/// Whether the handshake may go on. Without an `Origin` it was no browser that sent it, and nothing
+/// of a user's can be misused.
+pub(super) fn is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else {
+        return true;
+    };
+    let Ok(origin) = origin.to_str() else {
+        return false;
+    };
+    let is_listed =
+        |entry: &String| entry == "*" || entry.trim_end_matches('/').eq_ignore_ascii_case(origin);
+    allowed.iter().any(is_listed) || is_of_this_host(origin, headers.get(HOST))
+}
+
+/// Compares with `Host`, where a missing port means that of the origin's scheme: behind a proxy that
+/// ends TLS the scheme is known from the origin only.
+fn is_of_this_host(origin: &str, host: Option<&HeaderValue>) -> bool {
+    let Some(host) = host.and_then(|host| host.to_str().ok()) else {
+        return false;
+    };
+    let (Ok(origin), Ok(host)) = (origin.parse::<Uri>(), host.parse::<Authority>()) else {
+        return false;
+    };
+    let usual_port = match origin.scheme_str() {
+        Some("http") => 80,
+        Some("https") => 443,
+        _ => return false,
+    };
+    origin.authority().is_some_and(|authority| {
+        authority.host().eq_ignore_ascii_case(host.host())
+            && authority.port_u16().unwrap_or(usual_port) == host.port_u16().unwrap_or(usual_port)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(origin: Option<&'static str>, host: &'static str, listed: &[&str]) -> bool {
+        let mut headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+        if let Some(origin) = origin {
+            headers.insert(ORIGIN, HeaderValue::from_static(origin));
+        }
+        let listed: Vec<String> = listed.iter().map(ToString::to_string).collect();
+        is_allowed(&headers, &listed)
+    }
+
+    #[test]
+    fn a_client_that_is_no_browser_is_allowed() {
+        assert!(allows(None, "example.com", &[]));
+    }
+
+    #[test]
+    fn a_page_of_the_same_host_and_port_is_allowed() {
+        assert!(allows(Some("http://localhost:8000"), "localhost:8000", &[]));
+        assert!(allows(Some("https://Example.com"), "example.com", &[]));
+        assert!(allows(Some("https://example.com"), "example.com:443", &[]));
+        assert!(allows(Some("http://[::1]:8000"), "[::1]:8000", &[]));
+    }
+
+    #[test]
+    fn a_page_of_another_host_or_port_is_refused() {
+        for origin in [
+            "http://localhost:8001",
+            "http://localhost",
+            "http://localhost:8000.example.com",
+            "http://example.com",
+            "https://evil.example/localhost:8000",
+            "file://localhost:8000",
+            "localhost:8000",
+            "null",
+            "",
+        ] {
+            assert!(!allows(Some(origin), "localhost:8000", &[]), "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_listed_origin_is_allowed_and_no_other() {
+        let listed = ["https://example.com/", "null"];
+        assert!(allows(
+            Some("https://example.com"),
+            "api.example.com",
+            &listed
+        ));
+        assert!(allows(Some("null"), "api.example.com", &listed));
+        assert!(!allows(
+            Some("https://example.org"),
+            "api.example.com",
+            &listed
+        ));
+        assert!(allows(
+            Some("https://example.org"),
+            "api.example.com",
+            &["*"]
+        ));
+    }
+}

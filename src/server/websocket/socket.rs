@@ -1,0 +1,258 @@
+//! One socket from its first message to its last: listens, writes and watches the clock, all in one task.
+//!
+//! The server closes with a code when the client breaks the protocol, when its admission ends, or
+//! when the server stops; it drops the connection when there is nobody to hear a code.
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::http::StatusCode;
+use bytes::Bytes;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::timeout_at;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tungstenite::Error;
+
+use super::WebSocketSettings;
+use super::message::{self, ClientMessage, close};
+use super::operation::{Operations, Outgoing};
+use crate::server::operation::{Caller, Execute, GraphQLParams, Refusal};
+
+/// How a socket ends.
+enum End {
+    /// With a code and a reason.
+    Close(CloseFrame),
+    /// The client has closed it, or has gone without a word.
+    Gone,
+}
+
+/// Serves a socket to its end.
+pub(super) async fn serve<E: Execute>(
+    socket: WebSocket,
+    execute: E,
+    caller: Caller,
+    settings: Arc<WebSocketSettings>,
+    shutdown: CancellationToken,
+) {
+    let (mut sink, mut stream) = socket.split();
+    let (outbox, queue) = mpsc::channel(settings.queue);
+    let operations = Operations::default();
+    let mut listener = Listener {
+        execute,
+        caller: Arc::new(caller),
+        settings: &settings,
+        operations: &operations,
+        outbox,
+        initialisation_ends: Instant::now() + settings.initialisation,
+        state: State::Opened,
+    };
+    let end = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => End::Close(close(1001, "The server is shutting down")),
+        () = write(&mut sink, queue, &operations, settings.ping_every) => End::Gone,
+        end = listener.listen(&mut stream) => end,
+    };
+    drop(listener);
+    drop(operations);
+    if let End::Close(frame) = end {
+        say_farewell(&mut sink, &mut stream, frame, settings.farewell).await;
+    }
+}
+
+/// Closes a socket on which nothing can be said.
+pub(super) async fn refuse(socket: WebSocket, frame: CloseFrame, settings: &WebSocketSettings) {
+    let (mut sink, mut stream) = socket.split();
+    say_farewell(&mut sink, &mut stream, frame, settings.farewell).await;
+}
+
+/// Sends the code, and waits until the client has answered it: a connection that is dropped with
+/// unread bytes is reset, and the code would be lost with it.
+async fn say_farewell(
+    sink: &mut SplitSink<WebSocket, Message>,
+    stream: &mut SplitStream<WebSocket>,
+    frame: CloseFrame,
+    patience: Duration,
+) {
+    let is_too_big = frame.code == 1009;
+    let farewell = async {
+        if sink.send(Message::Close(Some(frame))).await.is_err() {
+            return;
+        }
+        while let Some(Ok(_)) = stream.next().await {}
+        if is_too_big {
+            // The rest of the message cannot be read, so the answer behind it cannot either.
+            sleep(patience).await;
+        }
+    };
+    let _ = timeout(patience, farewell).await;
+}
+
+/// Writes what is in the queue, and pings; ends when the connection breaks.
+async fn write(
+    sink: &mut SplitSink<WebSocket, Message>,
+    mut queue: mpsc::Receiver<Outgoing>,
+    operations: &Operations,
+    ping_every: Duration,
+) {
+    let mut pings = interval_at(Instant::now() + ping_every, ping_every);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let message = tokio::select! {
+            biased;
+            _ = pings.tick() => Some(Message::Ping(Bytes::new())),
+            outgoing = queue.recv() => match outgoing {
+                Some(outgoing) => operations.release(outgoing),
+                None => return,
+            },
+        };
+        if let Some(message) = message
+            && sink.send(message).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+enum State {
+    /// `connection_init` is still to come.
+    Opened,
+    /// Operations may run, until the admission ends if it does.
+    Acknowledged { until: Option<Instant> },
+}
+
+struct Listener<'a, E> {
+    execute: E,
+    caller: Arc<Caller>,
+    settings: &'a WebSocketSettings,
+    operations: &'a Operations,
+    outbox: mpsc::Sender<Outgoing>,
+    initialisation_ends: Instant,
+    state: State,
+}
+
+impl<E: Execute> Listener<'_, E> {
+    async fn listen(&mut self, stream: &mut SplitStream<WebSocket>) -> End {
+        loop {
+            let message = tokio::select! {
+                biased;
+                end = self.deadline() => return end,
+                message = timeout(self.settings.silence, stream.next()) => message,
+            };
+            let handled = match message {
+                Ok(Some(Ok(Message::Text(text)))) => self.hear(&text).await,
+                Ok(Some(Ok(Message::Binary(_)))) => Err(bad_request("Messages must be text")),
+                // Tungstenite answers a ping by itself, and a close when the stream is read to its end.
+                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)))) => Ok(()),
+                Ok(Some(Err(error))) => Err(broken(&error)),
+                Ok(None) | Err(_) => Err(End::Gone),
+            };
+            if let Err(end) = handled {
+                return end;
+            }
+        }
+    }
+
+    /// Comes when the client has taken too long to begin, or its admission is over.
+    async fn deadline(&self) -> End {
+        match self.state {
+            State::Opened => {
+                sleep_until(self.initialisation_ends).await;
+                initialisation_timeout()
+            }
+            State::Acknowledged { until: Some(until) } => {
+                sleep_until(until).await;
+                End::Close(close(4403, "Admission has expired"))
+            }
+            State::Acknowledged { until: None } => std::future::pending().await,
+        }
+    }
+
+    async fn hear(&mut self, text: &str) -> Result<(), End> {
+        match ClientMessage::parse(text).map_err(|reason| bad_request(&reason))? {
+            ClientMessage::ConnectionInit(payload) => self.initialise(payload).await,
+            ClientMessage::Ping(payload) => self.reply(message::pong(payload)).await,
+            ClientMessage::Pong => Ok(()),
+            ClientMessage::Subscribe { id, params } => self.subscribe(id, params).await,
+            ClientMessage::Complete { id } => {
+                self.operations.stop(&id);
+                Ok(())
+            }
+        }
+    }
+
+    async fn initialise(
+        &mut self,
+        payload: Option<serde_json::Map<String, serde_json::Value>>,
+    ) -> Result<(), End> {
+        if let State::Acknowledged { .. } = self.state {
+            return Err(End::Close(close(4429, "Too many initialisation requests")));
+        }
+        Arc::make_mut(&mut self.caller).connection_init = payload;
+        let admission = timeout_at(self.initialisation_ends, self.execute.admit(&self.caller))
+            .await
+            .map_err(|_| initialisation_timeout())?
+            .map_err(|reason| End::Close(close(4403, &reason)))?;
+        let until = admission.until.map(Instant::from_std);
+        self.state = State::Acknowledged { until };
+        self.reply(message::connection_ack()).await
+    }
+
+    async fn subscribe(&self, id: String, params: GraphQLParams) -> Result<(), End> {
+        if let State::Opened = self.state {
+            return Err(End::Close(close(4401, "Unauthorized")));
+        }
+        if self.operations.contains(&id) {
+            let reason = format!("Subscriber for {id} already exists");
+            return Err(End::Close(close(4409, &reason)));
+        }
+        let limit = self.settings.operations;
+        if self.operations.count() >= limit {
+            let refusal = too_many_operations(limit);
+            return self.reply(message::error(&id, &refusal.errors)).await;
+        }
+        let caller = Arc::clone(&self.caller);
+        let (execute, outbox) = (self.execute.clone(), self.outbox.clone());
+        self.operations.start(id, params, execute, caller, outbox);
+        Ok(())
+    }
+
+    /// A client that does not read is not listened to either, and is given up in time.
+    async fn reply(&self, message: Message) -> Result<(), End> {
+        match timeout(self.settings.silence, self.outbox.send(message.into())).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        }
+    }
+}
+
+fn bad_request(reason: &str) -> End {
+    End::Close(close(4400, reason))
+}
+
+fn initialisation_timeout() -> End {
+    End::Close(close(4408, "Connection initialisation timeout"))
+}
+
+fn too_many_operations(limit: usize) -> Refusal {
+    let errors = json!([{
+        "message": format!("at most {limit} operations may run on one socket"),
+        "extensions": { "code": "TOO_COMPLEX", "limit": limit, "value": limit + 1 },
+    }]);
+    Refusal::with_errors(StatusCode::BAD_REQUEST, &errors)
+}
+
+/// What a connection that cannot be read any further is told, if anybody is left to hear it.
+fn broken(error: &axum::Error) -> End {
+    match error.source().and_then(|source| source.downcast_ref()) {
+        Some(Error::Capacity(_)) => End::Close(close(1009, "Message too big")),
+        Some(Error::Utf8(_)) => End::Close(close(1007, "Text must be UTF-8")),
+        Some(Error::Protocol(_)) => End::Close(close(1002, "Not a WebSocket frame")),
+        _ => End::Gone,
+    }
+}

@@ -1,0 +1,191 @@
+//! A filter becomes SQL.
+
+use diesel::QueryResult;
+
+use super::dialect::{Dialect, Pass};
+use crate::article::filter::{
+    ArticleOrder, Comparison, Filter, InstantColumn, TextColumn, TextTest,
+};
+use crate::article::page::Place;
+
+/// Writes the condition that `filter` stands for.
+pub(super) fn filter<'b, DB: Dialect>(
+    pass: &mut Pass<'_, 'b, DB>,
+    filter: &'b Filter,
+) -> QueryResult<()> {
+    match filter {
+        Filter::And(parts) => join(pass, parts, " AND ", "(1 = 1)"),
+        Filter::Or(parts) => join(pass, parts, " OR ", "(1 = 0)"),
+        Filter::Not(part) => {
+            pass.push_sql("NOT ");
+            join(pass, std::slice::from_ref(&**part), "", "")
+        }
+        Filter::Id(ids) => {
+            pass.push_sql("id");
+            DB::any_id(pass, ids)
+        }
+        Filter::Text(column, test) => text(pass, column.name(), test),
+        Filter::Instant(column, comparison, instant) => {
+            pass.push_sql(column.name());
+            pass.push_sql(comparison.operator());
+            DB::bind_instant(pass, instant)
+        }
+        Filter::Search(search) => DB::matches(pass, search),
+    }
+}
+
+fn join<'b, DB: Dialect>(
+    pass: &mut Pass<'_, 'b, DB>,
+    parts: &'b [Filter],
+    operator: &str,
+    none: &str,
+) -> QueryResult<()> {
+    if parts.is_empty() {
+        pass.push_sql(none);
+        return Ok(());
+    }
+    pass.push_sql("(");
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            pass.push_sql(operator);
+        }
+        filter(pass, part)?;
+    }
+    pass.push_sql(")");
+    Ok(())
+}
+
+fn text<'b, DB: Dialect>(
+    pass: &mut Pass<'_, 'b, DB>,
+    column: &str,
+    test: &'b TextTest,
+) -> QueryResult<()> {
+    match test {
+        TextTest::Equal(value) => {
+            pass.push_sql(column);
+            pass.push_sql(" = ");
+            DB::bind_text(pass, value)
+        }
+        TextTest::NotEqual(value) => {
+            pass.push_sql(column);
+            pass.push_sql(" <> ");
+            DB::bind_text(pass, value)
+        }
+        TextTest::In(values) => {
+            pass.push_sql(column);
+            DB::any_text(pass, values)
+        }
+        TextTest::NotIn(values) => {
+            pass.push_sql("NOT (");
+            pass.push_sql(column);
+            DB::any_text(pass, values)?;
+            pass.push_sql(")");
+            Ok(())
+        }
+        TextTest::Affix(affix) => DB::has_part(pass, column, affix),
+    }
+}
+
+/// Whether a place lies before or after another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Before,
+    After,
+    AtOrBefore,
+    AtOrAfter,
+}
+
+/// Writes the condition that an article lies on one side of a place in `order`. Relevance has no such condition.
+pub(super) fn beside<'b, DB: Dialect>(
+    pass: &mut Pass<'_, 'b, DB>,
+    order: ArticleOrder,
+    side: Side,
+    place: &'b Place,
+) -> QueryResult<()> {
+    let Some(Key { column, descending }) = Key::of(order) else {
+        return Ok(());
+    };
+    let operator = match (side, descending) {
+        (Side::Before, false) | (Side::After, true) => "<",
+        (Side::After, false) | (Side::Before, true) => ">",
+        (Side::AtOrBefore, false) | (Side::AtOrAfter, true) => "<=",
+        (Side::AtOrAfter, false) | (Side::AtOrBefore, true) => ">=",
+    };
+    pass.push_sql("(");
+    pass.push_sql(column);
+    pass.push_sql(", id) ");
+    pass.push_sql(operator);
+    pass.push_sql(" (");
+    let id = match place {
+        Place::Instant(instant, id) => {
+            DB::bind_instant(pass, instant)?;
+            id
+        }
+        Place::Text(text, id) => {
+            DB::bind_text(pass, text)?;
+            id
+        }
+        Place::Position(_) => return Ok(()),
+    };
+    pass.push_sql(", ");
+    DB::bind_id(pass, id)?;
+    pass.push_sql(")");
+    Ok(())
+}
+
+/// What a list is sorted by, besides the id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) column: &'static str,
+    pub(super) descending: bool,
+}
+
+impl Key {
+    /// `None` for relevance, which is no column.
+    pub(super) fn of(order: ArticleOrder) -> Option<Self> {
+        use ArticleOrder as Order;
+        let (column, descending) = match order {
+            Order::CreatedAtAsc => ("created_at", false),
+            Order::CreatedAtDesc => ("created_at", true),
+            Order::UpdatedAtAsc => ("updated_at", false),
+            Order::UpdatedAtDesc => ("updated_at", true),
+            Order::TitleAsc => ("title", false),
+            Order::TitleDesc => ("title", true),
+            Order::SlugAsc => ("slug", false),
+            Order::SlugDesc => ("slug", true),
+            Order::Relevance => return None,
+        };
+        Some(Self { column, descending })
+    }
+}
+
+impl TextColumn {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Title => "title",
+            Self::Slug => "slug",
+            Self::Text => "text",
+        }
+    }
+}
+
+impl InstantColumn {
+    fn name(self) -> &'static str {
+        match self {
+            Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "updated_at",
+        }
+    }
+}
+
+impl Comparison {
+    fn operator(self) -> &'static str {
+        match self {
+            Self::Equal => " = ",
+            Self::Less => " < ",
+            Self::LessOrEqual => " <= ",
+            Self::Greater => " > ",
+            Self::GreaterOrEqual => " >= ",
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The statements that change articles.
+
+use diesel::QueryResult;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+
+use super::dialect::{Dialect, Pass};
+use super::select::{RowType, push_columns, query};
+use crate::article::{Article, ArticleEdit, ArticleId, Columns};
+use crate::clock::Timestamp;
+
+/// `INSERT INTO article … ON CONFLICT (slug) DO NOTHING`
+///
+/// A statement of Diesel's `derive(Insertable)` would be prepared anew each time.
+#[derive(Debug, Clone)]
+pub(super) struct Insert<'a>(pub(super) &'a [Article]);
+
+/// `UPDATE article SET … WHERE id = … [AND version = …] RETURNING …`
+#[derive(Debug, Clone)]
+pub(super) struct Update {
+    pub(super) id: ArticleId,
+    pub(super) expected_version: Option<i32>,
+    pub(super) edit: ArticleEdit,
+    pub(super) now: Timestamp,
+    pub(super) columns: Columns,
+}
+
+/// `DELETE FROM article WHERE id = … [AND version = …] RETURNING …`
+#[derive(Debug, Clone)]
+pub(super) struct Delete {
+    pub(super) id: ArticleId,
+    pub(super) expected_version: Option<i32>,
+    pub(super) columns: Columns,
+}
+
+impl<DB: Dialect> QueryFragment<DB> for Insert<'_> {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        if self.0.len() != 1 {
+            // As many statements as there are numbers of rows.
+            pass.unsafe_to_cache_prepared();
+        }
+        pass.push_sql(
+            "INSERT INTO article (id, title, slug, text, created_at, updated_at, version) VALUES ",
+        );
+        for (index, article) in self.0.iter().enumerate() {
+            pass.push_sql(if index == 0 { "(" } else { ", (" });
+            DB::bind_id(&mut pass, &article.id)?;
+            for text in [&article.title, &article.slug, &article.text] {
+                pass.push_sql(", ");
+                DB::bind_text(&mut pass, text)?;
+            }
+            for instant in [&article.created_at, &article.updated_at] {
+                pass.push_sql(", ");
+                DB::bind_instant(&mut pass, instant)?;
+            }
+            pass.push_sql(", ");
+            DB::bind_version(&mut pass, &article.version)?;
+            pass.push_sql(")");
+        }
+        pass.push_sql(" ON CONFLICT (slug) DO NOTHING");
+        Ok(())
+    }
+}
+
+impl<DB: Dialect> QueryFragment<DB> for Update {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        pass.push_sql("UPDATE article SET version = version + 1, updated_at = ");
+        DB::bind_instant(&mut pass, &self.now)?;
+        let ArticleEdit { title, slug, text } = &self.edit;
+        let changes = [
+            (", title = ", title.as_ref().map(|title| title.as_str())),
+            (", slug = ", slug.as_ref().map(|slug| slug.as_str())),
+            (", text = ", text.as_ref().map(|text| text.as_str())),
+        ];
+        for (assignment, value) in changes {
+            if let Some(value) = value {
+                pass.push_sql(assignment);
+                DB::bind_text(&mut pass, value)?;
+            }
+        }
+        this_version(&mut pass, &self.id, self.expected_version.as_ref())?;
+        pass.push_sql(" RETURNING ");
+        push_columns(&mut pass, self.columns);
+        Ok(())
+    }
+}
+
+impl<DB: Dialect> QueryFragment<DB> for Delete {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        pass.push_sql("DELETE FROM article");
+        this_version(&mut pass, &self.id, self.expected_version.as_ref())?;
+        pass.push_sql(" RETURNING ");
+        push_columns(&mut pass, self.columns);
+        Ok(())
+    }
+}
+
+fn this_version<'b, DB: Dialect>(
+    pass: &mut Pass<'_, 'b, DB>,
+    id: &'b ArticleId,
+    expected_version: Option<&'b i32>,
+) -> QueryResult<()> {
+    pass.push_sql(" WHERE id = ");
+    DB::bind_id(pass, id)?;
+    if let Some(version) = expected_version {
+        pass.push_sql(" AND version = ");
+        DB::bind_version(pass, version)?;
+    }
+    Ok(())
+}
+
+impl QueryId for Insert<'_> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<C: diesel::Connection> diesel::RunQueryDsl<C> for Insert<'_> {}
+
+query!(Update, RowType);
+query!(Delete, RowType);

@@ -1,0 +1,109 @@
+//! How PostgreSQL spells what the two databases spell differently.
+
+use diesel::QueryResult;
+use diesel::pg::Pg;
+use diesel::serialize::{self, IsNull, Output, ToSql};
+use diesel::sql_types::{Array, Text};
+use std::io::Write as _;
+
+use crate::article::ArticleId;
+use crate::article::filter::{Affix, Place};
+use crate::article::search::{Phrase, Search};
+use crate::clock::Timestamp;
+use crate::store::dialect::{Dialect, Pass, binds};
+use crate::store::types::Id;
+
+impl Dialect for Pg {
+    const SOME_INSTANT: &'static str = "to_timestamp(0)";
+
+    binds!();
+
+    fn any_id<'b>(pass: &mut Pass<'_, 'b, Self>, ids: &'b Vec<ArticleId>) -> QueryResult<()> {
+        pass.push_sql(" = ANY (");
+        pass.push_bind_param::<Array<Id>, _>(ids)?;
+        pass.push_sql(")");
+        Ok(())
+    }
+
+    fn any_text<'b>(pass: &mut Pass<'_, 'b, Self>, texts: &'b Vec<String>) -> QueryResult<()> {
+        pass.push_sql(" = ANY (");
+        pass.push_bind_param::<Array<Text>, _>(texts)?;
+        pass.push_sql(")");
+        Ok(())
+    }
+
+    fn has_part<'b>(
+        pass: &mut Pass<'_, 'b, Self>,
+        column: &str,
+        affix: &'b Affix,
+    ) -> QueryResult<()> {
+        pass.push_sql("lower(");
+        pass.push_sql(column);
+        pass.push_sql(" COLLATE \"und-x-icu\") LIKE ");
+        pass.push_bind_param::<Text, _>(affix)
+    }
+
+    fn matches<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()> {
+        pass.push_sql("search @@ ");
+        query(pass, search)
+    }
+
+    fn join_relevance<'b>(_: &mut Pass<'_, 'b, Self>, _: &'b Search) -> QueryResult<()> {
+        Ok(())
+    }
+
+    fn best_match_first<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()> {
+        pass.push_sql("ts_rank(search, ");
+        query(pass, search)?;
+        pass.push_sql(") DESC");
+        Ok(())
+    }
+}
+
+/// A `tsquery`. Its phrases go through the same function as the texts, so both are cut into the same words.
+fn query<'b>(pass: &mut Pass<'_, 'b, Pg>, search: &'b Search) -> QueryResult<()> {
+    pass.push_sql("(");
+    for (index, alternative) in search.alternatives.iter().enumerate() {
+        pass.push_sql(if index == 0 { "(" } else { " || (" });
+        let with = alternative.with.iter().map(|phrase| ("", phrase));
+        let without = alternative.without.iter().map(|phrase| ("!!", phrase));
+        for (index, (not, phrase)) in with.chain(without).enumerate() {
+            pass.push_sql(if index == 0 { "" } else { " && " });
+            pass.push_sql(not);
+            pass.push_sql("phraseto_tsquery('broadsheet', article_words(");
+            pass.push_bind_param::<Text, _>(phrase)?;
+            pass.push_sql("))");
+        }
+        pass.push_sql(")");
+    }
+    pass.push_sql(")");
+    Ok(())
+}
+
+impl ToSql<Text, Pg> for Phrase {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        out.write_all(self.0.join(" ").as_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+
+/// A pattern of `LIKE`, in which the part stands for itself.
+impl ToSql<Text, Pg> for Affix {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let mut pattern = String::with_capacity(self.part.len() + 2);
+        if self.place != Place::Start {
+            pattern.push('%');
+        }
+        for c in self.part.chars() {
+            if matches!(c, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        if self.place != Place::End {
+            pattern.push('%');
+        }
+        out.write_all(pattern.as_bytes())?;
+        Ok(IsNull::No)
+    }
+}

@@ -1,0 +1,153 @@
+//! How SQLite spells what the two databases spell differently.
+
+use diesel::QueryResult;
+use diesel::serialize::{self, IsNull, Output, ToSql};
+use diesel::sql_types::Text;
+use diesel::sqlite::Sqlite;
+
+use crate::article::ArticleId;
+use crate::article::filter::{Affix, Place};
+use crate::article::search::{Alternative, Phrase, Search};
+use crate::clock::Timestamp;
+use crate::store::dialect::{Dialect, Pass, binds};
+
+impl Dialect for Sqlite {
+    const SOME_INSTANT: &'static str = "0";
+
+    binds!();
+
+    fn any_id<'b>(pass: &mut Pass<'_, 'b, Self>, ids: &'b Vec<ArticleId>) -> QueryResult<()> {
+        pass.push_sql(" IN (SELECT unhex(value) FROM json_each(");
+        pass.push_bind_param::<IdList, _>(ids)?;
+        pass.push_sql("))");
+        Ok(())
+    }
+
+    fn any_text<'b>(pass: &mut Pass<'_, 'b, Self>, texts: &'b Vec<String>) -> QueryResult<()> {
+        pass.push_sql(" IN (SELECT value FROM json_each(");
+        pass.push_bind_param::<TextList, _>(texts)?;
+        pass.push_sql("))");
+        Ok(())
+    }
+
+    fn has_part<'b>(
+        pass: &mut Pass<'_, 'b, Self>,
+        column: &str,
+        affix: &'b Affix,
+    ) -> QueryResult<()> {
+        // Functions of ours: SQLite's own `lower` and `LIKE` know the case of ASCII only.
+        pass.push_sql(match affix.place {
+            Place::Anywhere => "contains_ignoring_case(",
+            Place::Start => "starts_with_ignoring_case(",
+            Place::End => "ends_with_ignoring_case(",
+        });
+        pass.push_sql(column);
+        pass.push_sql(", ");
+        pass.push_bind_param::<Text, _>(affix.part.as_str())?;
+        pass.push_sql(")");
+        Ok(())
+    }
+
+    fn matches<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()> {
+        // FTS5 can take words away from a result, but has no result of everything to take them from.
+        pass.push_sql("(");
+        for (index, alternative) in search.alternatives.iter().enumerate() {
+            pass.push_sql(if index == 0 { "" } else { " OR " });
+            pass.push_sql(if alternative.with.is_empty() {
+                "number NOT IN ("
+            } else {
+                "number IN ("
+            });
+            pass.push_sql("SELECT rowid FROM article_search WHERE article_search MATCH ");
+            pass.push_bind_param::<Text, _>(alternative)?;
+            pass.push_sql(")");
+        }
+        pass.push_sql(")");
+        Ok(())
+    }
+
+    fn join_relevance<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()> {
+        pass.push_sql(
+            " LEFT JOIN (SELECT rowid AS found, rank FROM article_search WHERE article_search MATCH ",
+        );
+        pass.push_bind_param::<Text, _>(search)?;
+        pass.push_sql(") ON found = number");
+        Ok(())
+    }
+
+    fn best_match_first<'b>(pass: &mut Pass<'_, 'b, Self>, _: &'b Search) -> QueryResult<()> {
+        // The better the match the more negative the rank; what matches by lacking a word only has none.
+        pass.push_sql("rank IS NULL, rank");
+        Ok(())
+    }
+}
+
+/// A text that holds a JSON array, for `json_each`.
+#[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+#[diesel(sqlite_type(name = "Text"))]
+pub(super) struct TextList;
+
+#[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+#[diesel(sqlite_type(name = "Text"))]
+pub(super) struct IdList;
+
+impl ToSql<TextList, Sqlite> for Vec<String> {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(serde_json::to_string(self)?);
+        Ok(IsNull::No)
+    }
+}
+
+impl ToSql<IdList, Sqlite> for Vec<ArticleId> {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        let ids: Vec<String> = self.iter().map(|id| id.0.simple().to_string()).collect();
+        out.set_value(serde_json::to_string(&ids)?);
+        Ok(IsNull::No)
+    }
+}
+
+/// What FTS5 looks for: where there are only words that must not occur, articles that have one of them.
+impl ToSql<Text, Sqlite> for Alternative {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(match self.with.is_empty() {
+            true => joined(&self.without, " OR "),
+            false => with_and_without(self),
+        });
+        Ok(IsNull::No)
+    }
+}
+
+/// What ranks the articles that a search has found: all its alternatives that have a word.
+impl ToSql<Text, Sqlite> for Search {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        let alternatives: Vec<String> = self
+            .alternatives
+            .iter()
+            .filter(|alternative| !alternative.with.is_empty())
+            .map(|alternative| format!("({})", with_and_without(alternative)))
+            .collect();
+        // An empty phrase is found nowhere.
+        out.set_value(match alternatives.is_empty() {
+            true => "\"\"".to_owned(),
+            false => alternatives.join(" OR "),
+        });
+        Ok(IsNull::No)
+    }
+}
+
+fn with_and_without(alternative: &Alternative) -> String {
+    let with = joined(&alternative.with, " AND ");
+    match alternative.without.is_empty() {
+        true => with,
+        false => format!("({with}) NOT ({})", joined(&alternative.without, " OR ")),
+    }
+}
+
+/// Words have letters and digits only, so within quotation marks each stands for itself.
+fn joined(phrases: &[Phrase], operator: &str) -> String {
+    let phrases: Vec<String> = phrases
+        .iter()
+        .map(|Phrase(words)| format!("\"{}\"", words.join(" ")))
+        .collect();
+    phrases.join(operator)
+}

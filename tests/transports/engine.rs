@@ -1,0 +1,122 @@
+//! An engine whose documents are orders: `count 3`, `forever`, `refused`, and so on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderValue, StatusCode, header::ALLOW};
+use broadsheet::server::operation::{
+    Admission, Caller, Event, Execute, GraphQLParams, Outcome, Refusal, Transport,
+};
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
+use serde_json::json;
+
+#[derive(Clone, Default)]
+pub(crate) struct Engine {
+    /// Events that were taken from `forever` so far, all operations together.
+    pub(crate) produced: Arc<AtomicUsize>,
+    /// Streams that are open.
+    pub(crate) open: Arc<AtomicUsize>,
+}
+
+/// Counts itself among the open streams as long as it lives.
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn new(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn event(number: usize, padding: &str) -> Event {
+    Event {
+        body: Bytes::from(json!({ "data": { "n": number, "text": padding } }).to_string()),
+        cursor: Some(format!("c{number}")),
+    }
+}
+
+impl Execute for Engine {
+    async fn execute(
+        &self,
+        params: GraphQLParams,
+        caller: &Caller,
+        transport: Transport,
+    ) -> Outcome {
+        let query = params.query.unwrap_or_default();
+        let open = Open::new(&self.open);
+        match query.split_once(' ').unwrap_or((&query, "")) {
+            ("caller", _) => Outcome::Single(Bytes::from(
+                json!({ "data": {
+                    "transport": format!("{transport:?}"),
+                    "init": caller.connection_init,
+                    "requestId": caller.request_id,
+                    "variables": params.variables,
+                } })
+                .to_string(),
+            )),
+            ("refused", status) => {
+                let status = status.parse().unwrap_or(StatusCode::BAD_REQUEST);
+                Outcome::Refused(Refusal::new(status, "GRAPHQL_PARSE_FAILED", "no"))
+            }
+            ("mutation", _) if !transport.allows_mutations() => {
+                let status = StatusCode::METHOD_NOT_ALLOWED;
+                let mut refusal = Refusal::new(status, "BAD_REQUEST", "no mutation by GET");
+                refusal
+                    .headers
+                    .insert(ALLOW, HeaderValue::from_static("POST"));
+                Outcome::Refused(refusal)
+            }
+            ("mutation", _) => Outcome::Single(Bytes::from_static(b"{\"data\":{\"done\":true}}")),
+            ("count", end) => {
+                let after = caller.last_event_id.as_deref().unwrap_or("c0");
+                let begin: usize = after.trim_start_matches('c').parse().unwrap();
+                let numbers = begin + 1..=end.parse().unwrap();
+                Outcome::Stream(stream::iter(numbers.map(|number| event(number, ""))).boxed())
+            }
+            // Always has a next event, of 10 kB.
+            ("forever", _) => {
+                let produced = Arc::clone(&self.produced);
+                let padding = "x".repeat(10_000);
+                let events = stream::iter(1..).map(move |number| {
+                    let _ = &open;
+                    produced.fetch_add(1, Ordering::SeqCst);
+                    event(number, &padding)
+                });
+                Outcome::Stream(events.boxed())
+            }
+            ("silent", _) => Outcome::Stream(
+                stream::pending()
+                    .map(move |event| {
+                        let _ = &open;
+                        event
+                    })
+                    .boxed(),
+            ),
+            ("stuck", _) => std::future::pending().await,
+            _ => panic!("an order that nobody knows"),
+        }
+    }
+
+    async fn admit(&self, caller: &Caller) -> Result<Admission, String> {
+        let token = caller
+            .connection_init
+            .as_ref()
+            .and_then(|init| init.get("token"));
+        match token.and_then(|token| token.as_str()) {
+            Some("wrong") => Err("The token is not valid".to_owned()),
+            Some("slow") => std::future::pending().await,
+            Some("short") => Ok(Admission {
+                until: Some(Instant::now() + Duration::from_millis(100)),
+            }),
+            _ => Ok(Admission::default()),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! A server with nothing but the transports, on a port of its own, with limits that a test can wait for.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{RawQuery, State, WebSocketUpgrade};
+use axum::http::{HeaderMap, Method};
+use axum::response::Response;
+use axum::routing::get;
+use broadsheet::server::operation::{Caller, GraphQLParams, Transport};
+use broadsheet::server::sse::{self, SseSettings};
+use broadsheet::server::websocket::{self, WebSocketSettings};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Engine;
+
+/// Longer than anything that is expected to happen takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) engine: Engine,
+    pub(crate) shutdown: CancellationToken,
+    websocket: Arc<WebSocketSettings>,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut WebSocketSettings)) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut settings = WebSocketSettings {
+            farewell: Duration::from_secs(1),
+            ..WebSocketSettings::default()
+        };
+        change(&mut settings);
+        let server = Self {
+            address: listener.local_addr().unwrap(),
+            engine: Engine::default(),
+            shutdown: CancellationToken::new(),
+            websocket: Arc::new(settings),
+        };
+        let router = Router::new()
+            .route("/graphql", get(by_get).post(by_post))
+            .with_state(server.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        server
+    }
+
+    pub(crate) fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://{}/graphql", self.address)
+    }
+
+    /// Waits until one of the engine's counters stands at `expected`.
+    pub(crate) async fn until(&self, counter: &AtomicUsize, expected: usize) {
+        let reached = async {
+            while counter.load(Ordering::SeqCst) != expected {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached).await.unwrap();
+    }
+}
+
+fn caller(headers: HeaderMap) -> Caller {
+    Caller {
+        last_event_id: sse::last_event_id(&headers),
+        headers,
+        connection_init: None,
+        request_id: "request-7".to_owned(),
+    }
+}
+
+async fn by_get(
+    State(server): State<Server>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    if let Ok(upgrade) = upgrade {
+        let settings = Arc::clone(&server.websocket);
+        let caller = caller(headers);
+        return websocket::upgrade(upgrade, server.engine, caller, settings, server.shutdown);
+    }
+    let params = GraphQLParams::from_url_query(&query.unwrap_or_default()).unwrap();
+    events(server, Method::GET, headers, params).await
+}
+
+async fn by_post(State(server): State<Server>, headers: HeaderMap, body: Bytes) -> Response {
+    let params = GraphQLParams::from_json(&body).unwrap();
+    events(server, Method::POST, headers, params).await
+}
+
+async fn events(
+    server: Server,
+    method: Method,
+    headers: HeaderMap,
+    params: GraphQLParams,
+) -> Response {
+    let transport = if method == Method::GET {
+        Transport::SseGet
+    } else {
+        Transport::SsePost
+    };
+    let settings = SseSettings {
+        keep_alive: Duration::from_millis(50),
+    };
+    let caller = caller(headers);
+    sse::respond(
+        server.engine,
+        params,
+        &caller,
+        transport,
+        settings,
+        server.shutdown,
+    )
+    .await
+}
+
+impl Server {
+    /// Waits until the engine's endless streams have begun and produce nothing any more, and tells
+    /// how much they have.
+    pub(crate) async fn standstill(&self) -> usize {
+        let mut before = 0;
+        loop {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let now = self.engine.produced.load(Ordering::SeqCst);
+            if now > 0 && now == before {
+                return now;
+            }
+            before = now;
+        }
+    }
+}
