@@ -31,7 +31,7 @@ use self::mutation::Mutation;
 use self::query::Query;
 use self::subscription::Subscription;
 use crate::article::change::FeedCursor;
-use crate::coalesce::{Coalescer, Limits as CoalescerLimits};
+use crate::coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
 use crate::document::{
     Documents, InvalidSchema, Limits, Operation, OperationKey, OperationKind, Refusal,
 };
@@ -129,6 +129,11 @@ impl Api {
             }
         }
         self.run(operation, request_id).await.0
+    }
+
+    /// How many queries shared an execution.
+    pub fn shared_reads(&self) -> Counts {
+        self.0.reads.counts()
     }
 
     /// Carries out a subscription: an answer for each change that follows. `resume_after` is where it broke off before,
