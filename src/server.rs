@@ -128,7 +128,7 @@ pub async fn run(
 /// Everything that is served.
 fn routes(settings: &ServerSettings, store: Store, feed: Feed) -> Result<Router, InvalidSchema> {
     let app = App {
-        api: Api::new(store.clone(), feed, settings.limits.api())?,
+        api: Api::new(store.clone(), feed, (&settings.limits).into())?,
         store,
         request_timeout: settings.request_timeout,
     };
