@@ -1,5 +1,7 @@
 //! The log: lines of text for people, or of JSON for machines.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, LogSettings};
@@ -15,9 +17,13 @@ pub(crate) fn start(settings: &LogSettings) -> Result<(), tracing_subscriber::fi
         "info"
     };
     let filter = EnvFilter::try_new(settings.log.as_deref().unwrap_or(default))?;
-    let log = tracing_subscriber::fmt()
+    let mut log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
+    // Else a file or a collector would get the codes of the colours, too.
+    if !std::io::stderr().is_terminal() {
+        log = log.with_ansi(false);
+    }
     // A second start, as by tests of one process, changes nothing.
     let _ = match settings.log_format {
         LogFormat::Text => log.try_init(),
