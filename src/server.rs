@@ -87,10 +87,16 @@ pub async fn run(
         "listening on http://{address}"
     );
     let app = routes(settings, store.clone());
-    let served = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let told_to_stop = {
+        let stop = stop.clone();
+        async move {
+            stop.cancelled().await;
+            tracing::info!("stopping: finishing what is under way");
+        }
+    };
+    let served = axum::serve(listener, app).with_graceful_shutdown(told_to_stop);
     let out_of_time = async {
         stop.cancelled().await;
-        tracing::info!("stopping: finishing what is under way");
         tokio::time::sleep(settings.stop_timeout).await;
     };
     let served = tokio::select! {
