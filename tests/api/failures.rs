@@ -4,13 +4,15 @@ use futures_util::future::{Either, select};
 use rstest_reuse::apply;
 use serde_json::json;
 
-use crate::support::{Answer, Database, assert_answer, on_both_databases, start};
+use crate::support::{Answer, Database, assert_answer, client, on_both_databases, start};
 
 #[apply(on_both_databases)]
 async fn an_internal_error_shows_the_request_id_and_nothing_of_the_database(database: Database) {
     let app = start!(database);
     app.database.execute("DROP TABLE article").await;
-    let request = client_request(&app.url("/graphql")).header("x-request-id", "find-me");
+    let request = client()
+        .post(app.url("/graphql"))
+        .header("x-request-id", "find-me");
     assert_answer!(Answer::to(request.json(&json!({ "query": "{ articles { id } }" }))).await, @r#"
     {
       "data": null,
@@ -34,7 +36,9 @@ async fn an_internal_error_shows_the_request_id_and_nothing_of_the_database(data
       ]
     }
     "#);
-    let request = client_request(&app.url("/graphql")).header("x-request-id", "find-me-too");
+    let request = client()
+        .post(app.url("/graphql"))
+        .header("x-request-id", "find-me-too");
     let mutation = r#"mutation { createArticle(input: { title: "a", text: "" }) { id } }"#;
     assert_answer!(Answer::to(request.json(&json!({ "query": mutation }))).await, @r#"
     {
@@ -61,10 +65,6 @@ async fn an_internal_error_shows_the_request_id_and_nothing_of_the_database(data
     "#);
 }
 
-fn client_request(url: &str) -> reqwest::RequestBuilder {
-    crate::support::client().post(url)
-}
-
 #[apply(on_both_databases)]
 async fn who_waits_too_long_for_a_connection_is_told_to_try_again(database: Database) {
     let app = start!(
@@ -77,8 +77,7 @@ async fn who_waits_too_long_for_a_connection_is_told_to_try_again(database: Data
     let create = |title| Box::pin(app.create(json!({ "title": title, "text": "" })));
     // One of them has the only connection and waits for the lock, the other waits for the connection.
     let (refused, other) = match select(create("a"), create("a")).await {
-        Either::Left(done) => done,
-        Either::Right(done) => done,
+        Either::Left(done) | Either::Right(done) => done,
     };
     assert_answer!(refused, @r#"
     {
