@@ -8,6 +8,7 @@ mod articles;
 mod condition;
 mod connection;
 mod dialect;
+mod lookups;
 mod migrations;
 mod modify;
 mod pages;
@@ -18,7 +19,7 @@ mod sqlite;
 mod types;
 mod writes;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use deadpool::managed::PoolError;
@@ -28,12 +29,13 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use self::connection::{Work, run};
+use self::lookups::Lookups;
 pub use self::migrations::{Migrate, MigrationError, MigrationStatus};
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, DatabaseUrl};
-use crate::error::{Cause, Error, Result};
+use crate::error::{Error, Result};
 
 /// The articles and the connections to them. Clones share both.
 #[derive(Clone)]
@@ -42,6 +44,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     database: Database,
     clock: Clock,
+    lookups: Lookups,
     /// The work under way, which [`Store::close`] waits for.
     tasks: TaskTracker,
 }
@@ -75,6 +78,9 @@ pub enum OpenError {
     Migrate(#[from] MigrationError),
 }
 
+/// What lies below an error of the database's client.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 impl OpenError {
     fn connect(error: impl Into<Cause>) -> Self {
         Self::Connect(error.into())
@@ -105,10 +111,12 @@ impl Store {
         clock: Clock,
         migrate: bool,
     ) -> Result<Self, OpenError> {
-        let store = Self(Arc::new(Inner {
-            database: patiently(settings.start_timeout, || Database::open(settings, migrate))
-                .await?,
+        let open = || Database::open(settings, migrate);
+        let database = patiently(settings.start_timeout, open).await?;
+        let store = Self(Arc::new_cyclic(|store| Inner {
+            database,
             clock,
+            lookups: lookups::lookups(Weak::clone(store)),
             tasks: TaskTracker::new(),
         }));
         match store.migration_status().await {
@@ -149,7 +157,7 @@ impl Store {
             Database::Sqlite(_) => migrations::known::<diesel::sqlite::Sqlite>(&migrations::SQLITE),
         };
         Ok(MigrationStatus::compare(
-            &known.map_err(Error::Internal)?,
+            &known.map_err(Error::internal)?,
             applied,
         ))
     }
@@ -258,15 +266,15 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
         if postgres::timed_out(&error) {
-            Self::Timeout(error.into())
+            Self::timeout(error)
         } else if postgres::is_unreachable(&error) || sqlite::is_busy(&error) {
-            Self::Unavailable(error.into())
+            Self::unavailable(error)
         } else {
-            Self::Internal(error.into())
+            Self::internal(error)
         }
     }
 }
 
 fn from_pool<E: std::error::Error + Send + Sync + 'static>(error: PoolError<E>) -> Error {
-    Error::Unavailable(error.into())
+    Error::unavailable(error)
 }

@@ -19,6 +19,7 @@ pub(crate) fn start(settings: &LogSettings) -> Result<(), tracing_subscriber::fi
     let filter = EnvFilter::try_new(settings.log.as_deref().unwrap_or(default))?;
     let mut log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // Else a file or a collector would get the codes of the colours, too.
     if !std::io::stderr().is_terminal() {
