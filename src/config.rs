@@ -1,11 +1,14 @@
 //! Settings: flags and environment variables, read once at start, in one struct for each part that uses one.
 
+use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 use humantime::parse_duration;
 
@@ -13,12 +16,14 @@ use crate::store::postgres::{ConnectDefaults, ConnectOptions, UrlError};
 
 /// Which database, and how many connections to it.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Database")]
 pub struct DatabaseSettings {
     /// sqlite:PATH, sqlite::memory: or `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`
     #[arg(
         long = "database-url",
         env = "DATABASE_URL",
         hide_env_values = true,
+        value_parser = DatabaseUrlParser,
         default_value = "sqlite:broadsheet.db",
         value_name = "URL"
     )]
@@ -129,6 +134,27 @@ impl FromStr for DatabaseUrl {
             },
             None => Err(UnknownDatabase),
         }
+    }
+}
+
+/// Reads a URL. clap's own error would repeat it, with the password that may be in it.
+#[derive(Clone)]
+struct DatabaseUrlParser;
+
+impl TypedValueParser for DatabaseUrlParser {
+    type Value = DatabaseUrl;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<DatabaseUrl, clap::Error> {
+        let url = value.to_str().unwrap_or_default();
+        url.parse().map_err(|error: UnknownDatabase| {
+            let message = format!("the database URL is not understood: {error}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
     }
 }
 
@@ -294,6 +320,7 @@ pub struct LimitSettings {
 
 /// What is logged, and how.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Log")]
 pub struct LogSettings {
     /// Log in detail what Broadsheet does: for development
     #[arg(long, env = "DEBUG", default_value_t = false, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", global = true)]

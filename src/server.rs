@@ -96,11 +96,17 @@ pub async fn run(
     );
     let feed = Feed::start(store.clone(), settings.change_retention);
     let app = routes(settings, store.clone(), feed)?;
-    let served = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let told_to_stop = {
+        let stop = stop.clone();
+        async move {
+            stop.cancelled().await;
+            tracing::info!("stopping: finishing what is under way");
+        }
+    };
+    let served = axum::serve(listener, app).with_graceful_shutdown(told_to_stop);
     // One bound for all of it: for the requests under way, and for the writes that nobody waits for any more.
     let deadline = async {
         stop.cancelled().await;
-        tracing::info!("stopping: finishing what is under way");
         tokio::time::sleep(settings.stop_timeout).await;
     };
     tokio::pin!(deadline);
