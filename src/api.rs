@@ -9,16 +9,19 @@ mod error;
 pub mod filter;
 mod input;
 mod mutation;
+mod order;
 mod output;
 mod query;
 mod scalar;
 mod subscription;
 
-use async_graphql::{Request, Response, SDLExportOptions};
+use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::{Request, Response, SDLExportOptions, Value};
 use futures_util::{Stream, StreamExt as _};
 
 use self::changes::ShownCursor;
 use self::mutation::Mutation;
+use self::order::FieldOrder;
 use self::query::Query;
 use self::subscription::Subscription;
 use crate::article::change::FeedCursor;
@@ -66,8 +69,10 @@ impl Api {
 
     /// Carries out a query or a mutation. `request_id` stands in the errors that are our fault.
     pub async fn execute(&self, request: Request, request_id: &str) -> Response {
-        let request = changes::read_cursor_before(&self.feed, request).await;
-        completed(self.schema.execute(request).await, request_id)
+        let mut request = changes::read_cursor_before(&self.feed, request).await;
+        let asked = Asked::by(&mut request);
+        let response = self.schema.execute(request).await;
+        asked.complete(response, request_id)
     }
 
     /// Carries out an operation of any kind: a subscription gives an answer for each change, the others give one. The
@@ -79,25 +84,46 @@ impl Api {
     ) -> impl Stream<Item = Event> + Send + use<> {
         let api = self.clone();
         let shown = ShownCursor::default();
-        let request = request.data(shown.clone());
+        let mut request = request.data(shown.clone());
+        let asked = Asked::by(&mut request);
         futures_util::stream::once(async move {
             let request = changes::read_cursor_before(&api.feed, request).await;
             api.schema.execute_stream(request)
         })
         .flatten()
         .map(move |response| Event {
-            response: completed(response, &request_id),
+            response: asked.complete(response, &request_id),
             cursor: shown.take(),
         })
     }
 }
 
-/// Gives the errors of an answer what the contract has beside them.
-fn completed(mut response: Response, request_id: &str) -> Response {
-    for error in &mut response.errors {
-        error::complete(error, request_id);
+/// What was asked, which an answer is completed by.
+struct Asked {
+    document: Option<ExecutableDocument>,
+    operation_name: Option<String>,
+}
+
+impl Asked {
+    fn by(request: &mut Request) -> Self {
+        Self {
+            operation_name: request.operation_name.clone(),
+            // One that cannot be parsed has no data to be arranged.
+            document: request.parsed_query().ok().cloned(),
+        }
     }
-    response
+
+    /// Puts the fields in the order of the document, and gives the errors what the contract has beside them.
+    fn complete(&self, mut response: Response, request_id: &str) -> Response {
+        // Where there is data the document was valid, so that no fragment contains itself.
+        if let (Some(document), Value::Object(_)) = (&self.document, &response.data) {
+            FieldOrder::of(document, self.operation_name.as_deref()).arrange(&mut response.data);
+        }
+        for error in &mut response.errors {
+            error::complete(error, request_id);
+        }
+        response
+    }
 }
 
 /// The store that the resolvers work on.

@@ -1,11 +1,14 @@
 //! Settings: flags and environment variables, read once at start, in one struct for each part that uses one.
 
+use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 use humantime::parse_duration;
 
@@ -19,6 +22,7 @@ pub struct DatabaseSettings {
         long = "database-url",
         env = "DATABASE_URL",
         hide_env_values = true,
+        value_parser = DatabaseUrlParser,
         default_value = "sqlite:broadsheet.db",
         value_name = "URL"
     )]
@@ -129,6 +133,27 @@ impl FromStr for DatabaseUrl {
             },
             None => Err(UnknownDatabase),
         }
+    }
+}
+
+/// Reads a URL. clap's own error would repeat it, with the password that may be in it.
+#[derive(Clone)]
+struct DatabaseUrlParser;
+
+impl TypedValueParser for DatabaseUrlParser {
+    type Value = DatabaseUrl;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<DatabaseUrl, clap::Error> {
+        let url = value.to_str().unwrap_or_default();
+        url.parse().map_err(|error: UnknownDatabase| {
+            let message = format!("the database URL is not understood: {error}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
     }
 }
 

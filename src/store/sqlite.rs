@@ -218,7 +218,7 @@ fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {
     use_write_ahead_log(connection)?;
     connection.batch_execute(
         "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
-         PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456",
+         PRAGMA cache_size = -8192",
     )?;
     contains_ignoring_case_utils::register_impl(connection, |text: String, part: String| {
         text.to_lowercase().contains(&part)

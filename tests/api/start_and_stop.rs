@@ -129,18 +129,14 @@ async fn the_program_says_what_it_tried_when_the_database_does_not_come() {
 }
 
 #[tokio::test]
-async fn a_database_url_of_no_known_kind_is_refused() {
+async fn a_database_url_that_is_not_understood_is_refused_and_not_repeated() {
     let (code, _, error) = run(
         &[],
         &[("DATABASE_URL", "mysql://user:s3cret@host/articles")],
     )
     .await;
     assert_eq!(code, 2);
-    assert_answer!(error, @"
-    error: invalid value 'mysql://user:s3cret@host/articles' for '--database-url <URL>': expected sqlite:PATH, sqlite::memory:, postgres://… or postgresql://…
-
-    For more information, try '--help'.
-    ");
+    assert_answer!(error, @"error: the database URL is not understood: expected sqlite:PATH, sqlite::memory:, postgres://… or postgresql://…");
     let (code, _, error) = run(
         &[],
         &[("DATABASE_URL", "postgres://u:s3cret@h/d?sslmode=on")],

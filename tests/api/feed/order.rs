@@ -275,7 +275,10 @@ async fn all_subscribers_of_three_servers_hear_one_sequence_whatever_is_killed()
         .await
         .expect("a subscriber waits for ever");
     let sequences: Vec<_> = sequences.into_iter().map(Result::unwrap).collect();
-    assert_eq!(sequences[0].len(), usize::try_from(newest.position).unwrap());
+    assert_eq!(
+        sequences[0].len(),
+        usize::try_from(newest.position).unwrap()
+    );
     check(&nodes[0], sequences).await;
 }
 

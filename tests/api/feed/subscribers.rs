@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use broadsheet::article::ArticleId;
-use broadsheet::article::change::{ArticleChange, ChangeFilter, ChangeKind};
+use broadsheet::article::change::ChangeKind::{Created, Deleted};
+use broadsheet::article::change::{ArticleChange, ChangeFilter};
 use broadsheet::error::Error;
 use broadsheet::store::ChangesAfter;
 use futures_util::StreamExt as _;
@@ -67,9 +68,9 @@ async fn a_filter_lets_through_what_it_names_from_memory_and_from_the_table(data
     let (_own, node) = start!(database);
     let begin = node.head().await;
     let wanted = create(&node, "wanted").await;
-    let deleted = ChangeFilter::new(Some(vec![ChangeKind::Deleted]), None);
+    let deleted = ChangeFilter::new(Some(vec![Deleted]), None);
     let only = ChangeFilter::new(None, Some(vec![wanted]));
-    let both = ChangeFilter::new(Some(vec![ChangeKind::Deleted]), Some(vec![wanted]));
+    let both = ChangeFilter::new(Some(vec![Deleted]), Some(vec![wanted]));
     let mut live = Vec::new();
     for filter in [&deleted, &only, &both] {
         let changes = node.feed.subscribe(Some(begin), filter.clone()).await;
@@ -84,7 +85,6 @@ async fn a_filter_lets_through_what_it_names_from_memory_and_from_the_table(data
         let kind = |change: &std::sync::Arc<ArticleChange>| (change.kind, change.article_id);
         changes.iter().map(kind).collect::<Vec<_>>()
     };
-    use ChangeKind::{Created, Deleted};
     let expected = [
         vec![(Deleted, unwanted), (Deleted, wanted)],
         vec![(Created, wanted), (Deleted, wanted)],
