@@ -22,7 +22,7 @@ pub enum Error {
     /// the database (`CURSOR_EXPIRED`).
     #[error("the changes after this cursor are not kept; begin anew from a list and a new cursor")]
     CursorExpired {
-        /// The oldest cursor that still serves.
+        /// The oldest cursor that still serves, as clients see it.
         oldest: String,
     },
     /// The article that is to be changed is not there.

@@ -37,6 +37,7 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
     Commands:
       serve    Serve the API (what happens without a command, too)
       migrate  Apply or revert the migrations of the database, or show them
+      feed     Look after the change feed
       schema   Print the GraphQL schema
       help     Print this message or the help of the given subcommand(s)
 
@@ -76,6 +77,12 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               
               [env: STOP_TIMEOUT=]
               [default: 30s]
+
+          --change-retention <TIME>
+              How long changes stay in the feed
+              
+              [env: CHANGE_RETENTION=]
+              [default: 7days]
 
           --max-body-bytes <BYTES>
               The largest body of a request, in bytes, after decompression
