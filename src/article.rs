@@ -1,5 +1,6 @@
 //! An article and the rules for its values. Knows no database and no GraphQL.
 
+pub mod change;
 pub mod filter;
 pub mod page;
 pub mod search;

@@ -26,6 +26,7 @@ use crate::api::{self, Api};
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
 use crate::document::InvalidSchema;
+use crate::feed::Feed;
 use crate::store::{OpenError, Store};
 
 /// Why the server could not be started, or did not end well.
@@ -91,7 +92,8 @@ pub async fn run(
         service = settings.service_name,
         "listening on http://{address}"
     );
-    let app = routes(settings, store.clone())?;
+    let feed = Feed::start(store.clone(), settings.change_retention);
+    let app = routes(settings, store.clone(), feed)?;
     let told_to_stop = {
         let stop = stop.clone();
         async move {
@@ -128,9 +130,9 @@ pub async fn run(
 }
 
 /// Everything that is served.
-fn routes(settings: &ServerSettings, store: Store) -> Result<Router, InvalidSchema> {
+fn routes(settings: &ServerSettings, store: Store, feed: Feed) -> Result<Router, InvalidSchema> {
     let app = App {
-        api: Api::new(store.clone(), settings.limits.api())?,
+        api: Api::new(store.clone(), feed, settings.limits.api())?,
         store,
         request_timeout: settings.request_timeout,
     };

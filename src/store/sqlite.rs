@@ -2,6 +2,7 @@
 
 mod commit;
 mod dialect;
+pub(super) mod feed;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -14,6 +14,7 @@ mod articles;
 mod contract;
 mod create_article;
 mod failures;
+mod feed;
 mod health;
 mod migrations;
 mod postgres;
