@@ -12,8 +12,6 @@ use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 use humantime::parse_duration;
 
-use crate::api::{ApiSettings, FilterLimits};
-use crate::document::Limits;
 use crate::store::postgres::{ConnectDefaults, ConnectOptions, UrlError};
 
 /// Which database, and how many connections to it.
@@ -318,31 +316,6 @@ pub struct LimitSettings {
     /// Whether clients may ask for the schema
     #[arg(long, env = "INTROSPECTION", default_value_t = true, value_name = "BOOL", action = clap::ArgAction::Set)]
     pub introspection: bool,
-}
-
-impl LimitSettings {
-    /// The limits as the API has them.
-    pub fn api(&self) -> ApiSettings {
-        ApiSettings {
-            document: Limits {
-                document_tokens: self.max_tokens,
-                nesting: self.max_nesting,
-                selections: self.max_selections,
-                depth: self.max_depth,
-                aliases: self.max_aliases,
-                root_fields: self.max_root_fields,
-                directives: self.max_directives,
-                complexity: self.max_complexity,
-                cache_bytes: self.document_cache_bytes,
-                introspection: self.introspection,
-            },
-            filter: FilterLimits {
-                conditions: self.max_filter_conditions,
-                values: self.max_filter_values,
-                nesting: self.max_filter_nesting,
-            },
-        }
-    }
 }
 
 /// What is logged, and how.

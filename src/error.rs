@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::article::change::FeedCursor;
 use crate::clock::TimestampError;
 
 /// What can go wrong while an operation is carried out.
@@ -24,7 +23,7 @@ pub enum Error {
     #[error("the changes after this cursor are not kept; begin anew from a list and a new cursor")]
     CursorExpired {
         /// The oldest cursor that still serves.
-        oldest: FeedCursor,
+        oldest: String,
     },
     /// The article that is to be changed is not there.
     #[error("there is no article with this id")]

@@ -5,6 +5,7 @@ mod execute;
 mod graphiql;
 mod graphql;
 mod health;
+mod metrics;
 pub mod operation;
 mod request_id;
 pub mod sse;
@@ -22,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use self::metrics::Metrics;
 use crate::api::{self, Api};
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
@@ -132,7 +134,7 @@ pub async fn run(
 /// Everything that is served.
 fn routes(settings: &ServerSettings, store: Store, feed: Feed) -> Result<Router, InvalidSchema> {
     let app = App {
-        api: Api::new(store.clone(), feed, settings.limits.api())?,
+        api: Api::new(store.clone(), feed, (&settings.limits).into())?,
         store,
         request_timeout: settings.request_timeout,
     };
@@ -145,12 +147,16 @@ fn routes(settings: &ServerSettings, store: Store, feed: Feed) -> Result<Router,
             settings.request_timeout,
             time_limit,
         ));
+    let metrics = Metrics::new(app.api.clone(), app.store.clone());
+    let counts = axum::middleware::from_fn_with_state(metrics.clone(), metrics::layer);
     let routes = Router::new()
         .route("/", get(async || Redirect::temporary("/graphql")))
         // A million articles take longer than a request may; a slow reader holds nothing.
         .route("/api/v1/articles/", get(articles::all))
         .merge(bounded)
         .merge(graphiql::routes())
+        .route("/metrics", get(metrics::page).with_state(metrics))
+        .route_layer(counts)
         .layer(DefaultBodyLimit::max(settings.max_body_bytes))
         .layer(CatchPanicLayer::new())
         .layer(axum::middleware::from_fn(request_id::layer))
