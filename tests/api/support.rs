@@ -178,7 +178,7 @@ impl OwnDatabase {
         tokio::task::spawn_blocking(move || {
             let mut connection = SqliteConnection::establish(&path).unwrap();
             connection
-                .batch_execute("PRAGMA busy_timeout = 30000")
+                .batch_execute("PRAGMA busy_timeout = 60000")
                 .unwrap();
             connection.batch_execute(&sql).unwrap();
         })
