@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use self::graphiql::FrontPage;
 use self::metrics::Metrics;
 use crate::api::{self, Api};
 use crate::clock::Clock;
@@ -49,6 +50,7 @@ pub enum ServeError {
 struct App {
     api: Api,
     store: Store,
+    page: FrontPage,
     request_timeout: Duration,
 }
 
@@ -136,6 +138,7 @@ fn routes(settings: &ServerSettings, store: Store, feed: Feed) -> Result<Router,
     let app = App {
         api: Api::new(store.clone(), feed, (&settings.limits).into())?,
         store,
+        page: FrontPage::new(&settings.service_name, &settings.description),
         request_timeout: settings.request_timeout,
     };
     let bounded = Router::new()

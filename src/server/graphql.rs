@@ -8,13 +8,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
+use super::App;
 use super::operation::{Caller, Execute as _, GraphQLParams, Outcome, Transport};
 use super::request_id::RequestId;
-use super::{App, graphiql};
 
 /// A page to try the API with.
-pub(super) async fn page() -> Response {
-    graphiql::page()
+pub(super) async fn page(State(app): State<App>) -> Response {
+    app.page.answer()
 }
 
 /// One operation a request.
