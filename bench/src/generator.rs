@@ -81,7 +81,7 @@ fn drive_some(
         let mut tasks = JoinSet::new();
         for connection in connections {
             let requests = Requests::new(plan.clone(), connection);
-            tasks.spawn_local_or_send(port, requests, begin, end);
+            tasks.spawn(drive_one(port, requests, begin, end));
         }
         let mut latencies = Vec::new();
         while let Some(done) = tasks.join_next().await {
@@ -89,4 +89,95 @@ fn drive_some(
         }
         Ok(latencies)
     })
+}
+
+async fn drive_one(
+    port: u16,
+    mut requests: Requests,
+    begin: Instant,
+    end: Instant,
+) -> Result<Vec<u32>> {
+    let mut connection = Connection::open(port).await?;
+    let mut request = Vec::new();
+    let mut latencies = Vec::new();
+    let mut count: u64 = 0;
+    loop {
+        let expected = requests.next(&mut request)?;
+        let sent = Instant::now();
+        if sent >= end {
+            return Ok(latencies);
+        }
+        let body = connection.exchange(&request).await?;
+        let answered = Instant::now();
+        if sent >= begin && answered <= end {
+            let tenths = (answered - sent).as_nanos() / 100;
+            latencies.push(u32::try_from(tenths).unwrap_or(u32::MAX));
+        }
+        expected.check(body)?;
+        if count.is_multiple_of(THOROUGH) {
+            expected.check_thoroughly(body)?;
+        }
+        count += 1;
+    }
+}
+
+/// An HTTP/1.1 connection that is kept alive.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    answer: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) async fn open(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            answer: Vec::with_capacity(1 << 16),
+        })
+    }
+
+    /// Sends a request and waits for the body of its answer.
+    ///
+    /// # Errors
+    /// The status is not 200, or the server closed the connection or did not say how long the body is.
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<&[u8]> {
+        self.answer.clear();
+        self.stream.write_all(request).await?;
+        let mut body: Option<(usize, usize)> = None;
+        loop {
+            if let Some((start, length)) = body {
+                let end = start + length;
+                if self.answer.len() >= end {
+                    ensure!(self.answer.len() == end, "more than one answer");
+                    return Ok(self.answer.get(start..end).unwrap_or_default());
+                }
+                self.answer.reserve(end - self.answer.len());
+            }
+            let read = self.stream.read_buf(&mut self.answer).await?;
+            ensure!(read > 0, "the server closed the connection");
+            if body.is_none()
+                && let Some(head) = find(&self.answer, b"\r\n\r\n")
+            {
+                let start = head + 4;
+                let head = self.answer.get(..start).unwrap_or_default();
+                let head = std::str::from_utf8(head)?;
+                if !head.starts_with("HTTP/1.1 200 ") {
+                    bail!("{}", String::from_utf8_lossy(&self.answer));
+                }
+                body = Some((start, content_length(head)?));
+            }
+        }
+    }
+}
+
+fn content_length(head: &str) -> Result<usize> {
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let is_it = name.eq_ignore_ascii_case("content-length");
+        is_it.then(|| value.trim())
+    });
+    Ok(length
+        .context("an answer without content-length")?
+        .parse()?)
 }

@@ -42,7 +42,7 @@ pub(crate) struct Plan {
     pub(crate) cursors: Arc<Vec<String>>,
     /// Differs from run to run, so that the slugs of what is created do.
     pub(crate) run: u32,
-    /// The one loaded article that is asked for by slug, in place of a random one.
+    /// The one loaded article that is asked for by slug or that pages come after, in place of a random one.
     pub(crate) only: Option<u32>,
 }
 
@@ -119,7 +119,8 @@ impl Requests {
             }
             Workload::Page => {
                 let span = self.plan.articles.saturating_sub(PAGE_SIZE).max(1);
-                let number = PAGE_SIZE + self.random.below(span);
+                let random = PAGE_SIZE + self.random.below(span);
+                let number = self.plan.only.unwrap_or(random);
                 let cursors = Arc::clone(&self.plan.cursors);
                 let cursor = cursors.get(number as usize).context("no such cursor")?;
                 if rest {
@@ -204,7 +205,9 @@ impl Expected {
         };
         // What an answer with errors looks like begins with `{"data":null` or has no data at all; only the end of
         // one is looked at, where async-graphql and Broadsheet put the errors beside data that is not null.
-        let end = body.get(body.len().saturating_sub(64)..).unwrap_or_default();
+        let end = body
+            .get(body.len().saturating_sub(64)..)
+            .unwrap_or_default();
         if right && find(end, b"\"errors\":").is_none() {
             return Ok(());
         }
