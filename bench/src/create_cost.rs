@@ -46,8 +46,7 @@ pub(crate) struct Step {
 }
 
 /// Measures creates, and again after each drop.
-pub(crate) async fn all(databases: &Databases) -> Result<Vec<Step>> {
-    let mut steps = Vec::new();
+pub(crate) async fn all(databases: &Databases, steps: &mut Vec<Step>) -> Result<()> {
     let mut run = FIRST_RUN;
     for &database in &databases.options.databases {
         let mut drops: Vec<String> = Vec::new();
@@ -87,7 +86,7 @@ pub(crate) async fn all(databases: &Databases) -> Result<Vec<Step>> {
             steps.push(step);
         }
     }
-    Ok(steps)
+    Ok(())
 }
 
 async fn droppable(databases: &Databases, database: Database) -> Result<Vec<(String, String)>> {

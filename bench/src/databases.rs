@@ -217,9 +217,10 @@ impl Databases {
                     let _ = fs::remove_file(self.directory.join(format!("{name}.{suffix}")));
                 }
                 fs::copy(self.path(tables.name()), self.path(name))?;
-                fs::File::open(self.path(name))?.sync_all()?;
             }
         }
+        // The disk is done with the copy before anything is measured on it.
+        Command::new("sync").status()?;
         Ok(name)
     }
 

@@ -39,24 +39,30 @@ async fn main() -> Result<ExitCode> {
     let databases = Databases::load(options.clone(), directory.path().to_owned()).await?;
     let programs = databases.server.as_ref();
     let mut report = Report::new(&options, programs.map(|server| server.programs.as_path()));
-    let asked = |part| options.parts.contains(&part);
-    if asked(Part::Requests) {
-        report.measurements = measure::all(&databases).await?;
-        // What was measured is kept, whatever comes after it.
-        report.write(&options)?;
-    }
-    if asked(Part::Start) && options.databases.contains(&Database::Sqlite) {
-        report.start_to_first_answer_ms = Some(start::to_first_answer(&databases).await?);
-    }
-    if asked(Part::CreateCost) {
-        report.create_cost = create_cost::all(&databases).await?;
-    }
+    // What was measured is kept, whatever came after it.
+    let done = parts(&databases, &mut report).await;
     let markdown = report.write(&options)?;
     std::io::stdout().write_all(markdown.as_bytes())?;
+    done?;
     let failed = report.measurements.iter().any(|one| one.failure.is_some());
     Ok(if failed {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     })
+}
+
+async fn parts(databases: &Databases, report: &mut Report) -> Result<()> {
+    let options = &databases.options;
+    let asked = |part| options.parts.contains(&part);
+    if asked(Part::Requests) {
+        report.measurements = measure::all(databases).await?;
+    }
+    if asked(Part::Start) && options.databases.contains(&Database::Sqlite) {
+        report.start_to_first_answer_ms = Some(start::to_first_answer(databases).await?);
+    }
+    if asked(Part::CreateCost) {
+        create_cost::all(databases, &mut report.create_cost).await?;
+    }
+    Ok(())
 }

@@ -99,11 +99,20 @@ pub(crate) async fn all(databases: &Databases) -> Result<Vec<Measurement>> {
                         if failure.is_some() {
                             continue;
                         }
-                        run += 1;
-                        let one = one(databases, database, workload, connections, *contestant, run);
-                        match one.await {
-                            Ok(done) => rounds.push(done),
-                            Err(error) => *failure = Some(format!("{error:#}")),
+                        // Once more after a failure, which may be the disk's; it is told all the same.
+                        for attempt in 0..2 {
+                            run += 1;
+                            let (setting, who) = ((database, workload, connections), *contestant);
+                            match one(databases, setting, who, run).await {
+                                Ok(done) => {
+                                    rounds.push(done);
+                                    break;
+                                }
+                                Err(error) if attempt == 0 => {
+                                    eprintln!("{} failed, once more: {error:#}", who.title());
+                                }
+                                Err(error) => *failure = Some(format!("{error:#}")),
+                            }
                         }
                     }
                     // The next round goes backwards.
@@ -146,9 +155,7 @@ fn line(measurement: &Measurement) -> String {
 /// One round of one contestant.
 async fn one(
     databases: &Databases,
-    database: Database,
-    workload: Workload,
-    connections: usize,
+    (database, workload, connections): (Database, Workload, usize),
     contestant: Contestant,
     run: u32,
 ) -> Result<Round> {

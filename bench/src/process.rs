@@ -32,6 +32,7 @@ impl Process {
         let child = Command::new(program)
             .envs(variables.iter().copied())
             .env("PORT", port.to_string())
+            .env("NO_COLOR", "1")
             .current_dir(directory)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -61,7 +62,7 @@ impl Process {
     pub(crate) fn log(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
-        let last = lines.len().saturating_sub(5);
+        let last = lines.len().saturating_sub(2);
         lines.get(last..).unwrap_or_default().join("\n")
     }
 
