@@ -1,0 +1,220 @@
+//! The queries `article` and `articles`.
+
+use rstest_reuse::apply;
+
+use crate::support::{Database, TestApp, article, assert_answer, on_both_databases, start};
+
+const FIELDS: &str = "{ id title slug text createdAt updatedAt version }";
+
+#[apply(on_both_databases)]
+async fn an_article_is_found_by_its_id_in_any_form_of_a_uuid(database: Database) {
+    let app = start!(database);
+    let new = article("First", None, Some("2020-02-29T00:00:00Z"));
+    let id = app.store.create_article(new, "input").await.unwrap().id;
+    let by_id = format!("{{ article(by: {{ id: \"{id}\" }}) {FIELDS} }}");
+    let answer = app.query(&by_id).await;
+    assert_answer!(answer, @"");
+    let simple = id.to_string().to_uppercase().replace('-', "");
+    let by_simple_id = by_id.replace(&id.to_string(), &simple);
+    assert_eq!(app.query(&by_simple_id).await.body, answer.body);
+}
+
+#[apply(on_both_databases)]
+async fn an_article_is_found_by_its_slug_which_is_compared_exactly(database: Database) {
+    let app = start!(database);
+    for slug in ["Test slug", "test slug", "Été"] {
+        create(&app, slug, slug, "2026-01-31T09:30:00Z").await;
+    }
+    let answer = app
+        .query(
+            r#"{
+                capital: article(by: { slug: "Test slug" }) { title }
+                small: article(by: { slug: "test slug" }) { title }
+                accents: article(by: { slug: "Été" }) { title }
+                none: article(by: { slug: "TEST SLUG" }) { title }
+            }"#,
+        )
+        .await;
+    assert_answer!(answer, @"");
+}
+
+#[apply(on_both_databases)]
+async fn an_article_that_is_not_there_is_null(database: Database) {
+    let app = start!(database);
+    let answer = app
+        .query(
+            r#"{
+                id: article(by: { id: "0190163d-8694-739b-aea5-966c26f8ad91" }) { id }
+                noUuid: article(by: { id: "1" }) { id }
+                empty: article(by: { id: "" }) { id }
+                nul: article(by: { id: "\u0000" }) { id }
+                slug: article(by: { slug: "none" }) { id }
+                emptySlug: article(by: { slug: "" }) { id }
+            }"#,
+        )
+        .await;
+    assert_answer!(answer, @"");
+}
+
+#[apply(on_both_databases)]
+async fn a_nul_character_in_a_slug_that_is_asked_for_is_refused(database: Database) {
+    let app = start!(database);
+    let answer = app
+        .query(r#"{ article(by: { slug: "a\u0000b" }) { id } }"#)
+        .await;
+    assert_answer!(answer, @"");
+}
+
+#[apply(on_both_databases)]
+async fn an_article_is_asked_for_by_exactly_one_of_id_and_slug(database: Database) {
+    let app = start!(database);
+    for by in [
+        "{}",
+        r#"{ id: "1", slug: "a" }"#,
+        r#"{ id: "1", slug: null }"#,
+    ] {
+        let answer = app
+            .query(&format!("{{ article(by: {by}) {{ id }} }}"))
+            .await;
+        assert_eq!(answer.code(), "GRAPHQL_VALIDATION_FAILED", "{by}: {answer}");
+    }
+}
+
+#[apply(on_both_databases)]
+async fn articles_come_newest_first_and_ties_are_broken_by_id(database: Database) {
+    let app = start!(database);
+    create_five(&app).await;
+    let answer = app.query("{ articles { title createdAt } }").await;
+    assert_answer!(answer, @"");
+    let oldest_first = app
+        .query("{ articles(orderBy: CREATED_AT_ASC) { title createdAt } }")
+        .await;
+    let mut reversed = oldest_first.json()["data"]["articles"]
+        .as_array()
+        .unwrap()
+        .clone();
+    reversed.reverse();
+    assert_eq!(answer.json()["data"]["articles"], serde_json::Value::from(reversed));
+}
+
+#[apply(on_both_databases)]
+async fn limit_and_offset_cut_a_part_out_of_the_list(database: Database) {
+    let app = start!(database);
+    create_five(&app).await;
+    let answer = app
+        .query(
+            "{
+                first: articles(limit: 2) { title }
+                next: articles(limit: 2, offset: 2) { title }
+                last: articles(limit: 100, offset: 4) { title }
+                beyond: articles(offset: 5) { title }
+                farBeyond: articles(offset: 2147483647) { title }
+                oldest: articles(limit: 1, orderBy: CREATED_AT_ASC) { title }
+            }",
+        )
+        .await;
+    assert_answer!(answer, @"");
+}
+
+#[apply(on_both_databases)]
+async fn a_list_without_a_limit_has_twenty_articles(database: Database) {
+    let app = start!(database);
+    for number in 0..21 {
+        create(
+            &app,
+            &format!("{number}"),
+            &format!("{number}"),
+            "2026-01-31T09:30:00Z",
+        )
+        .await;
+    }
+    for query in [
+        "{ articles { id } }",
+        "{ articles(limit: 20, offset: 1) { id } }",
+    ] {
+        let answer = app.query(query).await.json();
+        assert_eq!(answer["data"]["articles"].as_array().unwrap().len(), 20);
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_limit_outside_1_to_100_and_a_negative_offset_are_refused(database: Database) {
+    let app = start!(database);
+    let answer = app.query("{ articles(limit: 0) { id } }").await;
+    assert_answer!(answer, @"");
+    let answer = app.query("{ articles(limit: 101) { id } }").await;
+    assert_answer!(answer, @"");
+    let answer = app.query("{ articles(offset: -1) { id } }").await;
+    assert_answer!(answer, @"");
+}
+
+#[apply(on_both_databases)]
+async fn null_and_a_variable_that_is_left_out_mean_the_default(database: Database) {
+    let app = start!(database);
+    create_five(&app).await;
+    let expected = app.query("{ articles { title } }").await.body;
+    let query = "query($limit: Int, $offset: Int, $orderBy: ArticleOrder) \
+        { articles(limit: $limit, offset: $offset, orderBy: $orderBy) { title } }";
+    for variables in [
+        serde_json::json!({}),
+        serde_json::json!({ "limit": null, "offset": null, "orderBy": null }),
+    ] {
+        let request = serde_json::json!({ "query": query, "variables": variables });
+        assert_eq!(app.graphql(&request).await.body, expected, "{variables}");
+    }
+    let literal = "{ articles(limit: null, offset: null, orderBy: null) { title } }";
+    assert_eq!(app.query(literal).await.body, expected);
+}
+
+#[apply(on_both_databases)]
+async fn only_the_fields_that_are_asked_for_are_answered(database: Database) {
+    let app = start!(database);
+    create_five(&app).await;
+    for field in [
+        "id",
+        "title",
+        "slug",
+        "text",
+        "createdAt",
+        "updatedAt",
+        "version",
+    ] {
+        let query = format!(
+            "{{ articles(limit: 5) {{ alias: {field} ...f }} }} fragment f on Article {{ {field} }}"
+        );
+        let answer = app.query(&query).await.json();
+        let whole = app
+            .query(&format!("{{ articles(limit: 5) {FIELDS} }}"))
+            .await
+            .json();
+        for index in 0..5 {
+            let expected = &whole["data"]["articles"][index][field];
+            assert_eq!(
+                &answer["data"]["articles"][index]["alias"], expected,
+                "{query}"
+            );
+            assert_eq!(
+                &answer["data"]["articles"][index][field], expected,
+                "{query}"
+            );
+        }
+    }
+}
+
+/// Five articles, three of which are from the same moment.
+async fn create_five(app: &TestApp) {
+    for (title, created_at) in [
+        ("Tie 1", "2026-01-02T00:00:00Z"),
+        ("Newest", "2026-01-03T00:00:00.000001Z"),
+        ("Tie 2", "2026-01-02T00:00:00Z"),
+        ("Oldest", "0001-01-01T00:00:00Z"),
+        ("Tie 3", "2026-01-02T00:00:00Z"),
+    ] {
+        create(app, title, title, created_at).await;
+    }
+}
+
+async fn create(app: &TestApp, title: &str, slug: &str, created_at: &str) {
+    let new = article(title, Some(slug), Some(created_at));
+    app.store.create_article(new, "input").await.unwrap();
+}
