@@ -11,6 +11,8 @@
 
 mod articles;
 mod create_article;
+mod in_process;
+mod model;
 mod postgres;
 mod support;
 mod tls;
