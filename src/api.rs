@@ -1,63 +1,135 @@
 //! The GraphQL API: the schema, and how an operation becomes an answer.
 //!
-//! Resolvers (`query.rs`, `mutation.rs`) take the [`Store`] from the context, turn arguments into values of the
-//! domain (`input.rs`), and show what comes back (`output.rs`). They return [`crate::error::Error`];
-//! `error.rs` turns it into a GraphQL error, in one place.
+//! [`crate::document`] makes an operation ready. Resolvers (`query.rs`, `mutation.rs`) take the [`Store`] from the
+//! context, turn arguments into values of the domain (`input.rs`, `filter.rs`), and show what comes back
+//! (`output.rs`). They return [`crate::error::Error`]; `error.rs` turns it into a GraphQL error, in one place, and
+//! `answer.rs` writes the whole as JSON.
 
+mod answer;
 mod error;
-pub mod filter;
+mod filter;
 mod input;
 mod mutation;
 mod output;
 mod query;
 mod scalar;
 
-use async_graphql::{EmptySubscription, Request, Response, SDLExportOptions};
+use std::sync::Arc;
 
+use async_graphql::{Context, EmptySubscription, Request, SDLExportOptions, ValidationMode};
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+pub use self::error::refusals;
+pub use self::filter::FilterLimits;
 use self::mutation::Mutation;
 use self::query::Query;
+use crate::coalesce::{Coalescer, Limits as CoalescerLimits};
+use crate::document::{
+    Documents, InvalidSchema, Limits, Operation, OperationKey, OperationKind, Refusal,
+};
+use crate::error::{Error, Result};
 use crate::store::Store;
 
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
-/// The schema without any data, which is all that an export needs.
-pub fn schema() -> Schema {
-    Schema::build(Query, Mutation, EmptySubscription).finish()
+/// How large documents and filters may be.
+#[derive(Debug, Clone, Default)]
+pub struct ApiSettings {
+    pub document: Limits,
+    pub filter: FilterLimits,
 }
 
-/// The schema definition language of [`schema`], as `schema.graphql` has it.
+/// The schema definition language of the API, as `schema.graphql` has it.
 pub fn sdl() -> String {
-    schema().sdl_with_options(SDLExportOptions::new().use_space_ident().indent_width(2))
+    let schema = Schema::build(Query, Mutation, EmptySubscription).finish();
+    schema.sdl_with_options(SDLExportOptions::new().use_space_ident().indent_width(2))
 }
 
 /// Answers GraphQL operations. Clones share everything.
 #[derive(Clone)]
-pub struct Api {
+pub struct Api(Arc<Inner>);
+
+struct Inner {
     schema: Schema,
+    documents: Documents,
+    /// Equal queries that wait at the same time share an execution. Only an answer without errors is shared, because
+    /// an error carries the id of its own request.
+    reads: Coalescer<OperationKey, Option<Bytes>>,
 }
 
 impl Api {
     /// An API over the articles of `store`.
-    pub fn new(store: Store) -> Self {
+    ///
+    /// # Errors
+    /// The schema is not one that documents can be prepared for, which only a fault of ours can bring about.
+    pub fn new(store: Store, settings: ApiSettings) -> std::result::Result<Self, InvalidSchema> {
         let schema = Schema::build(Query, Mutation, EmptySubscription)
+            // Documents are validated before they come here, by rules that the engine's own fall short of.
+            .validation_mode(ValidationMode::Fast)
             .data(store)
+            .data(settings.filter)
             .finish();
-        Self { schema }
+        Ok(Self(Arc::new(Inner {
+            documents: Documents::new(&sdl(), settings.document)?,
+            schema,
+            reads: Coalescer::new(CoalescerLimits::default()),
+        })))
     }
 
-    /// Carries out a query or a mutation. `request_id` stands in the errors that are our fault.
-    pub async fn execute(&self, request: Request, request_id: &str) -> Response {
-        let mut response = self.schema.execute(request).await;
+    /// Makes an operation of a document ready. Nothing of it runs.
+    ///
+    /// # Errors
+    /// Why it will not run: at least one reason.
+    pub fn prepare(
+        &self,
+        query: &str,
+        operation_name: Option<&str>,
+        variables: &Map<String, Value>,
+    ) -> std::result::Result<Operation, Vec<Refusal>> {
+        self.0.documents.prepare(query, operation_name, variables)
+    }
+
+    /// Carries out a query or a mutation. The answer is a JSON object with `data`, and `errors` where there are any;
+    /// `request_id` stands in those that are our fault.
+    pub async fn execute(&self, operation: &Operation, request_id: &str) -> Bytes {
+        if operation.kind == OperationKind::Query {
+            let run = async || self.run(operation, request_id).await;
+            let mut own = None;
+            let shared = self
+                .0
+                .reads
+                .get(operation.key(), || async {
+                    let (answer, clean) = run().await;
+                    own = Some(answer.clone());
+                    clean.then_some(answer)
+                })
+                .await;
+            if let Ok(Some(answer)) = shared {
+                return answer;
+            }
+            if let Some(answer) = own {
+                return answer;
+            }
+        }
+        self.run(operation, request_id).await.0
+    }
+
+    /// The answer, and whether it is without errors.
+    async fn run(&self, operation: &Operation, request_id: &str) -> (Bytes, bool) {
+        let mut request = Request::new("").variables(operation.variables.clone());
+        request.set_parsed_query((*operation.document).clone());
+        let mut response = self.0.schema.execute(request).await;
         for error in &mut response.errors {
             error::complete(error, request_id);
         }
-        response
+        (answer::write(&response), response.errors.is_empty())
     }
 }
 
 /// The store that the resolvers work on.
-fn store<'c>(ctx: &'c async_graphql::Context<'_>) -> crate::error::Result<&'c Store> {
+fn store<'c>(ctx: &'c Context<'_>) -> Result<&'c Store> {
     ctx.data::<Store>()
-        .map_err(|error| crate::error::Error::internal(error.message))
+        .map_err(|error| Error::internal(error.message))
 }

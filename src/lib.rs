@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod coalesce;
 pub mod config;
+pub mod document;
 pub mod error;
 mod opaque;
 pub mod server;

@@ -1,6 +1,7 @@
 //! HTTP: the routes and the layers in their order, start and graceful stop.
 
 mod articles;
+mod execute;
 mod graphiql;
 mod graphql;
 mod health;
@@ -24,6 +25,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::api::{self, Api};
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
+use crate::document::InvalidSchema;
 use crate::store::{OpenError, Store};
 
 /// Why the server could not be started, or did not end well.
@@ -33,6 +35,8 @@ pub enum ServeError {
     Open(#[from] OpenError),
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, #[source] std::io::Error),
+    #[error("the schema cannot be served: {0}")]
+    Schema(#[from] InvalidSchema),
     #[error("the server failed: {0}")]
     Serve(#[source] std::io::Error),
 }
@@ -42,6 +46,7 @@ pub enum ServeError {
 struct App {
     api: Api,
     store: Store,
+    request_timeout: Duration,
 }
 
 /// Connects to the database, serves until SIGTERM or Ctrl-C, finishes what is under way, and disconnects.
@@ -86,7 +91,7 @@ pub async fn run(
         service = settings.service_name,
         "listening on http://{address}"
     );
-    let app = routes(settings, store.clone());
+    let app = routes(settings, store.clone())?;
     let served = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
     let out_of_time = async {
         stop.cancelled().await;
@@ -109,10 +114,11 @@ pub async fn run(
 }
 
 /// Everything that is served.
-fn routes(settings: &ServerSettings, store: Store) -> Router {
+fn routes(settings: &ServerSettings, store: Store) -> Result<Router, InvalidSchema> {
     let app = App {
-        api: Api::new(store.clone()),
+        api: Api::new(store.clone(), settings.limits.api())?,
         store,
+        request_timeout: settings.request_timeout,
     };
     let bounded = Router::new()
         .route("/graphql", get(graphql::page).post(graphql::post))
@@ -123,7 +129,7 @@ fn routes(settings: &ServerSettings, store: Store) -> Router {
             settings.request_timeout,
             time_limit,
         ));
-    Router::new()
+    let routes = Router::new()
         .route("/", get(async || Redirect::temporary("/graphql")))
         // A million articles take longer than a request may; a slow reader holds nothing.
         .route("/api/v1/articles/", get(articles::all))
@@ -132,7 +138,8 @@ fn routes(settings: &ServerSettings, store: Store) -> Router {
         .layer(DefaultBodyLimit::max(settings.max_body_bytes))
         .layer(CatchPanicLayer::new())
         .layer(axum::middleware::from_fn(request_id::layer))
-        .with_state(app)
+        .with_state(app);
+    Ok(routes)
 }
 
 async fn schema() -> Response {

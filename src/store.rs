@@ -33,7 +33,7 @@ use self::postgres::Postgres;
 use self::sqlite::Sqlite;
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, DatabaseUrl};
-use crate::error::{Cause, Error, Result};
+use crate::error::{Error, Result};
 
 /// The articles and the connections to them. Clones share both.
 #[derive(Clone)]
@@ -74,6 +74,9 @@ pub enum OpenError {
     #[error(transparent)]
     Migrate(#[from] MigrationError),
 }
+
+/// What lies below an error of the database's client.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl OpenError {
     fn connect(error: impl Into<Cause>) -> Self {
@@ -149,7 +152,7 @@ impl Store {
             Database::Sqlite(_) => migrations::known::<diesel::sqlite::Sqlite>(&migrations::SQLITE),
         };
         Ok(MigrationStatus::compare(
-            &known.map_err(Error::Internal)?,
+            &known.map_err(Error::internal)?,
             applied,
         ))
     }
@@ -258,15 +261,15 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
         if postgres::timed_out(&error) {
-            Self::Timeout(error.into())
+            Self::timeout(error)
         } else if postgres::is_unreachable(&error) || sqlite::is_busy(&error) {
-            Self::Unavailable(error.into())
+            Self::unavailable(error)
         } else {
-            Self::Internal(error.into())
+            Self::internal(error)
         }
     }
 }
 
 fn from_pool<E: std::error::Error + Send + Sync + 'static>(error: PoolError<E>) -> Error {
-    Error::Unavailable(error.into())
+    Error::unavailable(error)
 }

@@ -19,13 +19,15 @@ const MAX_IDS: usize = 100;
 /// The root of all queries.
 pub struct Query;
 
+// In a field that may be null the result stands within the `Option`, because the engine takes a field's error for
+// that of the whole answer where it is the other way round.
 #[Object]
 impl Query {
     /// One article by its id or its slug; null where there is none.
-    async fn article(&self, ctx: &Context<'_>, by: ArticleBy) -> Result<Option<Article>> {
-        match by.into_key()? {
-            Some(key) => find(ctx, key).await,
-            None => Ok(None),
+    async fn article(&self, ctx: &Context<'_>, by: ArticleBy) -> Option<Result<Article>> {
+        match by.into_key().transpose()? {
+            Ok(key) => find(ctx, key).await.transpose(),
+            Err(error) => Some(Err(error)),
         }
     }
 
@@ -105,11 +107,10 @@ impl Query {
         Ok(ArticleConnection(store(ctx)?.page(request).await?))
     }
 
-    async fn node(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Node>> {
-        match ArticleId::parse(&id) {
-            Some(id) => Ok(find(ctx, ArticleKey::Id(id)).await?.map(Node::Article)),
-            None => Ok(None),
-        }
+    async fn node(&self, ctx: &Context<'_>, id: ID) -> Option<Result<Node>> {
+        let key = ArticleKey::Id(ArticleId::parse(&id)?);
+        let article = find(ctx, key).await.transpose()?;
+        Some(article.map(Node::Article))
     }
 
     /// In the order of `ids`, with null where there is none; at most 100 ids.

@@ -13,7 +13,21 @@ async fn an_article_is_found_by_its_id_in_any_form_of_a_uuid(database: Database)
     let id = app.store.create_article(new, "input").await.unwrap().id;
     let by_id = format!("{{ article(by: {{ id: \"{id}\" }}) {FIELDS} }}");
     let answer = app.query(&by_id).await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": {
+        "article": {
+          "id": "019c1363-49c0-7000-8000-000000000001",
+          "title": "First",
+          "slug": "first",
+          "text": "About First.",
+          "createdAt": "2020-02-29T00:00:00.000000Z",
+          "updatedAt": "2026-01-31T09:30:00.000000Z",
+          "version": 1
+        }
+      }
+    }
+    "#);
     let simple = id.to_string().to_uppercase().replace('-', "");
     let by_simple_id = by_id.replace(&id.to_string(), &simple);
     assert_eq!(app.query(&by_simple_id).await.body, answer.body);
@@ -35,7 +49,22 @@ async fn an_article_is_found_by_its_slug_which_is_compared_exactly(database: Dat
             }"#,
         )
         .await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": {
+        "capital": {
+          "title": "Test slug"
+        },
+        "none": null,
+        "accents": {
+          "title": "Été"
+        },
+        "small": {
+          "title": "test slug"
+        }
+      }
+    }
+    "#);
 }
 
 #[apply(on_both_databases)]
@@ -53,7 +82,18 @@ async fn an_article_that_is_not_there_is_null(database: Database) {
             }"#,
         )
         .await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": {
+        "noUuid": null,
+        "empty": null,
+        "nul": null,
+        "emptySlug": null,
+        "id": null,
+        "slug": null
+      }
+    }
+    "#);
 }
 
 #[apply(on_both_databases)]
@@ -62,7 +102,29 @@ async fn a_nul_character_in_a_slug_that_is_asked_for_is_refused(database: Databa
     let answer = app
         .query(r#"{ article(by: { slug: "a\u0000b" }) { id } }"#)
         .await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "slug must not contain a NUL character (U+0000)",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "article"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "by.slug"
+          }
+        }
+      ]
+    }
+    "#);
 }
 
 #[apply(on_both_databases)]
@@ -85,7 +147,34 @@ async fn articles_come_newest_first_and_ties_are_broken_by_id(database: Database
     let app = start!(database);
     create_five(&app).await;
     let answer = app.query("{ articles { title createdAt } }").await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": {
+        "articles": [
+          {
+            "title": "Newest",
+            "createdAt": "2026-01-03T00:00:00.000001Z"
+          },
+          {
+            "title": "Tie 3",
+            "createdAt": "2026-01-02T00:00:00.000000Z"
+          },
+          {
+            "title": "Tie 2",
+            "createdAt": "2026-01-02T00:00:00.000000Z"
+          },
+          {
+            "title": "Tie 1",
+            "createdAt": "2026-01-02T00:00:00.000000Z"
+          },
+          {
+            "title": "Oldest",
+            "createdAt": "0001-01-01T00:00:00.000000Z"
+          }
+        ]
+      }
+    }
+    "#);
     let oldest_first = app
         .query("{ articles(orderBy: CREATED_AT_ASC) { title createdAt } }")
         .await;
@@ -94,7 +183,10 @@ async fn articles_come_newest_first_and_ties_are_broken_by_id(database: Database
         .unwrap()
         .clone();
     reversed.reverse();
-    assert_eq!(answer.json()["data"]["articles"], serde_json::Value::from(reversed));
+    assert_eq!(
+        answer.json()["data"]["articles"],
+        serde_json::Value::from(reversed)
+    );
 }
 
 #[apply(on_both_databases)]
@@ -113,7 +205,40 @@ async fn limit_and_offset_cut_a_part_out_of_the_list(database: Database) {
             }",
         )
         .await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": {
+        "oldest": [
+          {
+            "title": "Oldest"
+          }
+        ],
+        "beyond": [],
+        "next": [
+          {
+            "title": "Tie 2"
+          },
+          {
+            "title": "Tie 1"
+          }
+        ],
+        "last": [
+          {
+            "title": "Oldest"
+          }
+        ],
+        "farBeyond": [],
+        "first": [
+          {
+            "title": "Newest"
+          },
+          {
+            "title": "Tie 3"
+          }
+        ]
+      }
+    }
+    "#);
 }
 
 #[apply(on_both_databases)]
@@ -141,11 +266,77 @@ async fn a_list_without_a_limit_has_twenty_articles(database: Database) {
 async fn a_limit_outside_1_to_100_and_a_negative_offset_are_refused(database: Database) {
     let app = start!(database);
     let answer = app.query("{ articles(limit: 0) { id } }").await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "limit must be 1 to 100, but it is 0",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "articles"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "limit"
+          }
+        }
+      ]
+    }
+    "#);
     let answer = app.query("{ articles(limit: 101) { id } }").await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "limit must be 1 to 100, but it is 101",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "articles"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "limit"
+          }
+        }
+      ]
+    }
+    "#);
     let answer = app.query("{ articles(offset: -1) { id } }").await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "offset must be at least 0, but it is -1",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "articles"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "offset"
+          }
+        }
+      ]
+    }
+    "#);
 }
 
 #[apply(on_both_databases)]

@@ -11,7 +11,21 @@ async fn an_article_is_created_and_answered_whole(database: Database) {
     let input = json!({
         "title": "Hello", "slug": "Test slug", "text": "World\n", "createdAt": "2020-02-29T12:00:00.5+02:00",
     });
-    assert_answer!(app.create(input).await, @"");
+    assert_answer!(app.create(input).await, @r#"
+    {
+      "data": {
+        "createArticle": {
+          "id": "019c1363-49c0-7000-8000-000000000001",
+          "title": "Hello",
+          "slug": "Test slug",
+          "text": "World\n",
+          "createdAt": "2020-02-29T10:00:00.500000Z",
+          "updatedAt": "2026-01-31T09:30:00.000000Z",
+          "version": 1
+        }
+      }
+    }
+    "#);
 }
 
 #[apply(on_both_databases)]
@@ -20,7 +34,21 @@ async fn title_and_text_are_enough(database: Database) {
     let answer = app
         .create(json!({ "title": " Hello, World! ", "text": "" }))
         .await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": {
+        "createArticle": {
+          "id": "019c1363-49c0-7000-8000-000000000001",
+          "title": " Hello, World! ",
+          "slug": "hello-world",
+          "text": "",
+          "createdAt": "2026-01-31T09:30:00.000000Z",
+          "updatedAt": "2026-01-31T09:30:00.000000Z",
+          "version": 1
+        }
+      }
+    }
+    "#);
 }
 
 #[apply(on_both_databases)]
@@ -83,9 +111,53 @@ async fn a_title_of_66_characters_is_refused(database: Database) {
     let answer = app
         .create(json!({ "title": "😀".repeat(66), "text": "" }))
         .await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "title must have 1 to 65 characters, but it has 66",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input.title"
+          }
+        }
+      ]
+    }
+    "#);
     let answer = app.create(json!({ "title": "", "text": "" })).await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "title must have 1 to 65 characters, but it is empty",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input.title"
+          }
+        }
+      ]
+    }
+    "#);
 }
 
 #[apply(on_both_databases)]
@@ -94,24 +166,134 @@ async fn a_slug_of_0_or_66_characters_is_refused(database: Database) {
     let answer = app
         .create(json!({ "title": "a", "slug": "é".repeat(66), "text": "" }))
         .await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "slug must have 1 to 65 characters, but it has 66",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input.slug"
+          }
+        }
+      ]
+    }
+    "#);
     let answer = app
         .create(json!({ "title": "a", "slug": "", "text": "" }))
         .await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "slug must have 1 to 65 characters, but it is empty",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input.slug"
+          }
+        }
+      ]
+    }
+    "#);
 }
 
 #[apply(on_both_databases)]
 async fn a_nul_character_is_refused_wherever_it_stands(database: Database) {
     let app = start!(database);
     let answer = app.create(json!({ "title": "a\0", "text": "" })).await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "title must not contain a NUL character (U+0000)",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input.title"
+          }
+        }
+      ]
+    }
+    "#);
     let answer = app
         .create(json!({ "title": "a", "slug": "\0", "text": "" }))
         .await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "slug must not contain a NUL character (U+0000)",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input.slug"
+          }
+        }
+      ]
+    }
+    "#);
     let answer = app.create(json!({ "title": "a", "text": "a\0b" })).await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "text must not contain a NUL character (U+0000)",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input.text"
+          }
+        }
+      ]
+    }
+    "#);
 }
 
 #[apply(on_both_databases)]
@@ -212,7 +394,29 @@ async fn a_slug_that_belongs_to_another_article_is_refused(database: Database) {
     let answer = app
         .create(json!({ "title": "second", "slug": "Taken", "text": "" }))
         .await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "the slug \"Taken\" belongs to another article",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "SLUG_TAKEN",
+            "field": "input.slug"
+          }
+        }
+      ]
+    }
+    "#);
     let other_case = app
         .create(json!({ "title": "third", "slug": "taken", "text": "" }))
         .await;
@@ -261,7 +465,29 @@ async fn instants_are_read_with_any_offset_and_cut_to_microseconds(database: Dat
 async fn instants_before_year_1_or_after_year_9999_are_refused(database: Database) {
     let app = start!(database);
     let answer = create_at(&app, "0001-01-01T00:00:00+00:01").await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "expected an instant between the years 1 and 9999 (UTC)",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input.createdAt"
+          }
+        }
+      ]
+    }
+    "#);
     for instant in ["0000-12-31T23:59:59Z", "9999-12-31T23:59:59-00:01"] {
         let other = create_at(&app, instant).await;
         assert_eq!(other.body, answer.body, "{instant}");
@@ -272,7 +498,29 @@ async fn instants_before_year_1_or_after_year_9999_are_refused(database: Databas
 async fn a_text_that_is_no_instant_is_refused(database: Database) {
     let app = start!(database);
     let answer = create_at(&app, "yesterday").await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "expected an RFC 3339 instant such as 2026-01-31T09:30:00.123456Z",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input.createdAt"
+          }
+        }
+      ]
+    }
+    "#);
     for text in [
         "",
         "2020-01-01",
@@ -301,7 +549,52 @@ async fn a_document_is_answered_for_the_mutations_that_succeed_and_those_that_fa
             }"#,
         )
         .await;
-    assert_answer!(answer, @"");
+    assert_answer!(answer, @r#"
+    {
+      "data": {
+        "first": {
+          "slug": "a"
+        },
+        "fourth": {
+          "slug": "d"
+        }
+      },
+      "errors": [
+        {
+          "message": "the slug \"a\" belongs to another article",
+          "locations": [
+            {
+              "line": 3,
+              "column": 17
+            }
+          ],
+          "path": [
+            "second"
+          ],
+          "extensions": {
+            "code": "SLUG_TAKEN",
+            "field": "input.slug"
+          }
+        },
+        {
+          "message": "title must have 1 to 65 characters, but it is empty",
+          "locations": [
+            {
+              "line": 4,
+              "column": 17
+            }
+          ],
+          "path": [
+            "third"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input.title"
+          }
+        }
+      ]
+    }
+    "#);
     let kept = app
         .query("{ articles(orderBy: CREATED_AT_ASC) { slug } }")
         .await;

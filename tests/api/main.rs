@@ -9,10 +9,20 @@
     reason = "a test fails by panicking, also where its support code does"
 )]
 
+mod all_articles;
 mod articles;
+mod contract;
 mod create_article;
+mod failures;
+mod health;
 mod in_process;
+mod migrations;
 mod model;
 mod postgres;
+mod program;
+mod request_id;
+mod sandbox;
+mod start_and_stop;
 mod support;
 mod tls;
+mod writers;

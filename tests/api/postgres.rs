@@ -175,7 +175,7 @@ impl Drop for TestDatabase {
 }
 
 /// Runs one statement on a connection of its own, for statements that no transaction may hold.
-async fn execute(url: &str, statement: &str) {
+pub(crate) async fn execute(url: &str, statement: &str) {
     let (client, connection) = tokio_postgres::connect(url, NoTls)
         .await
         .unwrap_or_else(|error| panic!("the tests' PostgreSQL refuses the connection: {error:?}"));
@@ -248,7 +248,7 @@ mod tests {
         for _ in 0..3 {
             let database = copy(&TEMPLATE, async |url| {
                 prepared += 1;
-                execute(url, "CREATE TABLE leaf (n int)").await;
+                crate::support::prepare(url).await;
                 // A connection left open must not stand in the way of the copies.
                 std::mem::forget(connect(url).await);
             })

@@ -12,7 +12,9 @@ use broadsheet::config::{DatabaseSettings, ServerSettings};
 use broadsheet::server::{self, ServeError};
 use broadsheet::store::{self, Migrate, Store};
 use clap::builder::Resettable;
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, SqliteConnection};
 use rstest_reuse::template;
 use serde_json::json;
 use tempfile::TempDir;
@@ -117,6 +119,73 @@ impl OwnDatabase {
         }
     }
 
+    /// Runs SQL on it, as another program does.
+    pub(crate) async fn execute(&self, sql: &str) {
+        match &*self.kept {
+            Kept::Sqlite(_) => self.sqlite(sql).await,
+            Kept::Postgres(_) => postgres::execute(&self.url, sql).await,
+        }
+    }
+
+    /// Inserts so many articles, of which always three are from one moment. The text of each has `text_bytes`.
+    pub(crate) async fn fill(&self, count: usize, text_bytes: usize) {
+        let sql = match &*self.kept {
+            Kept::Sqlite(_) => format!(
+                "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})
+                 INSERT INTO article (id, title, slug, text, created_at, updated_at, version)
+                 SELECT randomblob(16), 'Article ' || n, 'article-' || n, printf('%.*c', {text_bytes}, 'x'),
+                     1767225600000000 + n / 3, 1767225600000000, 1 FROM numbers"
+            ),
+            Kept::Postgres(_) => format!(
+                "INSERT INTO article (id, title, slug, text, created_at, updated_at, version)
+                 SELECT gen_random_uuid(), 'Article ' || n, 'article-' || n, repeat('x', {text_bytes}),
+                     timestamptz '2026-01-01Z' + n / 3 * interval '1 us', '2026-01-01Z', 1
+                 FROM generate_series(1, {count}) n"
+            ),
+        };
+        self.execute(&sql).await;
+    }
+
+    /// Keeps everybody from writing articles until the lock is dropped. Reading goes on.
+    pub(crate) async fn lock_writes(&self) -> Lock {
+        match &*self.kept {
+            Kept::Sqlite(_) => {
+                let mut connection = SqliteConnection::establish(&self.path()).unwrap();
+                connection.batch_execute("BEGIN IMMEDIATE").unwrap();
+                Lock::Sqlite(connection)
+            }
+            Kept::Postgres(_) => {
+                let (client, connection) =
+                    tokio_postgres::connect(&self.url, tokio_postgres::NoTls)
+                        .await
+                        .unwrap();
+                tokio::spawn(connection);
+                client
+                    .batch_execute("BEGIN; LOCK TABLE article IN EXCLUSIVE MODE")
+                    .await
+                    .unwrap();
+                Lock::Postgres(client)
+            }
+        }
+    }
+
+    async fn sqlite(&self, sql: &str) {
+        let (path, sql) = (self.path(), sql.to_owned());
+        tokio::task::spawn_blocking(move || {
+            let mut connection = SqliteConnection::establish(&path).unwrap();
+            connection
+                .batch_execute("PRAGMA busy_timeout = 10000")
+                .unwrap();
+            connection.batch_execute(&sql).unwrap();
+        })
+        .await
+        .unwrap();
+    }
+
+    fn path(&self) -> String {
+        self.url.strip_prefix("sqlite:").unwrap().to_owned()
+    }
+
     /// Opens a store on it, as a server does at its start.
     pub(crate) async fn open(&self, flags: &[&str]) -> Result<Store, store::OpenError> {
         let Settings {
@@ -126,6 +195,13 @@ impl OwnDatabase {
         } = Settings::new(&self.url, flags);
         Store::open(&database, clock(), !no_migrate).await
     }
+}
+
+/// See [`OwnDatabase::lock_writes`].
+#[expect(dead_code, reason = "the lock goes when the connection is dropped")]
+pub(crate) enum Lock {
+    Sqlite(SqliteConnection),
+    Postgres(tokio_postgres::Client),
 }
 
 /// The settings of a server, as the flags of the program give them; the environment is not asked.
@@ -236,7 +312,7 @@ impl TestApp {
         self.client.get(self.url(path))
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
