@@ -1,7 +1,6 @@
 //! The API in this process, without a server: for tests that ask thousands of things, or many at once.
 
-use async_graphql::{Request, Variables};
-use broadsheet::api::Api;
+use broadsheet::api::{Api, ApiSettings, refusals};
 use broadsheet::clock::{Clock, Timestamp};
 use broadsheet::store::Store;
 use diesel::connection::SimpleConnection as _;
@@ -42,7 +41,7 @@ impl InProcess {
             .await
             .unwrap();
         Some(Self {
-            api: Api::new(store.clone()),
+            api: Api::new(store.clone(), ApiSettings::default()).unwrap(),
             store,
             clock,
             direct: Direct::connect(&own.url).await,
@@ -64,9 +63,16 @@ impl InProcess {
 
     /// The whole answer to a document with variables.
     pub(crate) async fn ask_with(&self, document: &str, variables: Value) -> Value {
-        let request = Request::new(document).variables(Variables::from_json(variables));
-        let response = self.api.execute(request, "the-request-id").await;
-        serde_json::to_value(&response).unwrap()
+        match self
+            .api
+            .prepare(document, None, variables.as_object().unwrap())
+        {
+            Ok(operation) => {
+                let answer = self.api.execute(&operation, "the-request-id").await;
+                serde_json::from_slice(&answer).unwrap()
+            }
+            Err(refused) => json!({ "errors": refusals(&refused) }),
+        }
     }
 
     /// The `data` of an answer that has no errors.

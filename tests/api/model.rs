@@ -33,7 +33,7 @@ fn sequences_are_answered_as_the_model_says(#[values(1, 2, 3, 4)] _share: u32) {
         failure_persistence: None,
         ..Config::default()
     };
-    let sequence = prop::collection::vec(step::step(), 4..16);
+    let sequence = prop::collection::vec(step::step(), 1..16);
     let result = TestRunner::new(config).run(&sequence, |steps| {
         runtime
             .block_on(sides.agree_on(&steps))

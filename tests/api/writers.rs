@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::support::{Database, on_both_databases, start};
+use crate::support::{Database, TestApp, on_both_databases, start};
 
 #[apply(on_both_databases)]
 async fn of_two_who_take_one_slug_at_the_same_moment_one_gets_it(database: Database) {
@@ -69,20 +69,13 @@ async fn a_client_that_hangs_up_a_hundred_times_leaves_nothing_behind(database: 
     let database = app.database.clone();
     app.stop().await;
     drop(database.lock_writes().await);
-    let store = database.open(&[]).await.unwrap();
-    let articles = store
-        .articles(
-            broadsheet::article::ArticleOrder::CreatedAtAsc,
-            200,
-            0,
-            broadsheet::article::Columns::ALL,
-        )
-        .await
-        .unwrap();
+    let app = TestApp::start_on(&database, &[]).await;
+    let articles = app.get("/api/v1/articles/").await.json();
+    let articles = articles.as_array().unwrap();
     let titles = |title| {
         articles
             .iter()
-            .filter(|article| article.title == title)
+            .filter(|article| article["title"] == title)
             .count()
     };
     assert_eq!(titles("after"), 10);
@@ -104,11 +97,7 @@ async fn a_write_is_finished_although_its_client_has_hung_up(database: Database)
     drop(lock);
     let database = app.database.clone();
     app.stop().await;
-    let store = database.open(&[]).await.unwrap();
-    let key = broadsheet::article::ArticleKey::Slug("left-alone".to_owned());
-    let article = store
-        .article(key, broadsheet::article::Columns::ALL)
-        .await
-        .unwrap();
-    assert!(article.is_some(), "the write was cut off");
+    let app = TestApp::start_on(&database, &[]).await;
+    let list = app.get("/api/v1/articles/").await.json();
+    assert_eq!(list[0]["slug"], "left-alone", "the write was cut off");
 }
