@@ -14,7 +14,8 @@ use crate::article::{Article, ArticleEdit, ArticleId, Columns, NewArticle, Slug}
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
-/// How often articles are created anew after another writer took one of their slugs in the same moment.
+/// How often a write is tried anew after another writer took one of its slugs in the same moment, or after the two
+/// waited for each other.
 const ATTEMPTS: usize = 10;
 
 impl Store {
@@ -60,21 +61,14 @@ impl Store {
                 }
             })
             .collect();
-        for _ in 0..ATTEMPTS {
+        persistently(async || {
             let (drafts, field) = (drafts.clone(), field.to_owned());
-            let created = self
-                .run(Access::Transaction, move |connection| {
-                    Box::pin(create_all(connection, drafts, field))
-                })
-                .await;
-            match created {
-                Err(Error::Raced) => {}
-                done => return done,
-            }
-        }
-        Err(Error::unavailable(
-            "other writers kept taking the same slugs",
-        ))
+            self.run(Access::Transaction, move |connection| {
+                Box::pin(create_all(connection, drafts, field))
+            })
+            .await
+        })
+        .await
     }
 
     /// Changes what `edit` has of an article.
@@ -99,18 +93,22 @@ impl Store {
             now: self.0.clock.now(),
             columns,
         };
-        self.run(Access::Write, move |connection| {
-            Box::pin(async move {
-                match run!(connection, |c| update.get_result::<Row>(c)).optional() {
-                    Ok(Some(row)) => Ok(row.into()),
-                    Ok(None) => Err(why_not(connection, id).await?),
-                    Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
-                        let slug = slug.unwrap_or_default();
-                        Err(Error::SlugTaken { field, slug })
+        persistently(async || {
+            let (update, field, slug) = (update.clone(), field.clone(), slug.clone());
+            self.run(Access::Write, move |connection| {
+                Box::pin(async move {
+                    match run!(connection, |c| update.get_result::<Row>(c)).optional() {
+                        Ok(Some(row)) => Ok(row.into()),
+                        Ok(None) => Err(why_not(connection, id).await?),
+                        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
+                            let slug = slug.unwrap_or_default();
+                            Err(Error::SlugTaken { field, slug })
+                        }
+                        Err(error) => Err(error.into()),
                     }
-                    Err(error) => Err(error.into()),
-                }
+                })
             })
+            .await
         })
         .await
     }
@@ -155,6 +153,19 @@ impl Store {
         };
         (article, slug)
     }
+}
+
+/// Tries until no other writer was faster.
+async fn persistently<T>(attempt: impl AsyncFn() -> Result<T>) -> Result<T> {
+    for _ in 0..ATTEMPTS {
+        match attempt().await {
+            Err(Error::Raced) => {}
+            done => return done,
+        }
+    }
+    Err(Error::Unavailable(
+        "other writers were faster each time".into(),
+    ))
 }
 
 /// An article that is to be created with others.

@@ -10,6 +10,17 @@ use tokio_postgres::NoTls;
 
 use crate::support::{Database, NOW, OwnDatabase, Settings};
 
+/// An [`InProcess`] on `database`; returns from the test where there is no such database on this machine.
+macro_rules! in_process {
+    ($database:expr) => {
+        match $crate::in_process::InProcess::start($database).await {
+            Some(app) => app,
+            None => return,
+        }
+    };
+}
+pub(crate) use in_process;
+
 /// An API over a database of its own, with a clock that stands still and ids that count.
 pub(crate) struct InProcess {
     pub(crate) store: Store,

@@ -12,9 +12,14 @@ ALTER TEXT SEARCH CONFIGURATION broadsheet ALTER MAPPING REPLACE english_stem WI
 CREATE FUNCTION article_words(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT RETURN
     lower(regexp_replace($1 COLLATE "und-x-icu", '[^[:alnum:]]+', ' ', 'g'));
 
+-- A mark that is no word stands between title and text and is taken out again: it leaves a gap, so that no phrase
+-- reaches from the one into the other.
 ALTER TABLE article ADD COLUMN search tsvector NOT NULL GENERATED ALWAYS AS (
-    setweight(to_tsvector('broadsheet', article_words(title)), 'A') ||
-    setweight(to_tsvector('broadsheet', article_words(left(text, 100000))), 'B')
+    ts_delete(
+        setweight(to_tsvector('broadsheet', article_words(title)), 'A') || '|:1' ||
+        setweight(to_tsvector('broadsheet', article_words(left(text, 100000))), 'B'),
+        '|'
+    )
 ) STORED;
 CREATE INDEX article_search ON article USING gin (search);
 
