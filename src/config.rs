@@ -185,6 +185,10 @@ pub struct ServerSettings {
     #[arg(long, env = "STOP_TIMEOUT", default_value = "30s", value_parser = parse_duration, value_name = "TIME")]
     pub stop_timeout: Duration,
 
+    /// How long changes stay in the feed
+    #[arg(long, env = "CHANGE_RETENTION", default_value = "7days", value_parser = parse_duration, value_name = "TIME")]
+    pub change_retention: Duration,
+
     /// The largest body of a request, in bytes, after decompression
     #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 2 * 1024 * 1024, value_name = "BYTES")]
     pub max_body_bytes: usize,

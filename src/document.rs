@@ -10,6 +10,7 @@
 mod cache;
 mod convert;
 mod cost;
+mod description;
 mod expansion;
 mod lines;
 mod normal;
@@ -140,8 +141,8 @@ pub struct OperationKey {
 struct Parsed {
     id: u64,
     document: Valid<ExecutableDocument>,
-    /// The variables that `@skip` and `@include` use.
-    conditions: HashSet<String>,
+    /// The variables that `@skip` and `@include` use, for each operation.
+    conditions: Vec<HashSet<String>>,
     /// Estimated size in memory, its text included once.
     bytes: u64,
 }
@@ -187,7 +188,7 @@ impl Documents {
             pick(&parsed.document, operation_name).map_err(|refusal| vec![refusal])?;
         let variables = variables::coerce(&self.schema, &operation.variables, variables)
             .map_err(|refusals| located(refusals, operation, query))?;
-        let form = self.form(&parsed, index, operation, &variables)?;
+        let form = self.form(query, &parsed, index, operation, &variables)?;
         let complexity = form.complexity.of(&variables);
         Refusal::over(
             "complexity",
@@ -224,7 +225,11 @@ impl Documents {
         let document = validate::validate(&self.schema, &ast, &lines)?;
         let parsed = Arc::new(Parsed {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
-            conditions: shape::conditions(&document),
+            conditions: document
+                .operations
+                .iter()
+                .map(|operation| shape::conditions(&document, operation))
+                .collect(),
             bytes: parsed_bytes(query, measure.tokens),
             document,
         });
@@ -234,25 +239,29 @@ impl Documents {
 
     fn form(
         &self,
+        query: &str,
         parsed: &Parsed,
         index: usize,
         operation: &Node<executable::Operation>,
         variables: &Variables,
     ) -> Result<Arc<Form>, Vec<Refusal>> {
-        let shape = Shape::new(&operation.variables, variables, &parsed.conditions);
+        let none = HashSet::new();
+        let conditions = parsed.conditions.get(index).unwrap_or(&none);
+        let given = shape::given(&operation.variables, variables, conditions);
         let key = FormKey {
             document: parsed.id,
             operation: index,
-            given: shape.given.clone(),
+            given,
         };
         if let Some(form) = self.cache.form(&key) {
             return Ok(form);
         }
-        shape.check_conditions(&parsed.conditions)?;
+        let shape = Shape::new(&operation.variables, &key.given);
+        shape.check(conditions)?;
         let selections = normal::selections(&self.schema, &parsed.document, operation, &shape);
         let complexity =
             cost::measure(&selections, &self.limits).map_err(|refusal| vec![refusal])?;
-        let lines = Lines::new(source(&parsed.document));
+        let lines = Lines::new(query);
         let document = convert::document(
             &self.schema,
             operation,
@@ -274,7 +283,7 @@ impl Documents {
     }
 }
 
-/// "GetOperation" (GraphQL specification, section 6.1), with the operation's place in the document.
+/// `GetOperation` (GraphQL specification, section 6.1), with the operation's place in the document.
 fn pick<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
@@ -329,24 +338,14 @@ fn kind(kind: executable::OperationType) -> OperationKind {
     }
 }
 
-/// The text of a document, which apollo-compiler keeps with it.
-fn source(document: &ExecutableDocument) -> &str {
-    document
-        .sources
-        .values()
-        .next()
-        .map(|file| file.source_text())
-        .unwrap_or_default()
-}
-
-/// A token becomes about one node of the syntax tree, of so many bytes (measured).
+/// What a token takes in the syntax tree, in bytes: 101 were measured for a list of 80 aliased fields, rounded up.
 const BYTES_PER_TOKEN: u64 = 120;
 
 fn parsed_bytes(query: &str, tokens: usize) -> u64 {
     query.len() as u64 + tokens as u64 * BYTES_PER_TOKEN
 }
 
-/// The plain form's tree takes about so many bytes for each byte of its text (measured).
+/// What a byte of the plain form's text takes in its tree, in bytes: 31 were measured for the same list, rounded up.
 const BYTES_PER_CHARACTER: u64 = 40;
 
 fn form_bytes(text: &str) -> u64 {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::article::change::FeedCursor;
 use crate::clock::TimestampError;
 
 /// What can go wrong while an operation is carried out.
@@ -18,6 +19,13 @@ pub enum Error {
     /// The slug belongs to another article.
     #[error("the slug {slug:?} belongs to another article")]
     SlugTaken { field: String, slug: String },
+    /// The feed does not have what follows a cursor: it is no longer kept, or the cursor comes from another history of
+    /// the database (`CURSOR_EXPIRED`).
+    #[error("the changes after this cursor are not kept; begin anew from a list and a new cursor")]
+    CursorExpired {
+        /// The oldest cursor that still serves.
+        oldest: FeedCursor,
+    },
     /// The article that is to be changed is not there.
     #[error("there is no article with this id")]
     NotFound,

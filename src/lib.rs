@@ -12,6 +12,7 @@ pub mod coalesce;
 pub mod config;
 pub mod document;
 pub mod error;
+pub mod feed;
 mod opaque;
 pub mod server;
 pub mod store;

@@ -26,6 +26,7 @@ use crate::api::{self, Api};
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
 use crate::document::InvalidSchema;
+use crate::feed::Feed;
 use crate::store::{OpenError, Store};
 
 /// Why the server could not be started, or did not end well.
@@ -91,32 +92,41 @@ pub async fn run(
         service = settings.service_name,
         "listening on http://{address}"
     );
-    let app = routes(settings, store.clone())?;
+    let feed = Feed::start(store.clone(), settings.change_retention);
+    let app = routes(settings, store.clone(), feed)?;
     let served = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let out_of_time = async {
+    // One bound for all of it: for the requests under way, and for the writes that nobody waits for any more.
+    let deadline = async {
         stop.cancelled().await;
         tracing::info!("stopping: finishing what is under way");
         tokio::time::sleep(settings.stop_timeout).await;
     };
-    let served = tokio::select! {
-        served = served => served.map_err(ServeError::Serve),
-        () = out_of_time => {
-            tracing::warn!("stopping although requests are still under way");
-            Ok(())
-        }
+    tokio::pin!(deadline);
+    let (served, late) = tokio::select! {
+        served = served => (served.map_err(ServeError::Serve), false),
+        () = &mut deadline => (Ok(()), true),
     };
     let database = store.describe();
-    match tokio::time::timeout(settings.stop_timeout, store.close()).await {
-        Ok(()) => tracing::info!(database, "disconnected"),
-        Err(_) => tracing::warn!(database, "disconnected although writes were under way"),
+    let closed = async {
+        if late {
+            return false;
+        }
+        tokio::select! {
+            () = store.close() => true,
+            () = deadline => false,
+        }
+    };
+    match closed.await {
+        true => tracing::info!(database, "disconnected"),
+        false => tracing::warn!(database, "stopped although something was under way"),
     }
     served
 }
 
 /// Everything that is served.
-fn routes(settings: &ServerSettings, store: Store) -> Result<Router, InvalidSchema> {
+fn routes(settings: &ServerSettings, store: Store, feed: Feed) -> Result<Router, InvalidSchema> {
     let app = App {
-        api: Api::new(store.clone(), settings.limits.api())?,
+        api: Api::new(store.clone(), feed, settings.limits.api())?,
         store,
         request_timeout: settings.request_timeout,
     };

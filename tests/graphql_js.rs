@@ -28,7 +28,18 @@ struct Difference {
     applies: fn(&Request, &Ours, &Theirs) -> bool,
 }
 
-const DIFFERENCES: &[Difference] = &[];
+const DIFFERENCES: &[Difference] = &[Difference {
+    reason: "graphql-js 16 lets a nullable variable stand in a @oneOf input object; \
+             the edition of September 2025 does not (section 5.8.5, IsNonNullPosition)",
+    applies: |_, ours, theirs| {
+        ours.verdict == Code::ValidationFailed.as_str()
+            && theirs.verdict != Code::ParseFailed.as_str()
+            && ours
+                .message
+                .split(" | ")
+                .all(|message| message.contains("is used in a `@oneOf` input object"))
+    },
+}];
 
 struct Ours {
     verdict: &'static str,
@@ -55,7 +66,9 @@ fn verdicts_and_answers_are_those_of_graphql_js() {
         return;
     }
     let sdl = std::fs::read_to_string(SCHEMA).unwrap();
-    let requests = Generator::new(&sdl, SEED).requests(REQUESTS);
+    // Another seed looks for new differences.
+    let seed = std::env::var("GRAPHQL_JS_SEED").map_or(SEED, |seed| seed.parse().unwrap());
+    let requests = Generator::new(&sdl, seed).requests(REQUESTS);
     let documents = Documents::new(&sdl, unlimited()).unwrap();
     let ours: Vec<Ours> = requests
         .iter()
@@ -116,7 +129,7 @@ fn verdicts_and_answers_are_those_of_graphql_js() {
             "{verdict}: {counts:?}"
         );
     }
-    for difference in DIFFERENCES {
+    for difference in DIFFERENCES.iter().filter(|_| seed == SEED) {
         assert!(
             used.contains_key(difference.reason),
             "never seen: {}",

@@ -21,6 +21,10 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str) {
             extensions.set("code", "SLUG_TAKEN");
             extensions.set("field", field.as_str());
         }
+        Some(Error::CursorExpired { oldest }) => {
+            extensions.set("code", "CURSOR_EXPIRED");
+            extensions.set("oldestCursor", oldest.to_string());
+        }
         Some(Error::NotFound) => extensions.set("code", "NOT_FOUND"),
         Some(Error::VersionConflict { current }) => {
             extensions.set("code", "VERSION_CONFLICT");

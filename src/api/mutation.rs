@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, Object};
 
+use super::direct::{Many, One};
 use super::input::{CreateArticleInput, UpdateArticleInput, at_most};
 use super::output::{Article, columns};
 use super::store;
@@ -22,7 +23,7 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         input: CreateArticleInput,
-    ) -> Option<Result<Article>> {
+    ) -> Option<Result<One<Article>>> {
         Some(create_article(ctx, input).await)
     }
 
@@ -31,7 +32,7 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         inputs: Vec<CreateArticleInput>,
-    ) -> Option<Result<Vec<Article>>> {
+    ) -> Option<Result<Many<Article>>> {
         Some(create_articles(ctx, inputs).await)
     }
 
@@ -41,7 +42,7 @@ impl Mutation {
         id: ID,
         input: UpdateArticleInput,
         expected_version: Option<i32>,
-    ) -> Option<Result<Article>> {
+    ) -> Option<Result<One<Article>>> {
         Some(update_article(ctx, &id, input, expected_version).await)
     }
 
@@ -51,21 +52,21 @@ impl Mutation {
         ctx: &Context<'_>,
         id: ID,
         expected_version: Option<i32>,
-    ) -> Option<Result<Article>> {
+    ) -> Option<Result<One<Article>>> {
         Some(delete_article(ctx, &id, expected_version).await)
     }
 }
 
-async fn create_article(ctx: &Context<'_>, input: CreateArticleInput) -> Result<Article> {
+async fn create_article(ctx: &Context<'_>, input: CreateArticleInput) -> Result<One<Article>> {
     let new = input.into_new_article("input")?;
     let article = store(ctx)?.create_article(new, "input").await?;
-    Ok(Article(article))
+    Ok(One(Article::new(article)))
 }
 
 async fn create_articles(
     ctx: &Context<'_>,
     inputs: Vec<CreateArticleInput>,
-) -> Result<Vec<Article>> {
+) -> Result<Many<Article>> {
     at_most("inputs", &inputs, MAX_ARTICLES)?;
     let new = inputs
         .into_iter()
@@ -73,7 +74,7 @@ async fn create_articles(
         .map(|(index, input)| input.into_new_article(&format!("inputs.{index}")))
         .collect::<Result<Vec<_>>>()?;
     let articles = store(ctx)?.create_articles(new, "inputs").await?;
-    Ok(articles.into_iter().map(Article).collect())
+    Ok(Many(articles.into_iter().map(Article::new).collect()))
 }
 
 async fn update_article(
@@ -81,23 +82,23 @@ async fn update_article(
     id: &str,
     input: UpdateArticleInput,
     expected_version: Option<i32>,
-) -> Result<Article> {
+) -> Result<One<Article>> {
     let edit = input.into_edit("input")?;
     let id = ArticleId::parse(id).ok_or(Error::NotFound)?;
     let article = store(ctx)?
         .update_article(id, edit, expected_version, columns(ctx), "input")
         .await?;
-    Ok(Article(article))
+    Ok(One(Article::new(article)))
 }
 
 async fn delete_article(
     ctx: &Context<'_>,
     id: &str,
     expected_version: Option<i32>,
-) -> Result<Article> {
+) -> Result<One<Article>> {
     let id = ArticleId::parse(id).ok_or(Error::NotFound)?;
     let article = store(ctx)?
         .delete_article(id, expected_version, columns(ctx))
         .await?;
-    Ok(Article(article))
+    Ok(One(Article::new(article)))
 }

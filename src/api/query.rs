@@ -2,6 +2,8 @@
 
 use async_graphql::{Context, ID, Object};
 
+use super::changes::{self, ArticleChangeKind, ArticleChangePage, CursorBefore, feed};
+use super::direct::{Many, One};
 use super::filter::{ArticleFilter, FilterLimits, filter};
 use super::input::{ArticleBy, ArticleOrder, at_most, within};
 use super::output::{Article, ArticleConnection, Node, columns, columns_of};
@@ -24,9 +26,9 @@ pub struct Query;
 #[Object]
 impl Query {
     /// One article by its id or its slug; null where there is none.
-    async fn article(&self, ctx: &Context<'_>, by: ArticleBy) -> Option<Result<Article>> {
+    async fn article(&self, ctx: &Context<'_>, by: ArticleBy) -> Option<Result<One<Article>>> {
         match by.into_key().transpose()? {
-            Ok(key) => find(ctx, key).await.transpose(),
+            Ok(key) => Some(find(ctx, key).await.transpose()?.map(One)),
             Err(error) => Some(Err(error)),
         }
     }
@@ -39,7 +41,7 @@ impl Query {
         #[graphql(default_with = "ArticleOrder::CreatedAtDesc")] order_by: ArticleOrder,
         #[graphql(default = 20)] limit: i32,
         #[graphql(default = 0)] offset: i32,
-    ) -> Result<Vec<Article>> {
+    ) -> Result<Many<Article>> {
         let filter = filter(given, "filter", limits(ctx))?;
         let order = order(order_by, &filter)?;
         let limit = within("limit", limit, 1, MAX_PAGE_SIZE)?;
@@ -47,7 +49,7 @@ impl Query {
         let articles = store(ctx)?
             .articles(filter, order, limit.into(), offset.into(), columns(ctx))
             .await?;
-        Ok(articles.into_iter().map(Article).collect())
+        Ok(Many(articles.into_iter().map(Article::new).collect()))
     }
 
     /// The same articles as a Relay connection. `first` or `last` is 0 to 100; without either, 20 from the start.
@@ -121,6 +123,34 @@ impl Query {
         let articles = store(ctx)?.articles_by_id(known, columns(ctx)).await?;
         let node = |id| articles.get(&id).cloned().map(Article).map(Node::Article);
         Ok(ids.into_iter().map(|id| id.and_then(node)).collect())
+    }
+
+    /// Where the feed of changes stands now. Ask for it together with a list, then subscribe with it
+    /// as `after`: nothing that happened in between is missed, because it is read before the lists of its document.
+    async fn article_changes_cursor(&self, ctx: &Context<'_>) -> async_graphql::Result<String> {
+        let cursor = match ctx.data_opt::<CursorBefore>() {
+            Some(CursorBefore(cursor)) => cursor.clone()?,
+            None => feed(ctx)?.head().await?,
+        };
+        Ok(cursor.to_string())
+    }
+
+    /// The feed for clients that poll: the changes that follow `after`, oldest first. `first` is 1 to 500.
+    async fn article_changes(
+        &self,
+        ctx: &Context<'_>,
+        after: String,
+        #[graphql(default = 100)] first: i32,
+        kinds: Option<Vec<ArticleChangeKind>>,
+        article_ids: Option<Vec<ID>>,
+    ) -> Result<ArticleChangePage> {
+        let after = changes::cursor(&after)?;
+        let first = usize::try_from(within("first", first, 1, 500)?).map_err(Error::internal)?;
+        let filter = changes::filter(kinds, article_ids)?;
+        let selection = ctx.look_ahead().field("changes").field("article");
+        let text = selection.field("text").exists();
+        let page = feed(ctx)?.page(after, first, filter, text).await?;
+        Ok(page.into())
     }
 }
 

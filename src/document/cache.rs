@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
 use super::shape::Given;
@@ -87,7 +87,7 @@ where
                 options,
                 Bytes,
                 quick_cache::DefaultHashBuilder::default(),
-                Default::default(),
+                DefaultLifecycle::default(),
             )
         },
     )

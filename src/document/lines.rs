@@ -22,21 +22,21 @@ impl<'source> Lines<'source> {
     pub(super) fn new(source: &'source str) -> Self {
         let bytes = source.as_bytes();
         let mut starts = vec![0];
-        let mut characters = Vec::with_capacity(bytes.len() / STRIDE + 1);
-        let mut count = 0;
         for (offset, &byte) in bytes.iter().enumerate() {
-            if offset % STRIDE == 0 {
-                characters.push(count);
-            }
-            if begins_character(byte) {
-                count += 1;
-            }
-            let ends_line =
-                byte == b'\n' || (byte == b'\r' && bytes.get(offset + 1) != Some(&b'\n'));
-            if ends_line {
+            if byte == b'\n' || (byte == b'\r' && bytes.get(offset + 1) != Some(&b'\n')) {
                 starts.push(offset + 1);
             }
         }
+        let mut count = 0;
+        let strides = bytes.chunks(STRIDE).map(|stride| {
+            let before = count;
+            count += stride
+                .iter()
+                .filter(|&&byte| begins_character(byte))
+                .count();
+            before
+        });
+        let characters = strides.collect();
         Self {
             source,
             starts,

@@ -1,5 +1,5 @@
-//! The plain form of an operation: conditions decided, fragments put in place, equal fields merged, as "CollectFields"
-//! and "MergeSelectionSets" of the GraphQL specification (sections 6.3.2 and 6.4.3) do it while they execute.
+//! The plain form of an operation: conditions decided, fragments put in place, equal fields merged, as `CollectFields`
+//! and `MergeSelectionSets` of the GraphQL specification (sections 6.3.2 and 6.4.3) do it while they execute.
 //!
 //! The engine executes a field as often as a document names it, mutations too, and ignores fragments at the root of a
 //! subscription. In the plain form every field stands once, and fragments remain only below an interface or union where
@@ -170,11 +170,11 @@ impl<'a> Merge<'a, '_> {
         }
         groups
             .into_values()
-            .filter_map(|group| self.field(parent, group))
+            .filter_map(|group| self.field(parent, &group))
             .collect()
     }
 
-    fn field(&mut self, parent: &'a Name, group: Group<'a>) -> Option<Selection<'a>> {
+    fn field(&mut self, parent: &'a Name, group: &Group<'a>) -> Option<Selection<'a>> {
         let definition = self.schema.field(parent, &group.node.name)?;
         let selections = if group.sets.is_empty() {
             Vec::new()

@@ -115,7 +115,7 @@ fn value(text: &mut String, literal: &Value) {
         }
         // What JSON escapes, GraphQL reads the same.
         Value::String(string) => {
-            text.push_str(&serde_json::Value::from(string.as_str()).to_string())
+            text.push_str(&serde_json::Value::from(string.as_str()).to_string());
         }
         other => {
             // Writing to a string does not fail.

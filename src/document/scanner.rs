@@ -112,31 +112,30 @@ fn number(bytes: &[u8], at: usize) -> usize {
 /// The length of the string or block string that begins at `at`; an unterminated one ends with its line or the text.
 fn string(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
-    let mut length;
-    if rest.starts_with(br#"""""#) {
-        length = 3;
-        loop {
-            match rest.get(length..) {
-                None | Some([]) => return rest.len(),
-                Some(tail) if tail.starts_with(br#"\""""#) => length += 4,
-                Some(tail) if tail.starts_with(br#"""""#) => return length + 3,
-                Some(_) => length += 1,
-            }
-        }
-    }
-    length = 1;
+    let quotes = if rest.starts_with(br#"""""#) { 3 } else { 1 };
+    let mut length = quotes;
     loop {
-        match rest.get(length) {
-            None => return rest.len(),
-            Some(b'\n' | b'\r') => return length,
-            Some(b'"') => return length + 1,
+        length += run(rest, length, |byte| {
+            !matches!(byte, b'"' | b'\\' | b'\n' | b'\r')
+        });
+        length += match (quotes, rest.get(length..)) {
+            (_, None | Some([])) => return rest.len(),
+            (3, Some([b'\\', b'"', b'"', b'"', ..])) => 4,
+            (3, Some([b'"', b'"', b'"', ..])) => return length + 3,
+            (1, Some([b'"', ..])) => return length + 1,
+            (1, Some([b'\n' | b'\r', ..])) => return length,
             // The escaped byte belongs to the string, unless it ends the line.
-            Some(b'\\') if !matches!(rest.get(length + 1), None | Some(b'\n' | b'\r')) => {
-                length += 2
-            }
-            Some(_) => length += 1,
-        }
+            (1, Some([b'\\', escaped, ..])) if !matches!(escaped, b'\n' | b'\r') => 2,
+            _ => 1,
+        };
     }
+}
+
+/// Whether a token is a string that has its end.
+pub(super) fn is_terminated(token: &[u8]) -> bool {
+    // One that has its end is as long whatever follows; any other would take more.
+    let followed = [token, b"\"\"\""].concat();
+    token.starts_with(b"\"") && string(&followed, 0) == token.len()
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! What the plain form of an operation depends on besides its text: which variables are there, which are null, and what
 //! the conditions of `@skip` and `@include` say. Requests of the same shape share one plain form.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use apollo_compiler::ast::{Type, Value, VariableDefinition};
-use apollo_compiler::executable::{DirectiveList, Selection, SelectionSet};
+use apollo_compiler::ast::{Value, VariableDefinition};
+use apollo_compiler::executable::{DirectiveList, Operation, Selection, SelectionSet};
 use apollo_compiler::{ExecutableDocument, Node};
 use async_graphql::{Value as EngineValue, Variables};
 
@@ -25,80 +25,67 @@ pub(super) enum Given {
 }
 
 /// What a request gives for the variables of its operation, in the order of their definitions.
-#[derive(Debug, Default)]
-pub(super) struct Shape<'a> {
-    pub(super) definitions: &'a [Node<VariableDefinition>],
-    pub(super) given: Box<[Given]>,
+pub(super) fn given(
+    definitions: &[Node<VariableDefinition>],
+    variables: &Variables,
+    conditions: &HashSet<String>,
+) -> Box<[Given]> {
+    let given =
+        definitions
+            .iter()
+            .map(|definition| match variables.get(definition.name.as_str()) {
+                None => Given::Absent,
+                Some(EngineValue::Null) => Given::Null,
+                Some(EngineValue::Boolean(value))
+                    if conditions.contains(definition.name.as_str()) =>
+                {
+                    if *value {
+                        Given::True
+                    } else {
+                        Given::False
+                    }
+                }
+                Some(_) => Given::Value,
+            });
+    given.collect()
 }
 
+/// The same, to be asked by the variables' names.
+#[derive(Debug, Default)]
+pub(super) struct Shape<'a>(HashMap<&'a str, Given>);
+
 impl<'a> Shape<'a> {
-    /// The shape of coerced variables. `conditions` are the variables that `@skip` and `@include` use.
-    pub(super) fn new(
-        definitions: &'a [Node<VariableDefinition>],
-        variables: &Variables,
-        conditions: &HashSet<String>,
-    ) -> Self {
-        let given =
-            definitions
-                .iter()
-                .map(|definition| match variables.get(definition.name.as_str()) {
-                    None => Given::Absent,
-                    Some(EngineValue::Null) => Given::Null,
-                    Some(EngineValue::Boolean(value))
-                        if conditions.contains(definition.name.as_str()) =>
-                    {
-                        if *value {
-                            Given::True
-                        } else {
-                            Given::False
-                        }
-                    }
-                    Some(_) => Given::Value,
-                });
-        Self {
-            definitions,
-            given: given.collect(),
-        }
+    pub(super) fn new(definitions: &'a [Node<VariableDefinition>], given: &[Given]) -> Self {
+        let names = definitions
+            .iter()
+            .map(|definition| definition.name.as_str());
+        Self(names.zip(given.iter().copied()).collect())
     }
 
     /// What is given for a variable.
     pub(super) fn of(&self, name: &str) -> Given {
-        let index = self
-            .definitions
-            .iter()
-            .position(|definition| definition.name == name);
-        index
-            .and_then(|index| self.given.get(index))
-            .copied()
-            .unwrap_or(Given::Absent)
+        self.0.get(name).copied().unwrap_or(Given::Absent)
     }
 
-    /// Refuses a condition that is null: its variable may be nullable when it has a default.
-    pub(super) fn check_conditions(
-        &self,
-        conditions: &HashSet<String>,
-    ) -> Result<(), Vec<Refusal>> {
-        let null = self
-            .definitions
+    /// Refuses conditions that are null: a variable may be nullable there when it has a default.
+    pub(super) fn check(&self, conditions: &HashSet<String>) -> Result<(), Vec<Refusal>> {
+        let null = conditions
             .iter()
-            .zip(&self.given)
-            .find(|(definition, given)| {
-                **given == Given::Null
-                    && conditions.contains(definition.name.as_str())
-                    && is_boolean(&definition.ty)
-            });
-        null.map_or(Ok(()), |(definition, _)| {
-            let name = &definition.name;
-            Err(vec![Refusal::input(
-                name.as_str(),
-                format!("The variable `${name}` is a condition and must not be null."),
-            )])
-        })
+            .filter(|name| self.0.get(name.as_str()) == Some(&Given::Null));
+        let mut refusals: Vec<Refusal> = null
+            .map(|name| {
+                Refusal::input(
+                    name,
+                    format!("The variable `${name}` is a condition and must not be null."),
+                )
+            })
+            .collect();
+        if refusals.is_empty() {
+            return Ok(());
+        }
+        refusals.sort_by(|left, right| left.field.cmp(&right.field));
+        Err(refusals)
     }
-}
-
-fn is_boolean(ty: &Type) -> bool {
-    matches!(ty, Type::Named(name) | Type::NonNullNamed(name) if name == "Boolean")
 }
 
 impl Conditions for Shape<'_> {
@@ -125,37 +112,45 @@ impl Shape<'_> {
     }
 }
 
-/// The variables that `@skip` and `@include` use, anywhere in the document.
-pub(super) fn conditions(document: &ExecutableDocument) -> HashSet<String> {
-    let mut names = HashSet::new();
-    let operations = document
-        .operations
-        .iter()
-        .map(|operation| &operation.selection_set);
-    let fragments = document
-        .fragments
-        .values()
-        .map(|fragment| &fragment.selection_set);
-    for set in operations.chain(fragments) {
-        collect(set, &mut names);
-    }
-    names
+/// The variables that `@skip` and `@include` use in an operation and in the fragments that it spreads.
+pub(super) fn conditions(document: &ExecutableDocument, operation: &Operation) -> HashSet<String> {
+    let mut conditions = Conditioned {
+        document,
+        seen: HashSet::new(),
+        names: HashSet::new(),
+    };
+    conditions.collect(&operation.selection_set);
+    conditions.names
 }
 
-fn collect(set: &SelectionSet, names: &mut HashSet<String>) {
-    for selection in &set.selections {
-        for directive in selection.directives().iter() {
-            let values = directive.arguments.iter().map(|argument| &*argument.value);
-            names.extend(
-                values
-                    .filter_map(|value| value.as_variable())
-                    .map(ToString::to_string),
-            );
-        }
-        match selection {
-            Selection::Field(field) => collect(&field.selection_set, names),
-            Selection::InlineFragment(inline) => collect(&inline.selection_set, names),
-            Selection::FragmentSpread(_) => {}
+struct Conditioned<'a> {
+    document: &'a ExecutableDocument,
+    seen: HashSet<&'a str>,
+    names: HashSet<String>,
+}
+
+impl<'a> Conditioned<'a> {
+    fn collect(&mut self, set: &'a SelectionSet) {
+        for selection in &set.selections {
+            for directive in selection.directives() {
+                let values = directive.arguments.iter().map(|argument| &*argument.value);
+                self.names.extend(
+                    values
+                        .filter_map(|value| value.as_variable())
+                        .map(ToString::to_string),
+                );
+            }
+            match selection {
+                Selection::Field(field) => self.collect(&field.selection_set),
+                Selection::InlineFragment(inline) => self.collect(&inline.selection_set),
+                Selection::FragmentSpread(spread) => {
+                    if let Some(fragment) = self.document.fragments.get(&spread.fragment_name)
+                        && self.seen.insert(&spread.fragment_name)
+                    {
+                        self.collect(&fragment.selection_set);
+                    }
+                }
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Code, Documents, Limits, Operation, OperationKind, Refusal};
 
-const SDL: &str = r#"
+const SDL: &str = r"
     scalar DateTime
     interface Node { id: ID! }
     type Article implements Node { id: ID! title: String! author: Author related(first: Int, last: Int): Articles! }
@@ -28,7 +28,7 @@ const SDL: &str = r#"
     input New { title: String! text: String }
     type Mutation { create(input: New!): Article createAll(inputs: [New!]!): [Article!] }
     type Subscription { changed(ids: [ID!]): Article! created: Article! }
-"#;
+";
 
 fn documents() -> Documents {
     Documents::new(SDL, Limits::default()).unwrap()
@@ -152,6 +152,16 @@ fn conditions_are_decided_by_literals_and_variables() {
     assert_eq!(
         refused_fields(query, json!({ "a": true, "b": null })),
         ["b"]
+    );
+}
+
+#[test]
+fn a_variable_is_a_condition_only_of_the_operation_that_uses_it_so() {
+    let query = "query A($v: Boolean!) { deep @skip(if: $v) } query B($v: String) { articles(filter: {title: $v}) { id } }";
+    assert!(
+        documents()
+            .prepare(query, Some("B"), &object(json!({ "v": null })))
+            .is_ok()
     );
 }
 
@@ -508,6 +518,26 @@ fn what_is_no_document_is_refused_with_its_place() {
 }
 
 #[test]
+fn descriptions_are_allowed_and_do_not_move_anything() {
+    let refusals = with("\"é\" query A { deep, x }", json!({})).unwrap_err();
+    assert_eq!(
+        (
+            refusals[0].locations[0].line,
+            refusals[0].locations[0].column
+        ),
+        (1, 21)
+    );
+    assert_eq!(
+        plain(
+            "\"a\" query(\"b\" $a: Int = 1) { ...F } \"c\" fragment F on Query { articles(limit: $a) { id } }"
+        ),
+        "query($a:Int=1 ){articles(limit:$a ){id } }"
+    );
+    assert_eq!(refused("\"\\x\" query { deep }").0, Code::ParseFailed);
+    plain("\"\\u{41}\" query { deep }");
+}
+
+#[test]
 fn strings_are_read_as_the_specification_says() {
     let title = |literal: &str| {
         let text = plain(&format!(
@@ -776,7 +806,7 @@ fn the_engine_takes_the_plain_form() {
             .next()
             .unwrap()
             .0
-            .map(|name| name.as_str()),
+            .map(async_graphql::Name::as_str),
         Some("A")
     );
 }

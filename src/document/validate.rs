@@ -14,7 +14,7 @@ use super::lines::Lines;
 use super::refusal::{Code, Refusal};
 use super::scanner::Tokens;
 use super::schema::Schema;
-use super::{MAX_REFUSALS, normal, values};
+use super::{MAX_REFUSALS, description, normal, values};
 
 /// apollo-compiler's rules that others stand in for.
 const REPLACED: [&str; 8] = [
@@ -30,6 +30,20 @@ const REPLACED: [&str; 8] = [
 
 /// Parses a document whose size and nesting have been checked.
 pub(super) fn parse(source: &str, lines: &Lines<'_>) -> Result<ast::Document, Vec<Refusal>> {
+    let (source, descriptions) = description::blank(source);
+    for (offset, text) in descriptions {
+        // Read as what the parser knows, so that one that is badly escaped is refused.
+        if Parser::new()
+            .parse_ast(format!("{{a(b:{text})}}"), "description")
+            .is_err()
+        {
+            let message = "This description is not a string as the specification says.";
+            return Err(vec![
+                Refusal::new(Code::ParseFailed, message).at(Some(lines.at(offset))),
+            ]);
+        }
+    }
+    let source = &*source;
     let document = Parser::new()
         .parse_ast(source, "document")
         .map_err(|errors| refusals(&errors.errors, Code::ParseFailed, lines))?;
@@ -57,13 +71,15 @@ fn overlooked(source: &str, document: &ast::Document) -> Option<usize> {
     let mut written = Tokens::new(&written).peekable();
     for (offset, token) in Tokens::new(source) {
         let same = |other: &[u8]| other == token || (is_string(other) && is_string(token));
-        // The keyword of an anonymous query is optional, and not written where it can be left out.
-        let is_shorthand = |other: &[u8]| token == b"query" && other == b"{";
+        // The keyword of an anonymous query is optional, and not written for the first operation.
+        if token == b"{" {
+            written.next_if(|(_, other)| *other == b"query");
+        }
         match written.peek() {
-            Some((_, other)) if same(other) => written.next(),
-            Some((_, other)) if is_shorthand(other) => None,
+            Some((_, other)) if same(other) => drop(written.next()),
+            Some((_, b"{")) if token == b"query" => {}
             _ => return Some(offset),
-        };
+        }
     }
     None
 }

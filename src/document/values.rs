@@ -4,7 +4,7 @@
 //! apollo-compiler compares only the innermost type of a variable below a list or an input object, lets every list pass
 //! where a single value is wanted, and does not know `@oneOf`; so these rules are ours.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use apollo_compiler::ast::{
     Argument, DirectiveList, InputValueDefinition, Type, Value, VariableDefinition,
@@ -30,6 +30,11 @@ pub(super) fn check(
             document,
             lines,
             operation,
+            variables: operation
+                .variables
+                .iter()
+                .map(|variable| (&variable.name, &**variable))
+                .collect(),
             seen: HashSet::new(),
             refusals: &mut refusals,
         };
@@ -43,6 +48,7 @@ struct Visit<'a> {
     document: &'a ExecutableDocument,
     lines: &'a Lines<'a>,
     operation: &'a Operation,
+    variables: HashMap<&'a Name, &'a VariableDefinition>,
     /// Fragments are checked once for each operation, whose variables they see.
     seen: HashSet<&'a Name>,
     refusals: &'a mut Vec<Refusal>,
@@ -103,7 +109,7 @@ impl<'a> Visit<'a> {
     }
 
     fn directives(&mut self, directives: &'a DirectiveList) {
-        for directive in directives.iter() {
+        for directive in directives {
             if let Some(definition) = self.schema.types.directive_definitions.get(&directive.name) {
                 self.arguments(&directive.arguments, &definition.arguments);
             }
@@ -258,19 +264,21 @@ impl<'a> Visit<'a> {
 
     fn variable(&mut self, value: &Node<Value>, name: &Name, position: Position<'_>) {
         // One that is not defined is reported by apollo-compiler.
-        let Some(variable) = self
-            .operation
-            .variables
-            .iter()
-            .find(|variable| variable.name == *name)
-        else {
+        let Some(variable) = self.variables.get(name) else {
             return;
         };
         if !is_allowed(variable, position) {
-            let message = format!(
-                "The variable `${name}` of type `{}` is used where `{}` is expected.",
-                variable.ty, position.ty
-            );
+            let (ty, expected) = (&variable.ty, position.ty);
+            let message = if position.of_one_of {
+                let expected = expected.clone().non_null();
+                format!(
+                    "The variable `${name}` of type `{ty}` is used in a `@oneOf` input object, where `{expected}` is expected."
+                )
+            } else {
+                format!(
+                    "The variable `${name}` of type `{ty}` is used where `{expected}` is expected."
+                )
+            };
             self.refuse(value, message);
         }
     }
@@ -284,7 +292,7 @@ fn position(definition: &InputValueDefinition) -> Position<'_> {
     }
 }
 
-/// "IsVariableUsageAllowed" and "IsNonNullPosition" (GraphQL specification, section 5.8.5).
+/// `IsVariableUsageAllowed` and `IsNonNullPosition` (GraphQL specification, section 5.8.5).
 fn is_allowed(variable: &VariableDefinition, position: Position<'_>) -> bool {
     let is_non_null_position = position.ty.is_non_null() || position.of_one_of;
     if !is_non_null_position || variable.ty.is_non_null() {

@@ -2,8 +2,10 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 
+use futures_util::StreamExt as _;
+
 use super::App;
-use super::operation::{Caller, Execute, GraphQLParams, Outcome, Refusal, Transport};
+use super::operation::{Caller, Event, Execute, GraphQLParams, Outcome, Refusal, Transport};
 use crate::api;
 use crate::document::{Code, OperationKind};
 
@@ -63,6 +65,21 @@ impl Execute for App {
                         ))
                     }
                 }
+            }
+            OperationKind::Subscription if transport.allows_subscriptions() => {
+                let events = self.api.subscribe(
+                    &operation,
+                    caller.last_event_id.clone(),
+                    caller.request_id.clone(),
+                );
+                Outcome::Stream(
+                    events
+                        .map(|event| Event {
+                            body: event.body,
+                            cursor: event.cursor.map(|cursor| cursor.to_string()),
+                        })
+                        .boxed(),
+                )
             }
             OperationKind::Subscription => Outcome::Refused(Refusal::new(
                 StatusCode::BAD_REQUEST,

@@ -15,6 +15,7 @@ mod contract;
 mod create_article;
 mod create_articles;
 mod failures;
+mod feed;
 mod health;
 mod in_process;
 mod migrations;

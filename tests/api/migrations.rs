@@ -17,7 +17,7 @@ async fn ten_servers_may_migrate_one_database_at_once(database: Database) {
     }));
     for store in opened.await {
         let status = store.unwrap().migration_status().await.unwrap();
-        let applied = vec!["0001".to_owned()];
+        let applied = versions();
         assert_eq!(
             status,
             MigrationStatus {
@@ -60,7 +60,7 @@ async fn a_server_that_applies_no_migrations_says_which_are_pending(database: Da
     assert_answer!(app.get("/health/ready").await, @"ready");
 
     database
-        .execute("DELETE FROM __diesel_schema_migrations")
+        .execute("DELETE FROM __diesel_schema_migrations WHERE version = '0001'")
         .await;
     assert_answer!(app.get("/health/ready").await, @"
     503
@@ -74,28 +74,50 @@ async fn what_was_applied_can_be_reverted_and_applied_again(database: Database) 
         return;
     };
     let settings = Settings::new(&database.url, &[]).database;
-    let (applied, pending) = (vec!["0001".to_owned()], vec!["0001".to_owned()]);
-    let migrated = MigrationStatus {
-        applied,
-        ..MigrationStatus::default()
-    };
-    let empty = MigrationStatus {
-        pending,
-        ..MigrationStatus::default()
-    };
+    let mut applied = versions();
+    let migrated = status(&applied, &[]);
+    let last = applied.split_off(applied.len() - 1);
+    let one_less = status(&applied, &last);
+    let empty = status(&[], &versions());
     for (action, status) in [
         (Migrate::Status, &empty),
         (Migrate::Up, &migrated),
         (Migrate::Up, &migrated),
-        (Migrate::Down, &empty),
-        (Migrate::Down, &empty),
+        (Migrate::Down, &one_less),
         (Migrate::Up, &migrated),
         (Migrate::Status, &migrated),
     ] {
-        assert_eq!(
-            &store::migrate(&settings, action).await.unwrap(),
-            status,
-            "{action:?}"
-        );
+        let there = store::migrate(&settings, action).await.unwrap();
+        assert_eq!(&there, status, "{action:?}");
     }
+    for _ in versions() {
+        store::migrate(&settings, Migrate::Down).await.unwrap();
+    }
+    for (action, status) in [(Migrate::Down, &empty), (Migrate::Up, &migrated)] {
+        let there = store::migrate(&settings, action).await.unwrap();
+        assert_eq!(&there, status, "{action:?}");
+    }
+}
+
+fn status(applied: &[String], pending: &[String]) -> MigrationStatus {
+    MigrationStatus {
+        applied: applied.to_vec(),
+        pending: pending.to_vec(),
+        unknown: Vec::new(),
+    }
+}
+
+/// The versions of all migrations, ascending.
+fn versions() -> Vec<String> {
+    let tree = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
+    let name = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.unwrap().file_name().into_string().unwrap()
+    };
+    let mut versions: Vec<String> = std::fs::read_dir(tree)
+        .unwrap()
+        .map(name)
+        .map(|name| name.split_once('_').unwrap().0.to_owned())
+        .collect();
+    versions.sort();
+    versions
 }

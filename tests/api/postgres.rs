@@ -248,7 +248,7 @@ mod tests {
         for _ in 0..3 {
             let database = copy(&TEMPLATE, async |url| {
                 prepared += 1;
-                crate::support::prepare(url).await;
+                execute(url, "CREATE TABLE leaf (n int)").await;
                 // A connection left open must not stand in the way of the copies.
                 std::mem::forget(connect(url).await);
             })

@@ -11,13 +11,13 @@ use apollo_compiler::{Name, Node, Schema};
 use serde_json::{Map, Value, json};
 
 /// A request to a GraphQL server.
-pub struct Request {
-    pub query: String,
-    pub operation_name: Option<String>,
-    pub variables: Value,
+pub(crate) struct Request {
+    pub(crate) query: String,
+    pub(crate) operation_name: Option<String>,
+    pub(crate) variables: Value,
 }
 
-pub struct Generator {
+pub(crate) struct Generator {
     schema: Schema,
     random: Random,
     /// One in so many choices is a mistake in this request; 0 for never.
@@ -41,7 +41,7 @@ struct Fragment {
 }
 
 impl Generator {
-    pub fn new(sdl: &str, seed: u64) -> Self {
+    pub(crate) fn new(sdl: &str, seed: u64) -> Self {
         let sdl = format!("{sdl}\ndirective @oneOf on INPUT_OBJECT\n");
         let schema = Schema::parse(sdl, "schema.graphql").unwrap();
         Self {
@@ -53,7 +53,7 @@ impl Generator {
         }
     }
 
-    pub fn requests(&mut self, count: usize) -> Vec<Request> {
+    pub(crate) fn requests(&mut self, count: usize) -> Vec<Request> {
         (0..count).map(|_| self.request()).collect()
     }
 
@@ -76,9 +76,14 @@ impl Generator {
             } else {
                 String::new()
             };
-            let _ = write!(
+            let description = if self.random.one_in(20) {
+                "\"\"\"é \\\"\"\" query\"\"\""
+            } else {
+                ""
+            };
+            let _ = writeln!(
                 operations,
-                "{keyword} {name}{}{} {body}\n",
+                "{description}{keyword} {name}{}{} {body}",
                 self.definitions(),
                 self.directives(30)
             );
@@ -89,9 +94,9 @@ impl Generator {
         }
         let mut query = operations;
         for fragment in &self.fragments {
-            let _ = write!(
+            let _ = writeln!(
                 query,
-                "fragment {} on {} {}\n",
+                "fragment {} on {} {}",
                 fragment.name, fragment.condition, fragment.body
             );
         }
@@ -189,7 +194,7 @@ impl Generator {
     }
 
     fn field(&mut self, parent: &str, depth: usize) -> String {
-        let mut alias = if self.random.one_in(6) {
+        let mut alias = if self.random.one_in(12) {
             format!("{}: ", ["a", "b", "id"][self.random.below(3)])
         } else {
             String::new()
@@ -214,7 +219,8 @@ impl Generator {
         let directives = self.conditions(parent, depth);
         let inner = definition.ty.inner_named_type().clone();
         let composite = self.has_fields(&inner);
-        let body = if composite != self.mistake() {
+        let has_body = composite != self.mistake();
+        let body = if has_body {
             if composite {
                 self.selections(&inner, depth + 1)
             } else {
@@ -457,7 +463,12 @@ impl Generator {
                     .as_ref()
                     .map(|default| format!(" = {default}"))
                     .unwrap_or_default();
-                format!("${}: {}{default}", variable.name, variable.ty)
+                let description = if default.is_empty() {
+                    ""
+                } else {
+                    "\"described\" "
+                };
+                format!("{description}${}: {}{default}", variable.name, variable.ty)
             })
             .collect();
         format!("({})", definitions.join(", "))
@@ -506,14 +517,14 @@ impl Generator {
                 0 => drop(words.remove(at)),
                 1 => words.insert(at, words[other].clone()),
                 2 => words.swap(at, other),
-                3 => words[at] = "\"".to_owned(),
+                3 => "\"".clone_into(&mut words[at]),
                 4 => words[at].push_str(
                     [
                         "}", "{", "$", "...", "@", ")", "é", "\u{FEFF}", "# ", "1a", "\"\"\"", "&",
                     ][self.random.below(12)],
                 ),
                 _ => {
-                    words[at] = [
+                    let wrong = [
                         "1.",
                         "01",
                         "\"\\x\"",
@@ -525,8 +536,8 @@ impl Generator {
                         "a:",
                         "-",
                         "1e5",
-                    ][self.random.below(11)]
-                    .to_owned()
+                    ];
+                    wrong[self.random.below(11)].clone_into(&mut words[at]);
                 }
             }
             if words.is_empty() {
@@ -568,7 +579,7 @@ impl Generator {
     }
 
     fn json(&mut self, ty: &Type, depth: usize) -> Value {
-        if self.mistake() || self.random.one_in(60) {
+        if self.mistake() || self.random.one_in(25) {
             let wrong = [
                 json!(1),
                 json!(1.5),
@@ -639,7 +650,7 @@ impl Generator {
     }
 }
 
-/// SplitMix64: small, and the same everywhere.
+/// `SplitMix64`: small, and the same everywhere.
 struct Random(u64);
 
 impl Random {
