@@ -61,14 +61,19 @@ impl Store {
                 }
             })
             .collect();
-        persistently(async || {
+        for _ in 0..ATTEMPTS {
             let (drafts, field) = (drafts.clone(), field.to_owned());
-            self.run(Access::Transaction, move |connection| {
-                Box::pin(create_all(connection, drafts, field))
-            })
-            .await
-        })
-        .await
+            let created = self
+                .run(Access::Transaction, move |connection| {
+                    Box::pin(create_all(connection, drafts, field))
+                })
+                .await;
+            match created {
+                Err(Error::Raced) => {}
+                done => return done,
+            }
+        }
+        Err(outrun())
     }
 
     /// Changes what `edit` has of an article.
@@ -93,24 +98,32 @@ impl Store {
             now: self.0.clock.now(),
             columns,
         };
-        persistently(async || {
+        for _ in 0..ATTEMPTS {
             let (update, field, slug) = (update.clone(), field.clone(), slug.clone());
-            self.run(Access::Write, move |connection| {
-                Box::pin(async move {
-                    match run!(connection, |c| update.get_result::<Row>(c)).optional() {
-                        Ok(Some(row)) => Ok(row.into()),
-                        Ok(None) => Err(why_not(connection, id).await?),
-                        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
-                            let slug = slug.unwrap_or_default();
-                            Err(Error::SlugTaken { field, slug })
+            let updated = self
+                .run(Access::Write, move |connection| {
+                    Box::pin(async move {
+                        match run!(connection, |c| update.get_result::<Row>(c)).optional() {
+                            Ok(Some(row)) => Ok(row.into()),
+                            Ok(None) => Err(why_not(connection, id).await?),
+                            Err(DieselError::DatabaseError(
+                                DatabaseErrorKind::UniqueViolation,
+                                _,
+                            )) => {
+                                let slug = slug.unwrap_or_default();
+                                Err(Error::SlugTaken { field, slug })
+                            }
+                            Err(error) => Err(error.into()),
                         }
-                        Err(error) => Err(error.into()),
-                    }
+                    })
                 })
-            })
-            .await
-        })
-        .await
+                .await;
+            match updated {
+                Err(Error::Raced) => {}
+                done => return done,
+            }
+        }
+        Err(outrun())
     }
 
     /// Deletes an article, and answers with it as it was.
@@ -155,17 +168,9 @@ impl Store {
     }
 }
 
-/// Tries until no other writer was faster.
-async fn persistently<T>(attempt: impl AsyncFn() -> Result<T>) -> Result<T> {
-    for _ in 0..ATTEMPTS {
-        match attempt().await {
-            Err(Error::Raced) => {}
-            done => return done,
-        }
-    }
-    Err(Error::Unavailable(
-        "other writers were faster each time".into(),
-    ))
+/// What a client learns who lost every race.
+fn outrun() -> Error {
+    Error::unavailable("other writers were faster each time")
 }
 
 /// An article that is to be created with others.

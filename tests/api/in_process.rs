@@ -2,6 +2,7 @@
 
 use broadsheet::api::{Api, ApiSettings, refusals};
 use broadsheet::clock::{Clock, Timestamp};
+use broadsheet::feed::Feed;
 use broadsheet::store::Store;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection};
@@ -51,8 +52,9 @@ impl InProcess {
         let store = Store::open(&settings.database, clock.clone(), true)
             .await
             .unwrap();
+        let feed = Feed::start(store.clone(), settings.server.change_retention);
         Some(Self {
-            api: Api::new(store.clone(), ApiSettings::default()).unwrap(),
+            api: Api::new(store.clone(), feed, ApiSettings::default()).unwrap(),
             store,
             clock,
             direct: Direct::connect(&own.url).await,

@@ -10,7 +10,7 @@ ALTER TEXT SEARCH CONFIGURATION broadsheet ALTER MAPPING REPLACE english_stem WI
 -- The words of a text, without the marks of which PostgreSQL's parser would make file names, hosts and numbers.
 -- The collation makes letters and lower case those of Unicode, whatever the locale of the database.
 CREATE FUNCTION article_words(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT RETURN
-    lower(regexp_replace($1 COLLATE "und-x-icu", '[^[:alnum:]]+', ' ', 'g'));
+    regexp_replace(lower($1 COLLATE "und-x-icu"), '[^[:alnum:]]+', ' ', 'g');
 
 -- A mark that is no word stands between title and text and is taken out again: it leaves a gap, so that no phrase
 -- reaches from the one into the other.
