@@ -14,6 +14,7 @@ mod articles;
 mod contract;
 mod create_article;
 mod create_articles;
+mod errors;
 mod failures;
 mod feed;
 mod filters;
