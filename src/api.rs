@@ -1,63 +1,194 @@
 //! The GraphQL API: the schema, and how an operation becomes an answer.
 //!
-//! Resolvers (`query.rs`, `mutation.rs`) take the [`Store`] from the context, turn arguments into values of the
-//! domain (`input.rs`), and show what comes back (`output.rs`). They return [`crate::error::Error`];
-//! `error.rs` turns it into a GraphQL error, in one place.
+//! [`crate::document`] makes an operation ready. Resolvers (`query.rs`, `mutation.rs`, `subscription.rs`) take the
+//! [`Store`] or the [`Feed`] from the context, turn arguments into values of the domain (`input.rs`, `filter.rs`), and
+//! show what comes back (`output.rs`, `changes.rs`). They return [`crate::error::Error`]; `error.rs` turns it into a
+//! GraphQL error, in one place, and `answer.rs` writes the whole as JSON.
 
+mod answer;
+mod changes;
+mod direct;
 mod error;
-pub mod filter;
+mod filter;
 mod input;
 mod mutation;
 mod output;
 mod query;
 mod scalar;
+mod subscription;
 
-use async_graphql::{EmptySubscription, Request, Response, SDLExportOptions};
+use std::sync::Arc;
 
+use async_graphql::{Context, Request, Response, SDLExportOptions, ValidationMode};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use serde_json::{Map, Value};
+
+use self::changes::{ResumeAfter, ShownCursor};
+pub use self::error::refusals;
+pub use self::filter::FilterLimits;
 use self::mutation::Mutation;
 use self::query::Query;
+use self::subscription::Subscription;
+use crate::article::change::FeedCursor;
+use crate::coalesce::{Coalescer, Limits as CoalescerLimits};
+use crate::document::{
+    Documents, InvalidSchema, Limits, Operation, OperationKey, OperationKind, Refusal,
+};
+use crate::error::{Error, Result};
+use crate::feed::Feed;
 use crate::store::Store;
 
 /// The schema with its resolvers.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// The schema without any data, which is all that an export needs.
-pub fn schema() -> Schema {
-    Schema::build(Query, Mutation, EmptySubscription).finish()
+/// How large documents and filters may be.
+#[derive(Debug, Clone, Default)]
+pub struct ApiSettings {
+    pub document: Limits,
+    pub filter: FilterLimits,
 }
 
-/// The schema definition language of [`schema`], as `schema.graphql` has it.
+/// The schema definition language of the API, as `schema.graphql` has it.
 pub fn sdl() -> String {
-    schema().sdl_with_options(SDLExportOptions::new().use_space_ident().indent_width(2))
+    let schema = Schema::build(Query, Mutation, Subscription).finish();
+    schema.sdl_with_options(SDLExportOptions::new().use_space_ident().indent_width(2))
 }
 
 /// Answers GraphQL operations. Clones share everything.
 #[derive(Clone)]
-pub struct Api {
+pub struct Api(Arc<Inner>);
+
+struct Inner {
     schema: Schema,
+    feed: Feed,
+    documents: Documents,
+    /// Equal queries that wait at the same time share an execution. Only an answer without errors is shared, because
+    /// an error carries the id of its own request.
+    reads: Coalescer<OperationKey, Option<Bytes>>,
 }
 
 impl Api {
-    /// An API over the articles of `store`.
-    pub fn new(store: Store) -> Self {
-        let schema = Schema::build(Query, Mutation, EmptySubscription)
+    /// An API over the articles of `store` and their changes, which `feed` reads.
+    ///
+    /// # Errors
+    /// The schema is not one that documents can be prepared for, which only a fault of ours can bring about.
+    pub fn new(
+        store: Store,
+        feed: Feed,
+        settings: ApiSettings,
+    ) -> std::result::Result<Self, InvalidSchema> {
+        let schema = Schema::build(Query, Mutation, Subscription)
+            // Documents are validated before they come here, by rules that the engine's own fall short of.
+            .validation_mode(ValidationMode::Fast)
             .data(store)
+            .data(feed.clone())
+            .data(settings.filter)
             .finish();
-        Self { schema }
+        Ok(Self(Arc::new(Inner {
+            documents: Documents::new(&sdl(), settings.document)?,
+            schema,
+            feed,
+            reads: Coalescer::new(CoalescerLimits::default()),
+        })))
     }
 
-    /// Carries out a query or a mutation. `request_id` stands in the errors that are our fault.
-    pub async fn execute(&self, request: Request, request_id: &str) -> Response {
-        let mut response = self.schema.execute(request).await;
-        for error in &mut response.errors {
-            error::complete(error, request_id);
+    /// Makes an operation of a document ready. Nothing of it runs.
+    ///
+    /// # Errors
+    /// Why it will not run: at least one reason.
+    pub fn prepare(
+        &self,
+        query: &str,
+        operation_name: Option<&str>,
+        variables: &Map<String, Value>,
+    ) -> std::result::Result<Operation, Vec<Refusal>> {
+        self.0.documents.prepare(query, operation_name, variables)
+    }
+
+    /// Carries out a query or a mutation. The answer is a JSON object with `data`, and `errors` where there are any;
+    /// `request_id` stands in those that are our fault.
+    pub async fn execute(&self, operation: &Operation, request_id: &str) -> Bytes {
+        if operation.kind == OperationKind::Query {
+            let run = async || self.run(operation, request_id).await;
+            let mut own = None;
+            let shared = self
+                .0
+                .reads
+                .get(operation.key(), || async {
+                    let (answer, clean) = run().await;
+                    own = Some(answer.clone());
+                    clean.then_some(answer)
+                })
+                .await;
+            if let Ok(Some(answer)) = shared {
+                return answer;
+            }
+            if let Some(answer) = own {
+                return answer;
+            }
         }
-        response
+        self.run(operation, request_id).await.0
+    }
+
+    /// Carries out a subscription: an answer for each change that follows. `resume_after` is where it broke off before,
+    /// which stands above what its own arguments say. The stream ends with an error only.
+    pub fn subscribe(
+        &self,
+        operation: &Operation,
+        resume_after: Option<String>,
+        request_id: String,
+    ) -> impl Stream<Item = Event> + Send + use<> {
+        let shown = ShownCursor::default();
+        let mut request = engine_request(operation).data(shown.clone());
+        if let Some(cursor) = resume_after {
+            request = request.data(ResumeAfter(cursor));
+        }
+        let document = Arc::clone(&operation.document);
+        self.0.schema.execute_stream(request).map(move |response| {
+            let response = completed(response, &request_id);
+            Event {
+                body: answer::write(&response, &document),
+                cursor: shown.take(),
+            }
+        })
+    }
+
+    /// The answer, and whether it is without errors.
+    async fn run(&self, operation: &Operation, request_id: &str) -> (Bytes, bool) {
+        let request = changes::read_cursor_before(&self.0.feed, engine_request(operation)).await;
+        let response = completed(self.0.schema.execute(request).await, request_id);
+        let answer = answer::write(&response, &operation.document);
+        (answer, response.errors.is_empty())
     }
 }
 
+/// One answer of a subscription.
+#[derive(Debug)]
+pub struct Event {
+    /// A JSON object with `data`, and `errors` where there are any.
+    pub body: Bytes,
+    /// Where the change that it shows stands in the feed, for a transport that can resume there; `None` where the
+    /// answer shows none, such as an error.
+    pub cursor: Option<FeedCursor>,
+}
+
+fn engine_request(operation: &Operation) -> Request {
+    let mut request = Request::new("").variables(operation.variables.clone());
+    request.set_parsed_query((*operation.document).clone());
+    request
+}
+
+/// Gives the errors of an answer what the contract has beside them.
+fn completed(mut response: Response, request_id: &str) -> Response {
+    for error in &mut response.errors {
+        error::complete(error, request_id);
+    }
+    response
+}
+
 /// The store that the resolvers work on.
-fn store<'c>(ctx: &'c async_graphql::Context<'_>) -> crate::error::Result<&'c Store> {
+fn store<'c>(ctx: &'c Context<'_>) -> Result<&'c Store> {
     ctx.data::<Store>()
-        .map_err(|error| crate::error::Error::internal(error.message))
+        .map_err(|error| Error::internal(error.message))
 }

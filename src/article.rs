@@ -1,5 +1,6 @@
 //! An article and the rules for its values. Knows no database and no GraphQL.
 
+pub mod change;
 pub mod filter;
 pub mod page;
 pub mod search;
@@ -86,6 +87,19 @@ impl Columns {
         updated_at: false,
         version: false,
     };
+
+    /// The columns that either has.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self {
+            title: self.title | other.title,
+            slug: self.slug | other.slug,
+            text: self.text | other.text,
+            created_at: self.created_at | other.created_at,
+            updated_at: self.updated_at | other.updated_at,
+            version: self.version | other.version,
+        }
+    }
 }
 
 /// What of an article is to be changed; what is `None` stays as it is.

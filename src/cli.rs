@@ -1,12 +1,13 @@
-//! The commands: `serve`, `migrate`, `schema`.
+//! The commands: `serve`, `migrate`, `feed`, `schema`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::clock::Clock;
 use crate::config::{DatabaseSettings, LogSettings, ServerSettings};
-use crate::store::{self, Migrate, MigrationStatus};
+use crate::store::{self, Migrate, MigrationStatus, Store};
 use crate::{api, server, telemetry};
 
 /// A GraphQL API server for articles, on SQLite or PostgreSQL
@@ -29,6 +30,9 @@ enum Command {
     Serve(ServeArgs),
     /// Apply or revert the migrations of the database, or show them
     Migrate(MigrateArgs),
+    /// Look after the change feed
+    #[command(subcommand)]
+    Feed(FeedCommand),
     /// Print the GraphQL schema
     Schema,
 }
@@ -44,6 +48,15 @@ struct ServeArgs {
     /// Do not apply pending migrations at start
     #[arg(long, env = "NO_MIGRATE", default_value_t = false, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     no_migrate: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum FeedCommand {
+    /// Begin a new epoch, after the database was restored from a backup: clients' cursors from before expire
+    NewEpoch {
+        #[command(flatten)]
+        database: DatabaseSettings,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -87,6 +100,9 @@ impl Cli {
                 None => serve(self.serve).await,
                 Some(Command::Serve(arguments)) => serve(arguments).await,
                 Some(Command::Migrate(arguments)) => migrate(arguments).await,
+                Some(Command::Feed(FeedCommand::NewEpoch { database })) => {
+                    new_epoch(&database).await
+                }
                 Some(Command::Schema) => print(&api::sdl()),
             },
         };
@@ -135,6 +151,13 @@ async fn migrate(arguments: MigrateArgs) -> Done {
         lines.push_str(&format!("{version} pending\n"));
     }
     print(&lines)
+}
+
+async fn new_epoch(database: &DatabaseSettings) -> Done {
+    let store = Store::open(database, Clock::system(), false).await?;
+    let begun = store.begin_feed_epoch().await;
+    store.close().await;
+    print(&format!("epoch {}\n", begun?.0))
 }
 
 /// Prints to standard output, which somebody may have closed.

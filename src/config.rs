@@ -9,6 +9,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use humantime::parse_duration;
 
+use crate::api::{ApiSettings, FilterLimits};
+use crate::document::Limits;
 use crate::store::postgres::{ConnectDefaults, ConnectOptions, UrlError};
 
 /// Which database, and how many connections to it.
@@ -183,9 +185,138 @@ pub struct ServerSettings {
     #[arg(long, env = "STOP_TIMEOUT", default_value = "30s", value_parser = parse_duration, value_name = "TIME")]
     pub stop_timeout: Duration,
 
+    /// How long changes stay in the feed
+    #[arg(long, env = "CHANGE_RETENTION", default_value = "7days", value_parser = parse_duration, value_name = "TIME")]
+    pub change_retention: Duration,
+
     /// The largest body of a request, in bytes, after decompression
     #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 2 * 1024 * 1024, value_name = "BYTES")]
     pub max_body_bytes: usize,
+
+    #[command(flatten)]
+    pub limits: LimitSettings,
+}
+
+/// How large documents and filters may be; the same on every transport.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitSettings {
+    /// Tokens of a document
+    #[arg(
+        long,
+        env = "MAX_TOKENS",
+        default_value_t = 15_000,
+        value_name = "COUNT"
+    )]
+    pub max_tokens: usize,
+
+    /// Nesting of brackets in a document
+    #[arg(long, env = "MAX_NESTING", default_value_t = 64, value_name = "COUNT")]
+    pub max_nesting: usize,
+
+    /// Selections of a document after its fragments are expanded
+    #[arg(
+        long,
+        env = "MAX_SELECTIONS",
+        default_value_t = 5_000,
+        value_name = "COUNT"
+    )]
+    pub max_selections: usize,
+
+    /// Depth of the fields of an operation, introspection exempt
+    #[arg(long, env = "MAX_DEPTH", default_value_t = 16, value_name = "COUNT")]
+    pub max_depth: usize,
+
+    /// Aliases of an operation
+    #[arg(long, env = "MAX_ALIASES", default_value_t = 50, value_name = "COUNT")]
+    pub max_aliases: usize,
+
+    /// Fields at the root of an operation
+    #[arg(
+        long,
+        env = "MAX_ROOT_FIELDS",
+        default_value_t = 50,
+        value_name = "COUNT"
+    )]
+    pub max_root_fields: usize,
+
+    /// Directives on one place
+    #[arg(
+        long,
+        env = "MAX_DIRECTIVES",
+        default_value_t = 10,
+        value_name = "COUNT"
+    )]
+    pub max_directives: usize,
+
+    /// Complexity of an operation: 1 a field, those of a list times the size of its page
+    #[arg(
+        long,
+        env = "MAX_COMPLEXITY",
+        default_value_t = 20_000,
+        value_name = "COUNT"
+    )]
+    pub max_complexity: u64,
+
+    /// Conditions of a filter
+    #[arg(
+        long,
+        env = "MAX_FILTER_CONDITIONS",
+        default_value_t = 200,
+        value_name = "COUNT"
+    )]
+    pub max_filter_conditions: usize,
+
+    /// Values of a list in a filter
+    #[arg(
+        long,
+        env = "MAX_FILTER_VALUES",
+        default_value_t = 1_000,
+        value_name = "COUNT"
+    )]
+    pub max_filter_values: usize,
+
+    /// Nesting of and, or and not in a filter
+    #[arg(
+        long,
+        env = "MAX_FILTER_NESTING",
+        default_value_t = 10,
+        value_name = "COUNT"
+    )]
+    pub max_filter_nesting: usize,
+
+    /// Memory for documents that were parsed, in bytes
+    #[arg(long, env = "DOCUMENT_CACHE_BYTES", default_value_t = 32 * 1024 * 1024, value_name = "BYTES")]
+    pub document_cache_bytes: usize,
+
+    /// Whether clients may ask for the schema
+    #[arg(long, env = "INTROSPECTION", default_value_t = true, value_name = "BOOL", action = clap::ArgAction::Set)]
+    pub introspection: bool,
+}
+
+impl LimitSettings {
+    /// The limits as the API has them.
+    pub fn api(&self) -> ApiSettings {
+        ApiSettings {
+            document: Limits {
+                document_tokens: self.max_tokens,
+                nesting: self.max_nesting,
+                selections: self.max_selections,
+                depth: self.max_depth,
+                aliases: self.max_aliases,
+                root_fields: self.max_root_fields,
+                directives: self.max_directives,
+                complexity: self.max_complexity,
+                cache_bytes: self.document_cache_bytes,
+                introspection: self.introspection,
+            },
+            filter: FilterLimits {
+                conditions: self.max_filter_conditions,
+                values: self.max_filter_values,
+                nesting: self.max_filter_nesting,
+            },
+        }
+    }
 }
 
 /// What is logged, and how.

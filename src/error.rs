@@ -1,9 +1,12 @@
 //! What can go wrong, by whose fault it is. `api/error.rs` turns these into GraphQL errors, in one place.
 
+use std::sync::Arc;
+
+use crate::article::change::FeedCursor;
 use crate::clock::TimestampError;
 
 /// What can go wrong while an operation is carried out.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// An argument is of the right type but not allowed (`BAD_USER_INPUT`).
     #[error("{message}")]
@@ -16,6 +19,13 @@ pub enum Error {
     /// The slug belongs to another article.
     #[error("the slug {slug:?} belongs to another article")]
     SlugTaken { field: String, slug: String },
+    /// The feed does not have what follows a cursor: it is no longer kept, or the cursor comes from another history of
+    /// the database (`CURSOR_EXPIRED`).
+    #[error("the changes after this cursor are not kept; begin anew from a list and a new cursor")]
+    CursorExpired {
+        /// The oldest cursor that still serves.
+        oldest: FeedCursor,
+    },
     /// The article that is to be changed is not there.
     #[error("there is no article with this id")]
     NotFound,
@@ -36,8 +46,8 @@ pub enum Error {
     Internal(#[source] Cause),
 }
 
-/// The cause of an error that is not the client's.
-pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+/// The cause of an error that is not the client's. Equal reads share one, so it can be cloned.
+pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
 /// The result of everything that reaches the store.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -52,8 +62,18 @@ impl Error {
     }
 
     /// Something that only a fault of ours can bring about.
-    pub fn internal(cause: impl Into<Cause>) -> Self {
-        Self::Internal(cause.into())
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(Arc::from(cause.into()))
+    }
+
+    /// The database did not answer, or had no connection to spare.
+    pub fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable(Arc::from(cause.into()))
+    }
+
+    /// The database answered too late.
+    pub fn timeout(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Timeout(Arc::from(cause.into()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! HTTP: the routes and the layers in their order, start and graceful stop.
 
 mod articles;
+mod execute;
 mod graphiql;
 mod graphql;
 mod health;
@@ -24,6 +25,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::api::{self, Api};
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
+use crate::document::InvalidSchema;
+use crate::feed::Feed;
 use crate::store::{OpenError, Store};
 
 /// Why the server could not be started, or did not end well.
@@ -33,6 +36,8 @@ pub enum ServeError {
     Open(#[from] OpenError),
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, #[source] std::io::Error),
+    #[error("the schema cannot be served: {0}")]
+    Schema(#[from] InvalidSchema),
     #[error("the server failed: {0}")]
     Serve(#[source] std::io::Error),
 }
@@ -42,6 +47,7 @@ pub enum ServeError {
 struct App {
     api: Api,
     store: Store,
+    request_timeout: Duration,
 }
 
 /// Connects to the database, serves until SIGTERM or Ctrl-C, finishes what is under way, and disconnects.
@@ -86,33 +92,43 @@ pub async fn run(
         service = settings.service_name,
         "listening on http://{address}"
     );
-    let app = routes(settings, store.clone());
+    let feed = Feed::start(store.clone(), settings.change_retention);
+    let app = routes(settings, store.clone(), feed)?;
     let served = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let out_of_time = async {
+    // One bound for all of it: for the requests under way, and for the writes that nobody waits for any more.
+    let deadline = async {
         stop.cancelled().await;
         tracing::info!("stopping: finishing what is under way");
         tokio::time::sleep(settings.stop_timeout).await;
     };
-    let served = tokio::select! {
-        served = served => served.map_err(ServeError::Serve),
-        () = out_of_time => {
-            tracing::warn!("stopping although requests are still under way");
-            Ok(())
-        }
+    tokio::pin!(deadline);
+    let (served, late) = tokio::select! {
+        served = served => (served.map_err(ServeError::Serve), false),
+        () = &mut deadline => (Ok(()), true),
     };
     let database = store.describe();
-    match tokio::time::timeout(settings.stop_timeout, store.close()).await {
-        Ok(()) => tracing::info!(database, "disconnected"),
-        Err(_) => tracing::warn!(database, "disconnected although writes were under way"),
+    let closed = async {
+        if late {
+            return false;
+        }
+        tokio::select! {
+            () = store.close() => true,
+            () = deadline => false,
+        }
+    };
+    match closed.await {
+        true => tracing::info!(database, "disconnected"),
+        false => tracing::warn!(database, "stopped although something was under way"),
     }
     served
 }
 
 /// Everything that is served.
-fn routes(settings: &ServerSettings, store: Store) -> Router {
+fn routes(settings: &ServerSettings, store: Store, feed: Feed) -> Result<Router, InvalidSchema> {
     let app = App {
-        api: Api::new(store.clone()),
+        api: Api::new(store.clone(), feed, settings.limits.api())?,
         store,
+        request_timeout: settings.request_timeout,
     };
     let bounded = Router::new()
         .route("/graphql", get(graphql::page).post(graphql::post))
@@ -123,7 +139,7 @@ fn routes(settings: &ServerSettings, store: Store) -> Router {
             settings.request_timeout,
             time_limit,
         ));
-    Router::new()
+    let routes = Router::new()
         .route("/", get(async || Redirect::temporary("/graphql")))
         // A million articles take longer than a request may; a slow reader holds nothing.
         .route("/api/v1/articles/", get(articles::all))
@@ -132,7 +148,8 @@ fn routes(settings: &ServerSettings, store: Store) -> Router {
         .layer(DefaultBodyLimit::max(settings.max_body_bytes))
         .layer(CatchPanicLayer::new())
         .layer(axum::middleware::from_fn(request_id::layer))
-        .with_state(app)
+        .with_state(app);
+    Ok(routes)
 }
 
 async fn schema() -> Response {

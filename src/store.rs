@@ -5,9 +5,11 @@
 //! folder names Diesel.
 
 mod articles;
+mod changes;
 mod condition;
 mod connection;
 mod dialect;
+mod lookups;
 mod migrations;
 mod modify;
 mod pages;
@@ -18,22 +20,26 @@ mod sqlite;
 mod types;
 mod writes;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use deadpool::managed::PoolError;
 use diesel::QueryDsl as _;
 use diesel::result::Error as DieselError;
+use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::changes::{ChangesAfter, ChangesPage, FeedState};
 use self::connection::{Work, run};
+use self::lookups::Lookups;
 pub use self::migrations::{Migrate, MigrationError, MigrationStatus};
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, DatabaseUrl};
-use crate::error::{Cause, Error, Result};
+use crate::error::{Error, Result};
 
 /// The articles and the connections to them. Clones share both.
 #[derive(Clone)]
@@ -42,8 +48,12 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     database: Database,
     clock: Clock,
+    lookups: Lookups,
     /// The work under way, which [`Store::close`] waits for.
     tasks: TaskTracker,
+    /// Marked as changed after each write.
+    written: watch::Sender<()>,
+    closing: CancellationToken,
 }
 
 enum Database {
@@ -75,6 +85,9 @@ pub enum OpenError {
     Migrate(#[from] MigrationError),
 }
 
+/// What lies below an error of the database's client.
+pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 impl OpenError {
     fn connect(error: impl Into<Cause>) -> Self {
         Self::Connect(error.into())
@@ -105,11 +118,15 @@ impl Store {
         clock: Clock,
         migrate: bool,
     ) -> Result<Self, OpenError> {
-        let store = Self(Arc::new(Inner {
-            database: patiently(settings.start_timeout, || Database::open(settings, migrate))
-                .await?,
+        let open = || Database::open(settings, migrate);
+        let database = patiently(settings.start_timeout, open).await?;
+        let store = Self(Arc::new_cyclic(|store| Inner {
+            database,
             clock,
+            lookups: lookups::lookups(Weak::clone(store)),
             tasks: TaskTracker::new(),
+            written: watch::Sender::new(()),
+            closing: CancellationToken::new(),
         }));
         match store.migration_status().await {
             Ok(status) if !status.unknown.is_empty() => {
@@ -149,13 +166,14 @@ impl Store {
             Database::Sqlite(_) => migrations::known::<diesel::sqlite::Sqlite>(&migrations::SQLITE),
         };
         Ok(MigrationStatus::compare(
-            &known.map_err(Error::Internal)?,
+            &known.map_err(Error::internal)?,
             applied,
         ))
     }
 
     /// Waits for the writes under way, then closes the connections.
     pub async fn close(&self) {
+        self.0.closing.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
         match &self.0.database {
@@ -164,7 +182,12 @@ impl Store {
         }
     }
 
-    /// Runs work on a connection, in a task of its own.
+    /// Cancelled when the store is closed.
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.0.closing
+    }
+
+    /// Runs work on a connection, in a task of its own, and wakes the feed where it may have written.
     ///
     /// Nobody may be waiting any more: a client that hangs up drops the caller's future, and a transaction dropped
     /// half-way would keep the only writer locked, or leave a connection in the middle of an answer.
@@ -179,13 +202,41 @@ impl Store {
     ) -> Result<T> {
         let inner = Arc::clone(&self.0);
         let task = self.0.tasks.spawn(async move {
-            let work: Work<T> = Box::new(work);
-            match &inner.database {
-                Database::Postgres(postgres) => postgres.run(access, work).await,
-                Database::Sqlite(sqlite) => sqlite.run(access, work).await,
+            let done = inner.run(access, Box::new(work)).await;
+            // Also after a failure: each statement of a write may be a transaction of its own.
+            if matches!(access, Access::Write | Access::Transaction) {
+                inner.written.send_replace(());
             }
+            done
         });
         task.await.map_err(Error::internal)?
+    }
+
+    /// As [`run`](Self::run), for work that changes no article.
+    async fn run_unheard<T: Send + 'static>(
+        &self,
+        access: Access,
+        work: impl for<'a, 'c> FnOnce(
+            &'a mut connection::Connection<'c>,
+        ) -> futures_util::future::BoxFuture<'a, Result<T>>
+        + Send
+        + 'static,
+    ) -> Result<T> {
+        let inner = Arc::clone(&self.0);
+        let task = self
+            .0
+            .tasks
+            .spawn(async move { inner.run(access, Box::new(work)).await });
+        task.await.map_err(Error::internal)?
+    }
+}
+
+impl Inner {
+    async fn run<T: Send + 'static>(&self, access: Access, work: Work<T>) -> Result<T> {
+        match &self.database {
+            Database::Postgres(postgres) => postgres.run(access, work).await,
+            Database::Sqlite(sqlite) => sqlite.run(access, work).await,
+        }
     }
 }
 
@@ -258,15 +309,15 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
         if postgres::timed_out(&error) {
-            Self::Timeout(error.into())
+            Self::timeout(error)
         } else if postgres::is_unreachable(&error) || sqlite::is_busy(&error) {
-            Self::Unavailable(error.into())
+            Self::unavailable(error)
         } else {
-            Self::Internal(error.into())
+            Self::internal(error)
         }
     }
 }
 
 fn from_pool<E: std::error::Error + Send + Sync + 'static>(error: PoolError<E>) -> Error {
-    Error::Unavailable(error.into())
+    Error::unavailable(error)
 }

@@ -1,5 +1,7 @@
 //! The log: lines of text for people, or of JSON for machines.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, LogSettings};
@@ -17,6 +19,7 @@ pub(crate) fn start(settings: &LogSettings) -> Result<(), tracing_subscriber::fi
     let filter = EnvFilter::try_new(settings.log.as_deref().unwrap_or(default))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // A second start, as by tests of one process, changes nothing.
     let _ = match settings.log_format {

@@ -1,7 +1,9 @@
 //! The one place where an error becomes a GraphQL error: its code, and what a stranger may read of it.
 
 use async_graphql::{ErrorExtensionValues, ServerError};
+use serde_json::json;
 
+use crate::document::{Exceeded, Refusal};
 use crate::error::Error;
 
 /// Gives an error that the engine collected its code, and what the contract has beside it.
@@ -18,6 +20,10 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str) {
         Some(Error::SlugTaken { field, .. }) => {
             extensions.set("code", "SLUG_TAKEN");
             extensions.set("field", field.as_str());
+        }
+        Some(Error::CursorExpired { oldest }) => {
+            extensions.set("code", "CURSOR_EXPIRED");
+            extensions.set("oldestCursor", oldest.to_string());
         }
         Some(Error::NotFound) => extensions.set("code", "NOT_FOUND"),
         Some(Error::VersionConflict { current }) => {
@@ -60,4 +66,26 @@ fn internal(message: &mut String, extensions: &mut ErrorExtensionValues, request
     "something went wrong on our side; tell us the request id".clone_into(message);
     extensions.set("code", "INTERNAL");
     extensions.set("requestId", request_id);
+}
+
+/// The `errors` of an operation that was refused before any of it ran.
+pub fn refusals(refusals: &[Refusal]) -> serde_json::Value {
+    let error = |refusal: &Refusal| {
+        let mut extensions = json!({ "code": refusal.code.as_str() });
+        if let Some(field) = &refusal.field {
+            extensions["field"] = json!(field);
+        }
+        if let Some(Exceeded { name, limit, value }) = refusal.exceeded {
+            extensions["limit"] = json!({ "name": name, "max": limit, "value": value });
+        }
+        let mut error = json!({ "message": refusal.message, "extensions": extensions });
+        if !refusal.locations.is_empty() {
+            let locations = refusal.locations.iter();
+            error["locations"] = locations
+                .map(|place| json!({ "line": place.line, "column": place.column }))
+                .collect();
+        }
+        error
+    };
+    refusals.iter().map(error).collect()
 }

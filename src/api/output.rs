@@ -1,7 +1,12 @@
 //! What clients see.
 
-use async_graphql::{Context, ID, Interface, Lookahead, Object, SimpleObject};
+use std::sync::Arc;
 
+use async_graphql::parser::types::Field;
+use async_graphql::{Context, ID, Interface, Lookahead, Object, SimpleObject};
+use uuid::Uuid;
+
+use super::direct::{self, Direct, Many};
 use super::scalar::DateTime;
 use crate::article::page::{Page, Placed};
 use crate::article::{self, Columns};
@@ -14,7 +19,38 @@ pub(crate) enum Node {
 }
 
 /// An article.
-pub(crate) struct Article(pub(super) article::Article);
+pub(crate) struct Article(pub(super) Arc<article::Article>);
+
+impl Article {
+    pub(super) fn new(article: article::Article) -> Self {
+        Self(Arc::new(article))
+    }
+}
+
+impl Direct for Article {
+    fn write_field(&self, out: &mut Vec<u8>, field: &Field) -> Option<()> {
+        let article = &*self.0;
+        match field.name.node.as_str() {
+            "id" => {
+                let mut buffer = Uuid::encode_buffer();
+                let id = article.id.0.hyphenated().encode_lower(&mut buffer);
+                direct::plain(out, id.as_bytes())
+            }
+            "title" => direct::json(out, &article.title),
+            "slug" => direct::json(out, &article.slug),
+            "text" => direct::json(out, &article.text),
+            "createdAt" => direct::plain(out, &article.created_at.to_rfc3339()),
+            "updatedAt" => direct::plain(out, &article.updated_at.to_rfc3339()),
+            "version" => direct::json(out, &article.version),
+            _ => None,
+        }
+    }
+
+    fn size_hint(&self) -> usize {
+        let article = &*self.0;
+        256 + article.title.len() + article.slug.len() + article.text.len()
+    }
+}
 
 #[Object]
 impl Article {
@@ -57,15 +93,17 @@ pub(crate) struct ArticleConnection(pub(super) Page);
 
 #[Object]
 impl ArticleConnection {
-    async fn edges(&self) -> Vec<ArticleEdge<'_>> {
-        self.0.articles.iter().map(ArticleEdge).collect()
+    async fn edges(&self) -> Many<ArticleEdge> {
+        Many(self.0.articles.iter().cloned().map(ArticleEdge).collect())
     }
 
-    async fn nodes(&self) -> Vec<Article> {
+    async fn nodes(&self) -> Many<Article> {
         let articles = self.0.articles.iter();
-        articles
-            .map(|placed| Article(placed.article.clone()))
-            .collect()
+        Many(
+            articles
+                .map(|placed| Article(Arc::clone(&placed.article)))
+                .collect(),
+        )
     }
 
     async fn page_info(&self) -> PageInfo {
@@ -85,16 +123,33 @@ impl ArticleConnection {
 }
 
 /// An article of a page.
-pub(crate) struct ArticleEdge<'p>(&'p Placed);
+pub(crate) struct ArticleEdge(Placed);
 
 #[Object]
-impl ArticleEdge<'_> {
+impl ArticleEdge {
     async fn cursor(&self) -> String {
         self.0.cursor.encode()
     }
 
     async fn node(&self) -> Article {
-        Article(self.0.article.clone())
+        Article(Arc::clone(&self.0.article))
+    }
+}
+
+impl Direct for ArticleEdge {
+    fn write_field(&self, out: &mut Vec<u8>, field: &Field) -> Option<()> {
+        match field.name.node.as_str() {
+            "cursor" => direct::plain(out, self.0.cursor.encode().as_bytes()),
+            "node" => {
+                let article = Article(Arc::clone(&self.0.article));
+                direct::object(out, &article, &field.selection_set.node)
+            }
+            _ => None,
+        }
+    }
+
+    fn size_hint(&self) -> usize {
+        384 + self.0.article.title.len() + self.0.article.slug.len() + self.0.article.text.len()
     }
 }
 

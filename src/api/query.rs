@@ -2,6 +2,8 @@
 
 use async_graphql::{Context, ID, Object};
 
+use super::changes::{self, ArticleChangeKind, ArticleChangePage, CursorBefore, feed};
+use super::direct::{Many, One};
 use super::filter::{ArticleFilter, FilterLimits, filter};
 use super::input::{ArticleBy, ArticleOrder, at_most, within};
 use super::output::{Article, ArticleConnection, Node, columns, columns_of};
@@ -19,13 +21,15 @@ const MAX_IDS: usize = 100;
 /// The root of all queries.
 pub struct Query;
 
+// In a field that may be null the result stands within the `Option`, because the engine takes a field's error for
+// that of the whole answer where it is the other way round.
 #[Object]
 impl Query {
     /// One article by its id or its slug; null where there is none.
-    async fn article(&self, ctx: &Context<'_>, by: ArticleBy) -> Result<Option<Article>> {
-        match by.into_key()? {
-            Some(key) => find(ctx, key).await,
-            None => Ok(None),
+    async fn article(&self, ctx: &Context<'_>, by: ArticleBy) -> Option<Result<One<Article>>> {
+        match by.into_key().transpose()? {
+            Ok(key) => Some(find(ctx, key).await.transpose()?.map(One)),
+            Err(error) => Some(Err(error)),
         }
     }
 
@@ -37,7 +41,7 @@ impl Query {
         #[graphql(default_with = "ArticleOrder::CreatedAtDesc")] order_by: ArticleOrder,
         #[graphql(default = 20)] limit: i32,
         #[graphql(default = 0)] offset: i32,
-    ) -> Result<Vec<Article>> {
+    ) -> Result<Many<Article>> {
         let filter = filter(given, "filter", limits(ctx))?;
         let order = order(order_by, &filter)?;
         let limit = within("limit", limit, 1, MAX_PAGE_SIZE)?;
@@ -45,7 +49,7 @@ impl Query {
         let articles = store(ctx)?
             .articles(filter, order, limit.into(), offset.into(), columns(ctx))
             .await?;
-        Ok(articles.into_iter().map(Article).collect())
+        Ok(Many(articles.into_iter().map(Article::new).collect()))
     }
 
     /// The same articles as a Relay connection. `first` or `last` is 0 to 100; without either, 20 from the start.
@@ -105,11 +109,10 @@ impl Query {
         Ok(ArticleConnection(store(ctx)?.page(request).await?))
     }
 
-    async fn node(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Node>> {
-        match ArticleId::parse(&id) {
-            Some(id) => Ok(find(ctx, ArticleKey::Id(id)).await?.map(Node::Article)),
-            None => Ok(None),
-        }
+    async fn node(&self, ctx: &Context<'_>, id: ID) -> Option<Result<Node>> {
+        let key = ArticleKey::Id(ArticleId::parse(&id)?);
+        let article = find(ctx, key).await.transpose()?;
+        Some(article.map(Node::Article))
     }
 
     /// In the order of `ids`, with null where there is none; at most 100 ids.
@@ -120,6 +123,34 @@ impl Query {
         let articles = store(ctx)?.articles_by_id(known, columns(ctx)).await?;
         let node = |id| articles.get(&id).cloned().map(Article).map(Node::Article);
         Ok(ids.into_iter().map(|id| id.and_then(node)).collect())
+    }
+
+    /// Where the feed of changes stands now. Ask for it together with a list, then subscribe with it
+    /// as `after`: nothing that happened in between is missed, because it is read before the lists of its document.
+    async fn article_changes_cursor(&self, ctx: &Context<'_>) -> async_graphql::Result<String> {
+        let cursor = match ctx.data_opt::<CursorBefore>() {
+            Some(CursorBefore(cursor)) => cursor.clone()?,
+            None => feed(ctx)?.head().await?,
+        };
+        Ok(cursor.to_string())
+    }
+
+    /// The feed for clients that poll: the changes that follow `after`, oldest first. `first` is 1 to 500.
+    async fn article_changes(
+        &self,
+        ctx: &Context<'_>,
+        after: String,
+        #[graphql(default = 100)] first: i32,
+        kinds: Option<Vec<ArticleChangeKind>>,
+        article_ids: Option<Vec<ID>>,
+    ) -> Result<ArticleChangePage> {
+        let after = changes::cursor(&after)?;
+        let first = usize::try_from(within("first", first, 1, 500)?).map_err(Error::internal)?;
+        let filter = changes::filter(kinds, article_ids)?;
+        let selection = ctx.look_ahead().field("changes").field("article");
+        let text = selection.field("text").exists();
+        let page = feed(ctx)?.page(after, first, filter, text).await?;
+        Ok(page.into())
     }
 }
 

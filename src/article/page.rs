@@ -1,6 +1,8 @@
 //! Relay pagination: which part of a list, cursors, and where a page begins and ends
 //! (<https://relay.dev/graphql/connections.htm>).
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::{Article, ArticleId, ArticleOrder, Columns, Filter};
@@ -50,7 +52,7 @@ pub struct Page {
 /// An article and its place in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
-    pub article: Article,
+    pub article: Arc<Article>,
     pub cursor: Cursor,
 }
 

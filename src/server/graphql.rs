@@ -1,14 +1,14 @@
 //! `POST /graphql`, and the page that a browser gets there.
 
-use async_graphql::Request;
 use axum::Extension;
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
+use super::operation::{Caller, Execute as _, GraphQLParams, Outcome, Transport};
 use super::request_id::RequestId;
 use super::{App, graphiql};
 
@@ -20,13 +20,25 @@ pub(super) async fn page() -> Response {
 /// One operation a request.
 pub(super) async fn post(
     State(app): State<App>,
-    Extension(RequestId(id)): Extension<RequestId>,
-    body: Result<Json<Request>, JsonRejection>,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Response {
-    match body {
-        Ok(Json(request)) => Json(app.api.execute(request, &id).await).into_response(),
-        Err(rejection) => refusal(rejection.status(), "BAD_REQUEST", &rejection.body_text()),
-    }
+    let params = match GraphQLParams::from_json(&body) {
+        Ok(params) => params,
+        Err(error) => return refusal(StatusCode::BAD_REQUEST, "BAD_REQUEST", &error.to_string()),
+    };
+    let caller = Caller {
+        headers,
+        request_id,
+        ..Caller::default()
+    };
+    let (status, body) = match app.execute(params, &caller, Transport::HttpPost).await {
+        Outcome::Single(answer) => (StatusCode::OK, answer),
+        Outcome::Refused(refusal) => (refusal.status, refusal.body()),
+        Outcome::Stream(_) => (StatusCode::NOT_ACCEPTABLE, axum::body::Bytes::new()),
+    };
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// An answer to a request that is not carried out.

@@ -1,46 +1,35 @@
 //! Reading articles.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
 
 use super::condition::Side;
 use super::connection::{Connection, run};
-use super::select::{Row, Select, SelectMany, SelectOne, Selection};
+use super::lookups::many;
+use super::select::{Keys, Row, Select, Selection};
 use super::{Access, Store};
 use crate::article::filter::Filter;
 use crate::article::page::Cursor;
-use crate::article::{Article, ArticleId, ArticleKey, ArticleOrder, Columns};
+use crate::article::{Article, ArticleId, ArticleOrder, Columns};
 use crate::error::Result;
 
 /// How many articles [`Store::all_articles`] reads with a statement.
 const BATCH: i64 = 500;
 
 impl Store {
-    /// One article by its id or slug.
-    pub async fn article(&self, key: ArticleKey, columns: Columns) -> Result<Option<Article>> {
-        let select = SelectOne { columns, key };
-        self.run(Access::Read, |connection| {
-            Box::pin(async move {
-                let rows: Vec<Row> = run!(connection, |c| select.load(c))?;
-                Ok(rows.into_iter().next().map(Article::from))
-            })
-        })
-        .await
-    }
-
     /// Articles by their ids; those that are not there are left out.
     pub async fn articles_by_id(
         &self,
         ids: Vec<ArticleId>,
         columns: Columns,
-    ) -> Result<HashMap<ArticleId, Article>> {
-        let select = SelectMany { columns, ids };
-        self.run(Access::Read, |connection| {
+    ) -> Result<HashMap<ArticleId, Arc<Article>>> {
+        self.run(Access::Read, move |connection| {
             Box::pin(async move {
-                let rows: Vec<Row> = run!(connection, |c| select.load(c))?;
-                let articles = rows.into_iter().map(Article::from);
+                let articles = many(connection, Keys::Ids(ids), columns).await?;
+                let articles = articles.into_iter().map(Arc::new);
                 Ok(articles.map(|article| (article.id, article)).collect())
             })
         })

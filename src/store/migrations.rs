@@ -4,7 +4,7 @@ use diesel::backend::Backend;
 use diesel::migration::{Migration, MigrationSource};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::error::Cause;
+use super::Cause;
 
 pub(super) static POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 pub(super) static SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");

@@ -1,5 +1,7 @@
 //! Pages of a Relay connection.
 
+use std::sync::Arc;
+
 use super::articles::load;
 use super::condition::Side;
 use super::connection::{Connection, run};
@@ -112,7 +114,7 @@ async fn by_key(connection: &mut Connection<'_>, request: PageRequest) -> Result
             .into_iter()
             .map(|article| Placed {
                 cursor: Cursor::of(&article, order, 0),
-                article,
+                article: Arc::new(article),
             })
             .collect(),
         has_next,
@@ -159,7 +161,7 @@ async fn by_position(connection: &mut Connection<'_>, request: PageRequest) -> R
             .zip(start..)
             .map(|(article, position)| Placed {
                 cursor: Cursor::of(&article, order, position),
-                article,
+                article: Arc::new(article),
             })
             .collect(),
         has_next: stop < count,

@@ -2,6 +2,7 @@
 
 mod connect;
 mod dialect;
+pub(super) mod feed;
 mod tls;
 mod url;
 
@@ -36,7 +37,7 @@ const MIGRATION_LOCK: i64 = 0x6172_7469_636c_6573;
 
 /// The connections to one database.
 pub(super) struct Postgres {
-    description: String,
+    options: ConnectOptions,
     connections: Connections,
 }
 
@@ -65,13 +66,13 @@ impl Postgres {
             Connections::Pooled(pool)
         };
         Ok(Self {
-            description: options.to_string(),
+            options: options.clone(),
             connections,
         })
     }
 
     pub(super) fn describe(&self) -> String {
-        self.description.clone()
+        self.options.to_string()
     }
 
     pub(super) async fn run<T: Send + 'static>(&self, access: Access, work: Work<T>) -> Result<T> {

@@ -16,9 +16,33 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::{BigInt, Bool};
+    use crate::store::types::Id;
+
+    /// One row: which history of the feed this is, and up to where it is no longer kept.
+    feed (single) {
+        single -> Bool,
+        epoch -> Id,
+        floor -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::BigInt;
+
+    /// The positions of the changes.
+    article_feed (position) {
+        position -> BigInt,
+        change_id -> BigInt,
+    }
+}
+
+diesel::table! {
     /// Diesel's own list of the migrations that a database has.
     #[sql_name = "__diesel_schema_migrations"]
     migration (version) {
         version -> Text,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(article_feed, feed);

@@ -121,11 +121,18 @@ pub(super) struct SelectOne {
     pub(super) key: ArticleKey,
 }
 
-/// `SELECT … FROM article WHERE id = ANY (…)`, in no order.
+/// `SELECT … FROM article WHERE id = ANY (…)`, or by slugs, in no order.
 #[derive(Debug, Clone)]
 pub(super) struct SelectMany {
     pub(super) columns: Columns,
-    pub(super) ids: Vec<ArticleId>,
+    pub(super) keys: Keys,
+}
+
+/// How several articles are asked for.
+#[derive(Debug, Clone)]
+pub(super) enum Keys {
+    Ids(Vec<ArticleId>),
+    Slugs(Vec<String>),
 }
 
 /// `SELECT count(*) FROM article WHERE …`
@@ -182,8 +189,16 @@ impl<DB: Dialect> QueryFragment<DB> for SelectMany {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         pass.push_sql("SELECT ");
         push_columns(&mut pass, self.columns);
-        pass.push_sql(" FROM article WHERE id");
-        DB::any_id(&mut pass, &self.ids)
+        match &self.keys {
+            Keys::Ids(ids) => {
+                pass.push_sql(" FROM article WHERE id");
+                DB::any_id(&mut pass, ids)
+            }
+            Keys::Slugs(slugs) => {
+                pass.push_sql(" FROM article WHERE slug");
+                DB::any_text(&mut pass, slugs)
+            }
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! All that only SQLite does: its file, its pragmas, one writer and many readers, and what its errors mean.
 
+mod commit;
 mod dialect;
+pub(super) mod feed;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +22,7 @@ use futures_util::FutureExt as _;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
+use self::commit::Writer;
 use super::connection::{Work, run_on_sqlite};
 use super::migrations::{self, Migrate, MigrationStatus};
 use super::{Access, OpenError, from_pool};
@@ -54,7 +57,7 @@ enum Connections {
     /// SQLite lets one connection write at a time. That there is only one writer turns waiting for the
     /// file's lock, which is not fair, into waiting for a connection, which is.
     Pooled {
-        writer: Pool<Async>,
+        writer: Writer,
         readers: Pool<Async>,
     },
     /// One connection in a transaction that is rolled back in the end.
@@ -85,6 +88,7 @@ impl Sqlite {
             // Opened before the first reader: it is the one that may create the file and turn on the log.
             drop(writer.get().await.map_err(OpenError::connect)?);
             drop(readers.get().await.map_err(OpenError::connect)?);
+            let writer = Writer::new(writer);
             Connections::Pooled { writer, readers }
         };
         Ok(Self {
@@ -110,10 +114,7 @@ impl Sqlite {
                 .await
             }
             (Connections::Pooled { writer, .. }, Access::Write | Access::Transaction) => {
-                run(writer, |connection| {
-                    connection.immediate_transaction(|connection| run_on_sqlite(connection, work))
-                })
-                .await
+                writer.write(work).await
             }
             (Connections::Sandbox(connection), _) => {
                 let mut connection = connection.lock().await;
@@ -217,7 +218,7 @@ fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {
     use_write_ahead_log(connection)?;
     connection.batch_execute(
         "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
-         PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456",
+         PRAGMA cache_size = -8192",
     )?;
     contains_ignoring_case_utils::register_impl(connection, |text: String, part: String| {
         text.to_lowercase().contains(&part)

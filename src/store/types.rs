@@ -13,6 +13,7 @@ use diesel::sqlite::Sqlite;
 use uuid::Uuid;
 
 use crate::article::ArticleId;
+use crate::article::change::Epoch;
 use crate::clock::Timestamp;
 
 /// `uuid` on PostgreSQL, a BLOB of 16 bytes on SQLite.
@@ -34,35 +35,45 @@ pub struct Instant;
 struct ArticleIdProxy(ArticleId);
 
 #[derive(AsExpression, FromSqlRow)]
+#[diesel(foreign_derive, sql_type = Id)]
+#[expect(dead_code, reason = "only carries the derives of the type it wraps")]
+struct EpochProxy(Epoch);
+
+#[derive(AsExpression, FromSqlRow)]
 #[diesel(foreign_derive, sql_type = Instant)]
 #[expect(dead_code, reason = "only carries the derives of the type it wraps")]
 struct TimestampProxy(Timestamp);
 
-impl ToSql<Id, Pg> for ArticleId {
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        out.write_all(self.0.as_bytes())?;
-        Ok(IsNull::No)
-    }
-}
+macro_rules! uuid_values {
+    ($($value:ident),*) => {$(
+        impl ToSql<Id, Pg> for $value {
+            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+                out.write_all(self.0.as_bytes())?;
+                Ok(IsNull::No)
+            }
+        }
 
-impl ToSql<Id, Sqlite> for ArticleId {
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
-        out.set_value(self.0.as_bytes().as_slice());
-        Ok(IsNull::No)
-    }
-}
+        impl ToSql<Id, Sqlite> for $value {
+            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+                out.set_value(self.0.as_bytes().as_slice());
+                Ok(IsNull::No)
+            }
+        }
 
-impl FromSql<Id, Pg> for ArticleId {
-    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        Ok(Self(Uuid::from_slice(value.as_bytes())?))
-    }
-}
+        impl FromSql<Id, Pg> for $value {
+            fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+                Ok(Self(Uuid::from_slice(value.as_bytes())?))
+            }
+        }
 
-impl FromSql<Id, Sqlite> for ArticleId {
-    fn from_sql(mut value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
-        Ok(Self(Uuid::from_slice(value.read_blob())?))
-    }
+        impl FromSql<Id, Sqlite> for $value {
+            fn from_sql(mut value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
+                Ok(Self(Uuid::from_slice(value.read_blob())?))
+            }
+        }
+    )*};
 }
+uuid_values!(ArticleId, Epoch);
 
 /// Microseconds from 1970 to 2000, where PostgreSQL begins to count.
 const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;

@@ -72,8 +72,8 @@ impl Store {
                 done => return done,
             }
         }
-        Err(Error::Unavailable(
-            "other writers kept taking the same slugs".into(),
+        Err(Error::unavailable(
+            "other writers kept taking the same slugs",
         ))
     }
 

@@ -1,4 +1,27 @@
 //! The integration tests: one binary, so that they are linked once and share one PostgreSQL server.
+//!
+//! `support.rs` starts whole servers, `program.rs` the program itself; the other files test one part each.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, also where its support code does"
+)]
+
+mod all_articles;
+mod articles;
+mod contract;
+mod create_article;
+mod failures;
+mod feed;
+mod health;
+mod migrations;
 mod postgres;
+mod program;
+mod request_id;
+mod sandbox;
+mod start_and_stop;
+mod support;
 mod tls;
+mod writers;

@@ -175,7 +175,7 @@ impl Drop for TestDatabase {
 }
 
 /// Runs one statement on a connection of its own, for statements that no transaction may hold.
-async fn execute(url: &str, statement: &str) {
+pub(crate) async fn execute(url: &str, statement: &str) {
     let (client, connection) = tokio_postgres::connect(url, NoTls)
         .await
         .unwrap_or_else(|error| panic!("the tests' PostgreSQL refuses the connection: {error:?}"));

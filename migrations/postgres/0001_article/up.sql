@@ -1,12 +1,13 @@
 -- "C": titles and slugs sort by code point, whatever the locale of the database.
+-- The defaults are for other programs than ours.
 CREATE TABLE article (
     id uuid PRIMARY KEY,
     title varchar(65) COLLATE "C" NOT NULL CHECK (char_length(title) >= 1),
     slug varchar(65) COLLATE "C" NOT NULL CHECK (char_length(slug) >= 1),
     text text NOT NULL,
-    created_at timestamptz NOT NULL,
-    updated_at timestamptz NOT NULL,
-    version integer NOT NULL CHECK (version >= 1),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    version integer NOT NULL DEFAULT 1 CHECK (version >= 1),
     CONSTRAINT article_slug_key UNIQUE (slug)
 );
 

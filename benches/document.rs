@@ -1,0 +1,221 @@
+//! What it costs to prepare a document: in the usual case, where the cache has it, and in the worst, where someone has
+//! written it to do harm. `cargo bench --bench document`; no hostile document may take more than 50 ms.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use broadsheet::document::{Documents, Limits, Operation, Refusal, measure};
+use divan::counter::BytesCount;
+use divan::{Bencher, black_box};
+use serde_json::{Map, Value, json};
+
+const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql");
+
+const ORDINARY: &str = "query List($filter: ArticleFilter, $first: Int = 20, $after: String, $text: Boolean!) { \
+    articlesConnection(filter: $filter, first: $first, after: $after) { \
+    edges { cursor node { ...Article text @include(if: $text) } } pageInfo { hasNextPage endCursor } totalCount } } \
+    fragment Article on Article { ... on Node { id } title slug createdAt updatedAt version __typename }";
+
+fn main() {
+    divan::main();
+}
+
+fn documents(limits: Limits) -> Documents {
+    Documents::new(&std::fs::read_to_string(SCHEMA).unwrap(), limits).unwrap()
+}
+
+/// Without a cache, so that every call does all of the work.
+fn cold() -> Documents {
+    documents(Limits {
+        cache_bytes: 0,
+        ..Limits::default()
+    })
+}
+
+fn variables(value: Value) -> Map<String, Value> {
+    serde_json::from_value(value).unwrap()
+}
+
+#[divan::bench]
+fn cache_hit(bencher: Bencher<'_, '_>) {
+    let documents = documents(Limits::default());
+    let variables = variables(json!({ "first": 10, "text": true }));
+    assert!(documents.prepare(ORDINARY, None, &variables).is_ok());
+    bencher.bench(|| documents.prepare(black_box(ORDINARY), None, black_box(&variables)));
+}
+
+#[divan::bench(threads = [2])]
+fn cache_hit_of_two_threads(bencher: Bencher<'_, '_>) {
+    cache_hit(bencher);
+}
+
+#[divan::bench]
+fn everything_anew(bencher: Bencher<'_, '_>) {
+    let documents = cold();
+    let variables = variables(json!({ "first": 10, "text": true }));
+    bencher.bench(|| documents.prepare(black_box(ORDINARY), None, black_box(&variables)));
+}
+
+/// The document is in the cache, but each call has a combination of conditions that it has not seen.
+#[divan::bench]
+fn normalise(bencher: Bencher<'_, '_>) {
+    const CONDITIONS: u64 = 32;
+    let documents = documents(Limits::default());
+    let mut query = "query(".to_owned();
+    (0..CONDITIONS).for_each(|number| write!(query, "$c{number}: Boolean! ").unwrap());
+    query.push_str(") { articles { ");
+    (0..CONDITIONS).for_each(|number| write!(query, "id @skip(if: $c{number}) ").unwrap());
+    query.push_str("...F slug title } } fragment F on Article { title text ... on Node { id } }");
+    let next = AtomicU64::new(0);
+    bencher
+        .with_inputs(|| {
+            let bits = next.fetch_add(1, Ordering::Relaxed);
+            (0..CONDITIONS)
+                .map(|bit| (format!("c{bit}"), json!(bits >> bit & 1 == 1)))
+                .collect::<Map<_, _>>()
+        })
+        .bench_refs(|variables| documents.prepare(&query, None, variables));
+}
+
+#[divan::bench]
+fn scan_a_megabyte(bencher: Bencher<'_, '_>) {
+    let source = "{ a(b: [1, \"c\"]) { d } } # e\n".repeat(1024 * 1024 / 29);
+    bencher
+        .counter(BytesCount::of_str(&source))
+        .bench(|| measure(black_box(&source)));
+}
+
+/// Documents written to do harm, each just inside the limits that it does not mean to go over.
+const HOSTILE: [&str; 19] = [
+    "deep literal",
+    "deep selections",
+    "fragment chain",
+    "fragment chain, long",
+    "fragment cycle",
+    "fragments, many",
+    "doubled mutation field",
+    "equal fields",
+    "equal fields, deep",
+    "conflicting fields",
+    "conflicting objects",
+    "thousand aliases",
+    "operations that share fragments",
+    "variables, many",
+    "unknown fields",
+    "arguments, doubled",
+    "megabyte of tokens",
+    "megabyte in a string",
+    "megabyte on one line",
+];
+
+#[divan::bench(args = HOSTILE, sample_count = 20, sample_size = 1)]
+fn hostile(bencher: Bencher<'_, '_>, name: &str) {
+    let documents = cold();
+    let query = hostile_document(name);
+    bencher.bench(|| prepare(&documents, &query));
+}
+
+fn prepare(documents: &Documents, query: &str) -> Result<Operation, Vec<Refusal>> {
+    documents.prepare(black_box(query), None, &Map::new())
+}
+
+fn hostile_document(name: &str) -> String {
+    let chain = |links: usize, spreads: usize| {
+        let mut query = "{ ...F0 }".to_owned();
+        for number in 0..links {
+            let next = format!("...F{} ", number + 1).repeat(spreads);
+            write!(query, " fragment F{number} on Query {{ {next}}}").unwrap();
+        }
+        query + &format!(" fragment F{links} on Query {{ articleChangesCursor }}")
+    };
+    let each = |count: usize, text: &dyn Fn(usize) -> String| {
+        (0..count).map(text).collect::<Vec<_>>().join(" ")
+    };
+    match name {
+        "deep literal" => format!(
+            "{{ articles(filter: {}{}) {{ id }} }}",
+            "{not: ".repeat(1_500),
+            "}".repeat(1_500)
+        ),
+        "deep selections" => format!(
+            "{{ __schema {{ types {} {{ name }} {} }} }}",
+            "{ ofType ".repeat(58),
+            "}".repeat(58)
+        ),
+        "fragment chain" => chain(32, 2),
+        "fragment chain, long" => chain(2_000, 1),
+        "fragment cycle" => chain(2_000, 1).replace("articleChangesCursor", "...F0"),
+        "fragments, many" => {
+            let spreads = each(1_200, &|number| format!("...F{number}"));
+            let fragments = each(1_200, &|number| {
+                format!("fragment F{number} on Query {{ articleChangesCursor }}")
+            });
+            format!("{{ {spreads} }} {fragments}")
+        }
+        "doubled mutation field" => {
+            let fields = each(330, &|_| {
+                "createArticle(input: {title: \"a\", text: \"b\"}) { id title }".to_owned()
+            });
+            format!("mutation {{ {fields} }}")
+        }
+        "equal fields" => format!("{{ articles {{ {} }} }}", "id ".repeat(4_900)),
+        "equal fields, deep" => {
+            let (open, close) = ("{ ofType ".repeat(58), "}".repeat(58));
+            format!(
+                "{{ __schema {{ types {open} {{ {} }} {close} }} }}",
+                "name ".repeat(4_900)
+            )
+        }
+        "conflicting fields" => {
+            format!(
+                "{{ {} }}",
+                each(1_200, &|number| format!(
+                    "x: articles(limit: {number}) {{ id }}"
+                ))
+            )
+        }
+        "conflicting objects" => {
+            let fields = each(700, &|number| {
+                format!("articles {{ a: id a: title b{number}: id }}")
+            });
+            format!("{{ {fields} }}")
+        }
+        "thousand aliases" => {
+            format!(
+                "{{ {} }}",
+                each(1_000, &|number| format!(
+                    "a{number}: articles(limit: 100) {{ id title text }}"
+                ))
+            )
+        }
+        "operations that share fragments" => {
+            let operations = each(900, &|number| format!("query Q{number} {{ ...F }}"));
+            format!(
+                "{operations} fragment F on Query {{ articles {{ {} }} }}",
+                "id ".repeat(8_000)
+            )
+        }
+        "variables, many" => {
+            let definitions = each(2_100, &|number| format!("$v{number}: ID!"));
+            let uses = each(2_100, &|number| format!("$v{number}"));
+            format!("query({definitions}) {{ nodes(ids: [{uses}]) {{ id }} }}")
+        }
+        "unknown fields" => format!(
+            "{{ {} }}",
+            each(4_900, &|number| format!("unknown{number}"))
+        ),
+        "arguments, doubled" => format!("{{ articles({}) {{ id }} }}", "limit: 1 ".repeat(4_900)),
+        "megabyte of tokens" => format!("{{ {} }}", "id ".repeat(340_000)),
+        "megabyte in a string" => format!(
+            "{{ articles(filter: {{search: \"{}\"}}) {{ id }} }}",
+            "é\\n".repeat(262_144)
+        ),
+        "megabyte on one line" => format!(
+            "{{ articles {{ {} }} }}",
+            format!("id{}é\n", " ".repeat(200))
+                .replace('\n', "\r# é\r")
+                .repeat(4_900)
+        ),
+        _ => unreachable!("{name} has no document"),
+    }
+}

@@ -1,0 +1,16 @@
+DROP TRIGGER article_deleted ON article;
+DROP TRIGGER article_updated ON article;
+DROP TRIGGER article_created ON article;
+DROP TRIGGER article_truncate ON article;
+DROP TRIGGER article_id_is_kept ON article;
+DROP TRIGGER article_version ON article;
+DROP FUNCTION article_log_deleted();
+DROP FUNCTION article_log_written();
+DROP FUNCTION article_refuse();
+DROP FUNCTION article_raise_version();
+DROP FUNCTION number_changes(integer);
+DROP VIEW numbered_change;
+DROP TABLE article_feed;
+DROP TABLE article_change_unnumbered;
+DROP TABLE article_change;
+DROP TABLE feed;

@@ -1,0 +1,12 @@
+DROP TRIGGER article_deleted;
+DROP TRIGGER article_updated;
+DROP TRIGGER article_created;
+DROP TRIGGER article_in_the_way_of_update;
+DROP TRIGGER article_in_the_way_of_insert;
+DROP TABLE article_replaced;
+DROP TRIGGER article_version;
+DROP TRIGGER article_id_is_kept;
+DROP VIEW numbered_change;
+DROP VIEW article_feed;
+DROP TABLE article_change;
+DROP TABLE feed;

@@ -1,0 +1,37 @@
+//! The subscriptions.
+
+use async_graphql::{Context, ID, Subscription};
+use futures_util::{Stream, StreamExt as _};
+
+use super::changes::{
+    ArticleChange, ArticleChangeKind, ResumeAfter, ShownCursor, cursor, feed, filter,
+};
+use crate::error::Result;
+
+/// The root of all subscriptions.
+pub struct Subscription;
+
+#[Subscription]
+impl Subscription {
+    /// Every committed change, once, whichever server or program made it, in one order that all
+    /// servers agree on and in which the changes of one article keep the order of its versions.
+    /// Starts with the changes that follow `after`, or else with the next one.
+    async fn article_changes(
+        &self,
+        ctx: &Context<'_>,
+        after: Option<String>,
+        kinds: Option<Vec<ArticleChangeKind>>,
+        article_ids: Option<Vec<ID>>,
+    ) -> Result<impl Stream<Item = async_graphql::Result<ArticleChange>> + use<>> {
+        let resume_after = ctx.data_opt().map(|ResumeAfter(cursor)| cursor.as_str());
+        let after = resume_after.or(after.as_deref()).map(cursor).transpose()?;
+        let filter = filter(kinds, article_ids)?;
+        let shown = ctx.data_opt::<ShownCursor>().cloned().unwrap_or_default();
+        let changes = feed(ctx)?.subscribe(after, filter).await?;
+        Ok(changes.map(move |change| {
+            let change = change?;
+            shown.show(change.cursor);
+            Ok(ArticleChange(change))
+        }))
+    }
+}

@@ -1,0 +1,353 @@
+//! Everything that happens to a GraphQL document before the engine executes it.
+//!
+//! The engine's parser can be made to overflow its stack, its validator passes documents that it then answers wrongly,
+//! and it executes a field as often as a document names it. So a document is measured, parsed, validated and brought
+//! into its plain form here, and the engine gets that with [`Request::set_parsed_query`] and validates no more
+//! (`ValidationMode::Fast`). Nothing here knows of articles, of HTTP or of resolvers.
+//!
+//! [`Request::set_parsed_query`]: async_graphql::Request::set_parsed_query
+
+mod cache;
+mod convert;
+mod cost;
+mod description;
+mod expansion;
+mod lines;
+mod normal;
+mod print;
+mod refusal;
+mod scanner;
+mod schema;
+mod shape;
+mod validate;
+mod values;
+mod variables;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use apollo_compiler::validation::Valid;
+use apollo_compiler::{ExecutableDocument, Node, executable};
+use async_graphql::Variables;
+use async_graphql::parser::types;
+use serde_json::{Map, Value};
+
+pub use async_graphql::parser::types::OperationType as OperationKind;
+pub use refusal::{Code, Exceeded, Location, Refusal};
+pub use scanner::{Measure, measure};
+pub use schema::InvalidSchema;
+
+use cache::FormKey;
+use lines::Lines;
+use schema::Schema;
+use shape::Shape;
+
+/// So many reasons are given at most for refusing one document: the first ones help, the others are work.
+const MAX_REFUSALS: usize = 10;
+
+/// How large a document may be. Each number is the highest that is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Lexical tokens of the text.
+    pub document_tokens: usize,
+    /// Nesting of brackets in the text, and of selections once fragments are put in place.
+    pub nesting: usize,
+    /// Selections of all operations together, once fragments are put in place.
+    pub selections: usize,
+    /// Nesting of fields in the plain form; what stands below `__schema` and `__type` does not count.
+    pub depth: usize,
+    /// Aliases in the plain form.
+    pub aliases: usize,
+    /// Root fields in the plain form.
+    pub root_fields: usize,
+    /// Directives on one place of the text.
+    pub directives: usize,
+    /// One for each field, those below a list times the size of its page.
+    pub complexity: u64,
+    /// Bytes that parsed documents and plain forms may take in memory, as estimated.
+    pub cache_bytes: usize,
+    /// Whether `__schema` and `__type` may be asked for.
+    pub introspection: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            document_tokens: 15_000,
+            nesting: 64,
+            selections: 5_000,
+            depth: 16,
+            aliases: 50,
+            root_fields: 50,
+            directives: 10,
+            complexity: 20_000,
+            cache_bytes: 32 * 1024 * 1024,
+            introspection: true,
+        }
+    }
+}
+
+/// Prepares documents for one schema. Meant to be shared by all threads.
+pub struct Documents {
+    schema: Schema,
+    limits: Limits,
+    cache: cache::Documents,
+    next_id: AtomicU64,
+}
+
+/// An operation that is ready to be executed.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// Query, mutation or subscription.
+    pub kind: OperationKind,
+    /// The operation's name, if it has one.
+    pub name: Option<String>,
+    /// Nothing but this operation, in its plain form; the engine takes it with the operation's name and without.
+    pub document: Arc<types::ExecutableDocument>,
+    /// The coerced values, defaults put in. What was left out and has no default is not among them.
+    pub variables: Variables,
+    /// What it costs, as [`Limits::complexity`] counts.
+    pub complexity: u64,
+    text: Arc<str>,
+}
+
+impl Operation {
+    /// The plain form as text, without variable values; equal for documents that differ only in how they are written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Two operations with equal keys ask for the same.
+    pub fn key(&self) -> OperationKey {
+        OperationKey {
+            text: Arc::clone(&self.text),
+            variables: self.variables.to_string(),
+        }
+    }
+}
+
+/// What identifies an operation and its variables. See [`Operation::key`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OperationKey {
+    text: Arc<str>,
+    variables: String,
+}
+
+/// A valid document and what is found out about it once.
+struct Parsed {
+    id: u64,
+    document: Valid<ExecutableDocument>,
+    /// The variables that `@skip` and `@include` use, for each operation.
+    conditions: Vec<HashSet<String>>,
+    /// Estimated size in memory, its text included once.
+    bytes: u64,
+}
+
+/// The plain form of an operation for one shape of variables.
+struct Form {
+    document: Arc<types::ExecutableDocument>,
+    text: Arc<str>,
+    complexity: cost::Complexity,
+    /// Estimated size in memory.
+    bytes: u64,
+}
+
+impl Documents {
+    /// Prepares documents for the schema that `sdl` describes.
+    pub fn new(sdl: &str, limits: Limits) -> Result<Self, InvalidSchema> {
+        let cache = cache::Documents::new(limits.cache_bytes);
+        Ok(Self {
+            schema: Schema::new(sdl)?,
+            limits,
+            cache,
+            next_id: AtomicU64::new(0),
+        })
+    }
+
+    /// The limits that documents are held to.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Makes one operation of a document ready to be executed with these variables.
+    ///
+    /// An empty operation name is as if there were none. Errors are what the contract calls request errors: nothing of
+    /// the document has been executed.
+    pub fn prepare(
+        &self,
+        query: &str,
+        operation_name: Option<&str>,
+        variables: &Map<String, Value>,
+    ) -> Result<Operation, Vec<Refusal>> {
+        let parsed = self.parsed(query)?;
+        let (index, operation) =
+            pick(&parsed.document, operation_name).map_err(|refusal| vec![refusal])?;
+        let variables = variables::coerce(&self.schema, &operation.variables, variables)
+            .map_err(|refusals| located(refusals, operation, query))?;
+        let form = self.form(query, &parsed, index, operation, &variables)?;
+        let complexity = form.complexity.of(&variables);
+        Refusal::over(
+            "complexity",
+            "complexity",
+            self.limits.complexity,
+            complexity,
+        )
+        .map_err(|refusal| vec![refusal])?;
+        Ok(Operation {
+            kind: kind(operation.operation_type),
+            name: operation.name.as_ref().map(ToString::to_string),
+            document: Arc::clone(&form.document),
+            variables,
+            complexity,
+            text: Arc::clone(&form.text),
+        })
+    }
+
+    fn parsed(&self, query: &str) -> Result<Arc<Parsed>, Vec<Refusal>> {
+        if let Some(parsed) = self.cache.parsed(query) {
+            return Ok(parsed);
+        }
+        let measure = scanner::measure(query);
+        let (tokens, nesting) = (
+            self.limits.document_tokens as u64,
+            self.limits.nesting as u64,
+        );
+        Refusal::over("tokens", "number of tokens", tokens, measure.tokens as u64)
+            .and_then(|()| Refusal::over("nesting", "nesting", nesting, measure.nesting as u64))
+            .map_err(|refusal| vec![refusal])?;
+        let lines = Lines::new(query);
+        let ast = validate::parse(query, &lines)?;
+        expansion::check(&ast, &self.limits, &lines)?;
+        let document = validate::validate(&self.schema, &ast, &lines)?;
+        let parsed = Arc::new(Parsed {
+            id: self.next_id.fetch_add(1, Ordering::Relaxed),
+            conditions: document
+                .operations
+                .iter()
+                .map(|operation| shape::conditions(&document, operation))
+                .collect(),
+            bytes: parsed_bytes(query, measure.tokens),
+            document,
+        });
+        self.cache.keep_parsed(query, Arc::clone(&parsed));
+        Ok(parsed)
+    }
+
+    fn form(
+        &self,
+        query: &str,
+        parsed: &Parsed,
+        index: usize,
+        operation: &Node<executable::Operation>,
+        variables: &Variables,
+    ) -> Result<Arc<Form>, Vec<Refusal>> {
+        let none = HashSet::new();
+        let conditions = parsed.conditions.get(index).unwrap_or(&none);
+        let given = shape::given(&operation.variables, variables, conditions);
+        let key = FormKey {
+            document: parsed.id,
+            operation: index,
+            given,
+        };
+        if let Some(form) = self.cache.form(&key) {
+            return Ok(form);
+        }
+        let shape = Shape::new(&operation.variables, &key.given);
+        shape.check(conditions)?;
+        let selections = normal::selections(&self.schema, &parsed.document, operation, &shape);
+        let complexity =
+            cost::measure(&selections, &self.limits).map_err(|refusal| vec![refusal])?;
+        let lines = Lines::new(query);
+        let document = convert::document(
+            &self.schema,
+            operation,
+            &selections,
+            &shape,
+            &lines,
+            operation.location(),
+        )?;
+        let text: Arc<str> = print::document(&document).into();
+        let form = Form {
+            bytes: form_bytes(&text),
+            document: Arc::new(document),
+            text,
+            complexity,
+        };
+        let form = Arc::new(form);
+        self.cache.keep_form(key, Arc::clone(&form));
+        Ok(form)
+    }
+}
+
+/// `GetOperation` (GraphQL specification, section 6.1), with the operation's place in the document.
+fn pick<'a>(
+    document: &'a ExecutableDocument,
+    name: Option<&str>,
+) -> Result<(usize, &'a Node<executable::Operation>), Refusal> {
+    let mut operations = document.operations.iter().enumerate();
+    if let Some(name) = name.filter(|name| !name.is_empty()) {
+        let found = operations
+            .find(|(_, operation)| operation.name.as_ref().is_some_and(|found| found == name));
+        return found.ok_or_else(|| {
+            Refusal::new(
+                Code::BadRequest,
+                "The document has no operation of the name that `operationName` gives.",
+            )
+        });
+    }
+    match (operations.next(), operations.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => Err(Refusal::new(
+            Code::BadRequest,
+            "The document has no operation.",
+        )),
+        (Some(_), Some(_)) => Err(Refusal::new(
+            Code::BadRequest,
+            "The document has several operations, so `operationName` must name one of them.",
+        )),
+    }
+}
+
+/// Adds to each refused variable where the document declares it.
+fn located(refusals: Vec<Refusal>, operation: &executable::Operation, query: &str) -> Vec<Refusal> {
+    let lines = Lines::new(query);
+    let locate = |refusal: Refusal| {
+        let name = refusal
+            .field
+            .as_deref()
+            .and_then(|field| field.split('.').next());
+        let variable = operation
+            .variables
+            .iter()
+            .find(|variable| Some(variable.name.as_str()) == name);
+        let location = variable.and_then(|variable| lines.of(variable.location()));
+        refusal.at(location)
+    };
+    refusals.into_iter().map(locate).collect()
+}
+
+fn kind(kind: executable::OperationType) -> OperationKind {
+    match kind {
+        executable::OperationType::Query => OperationKind::Query,
+        executable::OperationType::Mutation => OperationKind::Mutation,
+        executable::OperationType::Subscription => OperationKind::Subscription,
+    }
+}
+
+/// What a token takes in the syntax tree, in bytes: 101 were measured for a list of 80 aliased fields, rounded up.
+const BYTES_PER_TOKEN: u64 = 120;
+
+fn parsed_bytes(query: &str, tokens: usize) -> u64 {
+    query.len() as u64 + tokens as u64 * BYTES_PER_TOKEN
+}
+
+/// What a byte of the plain form's text takes in its tree, in bytes: 31 were measured for the same list, rounded up.
+const BYTES_PER_CHARACTER: u64 = 40;
+
+fn form_bytes(text: &str) -> u64 {
+    text.len() as u64 * BYTES_PER_CHARACTER
+}

@@ -1,0 +1,109 @@
+//! Keeps what has been worked out about documents, bounded in bytes.
+//!
+//! Both halves are keyed by everything that they depend on, so that nothing in them ever goes stale.
+
+use std::sync::Arc;
+
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, Weighter};
+
+use super::shape::Given;
+use super::{Form, Parsed};
+
+/// What an operation takes in memory besides its syntax tree.
+const OVERHEAD: u64 = 512;
+
+/// Documents by their text, and the plain forms of their operations.
+pub(super) struct Documents {
+    parsed: Cache<Arc<str>, Arc<Parsed>, Bytes>,
+    forms: Cache<FormKey, Arc<Form>, Bytes>,
+}
+
+/// A plain form: which document, which of its operations, with which shape of variables.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct FormKey {
+    pub(super) document: u64,
+    pub(super) operation: usize,
+    pub(super) given: Box<[Given]>,
+}
+
+impl Documents {
+    pub(super) fn new(bytes: usize) -> Self {
+        let half = bytes as u64 / 2;
+        Self {
+            parsed: cache(half),
+            forms: cache(half),
+        }
+    }
+
+    pub(super) fn parsed(&self, source: &str) -> Option<Arc<Parsed>> {
+        self.parsed.get(source)
+    }
+
+    pub(super) fn keep_parsed(&self, source: &str, parsed: Arc<Parsed>) {
+        self.parsed.insert(source.into(), parsed);
+    }
+
+    pub(super) fn form(&self, key: &FormKey) -> Option<Arc<Form>> {
+        self.forms.get(key)
+    }
+
+    pub(super) fn keep_form(&self, key: FormKey, form: Arc<Form>) {
+        self.forms.insert(key, form);
+    }
+
+    /// How many bytes are kept, as estimated.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> u64 {
+        self.parsed.weight() + self.forms.weight()
+    }
+}
+
+/// A cache of so many bytes. What would fill more than a fair part of it by itself is not kept.
+fn cache<Key, Value>(bytes: u64) -> Cache<Key, Value, Bytes>
+where
+    Key: Eq + std::hash::Hash,
+    Value: Clone,
+    Bytes: Weighter<Key, Value>,
+{
+    /// About what a document of ordinary size takes.
+    const ORDINARY: u64 = 8 * 1024;
+    /// Enough that threads seldom wait for each other, few enough that large documents find room.
+    const SHARDS: usize = 4;
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(
+            usize::try_from(bytes / ORDINARY)
+                .unwrap_or(usize::MAX)
+                .max(SHARDS),
+        )
+        .weight_capacity(bytes)
+        .shards(SHARDS)
+        .build();
+    // Fails only where a capacity is missing, and both are there.
+    options.map_or_else(
+        |_| Cache::with_weighter(SHARDS, bytes, Bytes),
+        |options| {
+            Cache::with_options(
+                options,
+                Bytes,
+                quick_cache::DefaultHashBuilder::default(),
+                DefaultLifecycle::default(),
+            )
+        },
+    )
+}
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Arc<str>, Arc<Parsed>> for Bytes {
+    fn weight(&self, source: &Arc<str>, parsed: &Arc<Parsed>) -> u64 {
+        OVERHEAD + source.len() as u64 + parsed.bytes
+    }
+}
+
+impl Weighter<FormKey, Arc<Form>> for Bytes {
+    fn weight(&self, key: &FormKey, form: &Arc<Form>) -> u64 {
+        OVERHEAD + key.given.len() as u64 + form.bytes
+    }
+}

@@ -1,0 +1,285 @@
+//! From the plain form to the engine's syntax tree, each node at its place in the original document.
+//!
+//! What a left-out variable would have filled is left out too, so that defaults hold (the engine would see null);
+//! a variable that is null where its argument cannot be is refused, because only now is that known.
+
+use apollo_compiler::Node;
+use apollo_compiler::ast::{self, OperationType, Type, Value};
+use apollo_compiler::executable;
+use apollo_compiler::parser::SourceSpan;
+use apollo_compiler::schema::ExtendedType;
+use async_graphql::indexmap::IndexMap;
+use async_graphql::parser::types as engine;
+use async_graphql::{Name, Pos, Positioned, Value as EngineConstant};
+use async_graphql_value::Value as EngineValue;
+use serde_json::Number;
+
+use super::lines::Lines;
+use super::normal::{Field, Selection};
+use super::refusal::Refusal;
+use super::schema::{Schema, is_one_of};
+use super::shape::{Given, Shape};
+
+/// The document that holds nothing but one operation in its plain form.
+pub(super) fn document(
+    schema: &Schema,
+    operation: &executable::Operation,
+    selections: &[Selection<'_>],
+    shape: &Shape<'_>,
+    lines: &Lines<'_>,
+    location: Option<SourceSpan>,
+) -> Result<engine::ExecutableDocument, Vec<Refusal>> {
+    let mut convert = Convert {
+        schema,
+        shape,
+        lines,
+        refusals: Vec::new(),
+    };
+    let definition = engine::OperationDefinition {
+        ty: match operation.operation_type {
+            OperationType::Query => engine::OperationType::Query,
+            OperationType::Mutation => engine::OperationType::Mutation,
+            OperationType::Subscription => engine::OperationType::Subscription,
+        },
+        variable_definitions: operation
+            .variables
+            .iter()
+            .filter_map(|variable| convert.variable(variable))
+            .collect(),
+        directives: Vec::new(),
+        selection_set: convert.selection_set(selections, location),
+    };
+    if !convert.refusals.is_empty() {
+        return Err(convert.refusals);
+    }
+    let definition = convert.place(definition, location);
+    let operations = match &operation.name {
+        // Named, so that the engine takes it with the operation's name and without.
+        Some(name) => engine::DocumentOperations::Multiple([(Name::new(name), definition)].into()),
+        None => engine::DocumentOperations::Single(definition),
+    };
+    Ok(engine::ExecutableDocument {
+        operations,
+        fragments: std::collections::HashMap::new(),
+    })
+}
+
+/// A literal without variables, such as a default.
+pub(super) fn constant(value: &Value, ty: &Type, schema: &Schema) -> EngineConstant {
+    let lines = Lines::new("");
+    let shape = Shape::default();
+    let mut convert = Convert {
+        schema,
+        shape: &shape,
+        lines: &lines,
+        refusals: Vec::new(),
+    };
+    let literal = convert.value(value, None, ty, &mut Vec::new());
+    literal
+        .and_then(EngineValue::into_const)
+        .unwrap_or_default()
+}
+
+struct Convert<'a> {
+    schema: &'a Schema,
+    shape: &'a Shape<'a>,
+    lines: &'a Lines<'a>,
+    refusals: Vec<Refusal>,
+}
+
+impl Convert<'_> {
+    fn place<T>(&self, node: T, span: Option<SourceSpan>) -> Positioned<T> {
+        let position = self
+            .lines
+            .of(span)
+            .map_or_else(Pos::default, |location| Pos {
+                line: location.line,
+                column: location.column,
+            });
+        Positioned::new(node, position)
+    }
+
+    fn variable(
+        &self,
+        variable: &Node<ast::VariableDefinition>,
+    ) -> Option<Positioned<engine::VariableDefinition>> {
+        let definition = engine::VariableDefinition {
+            name: self.place(Name::new(&variable.name), variable.name.location()),
+            var_type: self.place(
+                engine::Type::new(&variable.ty.to_string())?,
+                variable.ty.location(),
+            ),
+            directives: Vec::new(),
+            default_value: variable.default_value.as_ref().map(|default| {
+                self.place(
+                    constant(default, &variable.ty, self.schema),
+                    default.location(),
+                )
+            }),
+        };
+        Some(self.place(definition, variable.location()))
+    }
+
+    fn selection_set(
+        &mut self,
+        selections: &[Selection<'_>],
+        span: Option<SourceSpan>,
+    ) -> Positioned<engine::SelectionSet> {
+        let items = selections
+            .iter()
+            .map(|selection| self.selection(selection, span))
+            .collect();
+        self.place(engine::SelectionSet { items }, span)
+    }
+
+    fn selection(
+        &mut self,
+        selection: &Selection<'_>,
+        span: Option<SourceSpan>,
+    ) -> Positioned<engine::Selection> {
+        match selection {
+            Selection::Field(field) => {
+                let span = field.node.location();
+                let field = self.field(field);
+                self.place(engine::Selection::Field(self.place(field, span)), span)
+            }
+            Selection::On { ty, selections } => {
+                let on = engine::TypeCondition {
+                    on: self.place(Name::new(ty), span),
+                };
+                let inline = engine::InlineFragment {
+                    type_condition: Some(self.place(on, span)),
+                    directives: Vec::new(),
+                    selection_set: self.selection_set(selections, span),
+                };
+                self.place(
+                    engine::Selection::InlineFragment(self.place(inline, span)),
+                    span,
+                )
+            }
+        }
+    }
+
+    fn field(&mut self, field: &Field<'_>) -> engine::Field {
+        let node = field.node;
+        let mut arguments = Vec::with_capacity(node.arguments.len());
+        for argument in &node.arguments {
+            let Some(definition) = field.definition.argument_by_name(&argument.name) else {
+                continue;
+            };
+            let span = argument.value.location();
+            let mut path = vec![argument.name.to_string()];
+            if let Some(value) = self.value(&argument.value, span, &definition.ty, &mut path) {
+                let name = self.place(Name::new(&argument.name), argument.location());
+                arguments.push((name, self.place(value, span)));
+            }
+        }
+        engine::Field {
+            alias: node
+                .alias
+                .as_ref()
+                .map(|alias| self.place(Name::new(alias), alias.location())),
+            name: self.place(Name::new(&node.name), node.name.location()),
+            arguments,
+            directives: Vec::new(),
+            selection_set: self.selection_set(&field.selections, node.location()),
+        }
+    }
+
+    /// A value that has been validated against `ty`; `None` where it is a variable that was left out.
+    fn value(
+        &mut self,
+        value: &Value,
+        span: Option<SourceSpan>,
+        ty: &Type,
+        path: &mut Vec<String>,
+    ) -> Option<EngineValue> {
+        let converted = match (value, ty) {
+            (Value::Variable(name), _) => return self.variable_value(name, span, ty, path),
+            (Value::Null, _) => EngineValue::Null,
+            (Value::List(items), Type::List(item) | Type::NonNullList(item)) => {
+                let items = items.iter().enumerate().map(|(index, value)| {
+                    path.push(index.to_string());
+                    let converted = self.value(value, value.location(), item, path);
+                    path.pop();
+                    // A list keeps its length: a variable that was left out is null in it.
+                    converted.unwrap_or_default()
+                });
+                EngineValue::List(items.collect())
+            }
+            // A single value stands for a list of one.
+            (value, Type::List(item) | Type::NonNullList(item)) => {
+                EngineValue::List(vec![self.value(value, span, item, path)?])
+            }
+            (Value::Object(fields), _) => EngineValue::Object(self.object(fields, ty, path)),
+            (Value::Int(int), _) if ty.inner_named_type() == "ID" => {
+                EngineValue::String(int.as_str().to_owned())
+            }
+            (Value::Int(int), _) => number(int.as_str()),
+            (Value::Float(float), _) => number(float.as_str()),
+            (Value::String(text), _) => EngineValue::String(text.clone()),
+            (Value::Boolean(value), _) => EngineValue::Boolean(*value),
+            (Value::Enum(name), _) => EngineValue::Enum(Name::new(name)),
+            (Value::List(_), _) => EngineValue::Null,
+        };
+        Some(converted)
+    }
+
+    fn object(
+        &mut self,
+        fields: &[(apollo_compiler::Name, Node<Value>)],
+        ty: &Type,
+        path: &mut Vec<String>,
+    ) -> IndexMap<Name, EngineValue> {
+        let Some(ExtendedType::InputObject(definition)) = self.schema.named(ty) else {
+            return IndexMap::new();
+        };
+        let one_of = is_one_of(definition);
+        let fields = fields.iter().filter_map(|(name, value)| {
+            let field = definition.fields.get(name)?;
+            path.push(name.to_string());
+            let converted = if one_of {
+                // The one field that is given must not be null, although its type would allow that.
+                self.value(
+                    value,
+                    value.location(),
+                    &Type::clone(&field.ty).non_null(),
+                    path,
+                )
+            } else {
+                self.value(value, value.location(), &field.ty, path)
+            };
+            path.pop();
+            Some((Name::new(name), converted?))
+        });
+        fields.collect()
+    }
+
+    fn variable_value(
+        &mut self,
+        name: &str,
+        span: Option<SourceSpan>,
+        ty: &Type,
+        path: &[String],
+    ) -> Option<EngineValue> {
+        match self.shape.of(name) {
+            Given::Absent => None,
+            Given::Null if ty.is_non_null() => {
+                let message = format!(
+                    "The variable `${name}` is null where a value of type `{ty}` is expected."
+                );
+                self.refusals
+                    .push(Refusal::input(path.join("."), message).at(self.lines.of(span)));
+                None
+            }
+            _ => Some(EngineValue::Variable(Name::new(name))),
+        }
+    }
+}
+
+/// A literal number; one beyond 64 bits is rounded, and only a `Float` may have it.
+fn number(text: &str) -> EngineValue {
+    let int = text.parse::<i64>().ok().map(Number::from);
+    let number = int.or_else(|| text.parse::<f64>().ok().and_then(Number::from_f64));
+    number.map_or(EngineValue::Null, EngineValue::Number)
+}

@@ -1,0 +1,187 @@
+//! What an operation in its plain form would cost: depth, aliases and root fields once for the form, complexity for
+//! each request, because page sizes come from variables.
+//!
+//! A field costs 1. What stands below a list costs as often as its page has items; for a connection the page belongs to
+//! the lists directly below it (`edges`, `nodes`). Any argument named in [`PAGE_SIZES`] gives the page's size.
+
+use apollo_compiler::ast::Value;
+use async_graphql::{Name, Value as EngineValue, Variables};
+
+use super::Limits;
+use super::expansion::is_introspection;
+use super::normal::{Field, Selection};
+use super::refusal::Refusal;
+
+/// The arguments that say how many items a field answers with: by their value, or by their length where it is a list.
+const PAGE_SIZES: [&str; 5] = ["limit", "first", "last", "ids", "inputs"];
+
+/// The size of a page where none of its arguments is given and none has a default.
+const DEFAULT_PAGE: u64 = 20;
+
+/// No page is larger. A request for a larger one is refused where its argument is read, with a better message than
+/// that it is too complex, and until then it costs nothing.
+const LARGEST_PAGE: u64 = 1_000;
+
+/// The complexity of a plain form, but for the sizes of its pages.
+#[derive(Debug, Default)]
+pub(super) struct Complexity {
+    fields: u64,
+    lists: Vec<(Page, Complexity)>,
+}
+
+/// How many items a list has.
+#[derive(Debug, Clone, Default)]
+struct Page {
+    /// The largest of the sizes that the document or the schema gives.
+    literal: Option<u64>,
+    /// Variables that give a size, with the argument's default for when they are left out.
+    variables: Vec<(Name, Option<u64>)>,
+}
+
+/// Refuses a plain form over the limits that do not depend on variables, and else measures its complexity.
+pub(super) fn measure(
+    selections: &[Selection<'_>],
+    limits: &Limits,
+) -> Result<Complexity, Refusal> {
+    let mut extent = Extent::default();
+    extent.visit(selections, 1);
+    let root_fields = selections.len() as u64;
+    Refusal::over(
+        "rootFields",
+        "number of root fields",
+        limits.root_fields as u64,
+        root_fields,
+    )?;
+    Refusal::over("depth", "depth", limits.depth as u64, extent.depth)?;
+    Refusal::over(
+        "aliases",
+        "number of aliases",
+        limits.aliases as u64,
+        extent.aliases,
+    )?;
+    let mut complexity = Complexity::default();
+    complexity.add(selections, None);
+    Ok(complexity)
+}
+
+#[derive(Default)]
+struct Extent {
+    depth: u64,
+    aliases: u64,
+}
+
+impl Extent {
+    fn visit(&mut self, selections: &[Selection<'_>], depth: u64) {
+        for selection in selections {
+            match selection {
+                Selection::Field(field) => {
+                    self.depth = self.depth.max(depth);
+                    self.aliases += u64::from(field.node.alias.is_some());
+                    // The usual introspection query is deeper than any other and cannot be made shallow.
+                    let below = if depth == 0 || is_introspection(&field.node.name) {
+                        0
+                    } else {
+                        depth + 1
+                    };
+                    self.visit(&field.selections, below);
+                }
+                Selection::On { selections, .. } => self.visit(selections, depth),
+            }
+        }
+    }
+}
+
+impl Complexity {
+    /// The complexity with these variables.
+    pub(super) fn of(&self, variables: &Variables) -> u64 {
+        self.lists.iter().fold(self.fields, |sum, (page, item)| {
+            sum.saturating_add(page.size(variables).saturating_mul(item.of(variables)))
+        })
+    }
+
+    /// Adds selections; `page` is the page of the connection that they stand in.
+    fn add(&mut self, selections: &[Selection<'_>], page: Option<&Page>) {
+        for selection in selections {
+            match selection {
+                Selection::Field(field) => self.add_field(field, page),
+                Selection::On { selections, .. } => self.add(selections, page),
+            }
+        }
+    }
+
+    fn add_field(&mut self, field: &Field<'_>, outer: Option<&Page>) {
+        self.fields += 1;
+        let own = Page::of(field);
+        let is_list = field.definition.ty.is_list();
+        match own.as_ref().or(outer.filter(|_| is_list)) {
+            Some(page) if is_list => {
+                let mut item = Self::default();
+                item.add(&field.selections, None);
+                if item.fields > 0 {
+                    self.lists.push((page.clone(), item));
+                }
+            }
+            page => self.add(&field.selections, page),
+        }
+    }
+}
+
+impl Page {
+    /// The page that a field's own arguments describe, if it has any such argument.
+    fn of(field: &Field<'_>) -> Option<Self> {
+        let mut definitions = field
+            .definition
+            .arguments
+            .iter()
+            .filter(|definition| PAGE_SIZES.contains(&definition.name.as_str()))
+            .peekable();
+        definitions.peek()?;
+        let mut page = Self::default();
+        for definition in definitions {
+            let given = field
+                .node
+                .arguments
+                .iter()
+                .find(|argument| argument.name == definition.name);
+            let default = definition.default_value.as_deref().and_then(literal_size);
+            match given.map(|argument| &*argument.value) {
+                Some(Value::Variable(name)) => page.variables.push((Name::new(name), default)),
+                Some(value) => page.literal = page.literal.max(literal_size(value)),
+                None => page.literal = page.literal.max(default),
+            }
+        }
+        Some(page)
+    }
+
+    fn size(&self, variables: &Variables) -> u64 {
+        let sizes = self
+            .variables
+            .iter()
+            .filter_map(|(name, default)| match variables.get(name) {
+                None => *default,
+                Some(EngineValue::Null) => None,
+                Some(EngineValue::Number(size)) => Some(size.as_u64().unwrap_or_default()),
+                Some(EngineValue::List(items)) => Some(items.len() as u64),
+                Some(_) => Some(1),
+            });
+        sizes
+            .chain(self.literal)
+            .max()
+            .unwrap_or(DEFAULT_PAGE)
+            .min(LARGEST_PAGE)
+    }
+}
+
+/// The size that a literal gives; a negative one is refused elsewhere, and null is as if it were not given.
+fn literal_size(value: &Value) -> Option<u64> {
+    match value {
+        Value::Null => None,
+        Value::Int(int) => Some(if int.as_str().starts_with('-') {
+            0
+        } else {
+            int.as_str().parse().unwrap_or(u64::MAX)
+        }),
+        Value::List(items) => Some(items.len() as u64),
+        _ => Some(1),
+    }
+}

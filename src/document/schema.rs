@@ -1,0 +1,100 @@
+//! The schema as this step sees it: apollo-compiler's, with what that crate does not know of the September 2025 edition.
+
+use apollo_compiler::ast::{Definition, Type};
+use apollo_compiler::collections::HashMap;
+use apollo_compiler::parser::Parser;
+use apollo_compiler::schema::{ExtendedType, FieldDefinition, Implementers, InputObjectType};
+use apollo_compiler::validation::Valid;
+use apollo_compiler::{Name, Node};
+
+/// `@oneOf` and its introspection, for a schema that uses the directive without defining it.
+const ONE_OF: &str = "directive @oneOf on INPUT_OBJECT\n";
+const IS_ONE_OF: &str = "extend type __Type { isOneOf: Boolean }\n";
+
+/// The SDL that the documents were to be checked against is no valid schema.
+#[derive(Debug, thiserror::Error)]
+#[error("the schema is not valid: {0}")]
+pub struct InvalidSchema(String);
+
+/// A valid schema and what is derived from it once.
+pub(super) struct Schema {
+    pub(super) types: Valid<apollo_compiler::Schema>,
+    implementers: HashMap<Name, Implementers>,
+}
+
+impl Schema {
+    pub(super) fn new(sdl: &str) -> Result<Self, InvalidSchema> {
+        let ast = Parser::new()
+            .parse_ast(sdl, "schema.graphql")
+            .map_err(|errors| InvalidSchema(errors.errors.to_string()))?;
+        let defines_one_of = ast.definitions.iter().any(
+            |definition| matches!(definition, Definition::DirectiveDefinition(directive) if directive.name == "oneOf"),
+        );
+        let mut builder = apollo_compiler::Schema::builder()
+            .adopt_orphan_extensions()
+            .parse(sdl, "schema.graphql")
+            .parse(IS_ONE_OF, "isOneOf.graphql");
+        if !defines_one_of {
+            builder = builder.parse(ONE_OF, "oneOf.graphql");
+        }
+        let types = builder
+            .build()
+            .map_err(|errors| InvalidSchema(errors.errors.to_string()))?
+            .validate()
+            .map_err(|errors| InvalidSchema(errors.errors.to_string()))?;
+        let implementers = types.implementers_map();
+        Ok(Self {
+            types,
+            implementers,
+        })
+    }
+
+    /// The type that a name stands for.
+    pub(super) fn named(&self, ty: &Type) -> Option<&ExtendedType> {
+        self.types.types.get(ty.inner_named_type())
+    }
+
+    /// The definition of a field, `__typename` and the introspection fields included.
+    pub(super) fn field(&self, parent: &str, field: &str) -> Option<&Node<FieldDefinition>> {
+        self.types
+            .type_field(parent, field)
+            .ok()
+            .map(|component| &component.node)
+    }
+
+    /// Whether a value of type `actual`, which may be abstract, is always one of type `condition` too.
+    pub(super) fn always_holds(&self, condition: &str, actual: &str) -> bool {
+        condition == actual || self.types.is_subtype(condition, actual)
+    }
+
+    /// The object types that a value of an interface or union may have; nothing for an object type.
+    pub(super) fn possible_types(&self, name: &Name) -> Vec<&Name> {
+        match self.types.types.get(name) {
+            Some(ExtendedType::Interface(_)) => self
+                .implementers
+                .get(name)
+                .map(|found| found.objects.iter().collect())
+                .unwrap_or_default(),
+            Some(ExtendedType::Union(union_type)) => union_type
+                .members
+                .iter()
+                .map(|member| &member.name)
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Whether exactly one field of an input object must be given (GraphQL specification, section 3.10.1).
+pub(super) fn is_one_of(ty: &InputObjectType) -> bool {
+    ty.directives.has("oneOf")
+}
+
+/// The same type, but nullable.
+pub(super) fn nullable(ty: &Type) -> Type {
+    match ty {
+        Type::NonNullNamed(name) => Type::Named(name.clone()),
+        Type::NonNullList(item) => Type::List(item.clone()),
+        Type::Named(_) | Type::List(_) => ty.clone(),
+    }
+}

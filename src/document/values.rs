@@ -1,0 +1,338 @@
+//! Whether literals and variables fit where they stand: the rules "Values of Correct Type", "Input Object Field Names",
+//! "Uniqueness" and "Required Fields", "All Variable Usages Are Allowed" (GraphQL specification, sections 5.6 and 5.8.5).
+//!
+//! apollo-compiler compares only the innermost type of a variable below a list or an input object, lets every list pass
+//! where a single value is wanted, and does not know `@oneOf`; so these rules are ours.
+
+use std::collections::{HashMap, HashSet};
+
+use apollo_compiler::ast::{
+    Argument, DirectiveList, InputValueDefinition, Type, Value, VariableDefinition,
+};
+use apollo_compiler::executable::{Operation, Selection, SelectionSet};
+use apollo_compiler::schema::{EnumType, ExtendedType, InputObjectType};
+use apollo_compiler::{ExecutableDocument, Name, Node};
+
+use super::lines::Lines;
+use super::refusal::Refusal;
+use super::schema::{Schema, is_one_of, nullable};
+
+/// Every value of every operation that does not fit.
+pub(super) fn check(
+    schema: &Schema,
+    document: &ExecutableDocument,
+    lines: &Lines<'_>,
+) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    for operation in document.operations.iter() {
+        let mut visit = Visit {
+            schema,
+            document,
+            lines,
+            operation,
+            variables: operation
+                .variables
+                .iter()
+                .map(|variable| (&variable.name, &**variable))
+                .collect(),
+            seen: HashSet::new(),
+            refusals: &mut refusals,
+        };
+        visit.operation();
+    }
+    refusals
+}
+
+struct Visit<'a> {
+    schema: &'a Schema,
+    document: &'a ExecutableDocument,
+    lines: &'a Lines<'a>,
+    operation: &'a Operation,
+    variables: HashMap<&'a Name, &'a VariableDefinition>,
+    /// Fragments are checked once for each operation, whose variables they see.
+    seen: HashSet<&'a Name>,
+    refusals: &'a mut Vec<Refusal>,
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy)]
+struct Position<'a> {
+    ty: &'a Type,
+    /// The argument or input field has a default, so that a nullable variable may be used although it is not nullable.
+    has_default: bool,
+    /// It is a field of a `@oneOf` input object, where null is not allowed although its type is nullable.
+    of_one_of: bool,
+}
+
+impl<'a> Visit<'a> {
+    fn operation(&mut self) {
+        self.directives(&self.operation.directives);
+        for variable in &self.operation.variables {
+            self.directives(&variable.directives);
+            if let Some(default) = &variable.default_value {
+                self.value(
+                    default,
+                    Position {
+                        ty: &variable.ty,
+                        has_default: false,
+                        of_one_of: false,
+                    },
+                );
+            }
+        }
+        self.selections(&self.operation.selection_set);
+    }
+
+    fn selections(&mut self, set: &'a SelectionSet) {
+        for selection in &set.selections {
+            match selection {
+                Selection::Field(field) => {
+                    self.directives(&field.directives);
+                    self.arguments(&field.arguments, &field.definition.arguments);
+                    self.selections(&field.selection_set);
+                }
+                Selection::InlineFragment(inline) => {
+                    self.directives(&inline.directives);
+                    self.selections(&inline.selection_set);
+                }
+                Selection::FragmentSpread(spread) => {
+                    self.directives(&spread.directives);
+                    if let Some(fragment) = self.document.fragments.get(&spread.fragment_name)
+                        && self.seen.insert(&spread.fragment_name)
+                    {
+                        self.directives(&fragment.directives);
+                        self.selections(&fragment.selection_set);
+                    }
+                }
+            }
+        }
+    }
+
+    fn directives(&mut self, directives: &'a DirectiveList) {
+        for directive in directives {
+            if let Some(definition) = self.schema.types.directive_definitions.get(&directive.name) {
+                self.arguments(&directive.arguments, &definition.arguments);
+            }
+        }
+    }
+
+    fn arguments(
+        &mut self,
+        arguments: &'a [Node<Argument>],
+        definitions: &[Node<InputValueDefinition>],
+    ) {
+        for argument in arguments {
+            if let Some(definition) = definitions
+                .iter()
+                .find(|definition| definition.name == argument.name)
+            {
+                self.value(&argument.value, position(definition));
+            }
+        }
+    }
+
+    fn refuse(&mut self, value: &Node<Value>, message: impl Into<String>) {
+        self.refusals.push(Refusal::validation(
+            message,
+            self.lines.of(value.location()),
+        ));
+    }
+
+    fn value(&mut self, value: &Node<Value>, position: Position<'_>) {
+        let ty = position.ty;
+        match (&**value, ty) {
+            (Value::Variable(name), _) => self.variable(value, name, position),
+            (Value::Null, Type::NonNullNamed(_) | Type::NonNullList(_)) => {
+                self.refuse(
+                    value,
+                    format!("Expected a value of type `{ty}`, found `null`."),
+                );
+            }
+            (Value::Null, _) => {}
+            (Value::List(items), Type::List(item) | Type::NonNullList(item)) => {
+                for value in items {
+                    self.value(
+                        value,
+                        Position {
+                            ty: item,
+                            has_default: false,
+                            of_one_of: false,
+                        },
+                    );
+                }
+            }
+            (_, Type::List(item) | Type::NonNullList(item)) => {
+                self.value(
+                    value,
+                    Position {
+                        ty: item,
+                        has_default: false,
+                        of_one_of: false,
+                    },
+                );
+            }
+            (literal, Type::Named(_) | Type::NonNullNamed(_)) => match self.schema.named(ty) {
+                Some(ExtendedType::InputObject(object)) => self.object(value, object),
+                Some(ExtendedType::Enum(definition)) => self.enum_value(value, definition),
+                Some(ExtendedType::Scalar(scalar)) if !is_scalar(&scalar.name, literal) => {
+                    self.refuse(
+                        value,
+                        format!(
+                            "Expected a value of type `{ty}`, found `{}`.",
+                            describe(literal)
+                        ),
+                    );
+                }
+                _ => {}
+            },
+        }
+    }
+
+    fn enum_value(&mut self, value: &Node<Value>, definition: &EnumType) {
+        let known = matches!(&**value, Value::Enum(name) if definition.values.contains_key(name));
+        if !known {
+            let message = format!(
+                "Expected a value of type `{}`, found `{}`.",
+                definition.name,
+                describe(value)
+            );
+            self.refuse(value, message);
+        }
+    }
+
+    fn object(&mut self, value: &Node<Value>, definition: &InputObjectType) {
+        let Value::Object(fields) = &**value else {
+            let message = format!(
+                "Expected a value of type `{}`, found `{}`.",
+                definition.name,
+                describe(value)
+            );
+            return self.refuse(value, message);
+        };
+        let one_of = is_one_of(definition);
+        let mut seen = HashSet::new();
+        for (name, value) in fields {
+            if !seen.insert(name) {
+                self.refuse(
+                    value,
+                    format!("There can be only one input field named `{name}`."),
+                );
+            }
+            let Some(field) = definition.fields.get(name) else {
+                self.refuse(
+                    value,
+                    format!(
+                        "The type `{}` has no input field `{name}`.",
+                        definition.name
+                    ),
+                );
+                continue;
+            };
+            if one_of && value.is_null() {
+                self.refuse(
+                    value,
+                    format!(
+                        "The input field `{}.{name}` must not be null.",
+                        definition.name
+                    ),
+                );
+            }
+            self.value(
+                value,
+                Position {
+                    of_one_of: one_of,
+                    ..position(field)
+                },
+            );
+        }
+        for (name, field) in &definition.fields {
+            if field.is_required() && !seen.contains(name) {
+                let message = format!(
+                    "The input field `{}.{name}` of type `{}` is required.",
+                    definition.name, field.ty
+                );
+                self.refuse(value, message);
+            }
+        }
+        if one_of && fields.len() != 1 {
+            self.refuse(
+                value,
+                format!("Exactly one field of `{}` must be given.", definition.name),
+            );
+        }
+    }
+
+    fn variable(&mut self, value: &Node<Value>, name: &Name, position: Position<'_>) {
+        // One that is not defined is reported by apollo-compiler.
+        let Some(variable) = self.variables.get(name) else {
+            return;
+        };
+        if !is_allowed(variable, position) {
+            let (ty, expected) = (&variable.ty, position.ty);
+            let message = if position.of_one_of {
+                let expected = expected.clone().non_null();
+                format!(
+                    "The variable `${name}` of type `{ty}` is used in a `@oneOf` input object, where `{expected}` is expected."
+                )
+            } else {
+                format!(
+                    "The variable `${name}` of type `{ty}` is used where `{expected}` is expected."
+                )
+            };
+            self.refuse(value, message);
+        }
+    }
+}
+
+fn position(definition: &InputValueDefinition) -> Position<'_> {
+    Position {
+        ty: &definition.ty,
+        has_default: definition.default_value.is_some(),
+        of_one_of: false,
+    }
+}
+
+/// `IsVariableUsageAllowed` and `IsNonNullPosition` (GraphQL specification, section 5.8.5).
+fn is_allowed(variable: &VariableDefinition, position: Position<'_>) -> bool {
+    let is_non_null_position = position.ty.is_non_null() || position.of_one_of;
+    if !is_non_null_position || variable.ty.is_non_null() {
+        return variable.ty.is_assignable_to(position.ty);
+    }
+    let has_value = variable
+        .default_value
+        .as_ref()
+        .is_some_and(|default| !default.is_null());
+    (has_value || position.has_default) && variable.ty.is_assignable_to(&nullable(position.ty))
+}
+
+/// Whether a literal is one of a scalar's. Every scalar of ours but the built-in ones is written as a string.
+fn is_scalar(name: &str, literal: &Value) -> bool {
+    match literal {
+        Value::String(_) => !matches!(name, "Int" | "Float" | "Boolean"),
+        Value::Int(int) => match name {
+            "ID" => true,
+            "Int" => int.try_to_i32().is_ok(),
+            "Float" => int.try_to_f64().is_ok_and(f64::is_finite),
+            _ => false,
+        },
+        Value::Float(float) => name == "Float" && float.try_to_f64().is_ok_and(f64::is_finite),
+        Value::Boolean(_) => name == "Boolean",
+        _ => false,
+    }
+}
+
+/// A literal in a message: short, whatever its length.
+fn describe(literal: &Value) -> String {
+    match literal {
+        Value::Null => "null".to_owned(),
+        Value::Variable(name) => format!("${name}"),
+        Value::Enum(name) => name.to_string(),
+        Value::Int(int) if int.as_str().len() <= 32 => int.as_str().to_owned(),
+        Value::Float(float) if float.as_str().len() <= 32 => float.as_str().to_owned(),
+        Value::Int(_) | Value::Float(_) => "a long number".to_owned(),
+        Value::Boolean(value) => value.to_string(),
+        Value::String(_) => "a string".to_owned(),
+        Value::List(_) => "a list".to_owned(),
+        Value::Object(_) => "an input object".to_owned(),
+    }
+}

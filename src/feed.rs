@@ -1,0 +1,139 @@
+//! The change feed: every committed change of an article, once, in the one order of the change log.
+//!
+//! Each server reads the log once, for all its subscribers (`feed/reader.rs`), and keeps the newest changes in memory
+//! (`feed/ring.rs`). A subscriber (`feed/subscriber.rs`) holds nothing but its position: one that is slow falls
+//! behind, reads from the table, and loses nothing. What was not committed is not in the log, so it cannot be announced.
+
+mod reader;
+mod ring;
+mod subscriber;
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use futures_util::Stream;
+use futures_util::stream::try_unfold;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::DropGuard;
+
+use self::ring::Ring;
+use self::subscriber::Subscriber;
+use crate::article::change::{ArticleChange, ChangeFilter, FeedCursor};
+use crate::error::Result;
+use crate::store::{ChangesAfter, ChangesPage, Store};
+
+/// How many changes are kept in memory, and how many bytes they may take.
+const RING_CHANGES: usize = 4_096;
+const RING_BYTES: usize = 32 * 1024 * 1024;
+
+/// How many subscribers read from the table at the same time, so that they leave connections to the others.
+const CATCHING_UP: usize = 3;
+
+/// The most bytes of text on a page of [`Feed::page`], which always has one change.
+const PAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// The feed as one server has it. Clones share it; it ends with the last of them, or when the store is closed.
+#[derive(Clone)]
+pub struct Feed {
+    shared: Arc<Shared>,
+    _stop: Arc<DropGuard>,
+}
+
+/// What the tasks and the subscribers share.
+struct Shared {
+    store: Store,
+    ring: RwLock<Ring>,
+    /// Marked when the ring has advanced.
+    advanced: watch::Sender<()>,
+    subscribers: watch::Sender<usize>,
+    catching_up: Semaphore,
+}
+
+impl Feed {
+    /// Starts to follow the change log of `store`, and to remove what has been in it for longer than `retention`.
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
+    pub fn start(store: Store, retention: Duration) -> Self {
+        let stop = store.closing().child_token();
+        let shared = Arc::new(Shared {
+            store,
+            ring: RwLock::new(Ring::new(RING_CHANGES, RING_BYTES)),
+            advanced: watch::Sender::new(()),
+            subscribers: watch::Sender::new(0),
+            catching_up: Semaphore::new(CATCHING_UP),
+        });
+        reader::spawn(&shared, retention, &stop);
+        Self {
+            shared,
+            _stop: Arc::new(stop.drop_guard()),
+        }
+    }
+
+    /// Where the feed stands: every change that had committed before the call is at or before it.
+    pub async fn head(&self) -> Result<FeedCursor> {
+        Ok(self.shared.store.feed_state().await?.head)
+    }
+
+    /// The changes that follow `after` and match `filter`: at most `first`, oldest first. `text` says whether the
+    /// texts of the articles are wanted.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::CursorExpired`]
+    pub async fn page(
+        &self,
+        after: FeedCursor,
+        first: usize,
+        filter: ChangeFilter,
+        text: bool,
+    ) -> Result<ChangesPage> {
+        let state = self.shared.store.feed_state().await?;
+        state.check(after)?;
+        let wanted = ChangesAfter {
+            after,
+            upto: state.head.position,
+            filter,
+            first,
+            text_bytes: PAGE_BYTES,
+            text,
+        };
+        self.shared.store.changes(wanted).await
+    }
+
+    /// The changes that follow `after`, or else the head of the feed at the moment of the call, and match `filter`; those
+    /// that are there first, then each as it is committed.
+    ///
+    /// The stream has no end. While the database cannot be reached it waits, also when the feed has ended: a client that
+    /// were told that its subscription is complete would not come back. It holds little more than a position
+    /// however long it is not polled.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::CursorExpired`], at once or, for a stream that has been left alone for longer than changes
+    /// are kept, as its last item.
+    pub async fn subscribe(
+        &self,
+        after: Option<FeedCursor>,
+        filter: ChangeFilter,
+    ) -> Result<impl Stream<Item = Result<Arc<ArticleChange>>> + Send + use<>> {
+        // Before the state is read: should the feed become another one meanwhile, the subscriber looks again.
+        let incarnation = self.shared.ring().incarnation();
+        let state = self.shared.store.feed_state().await?;
+        if let Some(after) = after {
+            state.check(after)?;
+        }
+        let from = after.unwrap_or(state.head);
+        let subscriber = Subscriber::new(Arc::clone(&self.shared), from, incarnation, filter);
+        Ok(try_unfold(subscriber, Subscriber::next))
+    }
+}
+
+impl Shared {
+    // A panic while the ring was locked cannot leave it half-changed in a way that matters.
+    fn ring(&self) -> RwLockReadGuard<'_, Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ring_mut(&self) -> RwLockWriteGuard<'_, Ring> {
+        self.ring.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,146 @@
+//! The tasks of a server's feed: one hears that something was written, one reads the log, one removes what is old.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use crate::article::change::ChangeFilter;
+use crate::error::{Error, Result};
+use crate::store::ChangesAfter;
+
+/// How long a change may go unnoticed when nothing tells of it: another program does not ring, and a bell may be lost.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+
+/// The shortest time between two readings, so that many writes share one.
+const BETWEEN_READINGS: Duration = Duration::from_millis(5);
+
+/// How many changes, and bytes of text, a statement reads.
+const CHANGES: usize = 500;
+const BYTES: usize = 8 * 1024 * 1024;
+
+/// Where the log has grown by more while nobody subscribed, the ring begins anew at its end.
+const TOO_FAR: i64 = 2_000;
+
+/// Starts the tasks, which end when `stop` is cancelled.
+pub(super) fn spawn(shared: &Arc<Shared>, retention: Duration, stop: &CancellationToken) {
+    let heard = watch::Sender::new(());
+    let follow = follow(Arc::clone(shared), heard.subscribe());
+    let hear = hear(Arc::clone(shared), heard);
+    let remove = remove(Arc::clone(shared), retention);
+    tokio::spawn(stop.clone().run_until_cancelled_owned(follow));
+    tokio::spawn(stop.clone().run_until_cancelled_owned(hear));
+    tokio::spawn(stop.clone().run_until_cancelled_owned(remove));
+}
+
+/// Hears of writes.
+async fn hear(shared: Arc<Shared>, heard: watch::Sender<()>) {
+    let subscribers = shared.subscribers.subscribe();
+    shared.store.hear(&heard, subscribers).await;
+}
+
+/// Reads the log while there are subscribers.
+async fn follow(shared: Arc<Shared>, mut heard: watch::Receiver<()>) {
+    let mut written = shared.store.written();
+    let mut subscribers = shared.subscribers.subscribe();
+    let mut is_resuming = true;
+    let mut has_failed = false;
+    loop {
+        if *subscribers.borrow_and_update() == 0 {
+            is_resuming = true;
+            if subscribers.wait_for(|count| *count > 0).await.is_err() {
+                return;
+            }
+        }
+        let began = Instant::now();
+        written.mark_unchanged();
+        heard.mark_unchanged();
+        match read(&shared, is_resuming).await {
+            Ok(()) => {
+                is_resuming = false;
+                if std::mem::take(&mut has_failed) {
+                    tracing::info!("the change log can be read again");
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut has_failed, true) {
+                    tracing::error!(%error, "the change log cannot be read; subscribers wait");
+                }
+                tokio::time::sleep(BETWEEN_LOOKS).await;
+                continue;
+            }
+        }
+        // A reading that takes long is followed by a pause as long, which leaves half of the time to others.
+        tokio::time::sleep(BETWEEN_READINGS.max(began.elapsed()).min(BETWEEN_LOOKS)).await;
+        tokio::select! {
+            _ = written.changed() => {}
+            _ = heard.changed() => {}
+            () = tokio::time::sleep(BETWEEN_LOOKS) => {}
+        }
+    }
+}
+
+/// Reads what the log has and the ring has not.
+async fn read(shared: &Shared, is_resuming: bool) -> Result<()> {
+    let head = shared.store.feed_state().await?.head;
+    let begin = |cursor| {
+        shared.ring_mut().begin(cursor);
+        shared.advanced.send_replace(());
+    };
+    let end = shared.ring().end();
+    let mut at = match end {
+        Some(end) if end.epoch == head.epoch && end.position <= head.position => end,
+        _ => {
+            begin(head);
+            return Ok(());
+        }
+    };
+    if is_resuming && head.position - at.position > TOO_FAR {
+        begin(head);
+        return Ok(());
+    }
+    while at.position < head.position {
+        let page = shared.store.changes(ChangesAfter {
+            after: at,
+            upto: head.position,
+            filter: ChangeFilter::default(),
+            first: CHANGES,
+            text_bytes: BYTES,
+            text: true,
+        });
+        let page = match page.await {
+            // Removed before it was read: those who need it are told when they ask.
+            Err(Error::CursorExpired { .. }) => {
+                begin(head);
+                return Ok(());
+            }
+            page => page?,
+        };
+        at = page.end;
+        shared.ring_mut().extend(page.changes, at);
+        shared.advanced.send_replace(());
+    }
+    Ok(())
+}
+
+/// Removes what has been in the log for too long.
+async fn remove(shared: Arc<Shared>, retention: Duration) {
+    const BETWEEN_BATCHES: Duration = Duration::from_millis(50);
+    let pause = (retention / 10).clamp(Duration::from_millis(100), Duration::from_mins(1));
+    loop {
+        tokio::time::sleep(pause).await;
+        loop {
+            match shared.store.remove_old_changes(retention).await {
+                Ok(true) => tokio::time::sleep(BETWEEN_BATCHES).await,
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "old changes could not be removed");
+                    break;
+                }
+            }
+        }
+    }
+}

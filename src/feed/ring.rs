@@ -1,0 +1,203 @@
+//! The newest changes, in memory, for subscribers that keep up.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::article::change::{ArticleChange, ChangeFilter, FeedCursor};
+
+/// The changes of a part of the feed that ends where the reader is.
+pub(super) struct Ring {
+    most_changes: usize,
+    most_bytes: usize,
+    /// `None` until the reader has begun.
+    span: Option<Span>,
+    /// How often the feed has been found to be another one than before.
+    incarnation: u64,
+    changes: VecDeque<Arc<ArticleChange>>,
+    bytes: usize,
+}
+
+/// All changes after `start`, up to `end`.
+struct Span {
+    start: FeedCursor,
+    end: FeedCursor,
+}
+
+/// What a subscriber finds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Change(Arc<ArticleChange>),
+    /// Nothing that it wants, up to this place.
+    Nothing(FeedCursor),
+    /// What it wants is not in memory. All that the ring has ends at this place.
+    Behind(FeedCursor),
+    /// The feed is not the one that the subscriber has begun with.
+    Other {
+        incarnation: u64,
+    },
+}
+
+impl Ring {
+    pub(super) fn new(most_changes: usize, most_bytes: usize) -> Self {
+        Self {
+            most_changes,
+            most_bytes,
+            span: None,
+            incarnation: 0,
+            changes: VecDeque::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Up to where it has been filled.
+    pub(super) fn end(&self) -> Option<FeedCursor> {
+        self.span.as_ref().map(|span| span.end)
+    }
+
+    pub(super) fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    /// Forgets everything, to go on from `cursor`. Tells subscribers to look again whether theirs still serve where it
+    /// does not follow what was there.
+    pub(super) fn begin(&mut self, cursor: FeedCursor) {
+        if let Some(end) = self.end()
+            && (end.epoch != cursor.epoch || end.position > cursor.position)
+        {
+            self.incarnation += 1;
+        }
+        self.changes.clear();
+        self.bytes = 0;
+        self.span = Some(Span {
+            start: cursor,
+            end: cursor,
+        });
+    }
+
+    /// Adds changes that follow its end, up to `end`.
+    pub(super) fn extend(&mut self, changes: Vec<ArticleChange>, end: FeedCursor) {
+        let Some(span) = &mut self.span else {
+            return;
+        };
+        span.end = end;
+        for change in changes {
+            self.bytes += change.size();
+            self.changes.push_back(Arc::new(change));
+        }
+        while self.changes.len() > self.most_changes || self.bytes > self.most_bytes {
+            let Some(oldest) = self.changes.pop_front() else {
+                break;
+            };
+            self.bytes -= oldest.size();
+            span.start = oldest.cursor;
+        }
+    }
+
+    /// The first change after `after` that `filter` wants.
+    pub(super) fn next(&self, incarnation: u64, after: FeedCursor, filter: &ChangeFilter) -> Next {
+        if incarnation != self.incarnation {
+            return Next::Other {
+                incarnation: self.incarnation,
+            };
+        }
+        let Some(span) = &self.span else {
+            return Next::Nothing(after);
+        };
+        // The head of the feed, where a subscriber begins, may be ahead of what the reader has read.
+        if after.position >= span.end.position {
+            return Next::Nothing(after);
+        }
+        if after.position < span.start.position {
+            return Next::Behind(span.end);
+        }
+        let seen = self
+            .changes
+            .partition_point(|change| change.cursor.position <= after.position);
+        self.changes
+            .range(seen..)
+            .find(|change| filter.matches(change))
+            .map_or(Next::Nothing(span.end), |change| {
+                Next::Change(Arc::clone(change))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::article::ArticleId;
+    use crate::article::change::{ChangeKind, Epoch};
+
+    fn at(position: i64) -> FeedCursor {
+        FeedCursor {
+            epoch: Epoch(Uuid::nil()),
+            position,
+        }
+    }
+
+    fn change(position: i64) -> ArticleChange {
+        ArticleChange {
+            cursor: at(position),
+            kind: ChangeKind::Deleted,
+            article_id: ArticleId(Uuid::from_u128(position.unsigned_abs().into())),
+            article: None,
+        }
+    }
+
+    /// A ring for four changes that has seen 11 to 16.
+    fn ring() -> Ring {
+        let mut ring = Ring::new(4, usize::MAX);
+        ring.begin(at(10));
+        ring.extend((11..=16).map(change).collect(), at(16));
+        ring
+    }
+
+    fn next(ring: &Ring, after: i64) -> Next {
+        ring.next(0, at(after), &ChangeFilter::default())
+    }
+
+    #[test]
+    fn a_subscriber_that_keeps_up_reads_from_memory() {
+        let ring = ring();
+        assert_eq!(next(&ring, 12), Next::Change(Arc::new(change(13))));
+        assert_eq!(next(&ring, 15), Next::Change(Arc::new(change(16))));
+        assert_eq!(next(&ring, 16), Next::Nothing(at(16)));
+        assert_eq!(next(&ring, 20), Next::Nothing(at(20)));
+    }
+
+    #[test]
+    fn a_subscriber_that_does_not_keep_up_is_behind() {
+        assert_eq!(next(&ring(), 11), Next::Behind(at(16)));
+    }
+
+    #[test]
+    fn a_filter_skips_to_the_change_it_wants_or_to_the_end() {
+        let ring = ring();
+        let only = |id| ChangeFilter::new(None, Some(vec![ArticleId(Uuid::from_u128(id))]));
+        assert_eq!(
+            ring.next(0, at(12), &only(15)),
+            Next::Change(Arc::new(change(15)))
+        );
+        assert_eq!(ring.next(0, at(12), &only(99)), Next::Nothing(at(16)));
+    }
+
+    #[test]
+    fn bytes_bound_it_as_well() {
+        let mut ring = Ring::new(4, 2 * change(1).size());
+        ring.begin(at(0));
+        ring.extend((1..=4).map(change).collect(), at(4));
+        assert_eq!(next(&ring, 1), Next::Behind(at(4)));
+        assert_eq!(next(&ring, 2), Next::Change(Arc::new(change(3))));
+    }
+
+    #[test]
+    fn another_history_makes_every_subscriber_look_again() {
+        let mut ring = ring();
+        ring.begin(at(30));
+        assert_eq!(next(&ring, 12), Next::Behind(at(30)));
+        ring.begin(at(5));
+        assert_eq!(next(&ring, 30), Next::Other { incarnation: 1 });
+    }
+}

@@ -1,0 +1,129 @@
+//! One subscriber: a place in the feed, and how the next change after it is found.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::Shared;
+use super::ring::Next;
+use crate::article::change::{ArticleChange, ChangeFilter, FeedCursor};
+use crate::error::{Error, Result};
+use crate::store::{ChangesAfter, FeedState};
+
+/// How many changes, and bytes of text, a subscriber that is behind takes from the table at once. They are all that it
+/// can hold, however long its client does not read.
+const CHANGES: usize = 128;
+const BYTES: usize = 64 * 1024;
+
+pub(super) struct Subscriber {
+    shared: Arc<Shared>,
+    filter: ChangeFilter,
+    /// All up to here has been delivered, or waits in `page`.
+    place: FeedCursor,
+    incarnation: u64,
+    advanced: watch::Receiver<()>,
+    page: VecDeque<ArticleChange>,
+}
+
+impl Subscriber {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        place: FeedCursor,
+        incarnation: u64,
+        filter: ChangeFilter,
+    ) -> Self {
+        shared.subscribers.send_modify(|count| *count += 1);
+        Self {
+            advanced: shared.advanced.subscribe(),
+            shared,
+            filter,
+            place,
+            incarnation,
+            page: VecDeque::new(),
+        }
+    }
+
+    /// Waits for the next change.
+    pub(super) async fn next(mut self) -> Result<Option<(Arc<ArticleChange>, Self)>> {
+        Ok(Some((self.find().await?, self)))
+    }
+
+    async fn find(&mut self) -> Result<Arc<ArticleChange>> {
+        loop {
+            if let Some(change) = self.page.pop_front() {
+                return Ok(Arc::new(change));
+            }
+            // What is ready at once must not keep the thread from the others.
+            tokio::task::consume_budget().await;
+            let next = self
+                .shared
+                .ring()
+                .next(self.incarnation, self.place, &self.filter);
+            match next {
+                Next::Change(change) => {
+                    self.place = change.cursor;
+                    return Ok(change);
+                }
+                Next::Nothing(place) => {
+                    self.place = place;
+                    // Its sender is in `shared`.
+                    let _ = self.advanced.changed().await;
+                }
+                Next::Behind(end) => self.catch_up(end).await?,
+                Next::Other { incarnation } => {
+                    self.feed_state().await?.check(self.place)?;
+                    self.incarnation = incarnation;
+                }
+            }
+        }
+    }
+
+    /// Takes the next changes up to `end` from the table.
+    async fn catch_up(&mut self, end: FeedCursor) -> Result<()> {
+        let wanted = ChangesAfter {
+            after: self.place,
+            upto: end.position,
+            filter: self.filter.clone(),
+            first: CHANGES,
+            text_bytes: BYTES,
+            text: true,
+        };
+        let shared = &self.shared;
+        let page = patiently(|| async {
+            // Never closed.
+            let _turn = shared.catching_up.acquire().await;
+            shared.store.changes(wanted.clone()).await
+        })
+        .await?;
+        self.place = page.end;
+        self.page = page.changes.into();
+        Ok(())
+    }
+
+    async fn feed_state(&self) -> Result<FeedState> {
+        patiently(|| self.shared.store.feed_state()).await
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        self.shared.subscribers.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Tries until the database can be reached: a subscriber has time.
+async fn patiently<T, F: Future<Output = Result<T>>>(attempt: impl Fn() -> F) -> Result<T> {
+    const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match attempt().await {
+            Err(Error::Unavailable(_) | Error::Timeout(_)) => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            done => return done,
+        }
+    }
+}

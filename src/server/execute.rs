@@ -1,0 +1,104 @@
+//! An operation on its way to the API, the same on every transport.
+
+use axum::http::{HeaderValue, StatusCode, header};
+
+use futures_util::StreamExt as _;
+
+use super::App;
+use super::operation::{Caller, Event, Execute, GraphQLParams, Outcome, Refusal, Transport};
+use crate::api;
+use crate::document::{Code, OperationKind};
+
+impl Execute for App {
+    async fn execute(
+        &self,
+        params: GraphQLParams,
+        caller: &Caller,
+        transport: Transport,
+    ) -> Outcome {
+        let query = params.query.unwrap_or_default();
+        let operation =
+            match self
+                .api
+                .prepare(&query, params.operation_name.as_deref(), &params.variables)
+            {
+                Ok(operation) => operation,
+                Err(reasons) => {
+                    return Outcome::Refused(Refusal::with_errors(
+                        StatusCode::BAD_REQUEST,
+                        &api::refusals(&reasons),
+                    ));
+                }
+            };
+        match operation.kind {
+            OperationKind::Query => {
+                let answer = self.api.execute(&operation, &caller.request_id);
+                match tokio::time::timeout(self.request_timeout, answer).await {
+                    Ok(answer) => Outcome::Single(answer),
+                    Err(_) => Outcome::Refused(out_of_time()),
+                }
+            }
+            OperationKind::Mutation if !transport.allows_mutations() => {
+                let mut refusal = Refusal::new(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "BAD_REQUEST",
+                    "a mutation cannot be sent by GET: send it by POST",
+                );
+                refusal
+                    .headers
+                    .insert(header::ALLOW, HeaderValue::from_static("POST"));
+                Outcome::Refused(refusal)
+            }
+            OperationKind::Mutation => {
+                // One that has begun is finished, whoever hangs up; its statements have bounds of their own.
+                let (api, id) = (self.api.clone(), caller.request_id.clone());
+                let span = tracing::Span::current();
+                let mutation = async move { api.execute(&operation, &id).await };
+                match tokio::spawn(tracing::Instrument::instrument(mutation, span)).await {
+                    Ok(answer) => Outcome::Single(answer),
+                    Err(error) => {
+                        tracing::error!(%error, "a mutation panicked");
+                        Outcome::Refused(Refusal::new(
+                            StatusCode::INTERNAL_SERVER_ERROR,
+                            "INTERNAL",
+                            "something went wrong on our side",
+                        ))
+                    }
+                }
+            }
+            OperationKind::Subscription if transport.allows_subscriptions() => {
+                let events = self.api.subscribe(
+                    &operation,
+                    caller.last_event_id.clone(),
+                    caller.request_id.clone(),
+                );
+                Outcome::Stream(
+                    events
+                        .map(|event| Event {
+                            body: event.body,
+                            cursor: event.cursor.map(|cursor| cursor.to_string()),
+                        })
+                        .boxed(),
+                )
+            }
+            OperationKind::Subscription => Outcome::Refused(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                Code::BadRequest.as_str(),
+                "a subscription needs a WebSocket or `Accept: text/event-stream`",
+            )),
+        }
+    }
+}
+
+/// A query that took too long: nothing has changed, so it may be sent again.
+fn out_of_time() -> Refusal {
+    let mut refusal = Refusal::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "TIMEOUT",
+        "the request took too long; try again later, or ask for less",
+    );
+    refusal
+        .headers
+        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    refusal
+}

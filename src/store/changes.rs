@@ -1,0 +1,270 @@
+//! The change log: where the feed stands, what follows a cursor, and what is no longer kept.
+//!
+//! The triggers of the migration `change_log` write it. On PostgreSQL a change gets its position only after its
+//! commit, when somebody asks; `postgres/feed.rs` and `sqlite/feed.rs` hear that others have written.
+
+mod scan;
+
+use std::time::Duration;
+
+use diesel::dsl::max;
+use diesel::{ExpressionMethods as _, QueryDsl as _};
+use tokio::sync::watch;
+
+use self::scan::{Changes, Range, Row, Sizes};
+use super::connection::{Connection, run};
+use super::schema::{article_feed, feed};
+use super::{Access, Database, Store, postgres, sqlite};
+use crate::article::change::{ArticleChange, ChangeFilter, Epoch, FeedCursor};
+use crate::error::{Error, Result};
+
+/// How many positions one statement looks at, so that a filter that wants little cannot make it endless.
+const POSITIONS: i64 = 10_000;
+
+/// The fewest changes whose sizes are asked for before they are read.
+const FEW: i64 = 16;
+
+/// How many changes one transaction removes.
+const REMOVED_AT_ONCE: i64 = 1_000;
+
+/// Which changes the feed has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedState {
+    /// After the newest change.
+    pub head: FeedCursor,
+    /// Before the oldest change that is kept.
+    pub oldest: FeedCursor,
+}
+
+impl FeedState {
+    /// Checks that all that follows `after` is there.
+    ///
+    /// # Errors
+    /// [`Error::CursorExpired`]
+    pub fn check(&self, after: FeedCursor) -> Result<()> {
+        let kept = self.oldest.position..=self.head.position;
+        if after.epoch == self.head.epoch && kept.contains(&after.position) {
+            return Ok(());
+        }
+        Err(Error::CursorExpired {
+            oldest: self.oldest,
+        })
+    }
+}
+
+/// Which changes to read.
+#[derive(Debug, Clone)]
+pub struct ChangesAfter {
+    pub after: FeedCursor,
+    /// The last position to look at, which the feed must have.
+    pub upto: i64,
+    pub filter: ChangeFilter,
+    /// How many changes at the most.
+    pub first: usize,
+    /// How many bytes of text at the most, although always one change.
+    pub text_bytes: usize,
+    /// Whether the texts of the articles are wanted.
+    pub text: bool,
+}
+
+/// Changes, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangesPage {
+    pub changes: Vec<ArticleChange>,
+    /// Where to go on: after the last of the changes, or where looking for more has ended.
+    pub end: FeedCursor,
+    /// Whether another change is wanted after `end`, up to [`ChangesAfter::upto`].
+    pub has_more: bool,
+}
+
+impl Store {
+    /// Where the feed stands: every change that had committed before the call is at or before its head.
+    pub async fn feed_state(&self) -> Result<FeedState> {
+        let access = match &self.0.database {
+            Database::Postgres(_) => Access::Write,
+            Database::Sqlite(_) => Access::Read,
+        };
+        self.run_unheard(access, |connection| {
+            Box::pin(async move {
+                if let Connection::Postgres(connection) = connection {
+                    postgres::feed::number_committed(connection).await?;
+                }
+                state(connection).await
+            })
+        })
+        .await
+    }
+
+    /// The changes that follow a cursor.
+    ///
+    /// # Errors
+    /// [`Error::CursorExpired`] where some of them are no longer kept.
+    pub async fn changes(&self, wanted: ChangesAfter) -> Result<ChangesPage> {
+        let ChangesAfter { after, upto, .. } = wanted;
+        let mut page = ChangesPage {
+            changes: Vec::new(),
+            end: after.at(upto),
+            has_more: false,
+        };
+        if wanted.filter.matches_nothing() {
+            return Ok(page);
+        }
+        let mut at = after.position;
+        while at < upto && !page.has_more {
+            let range = Range {
+                after: at,
+                upto: upto.min(at.saturating_add(POSITIONS)),
+            };
+            let bytes = page.changes.iter().map(ArticleChange::size).sum();
+            let room = Room {
+                changes: wanted.first - page.changes.len(),
+                bytes: wanted.text_bytes.saturating_sub(bytes),
+                must_take: page.changes.is_empty(),
+            };
+            let (filter, text) = (wanted.filter.clone(), wanted.text);
+            let (changes, has_more) = self
+                .run(Access::Read, move |connection| {
+                    Box::pin(async move {
+                        let scanned = scan(connection, after, range, &filter, text, room).await?;
+                        // Afterwards: were they kept then, they were all there before.
+                        state(connection).await?.check(after)?;
+                        Ok(scanned)
+                    })
+                })
+                .await?;
+            page.changes.extend(changes);
+            page.has_more = has_more;
+            at = range.upto;
+        }
+        if page.has_more {
+            page.end = page.changes.last().map_or(after, |last| last.cursor);
+        }
+        Ok(page)
+    }
+
+    /// Removes changes that have been in the feed for longer than `retention`, a batch at a time, oldest first;
+    /// answers whether there may be more. Whoever has not read them learns it by [`Error::CursorExpired`].
+    pub async fn remove_old_changes(&self, retention: Duration) -> Result<bool> {
+        // What has no position yet would otherwise wait for the next reader.
+        self.feed_state().await?;
+        let removed = self
+            .run_unheard(Access::Transaction, move |connection| {
+                Box::pin(async move {
+                    match connection {
+                        Connection::Postgres(connection) => {
+                            postgres::feed::remove_old(connection, retention, REMOVED_AT_ONCE).await
+                        }
+                        Connection::Sqlite(connection) => {
+                            sqlite::feed::remove_old(connection, retention, REMOVED_AT_ONCE)
+                        }
+                    }
+                })
+            })
+            .await?;
+        Ok(removed >= REMOVED_AT_ONCE)
+    }
+
+    /// Begins a new epoch of the feed, for an operator who has restored the database from a backup: cursors from before
+    /// expire, since their positions may stand for other changes now.
+    pub async fn begin_feed_epoch(&self) -> Result<Epoch> {
+        let epoch = Epoch(self.0.clock.new_id());
+        self.run(Access::Write, move |connection| {
+            Box::pin(async move {
+                run!(connection, |c| diesel::update(feed::table)
+                    .set(feed::epoch.eq(epoch))
+                    .execute(c))?;
+                Ok(epoch)
+            })
+        })
+        .await
+    }
+
+    /// Marked as changed after each write of this server.
+    pub(crate) fn written(&self) -> watch::Receiver<()> {
+        self.0.written.subscribe()
+    }
+
+    /// Marks `heard` when another server or program may have written, and tells other servers that this one has;
+    /// ends never. Where that takes effort it is done only while `wanted` holds more than zero. Some writes are missed.
+    pub(crate) async fn hear(&self, heard: &watch::Sender<()>, wanted: watch::Receiver<usize>) {
+        match &self.0.database {
+            Database::Postgres(postgres) => postgres.hear(self.written(), heard).await,
+            Database::Sqlite(sqlite) => sqlite.hear(heard, wanted).await,
+        }
+    }
+}
+
+/// What still fits on a page.
+struct Room {
+    changes: usize,
+    bytes: usize,
+    /// Whether one change is taken even if it is larger.
+    must_take: bool,
+}
+
+async fn state(connection: &mut Connection<'_>) -> Result<FeedState> {
+    let head = article_feed::table
+        .select(max(article_feed::position))
+        .single_value();
+    let (epoch, floor, head): (Epoch, i64, Option<i64>) = run!(connection, |c| feed::table
+        .select((feed::epoch, feed::floor, head))
+        .first(c))?;
+    let oldest = FeedCursor {
+        epoch,
+        position: floor,
+    };
+    Ok(FeedState {
+        head: oldest.at(head.unwrap_or(floor)),
+        oldest,
+    })
+}
+
+/// The changes of `range` that fit, and whether there are more.
+async fn scan(
+    connection: &mut Connection<'_>,
+    cursor: FeedCursor,
+    mut range: Range,
+    filter: &ChangeFilter,
+    text: bool,
+    room: Room,
+) -> Result<(Vec<ArticleChange>, bool)> {
+    let mut has_more = false;
+    if range.upto - range.after > FEW.min(i64::try_from(room.changes).unwrap_or(i64::MAX)) {
+        let sizes = Sizes {
+            range,
+            filter,
+            limit: i64::try_from(room.changes).unwrap_or(i64::MAX) + 1,
+        };
+        let sizes: Vec<(i64, i32)> = run!(connection, |c| sizes.load(c))?;
+        let fitting = room.fitting(&sizes, text);
+        has_more = fitting < sizes.len();
+        range.upto = match fitting.checked_sub(1).and_then(|last| sizes.get(last)) {
+            Some(&(last, _)) => last,
+            None => return Ok((Vec::new(), has_more)),
+        };
+    }
+    let changes = Changes {
+        range,
+        filter,
+        text,
+    };
+    let rows: Vec<Row> = run!(connection, |c| changes.load(c))?;
+    let changes = rows
+        .into_iter()
+        .map(|row| row.into_change(cursor))
+        .collect::<Result<_>>()?;
+    Ok((changes, has_more))
+}
+
+impl Room {
+    /// How many of the changes fit, from the first one on.
+    fn fitting(&self, sizes: &[(i64, i32)], text: bool) -> usize {
+        let mut bytes = 0_usize;
+        let fit = sizes.iter().take(self.changes).enumerate();
+        fit.take_while(|(index, (_, size))| {
+            bytes += usize::try_from(*size).unwrap_or(0) * usize::from(text);
+            bytes <= self.bytes || (self.must_take && *index == 0)
+        })
+        .count()
+    }
+}

@@ -1,0 +1,154 @@
+//! The feed on PostgreSQL: positions for what has committed, and the bell between servers.
+//!
+//! `NOTIFY` inside a writing transaction would make all commits of the cluster wait for each other, so the bell is
+//! rung after them, seldom, on a connection of its own. It says nothing but that there may be something to read,
+//! and it may be lost: readers look from time to time without it.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use diesel::sql_types::{BigInt, Integer};
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
+use futures_util::StreamExt as _;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{Connections, Postgres};
+use crate::error::Result;
+use crate::store::Cause;
+
+/// The most changes that one statement numbers, so that it ends in time.
+const NUMBERED_AT_ONCE: i32 = 50_000;
+
+/// The shortest time between two rings.
+const BETWEEN_RINGS: Duration = Duration::from_millis(10);
+
+diesel::define_sql_function! {
+    /// Gives positions to so many changes, and answers to how many.
+    fn number_changes(most: Integer) -> Integer;
+}
+
+/// Gives positions to all changes that have committed.
+///
+/// A sequence numbers rows when they ask, not when they commit, so a reader could see 8, move on, and never see 7.
+/// Positions are therefore given afterwards, by one server at a time. Of one article the order of the ids is that of
+/// the versions: the second change can be written only when the first has committed.
+pub(in crate::store) async fn number_committed(connection: &mut AsyncPgConnection) -> Result<()> {
+    loop {
+        let numbered: i32 = diesel::select(number_changes(NUMBERED_AT_ONCE))
+            .get_result(connection)
+            .await?;
+        if numbered < NUMBERED_AT_ONCE {
+            return Ok(());
+        }
+    }
+}
+
+/// Removes the oldest changes, at most `most`, and raises the floor in the same statement.
+///
+/// What counts is how long a change has had its position: a transaction may have been open for days.
+pub(in crate::store) async fn remove_old(
+    connection: &mut AsyncPgConnection,
+    retention: Duration,
+    most: i64,
+) -> Result<i64> {
+    let removed = diesel::sql_query(
+        "WITH oldest AS (
+            SELECT position, change_id,
+                bool_and(numbered_at < clock_timestamp() - $1 * interval '1 microsecond') OVER (ORDER BY position) AS old
+            FROM (SELECT * FROM article_feed ORDER BY position LIMIT $2) AS oldest
+        ),
+        old AS (SELECT position, change_id FROM oldest WHERE old),
+        raised AS (
+            UPDATE feed SET floor = greatest(floor, (SELECT max(position) FROM old)) WHERE EXISTS (SELECT FROM old)
+        ),
+        forgotten AS (DELETE FROM article_feed USING old WHERE article_feed.position = old.position)
+        DELETE FROM article_change USING old WHERE article_change.id = old.change_id",
+    )
+    .bind::<BigInt, _>(i64::try_from(retention.as_micros()).unwrap_or(i64::MAX))
+    .bind::<BigInt, _>(most)
+    .execute(connection)
+    .await?;
+    Ok(i64::try_from(removed).unwrap_or(i64::MAX))
+}
+
+impl Postgres {
+    /// Marks `heard` when another server rings, and rings after `written` was marked.
+    pub(in crate::store) async fn hear(
+        &self,
+        mut written: watch::Receiver<()>,
+        heard: &watch::Sender<()>,
+    ) {
+        const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+        const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+        if let Connections::Sandbox(_) = self.connections {
+            // Nobody else can see what this server writes.
+            return std::future::pending().await;
+        }
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let began = Instant::now();
+            let Err(error) = self.hear_and_ring(&mut written, heard).await;
+            if began.elapsed() > LONGEST_PAUSE {
+                pause = SHORTEST_PAUSE;
+            }
+            tracing::warn!(error, retry_in = ?pause, "the bell of the change feed is out of order");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn hear_and_ring(
+        &self,
+        written: &mut watch::Receiver<()>,
+        heard: &watch::Sender<()>,
+    ) -> Result<Infallible, Cause> {
+        // Tells our own rings, which come back to us, from those of others.
+        let name = ring_name();
+        let mut connection = self.options.connect().await?;
+        // A bell that a crash swallows is no loss.
+        connection
+            .batch_execute("SET synchronous_commit = off; LISTEN broadsheet_feed")
+            .await?;
+        // Nobody has listened until now.
+        heard.send_replace(());
+        let mut next_ring = Instant::now();
+        loop {
+            {
+                let mut rings = std::pin::pin!(connection.notifications_stream());
+                tokio::select! {
+                    ring = rings.next() => {
+                        let ring = ring.ok_or("the connection was closed")??;
+                        if ring.payload != name {
+                            heard.send_replace(());
+                        }
+                        continue;
+                    }
+                    () = async {
+                        tokio::time::sleep_until(next_ring).await;
+                        if written.changed().await.is_err() {
+                            std::future::pending::<()>().await;
+                        }
+                    } => {}
+                }
+            }
+            if let Err(error) = connection
+                .batch_execute(&format!("NOTIFY broadsheet_feed, '{name}'"))
+                .await
+            {
+                written.mark_changed();
+                return Err(error.into());
+            }
+            next_ring = Instant::now() + BETWEEN_RINGS;
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no test depends on it, and it never leaves the server"
+)]
+fn ring_name() -> String {
+    Uuid::now_v7().simple().to_string()
+}

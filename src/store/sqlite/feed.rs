@@ -1,0 +1,106 @@
+//! The feed on SQLite: what is no longer kept, and how other programs' writes are noticed.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection as _;
+use diesel::sql_types::{BigInt, Integer, Nullable};
+use diesel::{QueryableByName, RunQueryDsl as _, SqliteConnection};
+use tokio::sync::watch;
+
+use super::{Connections, Sqlite, connect};
+use crate::error::Result;
+use crate::store::Cause;
+
+/// How often we look whether another program has written.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(25);
+
+#[derive(QueryableByName)]
+struct DataVersion {
+    #[diesel(sql_type = Integer)]
+    data_version: i32,
+}
+
+#[derive(QueryableByName)]
+struct LastOld {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    position: Option<i64>,
+}
+
+/// Removes the oldest changes, at most `most`, and raises the floor in the same transaction.
+pub(in crate::store) fn remove_old(
+    connection: &mut SqliteConnection,
+    retention: Duration,
+    most: i64,
+) -> Result<i64> {
+    let last: Option<i64> = diesel::sql_query(
+        "SELECT max(position) AS position FROM (
+            SELECT position, max(made_at) OVER (ORDER BY position) AS newest
+            FROM (SELECT position, made_at FROM article_change ORDER BY position LIMIT ?2)
+        )
+        WHERE newest < CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000 - ?1",
+    )
+    .bind::<BigInt, _>(i64::try_from(retention.as_micros()).unwrap_or(i64::MAX))
+    .bind::<BigInt, _>(most)
+    .get_result::<LastOld>(connection)?
+    .position;
+    let Some(last) = last else {
+        return Ok(0);
+    };
+    diesel::sql_query("UPDATE feed SET floor = ?1")
+        .bind::<BigInt, _>(last)
+        .execute(connection)?;
+    let removed = diesel::sql_query("DELETE FROM article_change WHERE position <= ?1")
+        .bind::<BigInt, _>(last)
+        .execute(connection)?;
+    Ok(i64::try_from(removed).unwrap_or(i64::MAX))
+}
+
+impl Sqlite {
+    /// Marks `heard` when another connection has written, our own included, while `wanted` holds more than zero.
+    pub(in crate::store) async fn hear(
+        &self,
+        heard: &watch::Sender<()>,
+        mut wanted: watch::Receiver<usize>,
+    ) {
+        const PAUSE: Duration = Duration::from_secs(1);
+        if let Connections::Sandbox(_) = self.connections {
+            // Nobody else can write while this server does.
+            return std::future::pending().await;
+        }
+        loop {
+            if wanted.wait_for(|wanted| *wanted > 0).await.is_err() {
+                return std::future::pending().await;
+            }
+            let Err(error) = self.look(heard, &mut wanted).await;
+            tracing::warn!(error, retry_in = ?PAUSE, "other programs' writes are noticed late");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn look(
+        &self,
+        heard: &watch::Sender<()>,
+        wanted: &mut watch::Receiver<usize>,
+    ) -> Result<Infallible, Cause> {
+        let mut connection = connect(&self.path, true).await?;
+        // It only looks at the head of the log.
+        connection
+            .spawn_blocking(|connection| connection.batch_execute("PRAGMA cache_size = 8"))
+            .await?;
+        let mut seen = None;
+        loop {
+            let version = connection
+                .spawn_blocking(|connection| {
+                    diesel::sql_query("PRAGMA data_version").get_result::<DataVersion>(connection)
+                })
+                .await?
+                .data_version;
+            if seen.replace(version) != Some(version) {
+                heard.send_replace(());
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+            wanted.wait_for(|wanted| *wanted > 0).await?;
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Errors that are not the client's: what it learns of them, and what it does not.
+
+use futures_util::future::{Either, select};
+use rstest_reuse::apply;
+use serde_json::json;
+
+use crate::support::{Answer, Database, assert_answer, on_both_databases, start};
+
+#[apply(on_both_databases)]
+async fn an_internal_error_shows_the_request_id_and_nothing_of_the_database(database: Database) {
+    let app = start!(database);
+    app.database.execute("DROP TABLE article").await;
+    let request = client_request(&app.url("/graphql")).header("x-request-id", "find-me");
+    assert_answer!(Answer::to(request.json(&json!({ "query": "{ articles { id } }" }))).await, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "something went wrong on our side; tell us the request id",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "articles"
+          ],
+          "extensions": {
+            "code": "INTERNAL",
+            "requestId": "find-me"
+          }
+        }
+      ]
+    }
+    "#);
+    let request = client_request(&app.url("/graphql")).header("x-request-id", "find-me-too");
+    let mutation = r#"mutation { createArticle(input: { title: "a", text: "" }) { id } }"#;
+    assert_answer!(Answer::to(request.json(&json!({ "query": mutation }))).await, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "something went wrong on our side; tell us the request id",
+          "locations": [
+            {
+              "line": 1,
+              "column": 12
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "INTERNAL",
+            "requestId": "find-me-too"
+          }
+        }
+      ]
+    }
+    "#);
+}
+
+fn client_request(url: &str) -> reqwest::RequestBuilder {
+    crate::support::client().post(url)
+}
+
+#[apply(on_both_databases)]
+async fn who_waits_too_long_for_a_connection_is_told_to_try_again(database: Database) {
+    let app = start!(
+        database,
+        "--db-max-size=1",
+        "--db-min-size=0",
+        "--db-wait-timeout=100ms"
+    );
+    let lock = app.database.lock_writes().await;
+    let create = |title| Box::pin(app.create(json!({ "title": title, "text": "" })));
+    // One of them has the only connection and waits for the lock, the other waits for the connection.
+    let (refused, other) = match select(create("a"), create("a")).await {
+        Either::Left(done) => done,
+        Either::Right(done) => done,
+    };
+    assert_answer!(refused, @r#"
+    {
+      "data": null,
+      "errors": [
+        {
+          "message": "the server cannot reach its database at the moment; try again later",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "UNAVAILABLE"
+          }
+        }
+      ]
+    }
+    "#);
+    drop(lock);
+    let created = other.await;
+    assert_eq!(
+        created.json()["data"]["createArticle"]["slug"],
+        "a",
+        "{created}"
+    );
+}

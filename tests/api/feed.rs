@@ -1,0 +1,102 @@
+//! The change feed: what the triggers log, what subscribers hear, and what is told of what is no longer there.
+
+mod graphql;
+mod log;
+mod order;
+mod subscribers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use broadsheet::article::change::{ArticleChange, ChangeFilter, FeedCursor};
+use broadsheet::clock::Clock;
+use broadsheet::error::Result;
+use broadsheet::feed::Feed;
+use broadsheet::store::Store;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+
+use crate::support::{Database, OwnDatabase, Settings};
+
+/// Longer than a test runs.
+const RETENTION: Duration = Duration::from_hours(1);
+
+/// What is heard must be heard within this time, on a busy machine too.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+type Changes = BoxStream<'static, Result<Arc<ArticleChange>>>;
+
+/// A server without its HTTP.
+struct Node {
+    store: Store,
+    feed: Feed,
+}
+
+impl Node {
+    async fn start(database: &OwnDatabase, flags: &[&str]) -> Self {
+        Self::keeping(database, flags, RETENTION).await
+    }
+
+    async fn keeping(database: &OwnDatabase, flags: &[&str], retention: Duration) -> Self {
+        let settings = Settings::new(&database.url, flags).database;
+        // The machine's clock: fixed ones would make the same ids on each server.
+        let store = Store::open(&settings, Clock::system(), true).await.unwrap();
+        let feed = Feed::start(store.clone(), retention);
+        Self { store, feed }
+    }
+
+    async fn subscribe(&self, after: Option<FeedCursor>) -> Changes {
+        let changes = self.feed.subscribe(after, ChangeFilter::default()).await;
+        changes.unwrap().boxed()
+    }
+
+    async fn head(&self) -> FeedCursor {
+        self.feed.head().await.unwrap()
+    }
+}
+
+/// A database for one test and a server on it; returns from the test where there is no such database.
+macro_rules! start {
+    ($database:expr) => {{
+        let database: $crate::support::Database = $database;
+        match database.migrated().await {
+            Some(database) => {
+                let node = super::Node::start(&database, &[]).await;
+                (database, node)
+            }
+            None => return,
+        }
+    }};
+}
+use start;
+
+/// The next so many changes.
+async fn next(changes: &mut Changes, count: usize) -> Vec<Arc<ArticleChange>> {
+    let taken = changes.by_ref().take(count).try_collect();
+    let taken = tokio::time::timeout(PATIENCE, taken).await;
+    taken.expect("a change was not heard").unwrap()
+}
+
+/// A change in a line: the kind, and the article as the change left it.
+fn told(change: &ArticleChange) -> String {
+    let kind = change.kind;
+    match &change.article {
+        None => format!("{kind:?}"),
+        Some(article) => format!(
+            "{kind:?} {:?} {:?} {:?} version {}",
+            article.title, article.slug, article.text, article.version
+        ),
+    }
+}
+
+fn all_told(changes: &[Arc<ArticleChange>]) -> Vec<String> {
+    changes.iter().map(|change| told(change)).collect()
+}
+
+/// SQL for a new UUID.
+fn new_id(database: Database) -> &'static str {
+    match database {
+        Database::Sqlite => "randomblob(16)",
+        Database::Postgres => "gen_random_uuid()",
+    }
+}

@@ -1,0 +1,214 @@
+//! The feed as clients ask for it.
+
+use broadsheet::api::{Api, ApiSettings};
+use broadsheet::feed::Feed;
+use futures_util::StreamExt as _;
+use rstest_reuse::apply;
+use serde_json::{Value, json};
+
+use super::{PATIENCE, RETENTION};
+use crate::support::{Database, TestApp, assert_answer, on_both_databases, start};
+
+async fn cursor(app: &TestApp) -> String {
+    let answer = app.query("{ articleChangesCursor }").await.json();
+    answer["data"]["articleChangesCursor"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+async fn create(app: &TestApp, title: &str) {
+    let answer = app
+        .create(json!({ "title": title, "text": format!("About {title}.") }))
+        .await;
+    assert_eq!(answer.code(), "", "{answer}");
+}
+
+/// The answer to `articleChanges` with these variables, without the cursors, which no two databases share.
+async fn page(app: &TestApp, variables: Value) -> (Value, String) {
+    let query =
+        "query($after: String!, $first: Int! = 100, $kinds: [ArticleChangeKind!], $ids: [ID!]) {
+        articleChanges(after: $after, first: $first, kinds: $kinds, articleIds: $ids) {
+            changes { kind articleId article { title text version } } endCursor hasMore
+        }
+    }";
+    let answer = app
+        .graphql(&json!({ "query": query, "variables": variables }))
+        .await
+        .json();
+    let mut page = answer["data"]["articleChanges"].clone();
+    let end = page["endCursor"]
+        .take()
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    match page {
+        Value::Null => (answer, end),
+        page => (page, end),
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_client_that_polls_gets_every_change_a_page_at_a_time(database: Database) {
+    let app = start!(database);
+    let begin = cursor(&app).await;
+    for title in ["a", "b", "c"] {
+        create(&app, title).await;
+    }
+    let (page_one, end) = page(&app, json!({ "after": begin, "first": 2 })).await;
+    let id = |page: &Value, index: usize| page["changes"][index]["articleId"].clone();
+    let change = |title: &str, id: Value| {
+        let article = json!({ "title": title, "text": format!("About {title}."), "version": 1 });
+        json!({ "kind": "CREATED", "articleId": id, "article": article })
+    };
+    let changes = [change("a", id(&page_one, 0)), change("b", id(&page_one, 1))];
+    assert_eq!(
+        page_one,
+        json!({ "changes": changes, "endCursor": null, "hasMore": true })
+    );
+    let (page_two, end) = page(&app, json!({ "after": end })).await;
+    let changes = [change("c", id(&page_two, 0))];
+    assert_eq!(
+        page_two,
+        json!({ "changes": changes, "endCursor": null, "hasMore": false })
+    );
+    assert_eq!(end, cursor(&app).await);
+    let (page_three, again) = page(&app, json!({ "after": end })).await;
+    assert_eq!(
+        page_three,
+        json!({ "changes": [], "endCursor": null, "hasMore": false })
+    );
+    assert_eq!(again, end);
+}
+
+#[apply(on_both_databases)]
+async fn the_cursor_advances_also_where_nothing_matches(database: Database) {
+    let app = start!(database);
+    let begin = cursor(&app).await;
+    create(&app, "a").await;
+    let head = cursor(&app).await;
+    for nothing in [
+        json!({ "after": begin, "kinds": ["DELETED"] }),
+        json!({ "after": begin, "kinds": [] }),
+        json!({ "after": begin, "ids": [] }),
+        json!({ "after": begin, "ids": ["no uuid"] }),
+    ] {
+        let (page, end) = page(&app, nothing).await;
+        assert_eq!(
+            page,
+            json!({ "changes": [], "endCursor": null, "hasMore": false })
+        );
+        assert_eq!(end, head);
+    }
+}
+
+#[apply(on_both_databases)]
+async fn arguments_out_of_bounds_are_refused_by_name(database: Database) {
+    let app = start!(database);
+    let after = cursor(&app).await;
+    for (variables, field, message) in [
+        (
+            json!({ "after": "damaged" }),
+            "after",
+            "expected a cursor of the change feed, as the server gave it",
+        ),
+        (
+            json!({ "after": after, "first": 0 }),
+            "first",
+            "first must be 1 to 500, but it is 0",
+        ),
+        (
+            json!({ "after": after, "first": 501 }),
+            "first",
+            "first must be 1 to 500, but it is 501",
+        ),
+        (
+            json!({ "after": after, "ids": vec!["x"; 1_001] }),
+            "articleIds",
+            "articleIds must have at most 1000 ids, but it has 1001",
+        ),
+    ] {
+        let error = page(&app, variables).await.0["errors"][0].clone();
+        assert_eq!(error["message"], message);
+        assert_eq!(
+            error["extensions"],
+            json!({ "code": "BAD_USER_INPUT", "field": field })
+        );
+    }
+}
+
+#[apply(on_both_databases)]
+async fn an_expired_cursor_is_refused_with_one_that_serves(database: Database) {
+    let app = start!(database);
+    create(&app, "a").await;
+    let after = cursor(&app).await;
+    app.store.begin_feed_epoch().await.unwrap();
+    let error = page(&app, json!({ "after": after })).await.0["errors"][0].clone();
+    assert_answer!(error["message"], @r#""the changes after this cursor are not kept; begin anew from a list and a new cursor""#);
+    assert_eq!(error["extensions"]["code"], "CURSOR_EXPIRED");
+    let oldest = &error["extensions"]["oldestCursor"];
+    let (page, _) = page(&app, json!({ "after": oldest })).await;
+    assert_eq!(page["changes"].as_array().unwrap().len(), 1);
+}
+
+#[apply(on_both_databases)]
+async fn a_subscription_shows_each_change_with_its_cursor_beside_it(database: Database) {
+    let app = start!(database);
+    let feed = Feed::start(app.store.clone(), RETENTION);
+    let api = Api::new(app.store.clone(), feed, ApiSettings::default()).unwrap();
+    let after = cursor(&app).await;
+    create(&app, "a").await;
+    let document = format!(
+        r#"subscription {{ articleChanges(after: "{after}", kinds: [CREATED]) {{ cursor kind article {{ title }} }} }}"#
+    );
+    let operation = api
+        .prepare(&document, None, &serde_json::Map::new())
+        .unwrap();
+    let mut events = Box::pin(api.subscribe(&operation, None, "request".to_owned()));
+    for title in ["a", "b"] {
+        let event = tokio::time::timeout(PATIENCE, events.next())
+            .await
+            .unwrap()
+            .unwrap();
+        let cursor = event.cursor.unwrap().to_string();
+        assert_eq!(
+            serde_json::from_slice::<serde_json::Value>(&event.body).unwrap(),
+            json!({ "data": { "articleChanges": { "cursor": cursor, "kind": "CREATED", "article": { "title": title } } } })
+        );
+        create(&app, "b").await;
+    }
+    app.store.begin_feed_epoch().await.unwrap();
+    let codes = events.filter_map(async |event| {
+        let answer: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
+        let error = answer.get("errors")?.get(0)?.clone();
+        Some((error["extensions"]["code"].to_string(), event.cursor))
+    });
+    let codes: Vec<_> = tokio::time::timeout(PATIENCE, codes.collect())
+        .await
+        .unwrap();
+    assert_eq!(codes, [("\"CURSOR_EXPIRED\"".to_owned(), None)]);
+}
+
+#[apply(on_both_databases)]
+async fn the_cursor_is_read_before_the_list_beside_it(database: Database) {
+    let app = start!(database);
+    let writer = {
+        let store = app.store.clone();
+        tokio::spawn(async move {
+            for number in 0..200 {
+                let new = crate::support::article(&number.to_string(), None, None);
+                store.create_article(new, "input").await.unwrap();
+            }
+        })
+    };
+    while !writer.is_finished() {
+        let query = "{ articles(limit: 100, orderBy: CREATED_AT_DESC) { id } articleChangesCursor
+            connection: articlesConnection { totalCount } }";
+        let answer = app.query(query).await.json();
+        let listed = answer["data"]["connection"]["totalCount"].as_i64().unwrap();
+        let cursor = answer["data"]["articleChangesCursor"].as_str().unwrap();
+        let cursor: broadsheet::article::change::FeedCursor = cursor.parse().unwrap();
+        assert!(cursor.position <= listed, "{} {listed}", cursor.position);
+    }
+    writer.await.unwrap();
+}

@@ -1,0 +1,259 @@
+//! What a subscriber hears: from its cursor on, what it wants, however slow it is, and why it must begin anew.
+
+use std::time::{Duration, Instant};
+
+use broadsheet::article::ArticleId;
+use broadsheet::article::change::{ArticleChange, ChangeFilter, ChangeKind};
+use broadsheet::error::Error;
+use broadsheet::store::ChangesAfter;
+use futures_util::StreamExt as _;
+use rstest_reuse::apply;
+
+use super::{Node, PATIENCE, all_told, next, start};
+use crate::support::{Database, article, on_both_databases};
+
+async fn create(node: &Node, title: &str) -> ArticleId {
+    let created = node
+        .store
+        .create_article(article(title, None, None), "input");
+    created.await.unwrap().id
+}
+
+#[apply(on_both_databases)]
+async fn without_a_cursor_it_begins_with_the_next_change(database: Database) {
+    let (_own, node) = start!(database);
+    create(&node, "before").await;
+    let mut changes = node.subscribe(None).await;
+    create(&node, "after").await;
+    let told = all_told(&next(&mut changes, 1).await);
+    assert_eq!(
+        told,
+        [r#"Created "after" "after" "About after." version 1"#]
+    );
+}
+
+#[apply(on_both_databases)]
+async fn from_each_cursor_the_same_changes_follow(database: Database) {
+    let (_own, node) = start!(database);
+    let begin = node.head().await;
+    for number in 0..20 {
+        create(&node, &number.to_string()).await;
+    }
+    let all = next(&mut node.subscribe(Some(begin)).await, 20).await;
+    for (index, change) in all.iter().enumerate().take(19) {
+        let rest = next(&mut node.subscribe(Some(change.cursor)).await, 19 - index).await;
+        assert_eq!(rest, all[index + 1..]);
+    }
+}
+
+#[apply(on_both_databases)]
+async fn another_server_hears_within_moments(database: Database) {
+    let (own, node) = start!(database);
+    let other = Node::start(&own, &[]).await;
+    let mut changes = other.subscribe(None).await;
+    let mut fastest = Duration::MAX;
+    for number in 0..10 {
+        let began = Instant::now();
+        create(&node, &number.to_string()).await;
+        next(&mut changes, 1).await;
+        fastest = fastest.min(began.elapsed());
+    }
+    // Without the bell, or without looking at the file, it takes half a second.
+    assert!(fastest < Duration::from_millis(250), "{fastest:?}");
+}
+
+#[apply(on_both_databases)]
+async fn a_filter_lets_through_what_it_names_from_memory_and_from_the_table(database: Database) {
+    let (_own, node) = start!(database);
+    let begin = node.head().await;
+    let wanted = create(&node, "wanted").await;
+    let deleted = ChangeFilter::new(Some(vec![ChangeKind::Deleted]), None);
+    let only = ChangeFilter::new(None, Some(vec![wanted]));
+    let both = ChangeFilter::new(Some(vec![ChangeKind::Deleted]), Some(vec![wanted]));
+    let mut live = Vec::new();
+    for filter in [&deleted, &only, &both] {
+        let changes = node.feed.subscribe(Some(begin), filter.clone()).await;
+        live.push(changes.unwrap().boxed());
+    }
+    let unwanted = create(&node, "unwanted").await;
+    for id in [unwanted, wanted] {
+        let columns = broadsheet::article::Columns::ID;
+        node.store.delete_article(id, None, columns).await.unwrap();
+    }
+    let kinds = |changes: &[std::sync::Arc<ArticleChange>]| {
+        let kind = |change: &std::sync::Arc<ArticleChange>| (change.kind, change.article_id);
+        changes.iter().map(kind).collect::<Vec<_>>()
+    };
+    use ChangeKind::{Created, Deleted};
+    let expected = [
+        vec![(Deleted, unwanted), (Deleted, wanted)],
+        vec![(Created, wanted), (Deleted, wanted)],
+        vec![(Deleted, wanted)],
+    ];
+    for (changes, expected) in live.iter_mut().zip(&expected) {
+        assert_eq!(&kinds(&next(changes, expected.len()).await), expected);
+    }
+    for (filter, expected) in [deleted, only, both].into_iter().zip(&expected) {
+        let page = node.feed.page(begin, 500, filter, true).await.unwrap();
+        let changes: Vec<_> = page.changes.into_iter().map(Into::into).collect();
+        assert_eq!(&kinds(&changes), expected);
+        assert_eq!((page.end, page.has_more), (node.head().await, false));
+    }
+}
+
+#[apply(on_both_databases)]
+async fn one_that_reads_nothing_while_ten_thousand_changes_happen_gets_them_all(
+    database: Database,
+) {
+    let (own, node) = start!(database);
+    let begin = node.head().await;
+    let mut slow = node.subscribe(None).await;
+    create(&node, "first").await;
+    assert_eq!(next(&mut slow, 1).await.len(), 1);
+    own.fill(10_000, 1_000).await;
+    // The ring has turned over when one that reads has them all.
+    let mut fast = node.subscribe(Some(begin)).await;
+    let all = next(&mut fast, 10_001).await;
+    assert_eq!(next(&mut slow, 10_000).await, all[1..]);
+    create(&node, "last").await;
+    assert_eq!(next(&mut slow, 1).await, next(&mut fast, 1).await);
+}
+
+#[apply(on_both_databases)]
+async fn pages_end_where_their_texts_grow_too_large(database: Database) {
+    let (own, node) = start!(database);
+    let after = node.head().await;
+    own.fill(40, 1_000).await;
+    let head = node.head().await;
+    let page = |after, text_bytes| {
+        node.store.changes(ChangesAfter {
+            after,
+            upto: head.position,
+            filter: ChangeFilter::default(),
+            first: 30,
+            text_bytes,
+            text: true,
+        })
+    };
+    let first = page(after, 5_500).await.unwrap();
+    assert_eq!((first.changes.len(), first.has_more), (5, true));
+    assert_eq!(first.end, first.changes[4].cursor);
+    let one = page(first.end, 10).await.unwrap();
+    assert_eq!((one.changes.len(), one.has_more), (1, true));
+    let many = page(one.end, 1_000_000).await.unwrap();
+    assert_eq!((many.changes.len(), many.has_more), (30, true));
+    let rest = page(many.end, 1_000_000).await.unwrap();
+    assert_eq!(
+        (rest.changes.len(), rest.has_more, rest.end),
+        (4, false, head)
+    );
+}
+
+#[apply(on_both_databases)]
+async fn what_is_no_longer_kept_is_told_with_the_oldest_cursor_that_serves(database: Database) {
+    let Some(own) = database.migrated().await else {
+        return;
+    };
+    let short = Node::keeping(&own, &[], Duration::from_millis(1)).await;
+    let begin = short.head().await;
+    let mut left_alone = short.subscribe(Some(begin)).await;
+    own.fill(2_500, 10).await;
+    let head = short.head().await;
+    let deadline = Instant::now() + PATIENCE;
+    let oldest = loop {
+        match short
+            .feed
+            .page(begin, 1, ChangeFilter::default(), true)
+            .await
+        {
+            Err(Error::CursorExpired { oldest }) if oldest == head => break oldest,
+            Err(Error::CursorExpired { .. }) | Ok(_) => {}
+            Err(error) => panic!("{error}"),
+        }
+        assert!(Instant::now() < deadline, "nothing was removed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    // A new server, whose memory is empty; the head itself still serves, and positions go on from it.
+    let node = Node::start(&own, &[]).await;
+    for feed in [&short.feed, &node.feed] {
+        let expired = feed.subscribe(Some(begin), ChangeFilter::default()).await;
+        assert!(
+            matches!(expired.err(), Some(Error::CursorExpired { oldest: told }) if told == oldest)
+        );
+    }
+    let mut changes = node.subscribe(Some(oldest)).await;
+    create(&node, "next").await;
+    assert_eq!(next(&mut changes, 1).await[0].cursor.position, 2_501);
+
+    // One that had begun in time and did not read learns it too, unless all was still in memory.
+    let told = tokio::time::timeout(PATIENCE, left_alone.next()).await;
+    match told.unwrap().unwrap() {
+        Ok(change) => assert_eq!(change.cursor.position, 1),
+        Err(error) => assert!(matches!(error, Error::CursorExpired { .. }), "{error}"),
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_new_epoch_ends_every_cursor_and_every_subscription(database: Database) {
+    let (own, node) = start!(database);
+    create(&node, "before").await;
+    let mut changes = node.subscribe(None).await;
+    let old = node.head().await;
+    create(&node, "heard").await;
+    next(&mut changes, 1).await;
+    let operator = own.open(&[]).await.unwrap();
+    let epoch = operator.begin_feed_epoch().await.unwrap();
+
+    let ended = tokio::time::timeout(PATIENCE, changes.next())
+        .await
+        .unwrap();
+    let Some(Err(Error::CursorExpired { oldest })) = ended else {
+        panic!("{ended:?}");
+    };
+    assert_eq!((oldest.epoch, oldest.position), (epoch, 0));
+    let expired = node
+        .feed
+        .subscribe(Some(old), ChangeFilter::default())
+        .await;
+    assert!(matches!(expired.err(), Some(Error::CursorExpired { .. })));
+    let told = all_told(&next(&mut node.subscribe(Some(oldest)).await, 2).await);
+    assert_eq!(
+        told,
+        [
+            r#"Created "before" "before" "About before." version 1"#,
+            r#"Created "heard" "heard" "About heard." version 1"#
+        ]
+    );
+}
+
+#[apply(on_both_databases)]
+async fn a_cursor_beyond_the_head_is_not_served(database: Database) {
+    let (_own, node) = start!(database);
+    let beyond = node.head().await.at(1);
+    let refused = node
+        .feed
+        .subscribe(Some(beyond), ChangeFilter::default())
+        .await;
+    assert!(matches!(refused.err(), Some(Error::CursorExpired { .. })));
+}
+
+#[apply(on_both_databases)]
+async fn a_sandbox_has_a_feed_of_its_own(database: Database) {
+    let Some(own) = database.migrated().await else {
+        return;
+    };
+    let node = Node::start(&own, &["--db-force-roll-back"]).await;
+    let mut changes = node.subscribe(None).await;
+    create(&node, "a").await;
+    create(&node, "b").await;
+    assert_eq!(
+        all_told(&next(&mut changes, 2).await),
+        [
+            r#"Created "a" "a" "About a." version 1"#,
+            r#"Created "b" "b" "About b." version 1"#
+        ]
+    );
+    node.store.close().await;
+    let node = Node::start(&own, &[]).await;
+    assert_eq!(node.head().await.position, 0);
+}

@@ -1,0 +1,189 @@
+//! The program from its start to its end: what it needs, what it logs, and how it stops.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use broadsheet::article::{ArticleKey, Columns};
+use futures_util::future::join_all;
+use rstest_reuse::apply;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::program::{Program, run};
+use crate::support::{Database, assert_answer, client, on_both_databases};
+
+#[apply(on_both_databases)]
+async fn a_stop_under_load_loses_no_article_that_was_acknowledged(database: Database) {
+    let Some(database) = database.migrated().await else {
+        return;
+    };
+    let mut program = Program::start(&with_password(&database.url), &[]).await;
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let (url, acknowledged) = (program.url("/graphql"), Arc::clone(&acknowledged));
+            tokio::spawn(async move {
+                let client = client();
+                for number in 0.. {
+                    let slug = format!("{writer}-{number}");
+                    let query = format!(
+                        r#"mutation {{ createArticle(input: {{ title: "a", slug: "{slug}", text: "" }}) {{ slug }} }}"#
+                    );
+                    let request = client.post(&url).json(&json!({ "query": query }));
+                    // The server has stopped listening, or does not answer this one any more.
+                    let Ok(response) = request.send().await else { return };
+                    let Ok(answer) = response.json::<serde_json::Value>().await else { return };
+                    assert_eq!(answer["data"]["createArticle"]["slug"], slug, "{answer}");
+                    acknowledged.lock().unwrap().push(slug);
+                }
+            })
+        })
+        .collect();
+    while acknowledged.lock().unwrap().len() < 100 {
+        tokio::task::yield_now().await;
+    }
+    program.signal("TERM");
+    program.logged("stopping").await;
+    for writer in join_all(writers).await {
+        writer.unwrap();
+    }
+    let (status, log) = program.end().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+
+    let store = database.open(&[]).await.unwrap();
+    for slug in std::mem::take(&mut *acknowledged.lock().unwrap()) {
+        let key = ArticleKey::Slug(slug.clone());
+        assert!(
+            store.article(key, Columns::ID).await.unwrap().is_some(),
+            "{slug} was lost"
+        );
+    }
+    let what = store.describe();
+    for said in [
+        "connected",
+        "listening on http://127.0.0.1:",
+        "stopping",
+        "disconnected",
+        &what,
+    ] {
+        assert!(log.contains(said), "{said:?} is not in:\n{log}");
+    }
+    assert!(!log.contains("s3cret"), "{log}");
+}
+
+/// The URL with a password, where it has none: the tests' own server asks for none.
+fn with_password(url: &str) -> String {
+    match url.split_once('@') {
+        Some((user, rest)) if user.matches(':').count() == 1 => format!("{user}:s3cret@{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_program_waits_for_a_database_that_is_not_there_yet() {
+    let Some(database) = Database::Postgres.migrated().await else {
+        return;
+    };
+    let target = database.url.parse::<tokio_postgres::Config>().unwrap();
+    let [tokio_postgres::config::Host::Tcp(host)] = target.get_hosts() else {
+        return;
+    };
+    let target = (host.clone(), target.get_ports()[0]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let there = Arc::new(AtomicBool::new(false));
+    // Stands before the database, and hangs up as long as that is not there.
+    tokio::spawn({
+        let there = Arc::clone(&there);
+        async move {
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                if !there.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let target = target.clone();
+                tokio::spawn(async move {
+                    let mut server = TcpStream::connect(target).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                });
+            }
+        }
+    });
+    let (_, name) = database.url.rsplit_once('/').unwrap();
+    let url = format!("postgres://postgres@127.0.0.1:{port}/{name}");
+    let mut program = Program::spawn(&url, &[]);
+    program.logged("waiting for the database").await;
+    there.store(true, Ordering::SeqCst);
+    program.logged("listening on http://").await;
+}
+
+#[tokio::test]
+async fn the_program_says_what_it_tried_when_the_database_does_not_come() {
+    let url = "postgres://user:s3cret@127.0.0.1:1/articles";
+    let environment = [("DATABASE_URL", url), ("DB_START_TIMEOUT", "300ms")];
+    let (code, _, error) = run(&[], &environment).await;
+    assert_eq!(code, 1);
+    assert!(error.contains("waiting for the database"), "{error}");
+    assert!(!error.contains("s3cret"), "{error}");
+    assert_answer!(error.lines().last().unwrap(), @"broadsheet: cannot connect to the database: cannot connect to postgres://user@127.0.0.1:1/articles: error connecting to server: Connection refused (os error 111)");
+}
+
+#[tokio::test]
+async fn a_database_url_of_no_known_kind_is_refused() {
+    let (code, _, error) = run(
+        &[],
+        &[("DATABASE_URL", "mysql://user:s3cret@host/articles")],
+    )
+    .await;
+    assert_eq!(code, 2);
+    assert_answer!(error, @"
+    error: invalid value 'mysql://user:s3cret@host/articles' for '--database-url <URL>': expected sqlite:PATH, sqlite::memory:, postgres://… or postgresql://…
+
+    For more information, try '--help'.
+    ");
+    let (code, _, error) = run(
+        &[],
+        &[("DATABASE_URL", "postgres://u:s3cret@h/d?sslmode=on")],
+    )
+    .await;
+    assert_eq!(code, 1);
+    assert_answer!(error, @"broadsheet: `sslmode` in a PostgreSQL URL must be disable, allow, prefer, require, verify-ca or verify-full");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let environment = [("DATABASE_URL", "sqlite::memory:"), ("PORT", &port)];
+    let (code, _, error) = run(&[], &environment).await;
+    assert_eq!(code, 1);
+    let last = error.lines().last().unwrap().replace(&port, "PORT");
+    assert_answer!(last, @"broadsheet: cannot listen on 127.0.0.1:PORT: Address already in use (os error 98)");
+}
+
+#[tokio::test]
+async fn a_log_filter_that_is_not_understood_is_refused() {
+    let environment = [
+        ("DATABASE_URL", "sqlite::memory:"),
+        ("LOG", "broadsheet=loud"),
+    ];
+    let (code, _, error) = run(&[], &environment).await;
+    assert_eq!(code, 1);
+    assert_answer!(error, @r#"broadsheet: LOG is not understood: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5"#);
+}
+
+#[tokio::test]
+async fn the_log_is_json_where_that_is_asked_for() {
+    let mut program = Program::start("sqlite::memory:", &["--log-format=json"]).await;
+    program.signal("INT");
+    program.logged("disconnected").await;
+    let (status, log) = program.end().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    for line in log.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(
+            line["message"].is_string() && line["level"] == "INFO",
+            "{line}"
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! The guard and the normaliser against graphql-js, the reference implementation: for some thousand generated requests
+//! the verdict is the same, and the plain form of each valid one gives the answer of the original.
+//!
+//! Needs Node.js and `npm ci` in `tests/graphql-js`; without them the test says so and passes, but not under CI.
+
+#[path = "graphql_js/generate.rs"]
+mod generate;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use broadsheet::document::{Code, Documents, Limits, Refusal};
+use serde::Deserialize;
+use serde_json::json;
+
+use generate::{Generator, Request};
+
+const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql");
+const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/graphql-js");
+const REQUESTS: usize = 5_000;
+const SEED: u64 = 20_261_123;
+
+/// Where the two may differ, and why that is right. `applies` sees the request, our verdict and graphql-js's message.
+struct Difference {
+    reason: &'static str,
+    applies: fn(&Request, &Ours, &Theirs) -> bool,
+}
+
+const DIFFERENCES: &[Difference] = &[Difference {
+    reason: "graphql-js 16 lets a nullable variable stand in a @oneOf input object; \
+             the edition of September 2025 does not (section 5.8.5, IsNonNullPosition)",
+    applies: |_, ours, theirs| {
+        ours.verdict == Code::ValidationFailed.as_str()
+            && theirs.verdict != Code::ParseFailed.as_str()
+            && ours
+                .message
+                .split(" | ")
+                .all(|message| message.contains("is used in a `@oneOf` input object"))
+    },
+}];
+
+struct Ours {
+    verdict: &'static str,
+    message: String,
+    plain: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Theirs {
+    verdict: String,
+    #[serde(default)]
+    message: String,
+    difference: Option<String>,
+}
+
+#[test]
+fn verdicts_and_answers_are_those_of_graphql_js() {
+    if !Path::new(PACKAGE).join("node_modules/graphql").is_dir() || !has_node() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "run `npm ci` in tests/graphql-js"
+        );
+        eprintln!("skipped: needs Node.js and `npm ci` in tests/graphql-js");
+        return;
+    }
+    let sdl = std::fs::read_to_string(SCHEMA).unwrap();
+    // Another seed looks for new differences.
+    let seed = std::env::var("GRAPHQL_JS_SEED").map_or(SEED, |seed| seed.parse().unwrap());
+    let requests = Generator::new(&sdl, seed).requests(REQUESTS);
+    let documents = Documents::new(&sdl, unlimited()).unwrap();
+    let ours: Vec<Ours> = requests
+        .iter()
+        .map(|request| judge(&documents, request))
+        .collect();
+    let theirs = ask(&requests, &ours);
+    assert_eq!(theirs.len(), requests.len());
+
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut used: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for ((request, ours), theirs) in requests.iter().zip(&ours).zip(&theirs) {
+        *counts.entry(ours.verdict).or_default() += 1;
+        if ours.verdict == theirs.verdict && theirs.difference.is_none() {
+            continue;
+        }
+        match DIFFERENCES
+            .iter()
+            .find(|difference| (difference.applies)(request, ours, theirs))
+        {
+            Some(difference) => *used.entry(difference.reason).or_default() += 1,
+            None => wrong.push(format!(
+                "{}\nvariables: {}\nours: {} {}\ngraphql-js: {} {}\n{}",
+                request.query,
+                request.variables,
+                ours.verdict,
+                ours.message,
+                theirs.verdict,
+                theirs.message,
+                theirs.difference.as_deref().unwrap_or_default()
+            )),
+        }
+    }
+    println!("{counts:?}\nlisted differences: {used:?}");
+    assert!(
+        wrong.is_empty(),
+        "{} of {} differ:\n\n{}",
+        wrong.len(),
+        requests.len(),
+        wrong
+            .iter()
+            .take(12)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("\n\n")
+    );
+    // The generator must keep reaching every kind of verdict, and a listed difference that no longer shows is stale.
+    for verdict in [
+        "valid",
+        Code::ParseFailed.as_str(),
+        Code::ValidationFailed.as_str(),
+        Code::BadUserInput.as_str(),
+    ] {
+        assert!(
+            counts
+                .get(verdict)
+                .is_some_and(|&count| count >= REQUESTS / 50),
+            "{verdict}: {counts:?}"
+        );
+    }
+    for difference in DIFFERENCES.iter().filter(|_| seed == SEED) {
+        assert!(
+            used.contains_key(difference.reason),
+            "never seen: {}",
+            difference.reason
+        );
+    }
+}
+
+/// graphql-js has no limits; those of nesting guard our own stack and stay.
+fn unlimited() -> Limits {
+    Limits {
+        document_tokens: usize::MAX,
+        selections: usize::MAX,
+        depth: usize::MAX,
+        aliases: usize::MAX,
+        root_fields: usize::MAX,
+        directives: usize::MAX,
+        complexity: u64::MAX,
+        ..Limits::default()
+    }
+}
+
+fn judge(documents: &Documents, request: &Request) -> Ours {
+    let variables = request.variables.as_object().cloned().unwrap_or_default();
+    match documents.prepare(
+        &request.query,
+        request.operation_name.as_deref(),
+        &variables,
+    ) {
+        Ok(operation) => {
+            let plain = json!({ "text": operation.text(), "variables": operation.variables });
+            Ours {
+                verdict: "valid",
+                message: operation.text().to_owned(),
+                plain: Some(plain),
+            }
+        }
+        Err(refusals) => Ours {
+            verdict: refusals
+                .first()
+                .map_or("no reason", |refusal| refusal.code.as_str()),
+            message: refusals
+                .iter()
+                .map(describe)
+                .collect::<Vec<_>>()
+                .join(" | "),
+            plain: None,
+        },
+    }
+}
+
+fn describe(refusal: &Refusal) -> String {
+    format!(
+        "{} {:?} {:?}",
+        refusal.message, refusal.field, refusal.locations
+    )
+}
+
+fn has_node() -> bool {
+    Command::new("node")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// One process answers all requests, a line each.
+fn ask(requests: &[Request], ours: &[Ours]) -> Vec<Theirs> {
+    let mut node = Command::new("node")
+        .args(["reference.mjs", SCHEMA])
+        .current_dir(PACKAGE)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = node.stdin.take().unwrap();
+    let lines: Vec<String> = requests
+        .iter()
+        .zip(ours)
+        .map(|(request, ours)| {
+            json!({
+                "query": request.query,
+                "operationName": request.operation_name,
+                "variables": request.variables,
+                "plain": ours.plain,
+            })
+            .to_string()
+        })
+        .collect();
+    let writer = std::thread::spawn(move || {
+        for line in lines {
+            writeln!(input, "{line}").unwrap();
+        }
+    });
+    let output = BufReader::new(node.stdout.take().unwrap());
+    let answers = output
+        .lines()
+        .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+        .collect();
+    writer.join().unwrap();
+    assert!(node.wait().unwrap().success());
+    answers
+}
