@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use clap::{Args, ValueEnum};
 use humantime::parse_duration;
 
@@ -192,6 +193,24 @@ pub struct ServerSettings {
     /// The largest body of a request, in bytes, after decompression
     #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 2 * 1024 * 1024, value_name = "BYTES")]
     pub max_body_bytes: usize,
+
+    /// Origins, such as <https://example.com>, whose pages may read the answers and open WebSockets, separated by commas; * for all [default: none but this server's own]
+    #[arg(
+        long,
+        env = "CORS_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGINS"
+    )]
+    pub cors_origins: Vec<String>,
+
+    /// Cache-Control of a query by GET that succeeds: for a CDN in front, such as "public, max-age=5, stale-while-revalidate=30". Answers to a request with a token stay private, errors are never stored
+    #[arg(
+        long,
+        env = "CACHE_CONTROL",
+        default_value = "private, no-cache",
+        value_name = "DIRECTIVES"
+    )]
+    pub cache_control: HeaderValue,
 
     #[command(flatten)]
     pub limits: LimitSettings,

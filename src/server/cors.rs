@@ -40,7 +40,9 @@ pub(super) async fn layer(
     let allowed = allowed_origin(&origins, request.headers());
     let is_preflight = request.method() == Method::OPTIONS
         && request.headers().contains_key(ORIGIN)
-        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        && request
+            .headers()
+            .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if is_preflight {
         preflight(request.headers(), allowed.is_some())
     } else {

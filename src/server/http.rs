@@ -23,12 +23,12 @@ use serde::de::IgnoredAny;
 use tokio_util::sync::CancellationToken;
 
 use super::etag::{self, ContentHash};
+use super::graphiql;
 use super::negotiation::{BodyType, Representation, body_type, negotiate};
 use super::operation::{Caller, Execute, GraphQLParams, Outcome, Refusal, Transport};
 use super::request_id::RequestId;
 use super::sse::{self, SseSettings};
 use super::websocket::{self, WebSocketSettings};
-use super::graphiql;
 
 /// All that `/graphql` needs.
 #[derive(Clone)]

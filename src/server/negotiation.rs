@@ -244,32 +244,65 @@ mod tests {
             ("application/json", Json),
             ("application/graphql-response+json", GraphQLResponse),
             ("APPLICATION/GraphQL-Response+JSON", GraphQLResponse),
-            ("application/json, application/graphql-response+json", GraphQLResponse),
-            ("application/graphql-response+json;q=0.9, application/json", Json),
-            ("application/graphql-response+json; q=0.9 , application/json; q=0.8", GraphQLResponse),
-            ("application/graphql-response+json;q=0.001,application/json;q=0.002", Json),
+            (
+                "application/json, application/graphql-response+json",
+                GraphQLResponse,
+            ),
+            (
+                "application/graphql-response+json;q=0.9, application/json",
+                Json,
+            ),
+            (
+                "application/graphql-response+json; q=0.9 , application/json; q=0.8",
+                GraphQLResponse,
+            ),
+            (
+                "application/graphql-response+json;q=0.001,application/json;q=0.002",
+                Json,
+            ),
             // Zero refuses, and the exact range stands above the open one.
             ("application/json;q=0, */*", GraphQLResponse),
             ("application/graphql-response+json;q=0.1, */*", Json),
-            ("*/*;q=0.1, application/graphql-response+json", GraphQLResponse),
+            (
+                "*/*;q=0.1, application/graphql-response+json",
+                GraphQLResponse,
+            ),
             ("*/*, application/graphql-response+json", GraphQLResponse),
             // The same twice: the better weight.
-            ("application/json;q=0.1, application/json, application/graphql-response+json;q=0.5", Json),
+            (
+                "application/json;q=0.1, application/json, application/graphql-response+json;q=0.5",
+                Json,
+            ),
             ("application/json;charset=utf-8", Json),
             ("application/json;charset=\"UTF-8\"", Json),
-            ("application/json;charset=iso-8859-1, application/graphql-response+json;q=0.2", GraphQLResponse),
+            (
+                "application/json;charset=iso-8859-1, application/graphql-response+json;q=0.2",
+                GraphQLResponse,
+            ),
             ("application/json;note=\"a,b;q=0\"", Json),
             ("application/json;q=1.000", Json),
             // What cannot be read is passed over.
-            ("application/json;q=2, application/graphql-response+json;q=0.1", GraphQLResponse),
+            (
+                "application/json;q=2, application/graphql-response+json;q=0.1",
+                GraphQLResponse,
+            ),
             ("nonsense, application/json", Json),
             ("application/json,", Json),
             ("text/event-stream", EventStream),
             ("text/event-stream, application/json;q=0.5", EventStream),
             // urql, Apollo, Relay's example, curl and fetch.
-            ("application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed", GraphQLResponse),
-            ("application/graphql-response+json,application/json;q=0.9", GraphQLResponse),
-            ("multipart/mixed;deferSpec=20220824,application/graphql-response+json,application/json;q=0.9", GraphQLResponse),
+            (
+                "application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed",
+                GraphQLResponse,
+            ),
+            (
+                "application/graphql-response+json,application/json;q=0.9",
+                GraphQLResponse,
+            ),
+            (
+                "multipart/mixed;deferSpec=20220824,application/graphql-response+json,application/json;q=0.9",
+                GraphQLResponse,
+            ),
         ] {
             assert_eq!(chosen(value), [Some(expected); 2], "{value}");
         }
@@ -347,7 +380,8 @@ mod tests {
             assert_eq!(of(other), BodyType::Other, "{other}");
         }
         assert_eq!(body_type(&HeaderMap::new()), BodyType::Unnamed);
-        let twice = [CONTENT_TYPE; 2].map(|name| (name, HeaderValue::from_static("application/json")));
+        let twice =
+            [CONTENT_TYPE; 2].map(|name| (name, HeaderValue::from_static("application/json")));
         let mut headers = HeaderMap::new();
         for (name, value) in twice {
             headers.append(name, value);
