@@ -15,14 +15,17 @@ use sha2::{Digest as _, Sha256};
 /// Bytes of the hash that a tag shows: enough that no two answers share one by chance or by malice.
 const SHOWN_BYTES: usize = 16;
 
-/// The hash of a body before compression, as an extension of the response; [`layer`] makes it the `ETag`.
+/// The hash of a media type and a body before compression, as an extension of the response; [`layer`] makes it the `ETag`.
 #[derive(Clone, Debug)]
 pub(super) struct ContentHash(String);
 
 impl ContentHash {
-    pub(super) fn of(body: &[u8]) -> Self {
+    pub(super) fn of(media_type: &str, body: &[u8]) -> Self {
+        let mut hash = Sha256::new_with_prefix(media_type);
+        hash.update([0]);
+        hash.update(body);
         let mut text = String::with_capacity(2 * SHOWN_BYTES);
-        for byte in Sha256::digest(body).iter().take(SHOWN_BYTES) {
+        for byte in hash.finalize().iter().take(SHOWN_BYTES) {
             // Writing to a string cannot fail.
             let _ = write!(text, "{byte:02x}");
         }

@@ -117,7 +117,7 @@ impl<E: Execute> Endpoint<E> {
         let transport = Transport::HttpGet;
         match self.execute.execute(params, &caller, transport).await {
             Outcome::Single(body) if is_without_errors(&body) => {
-                let hash = ContentHash::of(&body);
+                let hash = ContentHash::of(representation.content_type(), &body);
                 let mut response = answered(body, representation);
                 response.headers_mut().insert(CACHE_CONTROL, caching);
                 response.extensions_mut().insert(hash);
