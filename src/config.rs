@@ -213,7 +213,55 @@ pub struct ServerSettings {
     pub cache_control: HeaderValue,
 
     #[command(flatten)]
+    pub persisted: PersistedSettings,
+
+    #[command(flatten)]
     pub limits: LimitSettings,
+}
+
+/// Documents that requests name instead of sending.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Persisted operations")]
+pub struct PersistedSettings {
+    /// Memory for automatic persisted queries, in bytes; 0 turns them off
+    #[arg(long, env = "PERSISTED_QUERIES_BYTES", default_value_t = 8 * 1024 * 1024, value_name = "BYTES")]
+    pub persisted_queries_bytes: usize,
+
+    /// A manifest of trusted documents, as graphql-codegen, Relay or Apollo's tools write it; SIGHUP reads it again
+    #[arg(long, env = "TRUSTED_DOCUMENTS", value_name = "PATH")]
+    pub trusted_documents: Option<PathBuf>,
+
+    /// What the manifest decides [default: prefer where there is one, else off]
+    #[arg(
+        long,
+        env = "TRUSTED_DOCUMENTS_MODE",
+        value_enum,
+        value_name = "MODE",
+        hide_default_value = true
+    )]
+    pub trusted_documents_mode: Option<TrustedMode>,
+}
+
+impl PersistedSettings {
+    /// The mode that is in force.
+    pub fn mode(&self) -> TrustedMode {
+        match (self.trusted_documents_mode, &self.trusted_documents) {
+            (Some(mode), _) => mode,
+            (None, Some(_)) => TrustedMode::Prefer,
+            (None, None) => TrustedMode::Off,
+        }
+    }
+}
+
+/// What a manifest of trusted documents decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TrustedMode {
+    /// Nothing: it is not read
+    Off,
+    /// Its documents can be asked for by their ids; any other document is served too
+    Prefer,
+    /// Nothing but its documents is served
+    Only,
 }
 
 /// How large documents and filters may be; the same on every transport.

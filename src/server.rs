@@ -39,6 +39,7 @@ use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
 use crate::document::InvalidSchema;
 use crate::feed::Feed;
+use crate::persisted::{ManifestError, PersistedOperations};
 use crate::store::{OpenError, Store};
 
 /// Why the server could not be started, or did not end well.
@@ -50,6 +51,8 @@ pub enum ServeError {
     Listen(SocketAddr, #[source] std::io::Error),
     #[error("the schema cannot be served: {0}")]
     Schema(#[from] InvalidSchema),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
     #[error("the server failed: {0}")]
     Serve(#[source] std::io::Error),
 }
@@ -59,6 +62,7 @@ pub enum ServeError {
 struct App {
     api: Api,
     store: Store,
+    persisted: PersistedOperations,
     request_timeout: Duration,
 }
 
@@ -105,7 +109,9 @@ pub async fn run(
         "listening on http://{address}"
     );
     let feed = Feed::start(store.clone(), settings.change_retention);
-    let app = routes(settings, store.clone(), feed, stop.clone())?;
+    let persisted = PersistedOperations::open(&settings.persisted)?;
+    persisted.reload_on_hangup(stop.clone());
+    let app = routes(settings, store.clone(), feed, persisted, stop.clone())?;
     let served = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
     // One bound for all of it: for the requests under way, and for the writes that nobody waits for any more.
     let deadline = async {
@@ -140,11 +146,13 @@ fn routes(
     settings: &ServerSettings,
     store: Store,
     feed: Feed,
+    persisted: PersistedOperations,
     stop: CancellationToken,
 ) -> Result<Router, InvalidSchema> {
     let app = App {
         api: Api::new(store.clone(), feed, settings.limits.api())?,
         store,
+        persisted,
         request_timeout: settings.request_timeout,
     };
     let graphql = Endpoint {
