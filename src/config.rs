@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
+use http::HeaderValue;
 use humantime::parse_duration;
 
 use crate::store::postgres::{ConnectDefaults, ConnectOptions, UrlError};
@@ -217,8 +218,74 @@ pub struct ServerSettings {
     #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 2 * 1024 * 1024, value_name = "BYTES")]
     pub max_body_bytes: usize,
 
+    /// Origins, such as <https://example.com>, whose pages may read the answers and open WebSockets, separated by commas; * for all [default: none but this server's own]
+    #[arg(
+        long,
+        env = "CORS_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGINS"
+    )]
+    pub cors_origins: Vec<String>,
+
+    /// Cache-Control of a query by GET that succeeds: for a CDN in front, such as "public, max-age=5, stale-while-revalidate=30". Answers to a request with a token stay private, errors are never stored
+    #[arg(
+        long,
+        env = "CACHE_CONTROL",
+        default_value = "private, no-cache",
+        value_name = "DIRECTIVES"
+    )]
+    pub cache_control: HeaderValue,
+
+    #[command(flatten)]
+    pub persisted: PersistedSettings,
+
     #[command(flatten)]
     pub limits: LimitSettings,
+}
+
+/// Documents that requests name instead of sending.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Persisted operations")]
+pub struct PersistedSettings {
+    /// Memory for automatic persisted queries, in bytes; 0 turns them off
+    #[arg(long, env = "PERSISTED_QUERIES_BYTES", default_value_t = 8 * 1024 * 1024, value_name = "BYTES")]
+    pub persisted_queries_bytes: usize,
+
+    /// A manifest of trusted documents, as graphql-codegen, Relay or Apollo's tools write it; SIGHUP reads it again
+    #[arg(long, env = "TRUSTED_DOCUMENTS", value_name = "PATH")]
+    pub trusted_documents: Option<PathBuf>,
+
+    /// What the manifest decides [default: prefer where there is one, else off]
+    #[arg(
+        long,
+        env = "TRUSTED_DOCUMENTS_MODE",
+        value_enum,
+        value_name = "MODE",
+        hide_default_value = true
+    )]
+    pub trusted_documents_mode: Option<TrustedMode>,
+}
+
+impl PersistedSettings {
+    /// The mode that is in force.
+    pub fn mode(&self) -> TrustedMode {
+        match (self.trusted_documents_mode, &self.trusted_documents) {
+            (Some(mode), _) => mode,
+            (None, Some(_)) => TrustedMode::Prefer,
+            (None, None) => TrustedMode::Off,
+        }
+    }
+}
+
+/// What a manifest of trusted documents decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TrustedMode {
+    /// Nothing: it is not read
+    Off,
+    /// Its documents can be asked for by their ids; any other document is served too
+    Prefer,
+    /// Nothing but its documents is served
+    Only,
 }
 
 /// How large documents and filters may be; the same on every transport.
