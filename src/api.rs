@@ -131,29 +131,27 @@ impl Api {
         self.0.documents.prepare(query, operation_name, variables)
     }
 
-    /// Carries out a query or a mutation. The answer is a JSON object with `data`, and `errors` where there are any;
-    /// `request_id` stands in those that are our fault.
-    pub async fn execute(&self, operation: &Operation, request_id: &str) -> Bytes {
-        if operation.kind == OperationKind::Query {
-            let run = async || self.run(operation, request_id).await;
-            let mut own = None;
-            let shared = self
-                .0
-                .reads
-                .get(operation.key(), || async {
-                    let (answer, clean) = run().await;
-                    own = Some(answer.clone());
-                    clean.then_some(answer)
-                })
-                .await;
-            if let Ok(Some(answer)) = shared {
-                return answer;
-            }
-            if let Some(answer) = own {
-                return answer;
-            }
+    /// Carries out a query or a mutation; `request_id` stands in the errors that are our fault.
+    pub async fn execute(&self, operation: &Operation, request_id: &str) -> Answer {
+        if operation.kind != OperationKind::Query {
+            return self.run(operation, request_id).await;
         }
-        self.run(operation, request_id).await.0
+        let mut own = None;
+        let shared = self.0.reads.get(operation.key(), || async {
+            match self.run(operation, request_id).await {
+                Answer::Clean(body) => Some(body),
+                answer => {
+                    own = Some(answer);
+                    None
+                }
+            }
+        });
+        match (shared.await, own) {
+            (Ok(Some(body)), _) => Answer::Clean(body),
+            (_, Some(answer)) => answer,
+            // It was another call's that failed.
+            (_, None) => self.run(operation, request_id).await,
+        }
     }
 
     /// How many queries shared an execution.
@@ -184,13 +182,29 @@ impl Api {
         })
     }
 
-    /// The answer, and whether it is without errors.
-    async fn run(&self, operation: &Operation, request_id: &str) -> (Bytes, bool) {
+    async fn run(&self, operation: &Operation, request_id: &str) -> Answer {
         let request = changes::read_cursor_before(&self.0.feed, engine_request(operation)).await;
         let response = completed(self.0.schema.execute(request).await, request_id);
-        let answer = answer::write(&response, &operation.document);
-        (answer, response.errors.is_empty())
+        if operation.kind == OperationKind::Query && error::nothing_ran(&response) {
+            return Answer::Unavailable(answer::errors(&response));
+        }
+        let body = answer::write(&response, &operation.document);
+        match response.errors.is_empty() {
+            true => Answer::Clean(body),
+            false => Answer::Flawed(body),
+        }
     }
+}
+
+/// What became of a query or a mutation. The bodies are JSON objects with `data`.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// Without `errors`.
+    Clean(Bytes),
+    /// With `errors`.
+    Flawed(Bytes),
+    /// The database could not be had for any of it. The JSON list of errors.
+    Unavailable(Bytes),
 }
 
 /// One answer of a subscription.
