@@ -32,6 +32,7 @@ use self::query::Query;
 use self::subscription::Subscription;
 use crate::article::change::FeedCursor;
 use crate::coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
+use crate::config::LimitSettings;
 use crate::document::{
     Documents, InvalidSchema, Limits, Operation, OperationKey, OperationKind, Refusal,
 };
@@ -47,6 +48,30 @@ pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 pub struct ApiSettings {
     pub document: Limits,
     pub filter: FilterLimits,
+}
+
+impl From<&LimitSettings> for ApiSettings {
+    fn from(settings: &LimitSettings) -> Self {
+        Self {
+            document: Limits {
+                document_tokens: settings.max_tokens,
+                nesting: settings.max_nesting,
+                selections: settings.max_selections,
+                depth: settings.max_depth,
+                aliases: settings.max_aliases,
+                root_fields: settings.max_root_fields,
+                directives: settings.max_directives,
+                complexity: settings.max_complexity,
+                cache_bytes: settings.document_cache_bytes,
+                introspection: settings.introspection,
+            },
+            filter: FilterLimits {
+                conditions: settings.max_filter_conditions,
+                values: settings.max_filter_values,
+                nesting: settings.max_filter_nesting,
+            },
+        }
+    }
 }
 
 /// The schema definition language of the API, as `schema.graphql` has it.

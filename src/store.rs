@@ -354,6 +354,8 @@ impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
         if postgres::timed_out(&error) {
             Self::timeout(error)
+        } else if postgres::deadlocked(&error) {
+            Self::Raced
         } else if postgres::is_unreachable(&error) || sqlite::is_busy(&error) {
             Self::unavailable(error)
         } else {

@@ -23,7 +23,7 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str) {
         }
         Some(Error::CursorExpired { oldest }) => {
             extensions.set("code", "CURSOR_EXPIRED");
-            extensions.set("oldestCursor", oldest.to_string());
+            extensions.set("oldestCursor", oldest.as_str());
         }
         Some(Error::NotFound) => extensions.set("code", "NOT_FOUND"),
         Some(Error::VersionConflict { current }) => {

@@ -58,7 +58,7 @@ pub(crate) struct DateTimeFilter {
 pub struct FilterLimits {
     /// The conditions in all of it.
     pub conditions: usize,
-    /// The values of a list.
+    /// The values of a list, and the words of all searches together.
     pub values: usize,
     /// How deep `and`, `or` and `not` nest.
     pub nesting: usize,
@@ -86,6 +86,7 @@ pub(super) fn filter(
     let mut reader = Reader {
         limits,
         conditions: 0,
+        words: 0,
     };
     match given {
         None => Ok(Filter::ALL),
@@ -93,10 +94,11 @@ pub(super) fn filter(
     }
 }
 
-/// Counts the conditions while it reads them.
+/// Counts the conditions, and the words of searches, while it reads them.
 struct Reader {
     limits: FilterLimits,
     conditions: usize,
+    words: usize,
 }
 
 impl Reader {
@@ -112,7 +114,7 @@ impl Reader {
         // First, so that it is the one that relevance is measured by.
         if let Some(text) = given.search {
             self.count(field)?;
-            parts.extend(Search::parse(&text).map(Filter::Search));
+            parts.extend(self.search(&text, &format!("{field}.search"))?);
         }
         if let Some(all) = given.and {
             parts.push(Filter::And(self.list(
@@ -151,6 +153,21 @@ impl Reader {
             }
         }
         Ok(Filter::And(parts))
+    }
+
+    fn search(&mut self, text: &str, field: &str) -> Result<Option<Filter>> {
+        let Some(search) = Search::parse(text) else {
+            return Ok(None);
+        };
+        self.words += search.words();
+        let most = self.limits.values;
+        if self.words > most {
+            return Err(Error::invalid(
+                field,
+                format!("the searches of a filter may have at most {most} words"),
+            ));
+        }
+        Ok(Some(Filter::Search(search)))
     }
 
     fn list(

@@ -17,7 +17,8 @@ pub struct Alternative {
     pub without: Vec<Phrase>,
 }
 
-/// Words that stand side by side in this order; at least one. A word has letters and digits only.
+/// Words that stand side by side in this order; at least one. A word has letters and digits only. Their case is kept:
+/// each database folds it as it does that of the texts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Phrase(pub Vec<String>);
 
@@ -60,6 +61,15 @@ impl Search {
             .retain(|alternative| !(alternative.with.is_empty() && alternative.without.is_empty()));
         (!alternatives.is_empty()).then_some(Self { alternatives })
     }
+
+    /// How many words it has.
+    pub fn words(&self) -> usize {
+        let terms = self.alternatives.iter();
+        terms
+            .flat_map(|alternative| alternative.with.iter().chain(&alternative.without))
+            .map(|Phrase(words)| words.len())
+            .sum()
+    }
 }
 
 impl Phrase {
@@ -67,7 +77,7 @@ impl Phrase {
         let words: Vec<String> = text
             .split(|c: char| !c.is_alphanumeric())
             .filter(|word| !word.is_empty())
-            .map(str::to_lowercase)
+            .map(str::to_owned)
             .collect();
         (!words.is_empty()).then_some(Self(words))
     }
@@ -131,7 +141,7 @@ mod tests {
 
     #[test]
     fn words_phrases_alternatives_and_exclusions_are_understood() {
-        assert_eq!(parsed("Fat  Rats"), "fat rats");
+        assert_eq!(parsed("Fat  Rats"), "Fat Rats");
         assert_eq!(parsed(r#""fat rats" cat"#), "fat+rats cat");
         assert_eq!(parsed("a b or c d"), "a b | c d");
         assert_eq!(parsed(r#"a -b -"c d""#), "a -b -c+d");

@@ -16,20 +16,23 @@ impl Execute for App {
         caller: &Caller,
         transport: Transport,
     ) -> Outcome {
-        let query = params.query.unwrap_or_default();
-        let operation =
-            match self
-                .api
-                .prepare(&query, params.operation_name.as_deref(), &params.variables)
-            {
-                Ok(operation) => operation,
-                Err(reasons) => {
-                    return Outcome::Refused(Refusal::with_errors(
-                        StatusCode::BAD_REQUEST,
-                        &api::refusals(&reasons),
-                    ));
-                }
-            };
+        let resolved = match self.persisted.resolve(&params) {
+            Ok(resolved) => resolved,
+            Err(refusal) => return Outcome::Refused(refusal),
+        };
+        let name = params.operation_name.as_deref();
+        let operation = match self.api.prepare(&resolved.query, name, &params.variables) {
+            Ok(operation) => operation,
+            Err(reasons) => {
+                return Outcome::Refused(Refusal::with_errors(
+                    StatusCode::BAD_REQUEST,
+                    &api::refusals(&reasons),
+                ));
+            }
+        };
+        if let Some(registration) = resolved.register {
+            self.persisted.register(registration);
+        }
         match operation.kind {
             OperationKind::Query => {
                 let answer = self.api.execute(&operation, &caller.request_id);

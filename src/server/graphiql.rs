@@ -14,6 +14,8 @@ use axum::routing::get;
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 
+use super::etag::{list, matches_etag};
+
 /// A page and every file that it fetches.
 struct Page {
     /// With `{SERVICE_NAME}` and `{DESCRIPTION}` where those stand.
@@ -191,24 +193,6 @@ fn accepts_gzip(request: &HeaderMap) -> bool {
         }
     }
     by_star
-}
-
-/// Whether `If-None-Match` names this tag; the comparison is the weak one (RFC 9110, section 13.1.2).
-fn matches_etag(request: &HeaderMap, etag: &str) -> bool {
-    list(request, header::IF_NONE_MATCH)
-        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
-}
-
-/// The items of a header that is a list, over all its lines.
-fn list(request: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
-    let lines = request
-        .get_all(name)
-        .into_iter()
-        .filter_map(|line| line.to_str().ok());
-    lines
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
 }
 
 #[cfg(test)]

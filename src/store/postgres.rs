@@ -226,6 +226,11 @@ pub(super) fn timed_out(error: &DieselError) -> bool {
         if info.message().contains("statement timeout") || info.message().contains("lock timeout"))
 }
 
+/// Whether PostgreSQL ended this transaction because it and another waited for each other.
+pub(super) fn deadlocked(error: &DieselError) -> bool {
+    matches!(error, DieselError::DatabaseError(_, info) if info.message() == "deadlock detected")
+}
+
 /// Whether the connection was lost, or the server is starting or stopping.
 pub(super) fn is_unreachable(error: &DieselError) -> bool {
     use diesel::result::DatabaseErrorKind::{ClosedConnection, UnableToSendCommand};

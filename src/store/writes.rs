@@ -14,7 +14,8 @@ use crate::article::{Article, ArticleEdit, ArticleId, Columns, NewArticle, Slug}
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
-/// How often articles are created anew after another writer took one of their slugs in the same moment.
+/// How often a write is tried anew after another writer took one of its slugs in the same moment, or after the two
+/// waited for each other.
 const ATTEMPTS: usize = 10;
 
 impl Store {
@@ -72,9 +73,7 @@ impl Store {
                 done => return done,
             }
         }
-        Err(Error::unavailable(
-            "other writers kept taking the same slugs",
-        ))
+        Err(outrun())
     }
 
     /// Changes what `edit` has of an article.
@@ -99,20 +98,32 @@ impl Store {
             now: self.0.clock.now(),
             columns,
         };
-        self.run(Access::Write, move |connection| {
-            Box::pin(async move {
-                match run!(connection, |c| update.get_result::<Row>(c)).optional() {
-                    Ok(Some(row)) => Ok(row.into()),
-                    Ok(None) => Err(why_not(connection, id).await?),
-                    Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
-                        let slug = slug.unwrap_or_default();
-                        Err(Error::SlugTaken { field, slug })
-                    }
-                    Err(error) => Err(error.into()),
-                }
-            })
-        })
-        .await
+        for _ in 0..ATTEMPTS {
+            let (update, field, slug) = (update.clone(), field.clone(), slug.clone());
+            let updated = self
+                .run(Access::Write, move |connection| {
+                    Box::pin(async move {
+                        match run!(connection, |c| update.get_result::<Row>(c)).optional() {
+                            Ok(Some(row)) => Ok(row.into()),
+                            Ok(None) => Err(why_not(connection, id).await?),
+                            Err(DieselError::DatabaseError(
+                                DatabaseErrorKind::UniqueViolation,
+                                _,
+                            )) => {
+                                let slug = slug.unwrap_or_default();
+                                Err(Error::SlugTaken { field, slug })
+                            }
+                            Err(error) => Err(error.into()),
+                        }
+                    })
+                })
+                .await;
+            match updated {
+                Err(Error::Raced) => {}
+                done => return done,
+            }
+        }
+        Err(outrun())
     }
 
     /// Deletes an article, and answers with it as it was.
@@ -155,6 +166,11 @@ impl Store {
         };
         (article, slug)
     }
+}
+
+/// What a client learns who lost every race.
+fn outrun() -> Error {
+    Error::unavailable("other writers were faster each time")
 }
 
 /// An article that is to be created with others.

@@ -49,17 +49,26 @@ impl Dialect for Sqlite {
     }
 
     fn matches<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()> {
-        // FTS5 can take words away from a result, but has no result of everything to take them from.
+        // FTS5 can take words away from a result, but has no result of everything to take them from. Two subqueries
+        // serve any number of alternatives, because SQLite bounds how deep an expression may be.
+        let (found, lacking): (Vec<&Alternative>, Vec<&Alternative>) = search
+            .alternatives
+            .iter()
+            .partition(|alternative| !alternative.with.is_empty());
         pass.push_sql("(");
-        for (index, alternative) in search.alternatives.iter().enumerate() {
-            pass.push_sql(if index == 0 { "" } else { " OR " });
-            pass.push_sql(if alternative.with.is_empty() {
-                "number NOT IN ("
-            } else {
-                "number IN ("
-            });
-            pass.push_sql("SELECT rowid FROM article_search WHERE article_search MATCH ");
-            pass.push_bind_param::<Text, _>(alternative)?;
+        if !found.is_empty() {
+            pass.push_sql(
+                "number IN (SELECT rowid FROM article_search WHERE article_search MATCH ",
+            );
+            pass.push_bind_param::<Text, _>(search)?;
+            pass.push_sql(")");
+        }
+        if !lacking.is_empty() {
+            pass.push_sql(if found.is_empty() { "" } else { " OR " });
+            pass.push_sql(
+                "number NOT IN (SELECT rowid FROM article_search WHERE article_search MATCH ",
+            );
+            pass.push_bind_param::<Excluded, _>(search)?;
             pass.push_sql(")");
         }
         pass.push_sql(")");
@@ -106,18 +115,25 @@ impl ToSql<IdList, Sqlite> for Vec<ArticleId> {
     }
 }
 
-/// What FTS5 looks for: where there are only words that must not occur, articles that have one of them.
-impl ToSql<Text, Sqlite> for Alternative {
+/// The articles that no alternative of only words that must not occur lets in: those that have a word of each.
+#[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+#[diesel(sqlite_type(name = "Text"))]
+pub(super) struct Excluded;
+
+impl ToSql<Excluded, Sqlite> for Search {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
-        out.set_value(match self.with.is_empty() {
-            true => joined(&self.without, " OR "),
-            false => with_and_without(self),
-        });
+        let alternatives: Vec<String> = self
+            .alternatives
+            .iter()
+            .filter(|alternative| alternative.with.is_empty())
+            .map(|alternative| format!("({})", joined(&alternative.without, " OR ")))
+            .collect();
+        out.set_value(alternatives.join(" AND "));
         Ok(IsNull::No)
     }
 }
 
-/// What ranks the articles that a search has found: all its alternatives that have a word.
+/// What FTS5 finds, and ranks: all the alternatives that have a word.
 impl ToSql<Text, Sqlite> for Search {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
         let alternatives: Vec<String> = self

@@ -1,0 +1,957 @@
+//! The table of errors: every code that can occur, provoked from outside, with the whole answer.
+//!
+//! `TIMEOUT` and `UNAVAILABLE` need a database that fails: `failures.rs` provokes them.
+
+use rstest_reuse::apply;
+use serde_json::json;
+
+use crate::support::{Answer, Database, TestApp, assert_answer, client, on_both_databases, start};
+
+#[apply(on_both_databases)]
+async fn a_body_that_is_no_request_is_a_bad_request(database: Database) {
+    let app = start!(database);
+    assert_answer!(post(&app, "{").await, @r#"
+    400
+    {
+      "errors": [
+        {
+          "extensions": {
+            "code": "BAD_REQUEST"
+          },
+          "message": "the request is not valid JSON: EOF while parsing an object at line 1 column 1"
+        }
+      ]
+    }
+    "#);
+    assert_answer!(post(&app, "[]").await, @r#"
+    400
+    {
+      "errors": [
+        {
+          "extensions": {
+            "code": "BAD_REQUEST"
+          },
+          "message": "the request is not a JSON object; batches are not served"
+        }
+      ]
+    }
+    "#);
+    assert_answer!(app.graphql(&json!({ "query": 1 })).await, @r#"
+    400
+    {
+      "errors": [
+        {
+          "extensions": {
+            "code": "BAD_REQUEST"
+          },
+          "message": "`query` must be a string"
+        }
+      ]
+    }
+    "#);
+}
+
+#[apply(on_both_databases)]
+async fn a_document_that_is_wrong_says_where(database: Database) {
+    let app = start!(database);
+    assert_answer!(app.query("{ articles { id }").await, @r#"
+    400
+    {
+      "errors": [
+        {
+          "extensions": {
+            "code": "GRAPHQL_PARSE_FAILED"
+          },
+          "locations": [
+            {
+              "column": 18,
+              "line": 1
+            }
+          ],
+          "message": "syntax error: expected R_CURLY, got EOF"
+        }
+      ]
+    }
+    "#);
+    assert_answer!(app.query("{ articles { none } }").await, @r#"
+    400
+    {
+      "errors": [
+        {
+          "extensions": {
+            "code": "GRAPHQL_VALIDATION_FAILED"
+          },
+          "locations": [
+            {
+              "column": 3,
+              "line": 1
+            }
+          ],
+          "message": "interface, union and object types must have a subselection set"
+        },
+        {
+          "extensions": {
+            "code": "GRAPHQL_VALIDATION_FAILED"
+          },
+          "locations": [
+            {
+              "column": 14,
+              "line": 1
+            }
+          ],
+          "message": "type `Article` does not have a field `none`"
+        }
+      ]
+    }
+    "#);
+    let query = "query($limit: String!) { articles(limit: $limit) { id } }";
+    let request = json!({ "query": query, "variables": { "limit": "1" } });
+    assert_answer!(app.graphql(&request).await, @r#"
+    400
+    {
+      "errors": [
+        {
+          "extensions": {
+            "code": "GRAPHQL_VALIDATION_FAILED"
+          },
+          "locations": [
+            {
+              "column": 42,
+              "line": 1
+            }
+          ],
+          "message": "The variable `$limit` of type `String!` is used where `Int!` is expected."
+        }
+      ]
+    }
+    "#);
+}
+
+#[apply(on_both_databases)]
+async fn a_value_that_is_not_allowed_names_its_field(database: Database) {
+    let app = start!(database);
+    assert_answer!(app.create(json!({ "title": "", "text": "" })).await, @r#"
+    {
+      "errors": [
+        {
+          "message": "title must have 1 to 65 characters, but it is empty",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input.title"
+          }
+        }
+      ],
+      "data": {
+        "createArticle": null
+      }
+    }
+    "#);
+    assert_answer!(app.create(json!({ "title": "a".repeat(66), "text": "" })).await, @r#"
+    {
+      "errors": [
+        {
+          "message": "title must have 1 to 65 characters, but it has 66",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input.title"
+          }
+        }
+      ],
+      "data": {
+        "createArticle": null
+      }
+    }
+    "#);
+    assert_answer!(app.create(json!({ "title": "a", "text": "\0" })).await, @r#"
+    {
+      "errors": [
+        {
+          "message": "text must not contain a NUL character (U+0000)",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input.text"
+          }
+        }
+      ],
+      "data": {
+        "createArticle": null
+      }
+    }
+    "#);
+    assert_answer!(app.create(json!({ "title": "a", "text": "", "createdAt": "now" })).await, @r#"
+    {
+      "errors": [
+        {
+          "message": "expected an RFC 3339 instant such as 2026-01-31T09:30:00.123456Z",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input.createdAt"
+          }
+        }
+      ],
+      "data": {
+        "createArticle": null
+      }
+    }
+    "#);
+    assert_answer!(app.create(json!({ "title": "a" })).await, @r#"
+    400
+    {
+      "errors": [
+        {
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input.text"
+          },
+          "locations": [
+            {
+              "column": 10,
+              "line": 1
+            }
+          ],
+          "message": "The variable `$input` cannot be used: a value of type `String!` is required at `input.text`."
+        }
+      ]
+    }
+    "#);
+    assert_answer!(app.create(json!({ "title": "a", "text": "", "slug": 7 })).await, @r#"
+    400
+    {
+      "errors": [
+        {
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input.slug"
+          },
+          "locations": [
+            {
+              "column": 10,
+              "line": 1
+            }
+          ],
+          "message": "The variable `$input` cannot be used: expected a value of type `String`, found a number at `input.slug`."
+        }
+      ]
+    }
+    "#);
+    assert_answer!(app.query("{ article(by: { slug: \"\\u0000\" }) { id } }").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "slug must not contain a NUL character (U+0000)",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "article"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "by.slug"
+          }
+        }
+      ],
+      "data": {
+        "article": null
+      }
+    }
+    "#);
+}
+
+#[apply(on_both_databases)]
+async fn a_page_that_cannot_be_is_refused(database: Database) {
+    let app = start!(database);
+    assert_answer!(app.query("{ articles(limit: 0) { id } }").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "limit must be 1 to 100, but it is 0",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "articles"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "limit"
+          }
+        }
+      ],
+      "data": null
+    }
+    "#);
+    assert_answer!(app.query("{ articles(limit: 101) { id } }").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "limit must be 1 to 100, but it is 101",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "articles"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "limit"
+          }
+        }
+      ],
+      "data": null
+    }
+    "#);
+    assert_answer!(app.query("{ articles(offset: -1) { id } }").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "offset must be at least 0, but it is -1",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "articles"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "offset"
+          }
+        }
+      ],
+      "data": null
+    }
+    "#);
+    assert_answer!(app.query("{ articles(orderBy: RELEVANCE) { id } }").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "RELEVANCE needs a search with a word at the top of the filter",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "articles"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "orderBy"
+          }
+        }
+      ],
+      "data": null
+    }
+    "#);
+    let connection = async |arguments: &str| {
+        let query = format!("{{ articlesConnection({arguments}) {{ totalCount }} }}");
+        app.query(&query).await
+    };
+    assert_answer!(connection("first: 1, last: 1").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "first and last cannot be given together; give the one from whose end the page is wanted",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "articlesConnection"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "last"
+          }
+        }
+      ],
+      "data": null
+    }
+    "#);
+    assert_answer!(connection("first: 101").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "first must be 0 to 100, but it is 101",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "articlesConnection"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "first"
+          }
+        }
+      ],
+      "data": null
+    }
+    "#);
+    assert_answer!(connection("last: -1").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "last must be 0 to 100, but it is -1",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "articlesConnection"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "last"
+          }
+        }
+      ],
+      "data": null
+    }
+    "#);
+    assert_answer!(connection("after: \"x\"").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "this is no cursor of a list of articles, or it is damaged",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "articlesConnection"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "after"
+          }
+        }
+      ],
+      "data": null
+    }
+    "#);
+    app.create(json!({ "title": "a", "text": "" })).await;
+    let query = "{ articlesConnection(orderBy: TITLE_ASC) { pageInfo { endCursor } } }";
+    let page = app.query(query).await.json();
+    let cursor = page["data"]["articlesConnection"]["pageInfo"]["endCursor"].as_str();
+    let cursor = cursor.unwrap();
+    assert_answer!(connection(&format!("orderBy: TITLE_DESC, before: {cursor:?}")).await, @r#"
+    {
+      "errors": [
+        {
+          "message": "this cursor belongs to another order; go on in the order it was made in, or begin anew",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "articlesConnection"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "before"
+          }
+        }
+      ],
+      "data": null
+    }
+    "#);
+    let damaged = format!("{}A", &cursor[..cursor.len() - 1]);
+    assert_answer!(connection(&format!("orderBy: TITLE_ASC, after: {damaged:?}")).await, @r#"
+    {
+      "errors": [
+        {
+          "message": "this is no cursor of a list of articles, or it is damaged",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "articlesConnection"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "after"
+          }
+        }
+      ],
+      "data": null
+    }
+    "#);
+    let ids = vec!["a"; 101];
+    let request = json!({ "query": "query($ids: [ID!]!) { nodes(ids: $ids) { id } }", "variables": { "ids": ids } });
+    assert_answer!(app.graphql(&request).await, @r#"
+    {
+      "errors": [
+        {
+          "message": "ids may have at most 100 values, but it has 101",
+          "locations": [
+            {
+              "line": 1,
+              "column": 23
+            }
+          ],
+          "path": [
+            "nodes"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "ids"
+          }
+        }
+      ],
+      "data": null
+    }
+    "#);
+}
+
+#[apply(on_both_databases)]
+async fn a_mutation_that_meets_another_article_or_version_says_so(database: Database) {
+    let app = start!(database);
+    let created = app.create(json!({ "title": "a", "text": "" })).await.json();
+    app.create(json!({ "title": "b", "text": "" })).await;
+    let id = created["data"]["createArticle"]["id"].as_str().unwrap();
+    let mutation = async |call: &str| {
+        let document = format!("mutation {{ {call} {{ slug version }} }}");
+        app.query(&document.replace("$id", &format!("{id:?}")))
+            .await
+    };
+    assert_answer!(app.create(json!({ "title": "c", "text": "", "slug": "a" })).await, @r#"
+    {
+      "errors": [
+        {
+          "message": "the slug \"a\" belongs to another article",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "SLUG_TAKEN",
+            "field": "input.slug"
+          }
+        }
+      ],
+      "data": {
+        "createArticle": null
+      }
+    }
+    "#);
+    assert_answer!(mutation("updateArticle(id: $id, input: { slug: \"b\" })").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "the slug \"b\" belongs to another article",
+          "locations": [
+            {
+              "line": 1,
+              "column": 12
+            }
+          ],
+          "path": [
+            "updateArticle"
+          ],
+          "extensions": {
+            "code": "SLUG_TAKEN",
+            "field": "input.slug"
+          }
+        }
+      ],
+      "data": {
+        "updateArticle": null
+      }
+    }
+    "#);
+    assert_answer!(mutation("updateArticle(id: $id, input: {})").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "an update must change something: give a title, a slug or a text",
+          "locations": [
+            {
+              "line": 1,
+              "column": 12
+            }
+          ],
+          "path": [
+            "updateArticle"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "input"
+          }
+        }
+      ],
+      "data": {
+        "updateArticle": null
+      }
+    }
+    "#);
+    assert_answer!(mutation("updateArticle(id: $id, input: { text: \"x\" }, expectedVersion: 2)").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "the article has version 1 by now; look at it again, and decide anew",
+          "locations": [
+            {
+              "line": 1,
+              "column": 12
+            }
+          ],
+          "path": [
+            "updateArticle"
+          ],
+          "extensions": {
+            "code": "VERSION_CONFLICT",
+            "currentVersion": 1
+          }
+        }
+      ],
+      "data": {
+        "updateArticle": null
+      }
+    }
+    "#);
+    assert_answer!(mutation("deleteArticle(id: $id, expectedVersion: 2)").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "the article has version 1 by now; look at it again, and decide anew",
+          "locations": [
+            {
+              "line": 1,
+              "column": 12
+            }
+          ],
+          "path": [
+            "deleteArticle"
+          ],
+          "extensions": {
+            "code": "VERSION_CONFLICT",
+            "currentVersion": 1
+          }
+        }
+      ],
+      "data": {
+        "deleteArticle": null
+      }
+    }
+    "#);
+    assert_answer!(mutation("updateArticle(id: \"1\", input: { text: \"x\" })").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "there is no article with this id",
+          "locations": [
+            {
+              "line": 1,
+              "column": 12
+            }
+          ],
+          "path": [
+            "updateArticle"
+          ],
+          "extensions": {
+            "code": "NOT_FOUND"
+          }
+        }
+      ],
+      "data": {
+        "updateArticle": null
+      }
+    }
+    "#);
+    assert_answer!(mutation("deleteArticle(id: \"0190163d-8694-739b-aea5-966c26f8ad91\")").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "there is no article with this id",
+          "locations": [
+            {
+              "line": 1,
+              "column": 12
+            }
+          ],
+          "path": [
+            "deleteArticle"
+          ],
+          "extensions": {
+            "code": "NOT_FOUND"
+          }
+        }
+      ],
+      "data": {
+        "deleteArticle": null
+      }
+    }
+    "#);
+}
+
+#[apply(on_both_databases)]
+async fn an_error_of_one_mutation_leaves_the_others_as_they_are(database: Database) {
+    let app = start!(database);
+    let document = "mutation { \
+        a: createArticle(input: { title: \"a\", text: \"\" }) { slug } \
+        b: createArticle(input: { title: \"b\", text: \"\", slug: \"a\" }) { slug } \
+        c: createArticle(input: { title: \"c\", text: \"\" }) { slug } }";
+    assert_answer!(app.query(document).await, @r#"
+    {
+      "errors": [
+        {
+          "message": "the slug \"a\" belongs to another article",
+          "locations": [
+            {
+              "line": 1,
+              "column": 71
+            }
+          ],
+          "path": [
+            "b"
+          ],
+          "extensions": {
+            "code": "SLUG_TAKEN",
+            "field": "input.slug"
+          }
+        }
+      ],
+      "data": {
+        "a": {
+          "slug": "a"
+        },
+        "b": null,
+        "c": {
+          "slug": "c"
+        }
+      }
+    }
+    "#);
+}
+
+#[apply(on_both_databases)]
+async fn a_document_that_is_too_large_tells_the_limit(database: Database) {
+    let app = start!(database);
+    let deep = format!(
+        "{{ articles(filter: {}{}) {{ id }} }}",
+        "{ not: ".repeat(70),
+        "}".repeat(70)
+    );
+    assert_answer!(app.query(&deep).await, @r#"
+    400
+    {
+      "errors": [
+        {
+          "extensions": {
+            "code": "TOO_COMPLEX",
+            "limit": {
+              "max": 64,
+              "name": "nesting",
+              "value": 72
+            }
+          },
+          "message": "The document is too complex: its nesting is 72, and 64 is allowed."
+        }
+      ]
+    }
+    "#);
+    let aliases: String = (0..51)
+        .map(|n| format!("a{n}: articleChangesCursor "))
+        .collect();
+    assert_answer!(app.query(&format!("{{ {aliases} }}")).await, @r#"
+    400
+    {
+      "errors": [
+        {
+          "extensions": {
+            "code": "TOO_COMPLEX",
+            "limit": {
+              "max": 50,
+              "name": "rootFields",
+              "value": 51
+            }
+          },
+          "message": "The document is too complex: its number of root fields is 51, and 50 is allowed."
+        }
+      ]
+    }
+    "#);
+    let many = "{ a: articles(limit: 100) { id title slug text version } ".to_owned()
+        + &(0..40)
+            .map(|n| format!("a{n}: articles(limit: 100) {{ id title slug text version }} "))
+            .collect::<String>()
+        + "}";
+    assert_answer!(app.query(&many).await, @r#"
+    400
+    {
+      "errors": [
+        {
+          "extensions": {
+            "code": "TOO_COMPLEX",
+            "limit": {
+              "max": 20000,
+              "name": "complexity",
+              "value": 20541
+            }
+          },
+          "message": "The document is too complex: its complexity is 20541, and 20000 is allowed."
+        }
+      ]
+    }
+    "#);
+}
+
+#[apply(on_both_databases)]
+async fn a_feed_that_is_asked_for_the_impossible_says_so(database: Database) {
+    let app = start!(database);
+    assert_answer!(app.query("{ articleChanges(after: \"x\") { hasMore } }").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "expected a cursor of the change feed, as the server gave it",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "articleChanges"
+          ],
+          "extensions": {
+            "code": "BAD_USER_INPUT",
+            "field": "after"
+          }
+        }
+      ],
+      "data": null
+    }
+    "#);
+}
+
+#[apply(on_both_databases)]
+async fn what_is_our_fault_tells_the_request_id_and_nothing_else(database: Database) {
+    let app = start!(database);
+    app.database
+        .execute("ALTER TABLE article RENAME COLUMN version TO revision")
+        .await;
+    assert_answer!(post(&app, "{\"query\": \"{ articles { version } }\"}").await, @r#"
+    {
+      "errors": [
+        {
+          "message": "something went wrong on our side; tell us the request id",
+          "locations": [
+            {
+              "line": 1,
+              "column": 3
+            }
+          ],
+          "path": [
+            "articles"
+          ],
+          "extensions": {
+            "code": "INTERNAL",
+            "requestId": "the-request-id"
+          }
+        }
+      ],
+      "data": null
+    }
+    "#);
+    let create = "mutation { createArticle(input: { title: \\\"a\\\", text: \\\"\\\" }) { id } }";
+    assert_answer!(post(&app, &format!("{{\"query\": \"{create}\"}}")).await, @r#"
+    {
+      "errors": [
+        {
+          "message": "something went wrong on our side; tell us the request id",
+          "locations": [
+            {
+              "line": 1,
+              "column": 12
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "INTERNAL",
+            "requestId": "the-request-id"
+          }
+        }
+      ],
+      "data": {
+        "createArticle": null
+      }
+    }
+    "#);
+}
+
+async fn post(app: &TestApp, body: &str) -> Answer {
+    let request = client().post(app.url("/graphql")).body(body.to_owned());
+    let request = request.header("content-type", "application/json");
+    Answer::to(request.header("x-request-id", "the-request-id")).await
+}

@@ -1,0 +1,145 @@
+//! The API in this process, without a server: for tests that ask thousands of things, or many at once.
+
+use broadsheet::api::{Api, ApiSettings, refusals};
+use broadsheet::clock::{Clock, Timestamp};
+use broadsheet::feed::Feed;
+use broadsheet::store::Store;
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection};
+use serde_json::{Value, json};
+use tokio_postgres::NoTls;
+
+use crate::support::{Database, NOW, OwnDatabase, Settings};
+
+/// An [`InProcess`] on `database`; returns from the test where there is no such database on this machine.
+macro_rules! in_process {
+    ($database:expr) => {
+        match $crate::in_process::InProcess::start($database).await {
+            Some(app) => app,
+            None => return,
+        }
+    };
+}
+pub(crate) use in_process;
+
+/// An API over a database of its own, with a clock that stands still and ids that count.
+pub(crate) struct InProcess {
+    pub(crate) store: Store,
+    pub(crate) api: Api,
+    pub(crate) clock: Clock,
+    pub(crate) direct: Direct,
+    // The last one: it is dropped when nobody is connected any more.
+    _database: OwnDatabase,
+}
+
+/// A connection past the server, such as another program has.
+pub(crate) enum Direct {
+    Sqlite(std::sync::Mutex<SqliteConnection>),
+    Postgres(tokio_postgres::Client),
+}
+
+impl InProcess {
+    /// `None` where there is no such database on this machine.
+    pub(crate) async fn start(database: Database) -> Option<Self> {
+        Self::start_with(database, &[]).await
+    }
+
+    /// As [`start`](Self::start), with further flags of the program.
+    pub(crate) async fn start_with(database: Database, flags: &[&str]) -> Option<Self> {
+        let own = database.migrated().await?;
+        let settings = Settings::new(&own.url, flags);
+        let clock = Clock::fixed(NOW.parse().unwrap());
+        let store = Store::open(&settings.database, clock.clone(), true)
+            .await
+            .unwrap();
+        let feed = Feed::start(store.clone(), settings.server.change_retention);
+        Some(Self {
+            api: Api::new(store.clone(), feed, ApiSettings::default()).unwrap(),
+            store,
+            clock,
+            direct: Direct::connect(&own.url).await,
+            _database: own,
+        })
+    }
+
+    /// Moves the clock to so many microseconds after [`NOW`].
+    pub(crate) fn at(&self, micros: i64) {
+        let now: Timestamp = NOW.parse().unwrap();
+        let then = Timestamp::from_micros(now.as_micros() + micros).unwrap();
+        self.clock.set(then);
+    }
+
+    /// The whole answer to a document without variables.
+    pub(crate) async fn ask(&self, document: &str) -> Value {
+        self.ask_with(document, json!({})).await
+    }
+
+    /// The whole answer to a document with variables.
+    pub(crate) async fn ask_with(&self, document: &str, variables: Value) -> Value {
+        match self
+            .api
+            .prepare(document, None, variables.as_object().unwrap())
+        {
+            Ok(operation) => {
+                let answer = self.api.execute(&operation, "the-request-id").await;
+                serde_json::from_slice(&answer).unwrap()
+            }
+            Err(refused) => json!({ "errors": refusals(&refused) }),
+        }
+    }
+
+    /// The `data` of an answer that has no errors.
+    pub(crate) async fn data(&self, document: &str, variables: Value) -> Value {
+        let mut answer = self.ask_with(document, variables).await;
+        assert!(answer.get("errors").is_none(), "{document}: {answer}");
+        answer["data"].take()
+    }
+}
+
+impl Direct {
+    async fn connect(url: &str) -> Self {
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            let mut connection = SqliteConnection::establish(path).unwrap();
+            connection
+                .batch_execute("PRAGMA busy_timeout = 10000")
+                .unwrap();
+            return Self::Sqlite(std::sync::Mutex::new(connection));
+        }
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        Self::Postgres(client)
+    }
+
+    /// Runs statements whose results nobody wants to see.
+    pub(crate) async fn run(&self, statements: &str) {
+        match self {
+            Self::Sqlite(connection) => {
+                let mut connection = connection.lock().unwrap();
+                connection.batch_execute(statements).unwrap();
+            }
+            Self::Postgres(client) => client.batch_execute(statements).await.unwrap(),
+        }
+    }
+
+    /// How the database would carry out a statement, a line a step.
+    pub(crate) async fn plan(&self, statement: &str) -> String {
+        #[derive(diesel::QueryableByName)]
+        struct Step {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            detail: String,
+        }
+        let lines: Vec<String> = match self {
+            Self::Sqlite(connection) => {
+                let explain = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"));
+                let steps: Vec<Step> = explain.load(&mut *connection.lock().unwrap()).unwrap();
+                steps.into_iter().map(|step| step.detail).collect()
+            }
+            Self::Postgres(client) => {
+                let explain = format!("EXPLAIN {statement}");
+                let rows = client.query(&explain, &[]).await.unwrap();
+                rows.iter().map(|row| row.get(0)).collect()
+            }
+        };
+        lines.join("\n")
+    }
+}

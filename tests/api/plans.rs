@@ -1,0 +1,199 @@
+//! What the databases do for the questions that must be fast on a large table: their plans use an index.
+//!
+//! The statements are those that the server itself sends, as Diesel tells them.
+
+use std::cell::Cell;
+use std::sync::{Mutex, Once};
+
+use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
+use serde_json::{Value, json};
+
+use crate::in_process::{Direct, InProcess};
+use crate::support::Database;
+
+const ROWS: i64 = 20_000;
+
+thread_local! {
+    /// Whether this thread belongs to the runtime of this test; those of other tests are not listened to.
+    static LISTENING: Cell<bool> = const { Cell::new(false) };
+}
+static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// One test, because all connections tell their statements to the same place.
+#[test]
+fn large_tables_are_read_through_an_index() {
+    static LISTEN: Once = Once::new();
+    LISTEN.call_once(|| set_default_instrumentation(|| Some(Box::new(listen))).unwrap());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .on_thread_start(|| LISTENING.set(true))
+        .enable_all()
+        .build()
+        .unwrap();
+    let done = runtime.spawn(async {
+        for database in [Database::Sqlite, Database::Postgres] {
+            if let Some(app) = InProcess::start(database).await {
+                fill(&app).await;
+                check(&app, database).await;
+            }
+        }
+    });
+    runtime.block_on(done).unwrap();
+}
+
+fn listen(event: InstrumentationEvent<'_>) {
+    if let InstrumentationEvent::StartQuery { query, .. } = event
+        && LISTENING.get()
+    {
+        HEARD.lock().unwrap().push(query.to_string());
+    }
+}
+
+async fn check(app: &InProcess, database: Database) {
+    let sqlite = database == Database::Sqlite;
+    let plan = async |query: &str, variables: Value, values: &[&str]| {
+        HEARD.lock().unwrap().clear();
+        app.data(query, variables).await;
+        let heard = HEARD.lock().unwrap().clone();
+        let mut articles = heard.iter().filter(|sql| sql.contains("FROM article"));
+        let statement = articles.next().unwrap();
+        app.direct.plan(&with_values(statement, values)).await
+    };
+    let expect = |what: &str, plan: &str, index: &str| {
+        let whole = if sqlite { "SCAN article" } else { "Seq Scan" };
+        // Walking the whole of an index from its beginning is no better than walking the table.
+        let by_index = plan.lines().any(|line| {
+            line.contains(index) && (!sqlite || line.trim_start().starts_with("SEARCH"))
+        });
+        assert!(by_index && !plan.contains(whole), "{what}:\n{plan}");
+    };
+    let instant = match database {
+        Database::Sqlite => "1769851810000000",
+        Database::Postgres => "'2026-01-31T09:30:10Z'",
+    };
+    let id = match database {
+        Database::Sqlite => "x'00000000000000000000000000002710'",
+        Database::Postgres => "'00000000-0000-0000-0000-000000002710'",
+    };
+
+    let by_slug = "{ article(by: { slug: \"slug 10000\" }) { title } }";
+    let found = plan(by_slug, json!({}), &["'slug 10000'"]).await;
+    let slug_index = if sqlite {
+        "sqlite_autoindex_article_2"
+    } else {
+        "article_slug_key"
+    };
+    expect("by slug", &found, slug_index);
+
+    let by_id = "{ node(id: \"00000000-0000-0000-0000-000000002710\") { id } }";
+    let found = plan(by_id, json!({}), &[id]).await;
+    let id_index = if sqlite {
+        "sqlite_autoindex_article_1"
+    } else {
+        "article_pkey"
+    };
+    expect("by id", &found, id_index);
+
+    let created = "{ articles(filter: { createdAt: { eq: \"2026-01-31T09:30:10Z\" } }) { title } }";
+    let found = plan(created, json!({}), &[instant, "20", "0"]).await;
+    expect("by createdAt", &found, "article_created_at_id");
+
+    let rare = "{ articles(filter: { search: \"rare9999\" }) { title } }";
+    let word = if sqlite {
+        "'\"rare9999\"'"
+    } else {
+        "'rare9999'"
+    };
+    let found = plan(rare, json!({}), &[word, "20", "0"]).await;
+    if sqlite {
+        // The rows are looked up by their numbers, which the index of words gives.
+        assert!(
+            found.contains("SCAN article_search VIRTUAL TABLE INDEX"),
+            "{found}"
+        );
+        assert!(
+            found.contains("SEARCH article USING INTEGER PRIMARY KEY"),
+            "{found}"
+        );
+    } else {
+        expect("by a rare word", &found, "article_search");
+    }
+
+    if !sqlite {
+        let part = "{ articles(filter: { title: { contains: \"LE 9999\" } }) { title } }";
+        let found = plan(part, json!({}), &["'%le 9999%'", "20", "0"]).await;
+        expect("by a part of the title", &found, "article_title_trigrams");
+    }
+
+    for (order, index, value) in [
+        ("CREATED_AT", "article_created_at_id", instant),
+        ("UPDATED_AT", "article_updated_at_id", instant),
+        ("TITLE", "article_title_id", "'title 10000'"),
+        ("SLUG", slug_index, "'slug 10000'"),
+    ] {
+        for direction in ["ASC", "DESC"] {
+            let order = format!("{order}_{direction}");
+            let page = "query($order: ArticleOrder!, $after: String) \
+                { articlesConnection(orderBy: $order, first: 20, after: $after) { edges { cursor } } }";
+            let first = app
+                .data(page, json!({ "order": order, "after": null }))
+                .await;
+            let cursor = &first["articlesConnection"]["edges"][19]["cursor"];
+            let variables = json!({ "order": order, "after": cursor });
+            let found = plan(page, variables, &[value, id, "21", "0"]).await;
+            expect(&order, &found, index);
+            let sorts = if sqlite {
+                "USE TEMP B-TREE FOR ORDER BY"
+            } else {
+                "Sort  ("
+            };
+            assert!(
+                !found
+                    .lines()
+                    .any(|line| line.trim_start().starts_with(sorts)),
+                "{order}:\n{found}"
+            );
+        }
+    }
+}
+
+/// The statement with its placeholders replaced, in their order.
+fn with_values(statement: &str, values: &[&str]) -> String {
+    let (sql, _) = statement.split_once("-- binds").unwrap();
+    let mut filled = String::new();
+    let mut values = values.iter();
+    let mut characters = sql.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '?' | '$' => {
+                while characters.next_if(char::is_ascii_digit).is_some() {}
+                filled.push_str(values.next().unwrap_or_else(|| panic!("{statement}")));
+            }
+            c => filled.push(c),
+        }
+    }
+    assert_eq!(values.next(), None, "{statement}");
+    filled
+}
+
+async fn fill(app: &InProcess) {
+    let statements = match app.direct {
+        Direct::Sqlite(_) => format!(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {ROWS}) \
+             INSERT INTO article (id, title, slug, text, created_at, updated_at, version) \
+             SELECT unhex(printf('%032x', n)), 'title ' || n, 'slug ' || n, 'all w' || n % 50 || ' v' || n % 500 || ' u' || n % 2000 || ' rare' || n, \
+             1769851800000000 + n * 1000, 1769851800000000 + n * 1000, 1 FROM n; ANALYZE"
+        ),
+        Direct::Postgres(_) => format!(
+            "INSERT INTO article (id, title, slug, text, created_at, updated_at, version) \
+             SELECT lpad(to_hex(n), 32, '0')::uuid, 'title ' || n, 'slug ' || n, 'all w' || n % 50 || ' v' || n % 500 || ' u' || n % 2000 || ' rare' || n, \
+             '2026-01-31T09:30:00Z'::timestamptz + n * interval '1 ms', \
+             '2026-01-31T09:30:00Z'::timestamptz + n * interval '1 ms', 1 FROM generate_series(1, {ROWS}) n"
+        ),
+    };
+    app.direct.run(&statements).await;
+    if let Direct::Postgres(_) = app.direct {
+        // What autovacuum does on a server that lives longer, for the index of words too.
+        app.direct.run("VACUUM ANALYZE article").await;
+    }
+}
