@@ -56,7 +56,7 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 
 /// The page of one server: with its name, and a sentence about it. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct FrontPage {
+pub struct FrontPage {
     html: Bytes,
     policy: HeaderValue,
 }
@@ -64,7 +64,7 @@ pub(super) struct FrontPage {
 impl FrontPage {
     /// `GraphiQL` where the build had npm, the plain page where it had not. Its addresses are relative, so that the
     /// server may stand behind a path of a proxy's.
-    pub(super) fn new(service_name: &str, description: &str) -> Self {
+    pub fn new(service_name: &str, description: &str) -> Self {
         let (page, policy) = match &embedded::GRAPHIQL {
             Some(page) => (page, GRAPHIQL_POLICY),
             None => (&embedded::PLAIN, PLAIN_POLICY),
@@ -76,7 +76,7 @@ impl FrontPage {
     }
 
     /// The answer to `GET /graphql` for a caller that accepts `text/html`.
-    pub(super) fn answer(&self) -> Response {
+    pub fn answer(&self) -> Response {
         let headers = [
             (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
             (header::CONTENT_SECURITY_POLICY, self.policy.clone()),
