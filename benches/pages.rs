@@ -113,7 +113,8 @@ async fn questions(store: &Store, rows: i64) -> Outcome<()> {
     let middle = rows / 2;
     let by_slug = ArticleKey::Slug(format!("slug {middle}"));
     ask("article(by: slug)", async || {
-        store.article(by_slug.clone(), Columns::ALL).await.map(drop)
+        let article = store.article(by_slug.clone(), Columns::ALL);
+        article.await.map(|article| article.into_iter().count())
     })
     .await?;
     let instant =
@@ -168,21 +169,26 @@ async fn questions(store: &Store, rows: i64) -> Outcome<()> {
         let filter = Filter::And(vec![filter]);
         ask(name, async || {
             let articles = store.articles(filter.clone(), order, 20, 0, Columns::ALL);
-            articles.await.map(drop)
+            articles.await.map(|articles| articles.len())
         })
         .await?;
     }
     Ok(())
 }
 
-async fn ask(name: &str, question: impl AsyncFn() -> broadsheet::error::Result<()>) -> Outcome<()> {
+/// Prints how many articles the page has, and what it costs.
+async fn ask(
+    name: &str,
+    question: impl AsyncFn() -> broadsheet::error::Result<usize>,
+) -> Outcome<()> {
+    let found = question().await?;
     let began = Instant::now();
     let mut times = Vec::new();
     // Slow questions need not be asked so often.
     while times.len() < TIMES && (times.is_empty() || began.elapsed() < Duration::from_secs(5)) {
-        times.push(time(&question).await?);
+        times.push(time(async || question().await.map(drop)).await?);
     }
-    println!("{name:34} {:>10.1?}", median(times));
+    println!("{name:34} {:>10.1?}  {found:>2} articles", median(times));
     Ok(())
 }
 
@@ -199,7 +205,8 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 /// Articles whose title, slug and times ascend, with words of several frequencies.
 async fn fill(url: &str, rows: i64) -> Outcome<()> {
-    const TEXT: &str = "'all w' || n % 50 || ' v' || n % 500 || ' u' || n % 2000 || ' rare' || n";
+    const TEXT: &str =
+        "'all w' || (n % 50) || ' v' || (n % 500) || ' u' || (n % 2000) || ' rare' || n";
     const COLUMNS: &str = "id, title, slug, text, created_at, updated_at, version";
     if let Some(path) = url.strip_prefix("sqlite:") {
         let mut connection = SqliteConnection::establish(path)?;
