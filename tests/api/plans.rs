@@ -120,6 +120,19 @@ async fn check(app: &InProcess, database: Database) {
         expect("by a rare word", &found, "article_search");
     }
 
+    let best = "{ articles(filter: { search: \"rare9999\" }, orderBy: RELEVANCE) { title } }";
+    let grouped = if sqlite { "'(\"rare9999\")'" } else { word };
+    let found = plan(best, json!({}), &[grouped, grouped, "20", "0"]).await;
+    if sqlite {
+        assert!(!found.contains("SCAN article\n"), "{found}");
+        assert!(
+            found.contains("SEARCH article USING INTEGER PRIMARY KEY"),
+            "{found}"
+        );
+    } else {
+        expect("the best matches of a rare word", &found, "article_search");
+    }
+
     if !sqlite {
         let part = "{ articles(filter: { title: { contains: \"LE 9999\" } }) { title } }";
         let found = plan(part, json!({}), &["'%le 9999%'", "20", "0"]).await;
