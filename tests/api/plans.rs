@@ -53,7 +53,8 @@ async fn check(app: &InProcess, database: Database) {
     let sqlite = database == Database::Sqlite;
     let plan = async |query: &str, variables: Value, values: &[&str]| {
         HEARD.lock().unwrap().clear();
-        app.data(query, variables).await;
+        let data = app.data(query, variables).await;
+        assert!(data.to_string().contains(r#":""#), "found nothing: {query}");
         let heard = HEARD.lock().unwrap().clone();
         let mut articles = heard.iter().filter(|sql| sql.contains("FROM article"));
         let statement = articles.next().unwrap();
@@ -119,6 +120,19 @@ async fn check(app: &InProcess, database: Database) {
         expect("by a rare word", &found, "article_search");
     }
 
+    let best = "{ articles(filter: { search: \"rare9999\" }, orderBy: RELEVANCE) { title } }";
+    let grouped = if sqlite { "'(\"rare9999\")'" } else { word };
+    let found = plan(best, json!({}), &[grouped, grouped, "20", "0"]).await;
+    if sqlite {
+        assert!(!found.contains("SCAN article\n"), "{found}");
+        assert!(
+            found.contains("SEARCH article USING INTEGER PRIMARY KEY"),
+            "{found}"
+        );
+    } else {
+        expect("the best matches of a rare word", &found, "article_search");
+    }
+
     if !sqlite {
         let part = "{ articles(filter: { title: { contains: \"LE 9999\" } }) { title } }";
         let found = plan(part, json!({}), &["'%le 9999%'", "20", "0"]).await;
@@ -181,12 +195,12 @@ async fn fill(app: &InProcess) {
         Direct::Sqlite(_) => format!(
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {ROWS}) \
              INSERT INTO article (id, title, slug, text, created_at, updated_at, version) \
-             SELECT unhex(printf('%032x', n)), 'title ' || n, 'slug ' || n, 'all w' || n % 50 || ' v' || n % 500 || ' u' || n % 2000 || ' rare' || n, \
+             SELECT unhex(printf('%032x', n)), 'title ' || n, 'slug ' || n, 'all w' || (n % 50) || ' v' || (n % 500) || ' u' || (n % 2000) || ' rare' || n, \
              1769851800000000 + n * 1000, 1769851800000000 + n * 1000, 1 FROM n; ANALYZE"
         ),
         Direct::Postgres(_) => format!(
             "INSERT INTO article (id, title, slug, text, created_at, updated_at, version) \
-             SELECT lpad(to_hex(n), 32, '0')::uuid, 'title ' || n, 'slug ' || n, 'all w' || n % 50 || ' v' || n % 500 || ' u' || n % 2000 || ' rare' || n, \
+             SELECT lpad(to_hex(n), 32, '0')::uuid, 'title ' || n, 'slug ' || n, 'all w' || (n % 50) || ' v' || (n % 500) || ' u' || (n % 2000) || ' rare' || n, \
              '2026-01-31T09:30:00Z'::timestamptz + n * interval '1 ms', \
              '2026-01-31T09:30:00Z'::timestamptz + n * interval '1 ms', 1 FROM generate_series(1, {ROWS}) n"
         ),
