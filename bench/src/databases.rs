@@ -69,9 +69,10 @@ pub(crate) struct Databases {
 impl Databases {
     /// Loads the articles twice into each database.
     pub(crate) async fn load(options: Options, directory: PathBuf) -> Result<Self> {
-        let server = match options.databases.contains(&Database::Postgres) {
-            true => Server::start()?,
-            false => None,
+        let server = if options.databases.contains(&Database::Postgres) {
+            Server::start()?
+        } else {
+            None
         };
         let cursors = (0..options.articles).map(|number| {
             let Article { id, created_at, .. } = Article::loaded(number);

@@ -51,7 +51,7 @@ pub(crate) struct Options {
     pub(crate) socket: Socket,
 
     /// One round of two seconds at 64 connections
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["connections", "seconds", "rounds"])]
     pub(crate) quick: bool,
 
     /// Where the tables, the charts and the JSON go

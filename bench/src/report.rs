@@ -103,9 +103,10 @@ impl Report {
         let all = self.measurements.iter();
         let all = all.filter(|one| one.database == database);
         let counts: Vec<_> = all.map(|one| one.connections).collect();
-        match counts.contains(&64) {
-            true => 64,
-            false => counts.into_iter().max().unwrap_or_default(),
+        if counts.contains(&64) {
+            64
+        } else {
+            counts.into_iter().max().unwrap_or_default()
         }
     }
 

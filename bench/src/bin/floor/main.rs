@@ -35,13 +35,13 @@ struct List {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Page {
+struct Paged {
     articles: Vec<Article>,
     has_next_page: bool,
     end_cursor: Option<String>,
 }
 
-impl Page {
+impl Paged {
     /// Of one article more than the page holds, where there is one more.
     fn new(mut articles: Vec<Article>, limit: i64) -> Self {
         let limit = usize::try_from(limit).unwrap_or_default();
@@ -63,7 +63,7 @@ impl Page {
 #[serde(untagged)]
 enum Listing {
     List(List),
-    Page(Page),
+    Page(Paged),
 }
 
 #[derive(Deserialize)]
@@ -81,13 +81,13 @@ struct NewArticle {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Created {
+struct NewlyMade {
     id: Uuid,
     slug: String,
     created_at: DateTime<Utc>,
 }
 
-impl Created {
+impl NewlyMade {
     fn new(slug: String) -> Self {
         Self {
             id: Uuid::now_v7(),
@@ -160,13 +160,13 @@ async fn list(
         Store::Postgres(store) => store.after(after, limit + 1).await?,
         Store::Sqlite(store) => store.after(after, limit + 1).await?,
     };
-    Ok(Json(Listing::Page(Page::new(articles, limit))))
+    Ok(Json(Listing::Page(Paged::new(articles, limit))))
 }
 
 async fn create(
     State(store): State<Store>,
     Json(new): Json<NewArticle>,
-) -> Result<(StatusCode, Json<Created>), Failure> {
+) -> Result<(StatusCode, Json<NewlyMade>), Failure> {
     let created = match store {
         Store::Postgres(store) => store.create(new).await?,
         Store::Sqlite(store) => store.create(new).await?,

@@ -8,7 +8,7 @@ use deadpool_postgres::{Manager, Pool};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 
-use crate::{Article, Created, NewArticle};
+use crate::{Article, NewArticle, NewlyMade};
 
 const BY_SLUG: &str =
     "SELECT id, title, slug, text, created_at, updated_at FROM article WHERE slug = $1";
@@ -46,10 +46,10 @@ impl Store {
             .await
     }
 
-    pub(crate) async fn create(&self, new: NewArticle) -> Result<Created> {
+    pub(crate) async fn create(&self, new: NewArticle) -> Result<NewlyMade> {
         let client = self.0.get().await?;
         let statement = client.prepare_cached(CREATE).await?;
-        let created = Created::new(new.slug);
+        let created = NewlyMade::new(new.slug);
         client
             .execute(
                 &statement,

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use crate::{Article, Created, NewArticle};
+use crate::{Article, NewArticle, NewlyMade};
 
 const BY_SLUG: &str =
     "SELECT id, title, slug, text, created_at, updated_at FROM article WHERE slug = ?1";
@@ -60,9 +60,9 @@ impl Store {
             .await
     }
 
-    pub(crate) async fn create(&self, new: NewArticle) -> Result<Created> {
+    pub(crate) async fn create(&self, new: NewArticle) -> Result<NewlyMade> {
         let write = move |connection: &Connection| {
-            let created = Created::new(new.slug);
+            let created = NewlyMade::new(new.slug);
             connection.prepare_cached(CREATE)?.execute(params![
                 created.id.to_string(),
                 new.title,

@@ -131,11 +131,12 @@ impl Query {
                 .into_boxed();
             let has_previous = after.is_some();
             if let Some(PageCursor(Cursor { created_at, id })) = after {
-                let older = article::created_at.lt(created_at);
-                let same = article::created_at
-                    .eq(created_at)
-                    .and(article::id.lt(id.to_string()));
-                query = query.filter(older.or(same));
+                // Written so that the index serves it: diesel does not compare rows.
+                let before = article::created_at.lt(created_at);
+                let beside = article::id.lt(id.to_string());
+                query = query
+                    .filter(article::created_at.le(created_at))
+                    .filter(before.or(beside));
             }
             let rows: Vec<Row> = query.load(&mut connection).await?;
             let mut page = Connection::new(has_previous, rows.len() > limit);
