@@ -10,6 +10,7 @@ pub mod http;
 mod metrics;
 mod negotiation;
 pub mod operation;
+pub mod persisted;
 mod request_id;
 pub mod sse;
 pub mod websocket;
@@ -42,7 +43,7 @@ use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
 use crate::document::InvalidSchema;
 use crate::feed::Feed;
-use crate::persisted::{ManifestError, PersistedOperations};
+use crate::server::persisted::{ManifestError, PersistedOperations};
 use crate::store::{OpenError, Store};
 
 /// Why the server could not be started, or did not end well.
@@ -143,9 +144,10 @@ pub async fn run(
             () = deadline => false,
         }
     };
-    match closed.await {
-        true => tracing::info!(database, "disconnected"),
-        false => tracing::warn!(database, "stopped although something was under way"),
+    if closed.await {
+        tracing::info!(database, "disconnected");
+    } else {
+        tracing::warn!(database, "stopped although something was under way");
     }
     served
 }
