@@ -31,7 +31,8 @@ use self::mutation::Mutation;
 use self::query::Query;
 use self::subscription::Subscription;
 use crate::article::change::FeedCursor;
-use crate::coalesce::{Coalescer, Limits as CoalescerLimits};
+use crate::coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
+use crate::config::LimitSettings;
 use crate::document::{
     Documents, InvalidSchema, Limits, Operation, OperationKey, OperationKind, Refusal,
 };
@@ -47,6 +48,30 @@ pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 pub struct ApiSettings {
     pub document: Limits,
     pub filter: FilterLimits,
+}
+
+impl From<&LimitSettings> for ApiSettings {
+    fn from(settings: &LimitSettings) -> Self {
+        Self {
+            document: Limits {
+                document_tokens: settings.max_tokens,
+                nesting: settings.max_nesting,
+                selections: settings.max_selections,
+                depth: settings.max_depth,
+                aliases: settings.max_aliases,
+                root_fields: settings.max_root_fields,
+                directives: settings.max_directives,
+                complexity: settings.max_complexity,
+                cache_bytes: settings.document_cache_bytes,
+                introspection: settings.introspection,
+            },
+            filter: FilterLimits {
+                conditions: settings.max_filter_conditions,
+                values: settings.max_filter_values,
+                nesting: settings.max_filter_nesting,
+            },
+        }
+    }
 }
 
 /// The schema definition language of the API, as `schema.graphql` has it.
@@ -106,29 +131,32 @@ impl Api {
         self.0.documents.prepare(query, operation_name, variables)
     }
 
-    /// Carries out a query or a mutation. The answer is a JSON object with `data`, and `errors` where there are any;
-    /// `request_id` stands in those that are our fault.
-    pub async fn execute(&self, operation: &Operation, request_id: &str) -> Bytes {
-        if operation.kind == OperationKind::Query {
-            let run = async || self.run(operation, request_id).await;
-            let mut own = None;
-            let shared = self
-                .0
-                .reads
-                .get(operation.key(), || async {
-                    let (answer, clean) = run().await;
-                    own = Some(answer.clone());
-                    clean.then_some(answer)
-                })
-                .await;
-            if let Ok(Some(answer)) = shared {
-                return answer;
-            }
-            if let Some(answer) = own {
-                return answer;
-            }
+    /// Carries out a query or a mutation; `request_id` stands in the errors that are our fault.
+    pub async fn execute(&self, operation: &Operation, request_id: &str) -> Answer {
+        if operation.kind != OperationKind::Query {
+            return self.run(operation, request_id).await;
         }
-        self.run(operation, request_id).await.0
+        let mut own = None;
+        let shared = self.0.reads.get(operation.key(), || async {
+            match self.run(operation, request_id).await {
+                Answer::Clean(body) => Some(body),
+                answer => {
+                    own = Some(answer);
+                    None
+                }
+            }
+        });
+        match (shared.await, own) {
+            (Ok(Some(body)), _) => Answer::Clean(body),
+            (_, Some(answer)) => answer,
+            // It was another call's that failed.
+            (_, None) => self.run(operation, request_id).await,
+        }
+    }
+
+    /// How many queries shared an execution.
+    pub fn shared_reads(&self) -> Counts {
+        self.0.reads.counts()
     }
 
     /// Carries out a subscription: an answer for each change that follows. `resume_after` is where it broke off before,
@@ -154,13 +182,29 @@ impl Api {
         })
     }
 
-    /// The answer, and whether it is without errors.
-    async fn run(&self, operation: &Operation, request_id: &str) -> (Bytes, bool) {
+    async fn run(&self, operation: &Operation, request_id: &str) -> Answer {
         let request = changes::read_cursor_before(&self.0.feed, engine_request(operation)).await;
         let response = completed(self.0.schema.execute(request).await, request_id);
-        let answer = answer::write(&response, &operation.document);
-        (answer, response.errors.is_empty())
+        if operation.kind == OperationKind::Query && error::nothing_ran(&response) {
+            return Answer::Unavailable(answer::errors(&response));
+        }
+        let body = answer::write(&response, &operation.document);
+        match response.errors.is_empty() {
+            true => Answer::Clean(body),
+            false => Answer::Flawed(body),
+        }
     }
+}
+
+/// What became of a query or a mutation. The bodies are JSON objects with `data`.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// Without `errors`.
+    Clean(Bytes),
+    /// With `errors`.
+    Flawed(Bytes),
+    /// The database could not be had for any of it. The JSON list of errors.
+    Unavailable(Bytes),
 }
 
 /// One answer of a subscription.

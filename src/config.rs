@@ -1,26 +1,30 @@
 //! Settings: flags and environment variables, read once at start, in one struct for each part that uses one.
 
+use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
+use http::HeaderValue;
 use humantime::parse_duration;
 
-use crate::api::{ApiSettings, FilterLimits};
-use crate::document::Limits;
 use crate::store::postgres::{ConnectDefaults, ConnectOptions, UrlError};
 
 /// Which database, and how many connections to it.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Database")]
 pub struct DatabaseSettings {
     /// sqlite:PATH, sqlite::memory: or `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`
     #[arg(
         long = "database-url",
         env = "DATABASE_URL",
         hide_env_values = true,
+        value_parser = DatabaseUrlParser,
         default_value = "sqlite:broadsheet.db",
         value_name = "URL"
     )]
@@ -134,6 +138,27 @@ impl FromStr for DatabaseUrl {
     }
 }
 
+/// Reads a URL. clap's own error would repeat it, with the password that may be in it.
+#[derive(Clone)]
+struct DatabaseUrlParser;
+
+impl TypedValueParser for DatabaseUrlParser {
+    type Value = DatabaseUrl;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<DatabaseUrl, clap::Error> {
+        let url = value.to_str().unwrap_or_default();
+        url.parse().map_err(|error: UnknownDatabase| {
+            let message = format!("the database URL is not understood: {error}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
+    }
+}
+
 impl std::fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -193,8 +218,74 @@ pub struct ServerSettings {
     #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 2 * 1024 * 1024, value_name = "BYTES")]
     pub max_body_bytes: usize,
 
+    /// Origins, such as <https://example.com>, whose pages may read the answers and open WebSockets, separated by commas; * for all [default: none but this server's own]
+    #[arg(
+        long,
+        env = "CORS_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGINS"
+    )]
+    pub cors_origins: Vec<String>,
+
+    /// Cache-Control of a query by GET that succeeds: for a CDN in front, such as "public, max-age=5, stale-while-revalidate=30". Answers to a request with a token stay private, errors are never stored
+    #[arg(
+        long,
+        env = "CACHE_CONTROL",
+        default_value = "private, no-cache",
+        value_name = "DIRECTIVES"
+    )]
+    pub cache_control: HeaderValue,
+
+    #[command(flatten)]
+    pub persisted: PersistedSettings,
+
     #[command(flatten)]
     pub limits: LimitSettings,
+}
+
+/// Documents that requests name instead of sending.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Persisted operations")]
+pub struct PersistedSettings {
+    /// Memory for automatic persisted queries, in bytes; 0 turns them off
+    #[arg(long, env = "PERSISTED_QUERIES_BYTES", default_value_t = 8 * 1024 * 1024, value_name = "BYTES")]
+    pub persisted_queries_bytes: usize,
+
+    /// A manifest of trusted documents, as graphql-codegen, Relay or Apollo's tools write it; SIGHUP reads it again
+    #[arg(long, env = "TRUSTED_DOCUMENTS", value_name = "PATH")]
+    pub trusted_documents: Option<PathBuf>,
+
+    /// What the manifest decides [default: prefer where there is one, else off]
+    #[arg(
+        long,
+        env = "TRUSTED_DOCUMENTS_MODE",
+        value_enum,
+        value_name = "MODE",
+        hide_default_value = true
+    )]
+    pub trusted_documents_mode: Option<TrustedMode>,
+}
+
+impl PersistedSettings {
+    /// The mode that is in force.
+    pub fn mode(&self) -> TrustedMode {
+        match (self.trusted_documents_mode, &self.trusted_documents) {
+            (Some(mode), _) => mode,
+            (None, Some(_)) => TrustedMode::Prefer,
+            (None, None) => TrustedMode::Off,
+        }
+    }
+}
+
+/// What a manifest of trusted documents decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TrustedMode {
+    /// Nothing: it is not read
+    Off,
+    /// Its documents can be asked for by their ids; any other document is served too
+    Prefer,
+    /// Nothing but its documents is served
+    Only,
 }
 
 /// How large documents and filters may be; the same on every transport.
@@ -294,33 +385,9 @@ pub struct LimitSettings {
     pub introspection: bool,
 }
 
-impl LimitSettings {
-    /// The limits as the API has them.
-    pub fn api(&self) -> ApiSettings {
-        ApiSettings {
-            document: Limits {
-                document_tokens: self.max_tokens,
-                nesting: self.max_nesting,
-                selections: self.max_selections,
-                depth: self.max_depth,
-                aliases: self.max_aliases,
-                root_fields: self.max_root_fields,
-                directives: self.max_directives,
-                complexity: self.max_complexity,
-                cache_bytes: self.document_cache_bytes,
-                introspection: self.introspection,
-            },
-            filter: FilterLimits {
-                conditions: self.max_filter_conditions,
-                values: self.max_filter_values,
-                nesting: self.max_filter_nesting,
-            },
-        }
-    }
-}
-
 /// What is logged, and how.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Log")]
 pub struct LogSettings {
     /// Log in detail what Broadsheet does: for development
     #[arg(long, env = "DEBUG", default_value_t = false, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", global = true)]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::article::change::FeedCursor;
 use crate::clock::TimestampError;
 
 /// What can go wrong while an operation is carried out.
@@ -23,8 +22,8 @@ pub enum Error {
     /// the database (`CURSOR_EXPIRED`).
     #[error("the changes after this cursor are not kept; begin anew from a list and a new cursor")]
     CursorExpired {
-        /// The oldest cursor that still serves.
-        oldest: FeedCursor,
+        /// The oldest cursor that still serves, as clients see it.
+        oldest: String,
     },
     /// The article that is to be changed is not there.
     #[error("there is no article with this id")]

@@ -14,6 +14,7 @@ pub mod document;
 pub mod error;
 pub mod feed;
 mod opaque;
+pub mod persisted;
 pub mod server;
 pub mod store;
 mod telemetry;

@@ -1,32 +1,48 @@
 //! HTTP: the routes and the layers in their order, start and graceful stop.
 
 mod articles;
+mod cors;
+mod etag;
 mod execute;
 mod graphiql;
-mod graphql;
 mod health;
+pub mod http;
+mod metrics;
+mod negotiation;
 pub mod operation;
 mod request_id;
 pub mod sse;
 pub mod websocket;
 
+use std::any::Any;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
+use tower_http::decompression::RequestDecompressionLayer;
 
+use self::graphiql::FrontPage;
+use self::http::Endpoint;
+use self::metrics::Metrics;
+use self::sse::SseSettings;
+use self::websocket::WebSocketSettings;
 use crate::api::{self, Api};
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
 use crate::document::InvalidSchema;
 use crate::feed::Feed;
+use crate::persisted::{ManifestError, PersistedOperations};
 use crate::store::{OpenError, Store};
 
 /// Why the server could not be started, or did not end well.
@@ -38,6 +54,8 @@ pub enum ServeError {
     Listen(SocketAddr, #[source] std::io::Error),
     #[error("the schema cannot be served: {0}")]
     Schema(#[from] InvalidSchema),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
     #[error("the server failed: {0}")]
     Serve(#[source] std::io::Error),
 }
@@ -47,6 +65,7 @@ pub enum ServeError {
 struct App {
     api: Api,
     store: Store,
+    persisted: PersistedOperations,
     request_timeout: Duration,
 }
 
@@ -93,12 +112,20 @@ pub async fn run(
         "listening on http://{address}"
     );
     let feed = Feed::start(store.clone(), settings.change_retention);
-    let app = routes(settings, store.clone(), feed)?;
-    let served = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let persisted = PersistedOperations::open(&settings.persisted)?;
+    persisted.reload_on_hangup(stop.clone());
+    let app = routes(settings, store.clone(), feed, persisted, stop.clone())?;
+    let told_to_stop = {
+        let stop = stop.clone();
+        async move {
+            stop.cancelled().await;
+            tracing::info!("stopping: finishing what is under way");
+        }
+    };
+    let served = axum::serve(listener, app).with_graceful_shutdown(told_to_stop);
     // One bound for all of it: for the requests under way, and for the writes that nobody waits for any more.
     let deadline = async {
         stop.cancelled().await;
-        tracing::info!("stopping: finishing what is under way");
         tokio::time::sleep(settings.stop_timeout).await;
     };
     tokio::pin!(deadline);
@@ -124,32 +151,102 @@ pub async fn run(
 }
 
 /// Everything that is served.
-fn routes(settings: &ServerSettings, store: Store, feed: Feed) -> Result<Router, InvalidSchema> {
+fn routes(
+    settings: &ServerSettings,
+    store: Store,
+    feed: Feed,
+    persisted: PersistedOperations,
+    stop: CancellationToken,
+) -> Result<Router, InvalidSchema> {
     let app = App {
-        api: Api::new(store.clone(), feed, settings.limits.api())?,
+        api: Api::new(store.clone(), feed, (&settings.limits).into())?,
         store,
+        persisted,
         request_timeout: settings.request_timeout,
     };
+    let graphql = Endpoint {
+        execute: app.clone(),
+        page: FrontPage::new(&settings.service_name, &settings.description),
+        max_body_bytes: settings.max_body_bytes,
+        cache_control: settings.cache_control.clone(),
+        sse: SseSettings::default(),
+        websocket: Arc::new(WebSocketSettings {
+            message_bytes: settings.max_body_bytes,
+            origins: settings.cors_origins.clone(),
+            ..WebSocketSettings::default()
+        }),
+        shutdown: stop,
+    };
+    // Whoever may not ask for the schema is not shown it either.
+    let schema_route = match settings.limits.introspection {
+        true => get(schema),
+        false => get(async || StatusCode::NOT_FOUND),
+    };
     let bounded = Router::new()
-        .route("/graphql", get(graphql::page).post(graphql::post))
-        .route("/schema.graphql", get(schema))
+        .merge(http::routes(graphql))
+        .route("/schema.graphql", schema_route)
         .route("/health/live", get(async || "alive\n"))
         .route("/health/ready", get(health::ready))
-        .layer(axum::middleware::from_fn_with_state(
-            settings.request_timeout,
-            time_limit,
-        ));
+        .layer(from_fn_with_state(settings.request_timeout, time_limit));
+    let metrics = Metrics::new(app.api.clone(), app.store.clone());
+    let counts = from_fn_with_state(metrics.clone(), metrics::layer);
     let routes = Router::new()
         .route("/", get(async || Redirect::temporary("/graphql")))
         // A million articles take longer than a request may; a slow reader holds nothing.
         .route("/api/v1/articles/", get(articles::all))
         .merge(bounded)
         .merge(graphiql::routes())
-        .layer(DefaultBodyLimit::max(settings.max_body_bytes))
-        .layer(CatchPanicLayer::new())
-        .layer(axum::middleware::from_fn(request_id::layer))
+        .route("/metrics", get(metrics::page).with_state(metrics))
+        .route_layer(counts)
         .with_state(app);
-    Ok(routes)
+    Ok(layered(routes, &settings.cors_origins))
+}
+
+/// A body that is shorter, in bytes, is sent as it is: it fills one packet either way.
+const COMPRESSED_ABOVE_BYTES: u16 = 1024;
+
+/// The layers around all routes. A request meets them from the last to the first, its answer from the first to the
+/// last.
+fn layered(routes: Router, cors_origins: &[String]) -> Router {
+    let compressed = SizeAbove::new(COMPRESSED_ABOVE_BYTES)
+        .and(NotForContentType::SSE)
+        .and(NotForContentType::IMAGES);
+    routes
+        // Whoever reads a body bounds it, and what is bounded is what comes out of here. Encodings that are not
+        // known pass, so that they are refused in words.
+        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
+        .layer(
+            CompressionLayer::new()
+                .quality(CompressionLevel::Fastest)
+                .compress_when(compressed),
+        )
+        // Each encoding has a tag of its own.
+        .layer(from_fn(etag::layer))
+        .layer(CatchPanicLayer::custom(panicked))
+        // A page may read of errors too.
+        .layer(from_fn_with_state(
+            cors::Origins::from(cors_origins),
+            cors::layer,
+        ))
+        .layer(from_fn(request_id::layer))
+}
+
+/// The answer where a handler panicked, which is a fault of ours.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the layer gives the panic away"
+)]
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let message = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(message, "a handler panicked");
+    http::refusal(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "INTERNAL",
+        "something went wrong on our side; tell us the request id",
+    )
 }
 
 async fn schema() -> Response {
@@ -168,7 +265,7 @@ async fn time_limit(
 ) -> Response {
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => graphql::refusal(
+        Err(_) => http::refusal(
             StatusCode::SERVICE_UNAVAILABLE,
             "TIMEOUT",
             "the request took too long",

@@ -38,6 +38,7 @@ pub use self::migrations::{Migrate, MigrationError, MigrationStatus};
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
 use crate::clock::Clock;
+use crate::coalesce::Counts;
 use crate::config::{DatabaseSettings, DatabaseUrl};
 use crate::error::{Error, Result};
 
@@ -59,6 +60,36 @@ struct Inner {
 enum Database {
     Postgres(Postgres),
     Sqlite(Sqlite),
+}
+
+/// How the connections of a pool are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Those that are open.
+    pub connections: usize,
+    /// Those that nobody uses.
+    pub idle: usize,
+    /// How many wait for one.
+    pub waiting: usize,
+}
+
+impl PoolStatus {
+    /// Of the only connection of a sandbox.
+    const SANDBOX: Self = Self {
+        connections: 1,
+        idle: 0,
+        waiting: 0,
+    };
+}
+
+impl From<deadpool::Status> for PoolStatus {
+    fn from(status: deadpool::Status) -> Self {
+        Self {
+            connections: status.size,
+            idle: status.available,
+            waiting: status.waiting,
+        }
+    }
 }
 
 /// What a piece of work needs around it.
@@ -169,6 +200,19 @@ impl Store {
             &known.map_err(Error::internal)?,
             applied,
         ))
+    }
+
+    /// How many lookups of single articles shared a statement.
+    pub fn shared_lookups(&self) -> Counts {
+        self.0.lookups.counts()
+    }
+
+    /// How the connections that read are used; on PostgreSQL, all of them.
+    pub fn pool_status(&self) -> PoolStatus {
+        match &self.0.database {
+            Database::Postgres(postgres) => postgres.pool_status(),
+            Database::Sqlite(sqlite) => sqlite.pool_status(),
+        }
     }
 
     /// Waits for the writes under way, then closes the connections.

@@ -17,10 +17,14 @@ pub(crate) fn start(settings: &LogSettings) -> Result<(), tracing_subscriber::fi
         "info"
     };
     let filter = EnvFilter::try_new(settings.log.as_deref().unwrap_or(default))?;
-    let log = tracing_subscriber::fmt()
+    let mut log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
+    // Else a file or a collector would get the codes of the colours, too.
+    if !std::io::stderr().is_terminal() {
+        log = log.with_ansi(false);
+    }
     // A second start, as by tests of one process, changes nothing.
     let _ = match settings.log_format {
         LogFormat::Text => log.try_init(),

@@ -27,6 +27,13 @@ pub(super) fn write(response: &Response, operation: &ExecutableDocument) -> Byte
     out.into()
 }
 
+/// The list of errors alone.
+pub(super) fn errors(response: &Response) -> Bytes {
+    let mut out = Vec::new();
+    json(&mut out, &response.errors);
+    out.into()
+}
+
 /// A value of the engine. What it calls binary is JSON that a resolver has written itself.
 fn value(out: &mut Vec<u8>, given: &Value, selections: Option<&SelectionSet>) {
     match given {

@@ -1,6 +1,6 @@
 //! The one place where an error becomes a GraphQL error: its code, and what a stranger may read of it.
 
-use async_graphql::{ErrorExtensionValues, ServerError};
+use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 use serde_json::json;
 
 use crate::document::{Exceeded, Refusal};
@@ -23,7 +23,7 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str) {
         }
         Some(Error::CursorExpired { oldest }) => {
             extensions.set("code", "CURSOR_EXPIRED");
-            extensions.set("oldestCursor", oldest.to_string());
+            extensions.set("oldestCursor", oldest.as_str());
         }
         Some(Error::NotFound) => extensions.set("code", "NOT_FOUND"),
         Some(Error::VersionConflict { current }) => {
@@ -60,6 +60,19 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str) {
         }
     }
     error.extensions = Some(extensions);
+}
+
+/// Whether a query has nothing to show because the database could not be had, so that it may be sent again.
+pub(super) fn nothing_ran(response: &Response) -> bool {
+    let no_data = match &response.data {
+        Value::Object(fields) => fields.values().all(|field| *field == Value::Null),
+        data => *data == Value::Null,
+    };
+    let unavailable = |error: &ServerError| {
+        let cause = error.source::<Error>();
+        matches!(cause, Some(Error::Unavailable(_) | Error::Timeout(_)))
+    };
+    no_data && !response.errors.is_empty() && response.errors.iter().all(unavailable)
 }
 
 fn internal(message: &mut String, extensions: &mut ErrorExtensionValues, request_id: &str) {

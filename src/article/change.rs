@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_cursor_has_this_form() {
         let text = cursor(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef, 42).to_string();
-        assert_eq!(text, "AQEjRWeJq83vASNFZ4mrze8AAAAAAAAAKj3W2Fo");
+        assert_eq!(text, "AQEjRWeJq83vASNFZ4mrze8AAAAAAAAAKkLscJA");
     }
 
     #[test]

@@ -40,12 +40,12 @@ pub(super) async fn all(State(app): State<App>) -> Response {
 fn refuse(error: &Error) -> Response {
     tracing::error!(%error, "the articles could not be read");
     match error {
-        Error::Unavailable(_) | Error::Timeout(_) => super::graphql::refusal(
+        Error::Unavailable(_) | Error::Timeout(_) => super::http::refusal(
             StatusCode::SERVICE_UNAVAILABLE,
             "UNAVAILABLE",
             "the database cannot be reached at the moment",
         ),
-        _ => super::graphql::refusal(
+        _ => super::http::refusal(
             StatusCode::INTERNAL_SERVER_ERROR,
             "INTERNAL",
             "something went wrong on our side",

@@ -1,12 +1,11 @@
 //! An operation on its way to the API, the same on every transport.
 
-use axum::http::{HeaderValue, StatusCode, header};
-
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use futures_util::StreamExt as _;
 
 use super::App;
 use super::operation::{Caller, Event, Execute, GraphQLParams, Outcome, Refusal, Transport};
-use crate::api;
+use crate::api::{self, Answer};
 use crate::document::{Code, OperationKind};
 
 impl Execute for App {
@@ -16,25 +15,28 @@ impl Execute for App {
         caller: &Caller,
         transport: Transport,
     ) -> Outcome {
-        let query = params.query.unwrap_or_default();
-        let operation =
-            match self
-                .api
-                .prepare(&query, params.operation_name.as_deref(), &params.variables)
-            {
-                Ok(operation) => operation,
-                Err(reasons) => {
-                    return Outcome::Refused(Refusal::with_errors(
-                        StatusCode::BAD_REQUEST,
-                        &api::refusals(&reasons),
-                    ));
-                }
-            };
+        let resolved = match self.persisted.resolve(&params) {
+            Ok(resolved) => resolved,
+            Err(refusal) => return Outcome::Refused(refusal),
+        };
+        let name = params.operation_name.as_deref();
+        let operation = match self.api.prepare(&resolved.query, name, &params.variables) {
+            Ok(operation) => operation,
+            Err(reasons) => {
+                return Outcome::Refused(Refusal::with_errors(
+                    StatusCode::BAD_REQUEST,
+                    &api::refusals(&reasons),
+                ));
+            }
+        };
+        if let Some(registration) = resolved.register {
+            self.persisted.register(registration);
+        }
         match operation.kind {
             OperationKind::Query => {
                 let answer = self.api.execute(&operation, &caller.request_id);
                 match tokio::time::timeout(self.request_timeout, answer).await {
-                    Ok(answer) => Outcome::Single(answer),
+                    Ok(answer) => outcome(answer),
                     Err(_) => Outcome::Refused(out_of_time()),
                 }
             }
@@ -55,7 +57,7 @@ impl Execute for App {
                 let span = tracing::Span::current();
                 let mutation = async move { api.execute(&operation, &id).await };
                 match tokio::spawn(tracing::Instrument::instrument(mutation, span)).await {
-                    Ok(answer) => Outcome::Single(answer),
+                    Ok(answer) => outcome(answer),
                     Err(error) => {
                         tracing::error!(%error, "a mutation panicked");
                         Outcome::Refused(Refusal::new(
@@ -90,15 +92,28 @@ impl Execute for App {
     }
 }
 
+fn outcome(answer: Answer) -> Outcome {
+    match answer {
+        Answer::Clean(body) | Answer::Flawed(body) => Outcome::Single(body),
+        Answer::Unavailable(errors) => Outcome::Refused(again_later(Refusal {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            errors,
+            headers: HeaderMap::new(),
+        })),
+    }
+}
+
 /// A query that took too long: nothing has changed, so it may be sent again.
 fn out_of_time() -> Refusal {
-    let mut refusal = Refusal::new(
+    again_later(Refusal::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "TIMEOUT",
         "the request took too long; try again later, or ask for less",
-    );
-    refusal
-        .headers
-        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    ))
+}
+
+fn again_later(mut refusal: Refusal) -> Refusal {
+    let seconds = HeaderValue::from_static("1");
+    refusal.headers.insert(header::RETRY_AFTER, seconds);
     refusal
 }

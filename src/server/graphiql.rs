@@ -11,10 +11,14 @@ use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
+use bytes::Bytes;
 use flate2::read::GzDecoder;
+
+use super::etag::{list, matches_etag};
 
 /// A page and every file that it fetches.
 struct Page {
+    /// With `{SERVICE_NAME}` and `{DESCRIPTION}` where those stand.
     html: &'static str,
     assets: &'static [Asset],
 }
@@ -50,31 +54,70 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/graphiql/{hash}/{name}", get(serve))
 }
 
-/// The answer to `GET /graphql` for a caller that accepts `text/html`.
-///
-/// `GraphiQL` where the build had npm, the plain page where it had not. Its addresses are relative, so that the
-/// server may stand behind a path of a proxy's.
-pub(super) fn page() -> Response {
-    embedded::GRAPHIQL.as_ref().map_or_else(
-        || show(&embedded::PLAIN, PLAIN_POLICY),
-        |page| show(page, GRAPHIQL_POLICY),
-    )
+/// The page of one server: with its name, and a sentence about it. Clones share it.
+#[derive(Debug, Clone)]
+pub struct FrontPage {
+    html: Bytes,
+    policy: HeaderValue,
 }
 
-fn show(page: &Page, policy: HeaderValue) -> Response {
-    let headers = [
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (header::CONTENT_SECURITY_POLICY, policy),
-        (
-            header::REFERRER_POLICY,
-            HeaderValue::from_static("no-referrer"),
-        ),
-        (
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        ),
-    ];
-    (headers, Html(page.html)).into_response()
+impl FrontPage {
+    /// `GraphiQL` where the build had npm, the plain page where it had not. Its addresses are relative, so that the
+    /// server may stand behind a path of a proxy's.
+    pub fn new(service_name: &str, description: &str) -> Self {
+        let (page, policy) = match &embedded::GRAPHIQL {
+            Some(page) => (page, GRAPHIQL_POLICY),
+            None => (&embedded::PLAIN, PLAIN_POLICY),
+        };
+        Self {
+            html: page.named(service_name, description).into(),
+            policy,
+        }
+    }
+
+    /// The answer to `GET /graphql` for a caller that accepts `text/html`.
+    pub fn answer(&self) -> Response {
+        let headers = [
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+            (header::CONTENT_SECURITY_POLICY, self.policy.clone()),
+            (
+                header::REFERRER_POLICY,
+                HeaderValue::from_static("no-referrer"),
+            ),
+            (
+                header::X_CONTENT_TYPE_OPTIONS,
+                HeaderValue::from_static("nosniff"),
+            ),
+        ];
+        (headers, Html(self.html.clone())).into_response()
+    }
+}
+
+impl Page {
+    fn named(&self, service_name: &str, description: &str) -> String {
+        self.html
+            .replace("{SERVICE_NAME}", &escaped(service_name))
+            .replace("{DESCRIPTION}", &escaped(description))
+    }
+}
+
+/// The text for a place in HTML, between tags or in an attribute's quotation marks. Braces too, so that a name
+/// cannot hold the place of the description.
+fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            '{' => html.push_str("&#123;"),
+            '}' => html.push_str("&#125;"),
+            c => html.push(c),
+        }
+    }
+    html
 }
 
 async fn serve(Path((hash, name)): Path<(String, String)>, request: HeaderMap) -> Response {
@@ -152,24 +195,6 @@ fn accepts_gzip(request: &HeaderMap) -> bool {
     by_star
 }
 
-/// Whether `If-None-Match` names this tag; the comparison is the weak one (RFC 9110, section 13.1.2).
-fn matches_etag(request: &HeaderMap, etag: &str) -> bool {
-    list(request, header::IF_NONE_MATCH)
-        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
-}
-
-/// The items of a header that is a list, over all its lines.
-fn list(request: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
-    let lines = request
-        .get_all(name)
-        .into_iter()
-        .filter_map(|line| line.to_str().ok());
-    lines
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
@@ -241,11 +266,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_is_html_that_is_asked_for_again_each_time_under_a_strict_policy() {
-        let response = page();
+        let response = FrontPage::new("News", "All that is fit").answer();
         assert_eq!(response.status(), StatusCode::OK);
-        let (html, policy) = match &embedded::GRAPHIQL {
-            Some(page) => (page.html, GRAPHIQL_POLICY),
-            None => (embedded::PLAIN.html, PLAIN_POLICY),
+        let (page, policy) = match &embedded::GRAPHIQL {
+            Some(page) => (page, GRAPHIQL_POLICY),
+            None => (&embedded::PLAIN, PLAIN_POLICY),
         };
         let headers = response.headers();
         assert_eq!(headers[header::CONTENT_TYPE], "text/html; charset=utf-8");
@@ -255,8 +280,25 @@ mod tests {
         assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
         assert_eq!(
             to_bytes(response.into_body(), usize::MAX).await.unwrap(),
-            html
+            page.named("News", "All that is fit")
         );
+    }
+
+    #[test]
+    fn each_page_shows_the_name_and_the_description_as_text() {
+        for page in pages() {
+            let html = page.named("{DESCRIPTION}", "<b title=\"it's\">Q&A</b>");
+            let description = "&lt;b title=&quot;it&#39;s&quot;&gt;Q&amp;A&lt;/b&gt;";
+            for line in [
+                "<title>&#123;DESCRIPTION&#125; · Graph".to_owned(),
+                "<h1>&#123;DESCRIPTION&#125;</h1>".to_owned(),
+                format!("<meta name=\"description\" content=\"{description}\">"),
+                format!("<p>{description}</p>"),
+            ] {
+                assert!(html.contains(&line), "{line}");
+            }
+            assert!(!html.contains("{SERVICE_NAME}") && !html.contains("{DESCRIPTION}"));
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl FeedState {
             return Ok(());
         }
         Err(Error::CursorExpired {
-            oldest: self.oldest,
+            oldest: self.oldest.to_string(),
         })
     }
 }

@@ -28,7 +28,7 @@ pub use self::tls::{RootCertificates, SslMode};
 pub use self::url::UrlError;
 use super::connection::{Connection, Work};
 use super::migrations::{self, Migrate, MigrationStatus};
-use super::{Access, OpenError, from_pool};
+use super::{Access, OpenError, PoolStatus, from_pool};
 use crate::config::DatabaseSettings;
 use crate::error::Result;
 
@@ -102,6 +102,13 @@ impl Postgres {
                 AnsiTransactionManager::begin_transaction(connection).await?;
                 finish(connection, work).await
             }
+        }
+    }
+
+    pub(super) fn pool_status(&self) -> PoolStatus {
+        match &self.connections {
+            Connections::Pooled(pool) => pool.status().into(),
+            Connections::Sandbox(_) => PoolStatus::SANDBOX,
         }
     }
 

@@ -25,7 +25,7 @@ use tokio::sync::Mutex;
 use self::commit::Writer;
 use super::connection::{Work, run_on_sqlite};
 use super::migrations::{self, Migrate, MigrationStatus};
-use super::{Access, OpenError, from_pool};
+use super::{Access, OpenError, PoolStatus, from_pool};
 use crate::config::{DatabaseSettings, SqliteLocation};
 use crate::error::Result;
 
@@ -124,6 +124,13 @@ impl Sqlite {
                     })
                     .await?
             }
+        }
+    }
+
+    pub(super) fn pool_status(&self) -> PoolStatus {
+        match &self.connections {
+            Connections::Pooled { readers, .. } => readers.status().into(),
+            Connections::Sandbox(_) => PoolStatus::SANDBOX,
         }
     }
 

@@ -126,8 +126,9 @@ async fn a_hundred_thousand_articles_take_little_memory(database: Database) {
     let mut articles = 0;
     let mut chunks = client().get(url).send().await.unwrap().bytes_stream();
     while let Some(chunk) = chunks.next().await {
-        // Each article has one version of this, and none is in a text.
-        articles += chunk.unwrap().iter().filter(|byte| **byte == b'{').count();
+        // There is one in each article, and none in a title or text.
+        let chunk = chunk.unwrap();
+        articles += chunk.split(|byte| *byte == b'{').count() - 1;
     }
     let after = program.memory("VmHWM");
     assert_eq!(articles, 100_000);

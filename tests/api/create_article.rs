@@ -113,7 +113,6 @@ async fn a_title_of_66_characters_is_refused(database: Database) {
         .await;
     assert_answer!(answer, @r#"
     {
-      "data": null,
       "errors": [
         {
           "message": "title must have 1 to 65 characters, but it has 66",
@@ -131,13 +130,15 @@ async fn a_title_of_66_characters_is_refused(database: Database) {
             "field": "input.title"
           }
         }
-      ]
+      ],
+      "data": {
+        "createArticle": null
+      }
     }
     "#);
     let answer = app.create(json!({ "title": "", "text": "" })).await;
     assert_answer!(answer, @r#"
     {
-      "data": null,
       "errors": [
         {
           "message": "title must have 1 to 65 characters, but it is empty",
@@ -155,7 +156,10 @@ async fn a_title_of_66_characters_is_refused(database: Database) {
             "field": "input.title"
           }
         }
-      ]
+      ],
+      "data": {
+        "createArticle": null
+      }
     }
     "#);
 }
@@ -168,7 +172,6 @@ async fn a_slug_of_0_or_66_characters_is_refused(database: Database) {
         .await;
     assert_answer!(answer, @r#"
     {
-      "data": null,
       "errors": [
         {
           "message": "slug must have 1 to 65 characters, but it has 66",
@@ -186,7 +189,10 @@ async fn a_slug_of_0_or_66_characters_is_refused(database: Database) {
             "field": "input.slug"
           }
         }
-      ]
+      ],
+      "data": {
+        "createArticle": null
+      }
     }
     "#);
     let answer = app
@@ -194,7 +200,6 @@ async fn a_slug_of_0_or_66_characters_is_refused(database: Database) {
         .await;
     assert_answer!(answer, @r#"
     {
-      "data": null,
       "errors": [
         {
           "message": "slug must have 1 to 65 characters, but it is empty",
@@ -212,7 +217,10 @@ async fn a_slug_of_0_or_66_characters_is_refused(database: Database) {
             "field": "input.slug"
           }
         }
-      ]
+      ],
+      "data": {
+        "createArticle": null
+      }
     }
     "#);
 }
@@ -223,7 +231,6 @@ async fn a_nul_character_is_refused_wherever_it_stands(database: Database) {
     let answer = app.create(json!({ "title": "a\0", "text": "" })).await;
     assert_answer!(answer, @r#"
     {
-      "data": null,
       "errors": [
         {
           "message": "title must not contain a NUL character (U+0000)",
@@ -241,7 +248,10 @@ async fn a_nul_character_is_refused_wherever_it_stands(database: Database) {
             "field": "input.title"
           }
         }
-      ]
+      ],
+      "data": {
+        "createArticle": null
+      }
     }
     "#);
     let answer = app
@@ -249,7 +259,6 @@ async fn a_nul_character_is_refused_wherever_it_stands(database: Database) {
         .await;
     assert_answer!(answer, @r#"
     {
-      "data": null,
       "errors": [
         {
           "message": "slug must not contain a NUL character (U+0000)",
@@ -267,13 +276,15 @@ async fn a_nul_character_is_refused_wherever_it_stands(database: Database) {
             "field": "input.slug"
           }
         }
-      ]
+      ],
+      "data": {
+        "createArticle": null
+      }
     }
     "#);
     let answer = app.create(json!({ "title": "a", "text": "a\0b" })).await;
     assert_answer!(answer, @r#"
     {
-      "data": null,
       "errors": [
         {
           "message": "text must not contain a NUL character (U+0000)",
@@ -291,7 +302,10 @@ async fn a_nul_character_is_refused_wherever_it_stands(database: Database) {
             "field": "input.text"
           }
         }
-      ]
+      ],
+      "data": {
+        "createArticle": null
+      }
     }
     "#);
 }
@@ -396,7 +410,6 @@ async fn a_slug_that_belongs_to_another_article_is_refused(database: Database) {
         .await;
     assert_answer!(answer, @r#"
     {
-      "data": null,
       "errors": [
         {
           "message": "the slug \"Taken\" belongs to another article",
@@ -414,7 +427,10 @@ async fn a_slug_that_belongs_to_another_article_is_refused(database: Database) {
             "field": "input.slug"
           }
         }
-      ]
+      ],
+      "data": {
+        "createArticle": null
+      }
     }
     "#);
     let other_case = app
@@ -467,7 +483,6 @@ async fn instants_before_year_1_or_after_year_9999_are_refused(database: Databas
     let answer = create_at(&app, "0001-01-01T00:00:00+00:01").await;
     assert_answer!(answer, @r#"
     {
-      "data": null,
       "errors": [
         {
           "message": "expected an instant between the years 1 and 9999 (UTC)",
@@ -485,7 +500,10 @@ async fn instants_before_year_1_or_after_year_9999_are_refused(database: Databas
             "field": "input.createdAt"
           }
         }
-      ]
+      ],
+      "data": {
+        "createArticle": null
+      }
     }
     "#);
     for instant in ["0000-12-31T23:59:59Z", "9999-12-31T23:59:59-00:01"] {
@@ -500,7 +518,6 @@ async fn a_text_that_is_no_instant_is_refused(database: Database) {
     let answer = create_at(&app, "yesterday").await;
     assert_answer!(answer, @r#"
     {
-      "data": null,
       "errors": [
         {
           "message": "expected an RFC 3339 instant such as 2026-01-31T09:30:00.123456Z",
@@ -518,7 +535,10 @@ async fn a_text_that_is_no_instant_is_refused(database: Database) {
             "field": "input.createdAt"
           }
         }
-      ]
+      ],
+      "data": {
+        "createArticle": null
+      }
     }
     "#);
     for text in [
@@ -551,14 +571,6 @@ async fn a_document_is_answered_for_the_mutations_that_succeed_and_those_that_fa
         .await;
     assert_answer!(answer, @r#"
     {
-      "data": {
-        "first": {
-          "slug": "a"
-        },
-        "fourth": {
-          "slug": "d"
-        }
-      },
       "errors": [
         {
           "message": "the slug \"a\" belongs to another article",
@@ -592,7 +604,17 @@ async fn a_document_is_answered_for_the_mutations_that_succeed_and_those_that_fa
             "field": "input.title"
           }
         }
-      ]
+      ],
+      "data": {
+        "first": {
+          "slug": "a"
+        },
+        "second": null,
+        "third": null,
+        "fourth": {
+          "slug": "d"
+        }
+      }
     }
     "#);
     let kept = app

@@ -4,16 +4,17 @@ use futures_util::future::{Either, select};
 use rstest_reuse::apply;
 use serde_json::json;
 
-use crate::support::{Answer, Database, assert_answer, on_both_databases, start};
+use crate::support::{Answer, Database, assert_answer, client, on_both_databases, start};
 
 #[apply(on_both_databases)]
 async fn an_internal_error_shows_the_request_id_and_nothing_of_the_database(database: Database) {
     let app = start!(database);
     app.database.execute("DROP TABLE article").await;
-    let request = client_request(&app.url("/graphql")).header("x-request-id", "find-me");
+    let request = client()
+        .post(app.url("/graphql"))
+        .header("x-request-id", "find-me");
     assert_answer!(Answer::to(request.json(&json!({ "query": "{ articles { id } }" }))).await, @r#"
     {
-      "data": null,
       "errors": [
         {
           "message": "something went wrong on our side; tell us the request id",
@@ -31,14 +32,16 @@ async fn an_internal_error_shows_the_request_id_and_nothing_of_the_database(data
             "requestId": "find-me"
           }
         }
-      ]
+      ],
+      "data": null
     }
     "#);
-    let request = client_request(&app.url("/graphql")).header("x-request-id", "find-me-too");
+    let request = client()
+        .post(app.url("/graphql"))
+        .header("x-request-id", "find-me-too");
     let mutation = r#"mutation { createArticle(input: { title: "a", text: "" }) { id } }"#;
     assert_answer!(Answer::to(request.json(&json!({ "query": mutation }))).await, @r#"
     {
-      "data": null,
       "errors": [
         {
           "message": "something went wrong on our side; tell us the request id",
@@ -56,13 +59,12 @@ async fn an_internal_error_shows_the_request_id_and_nothing_of_the_database(data
             "requestId": "find-me-too"
           }
         }
-      ]
+      ],
+      "data": {
+        "createArticle": null
+      }
     }
     "#);
-}
-
-fn client_request(url: &str) -> reqwest::RequestBuilder {
-    crate::support::client().post(url)
 }
 
 #[apply(on_both_databases)]
@@ -77,12 +79,10 @@ async fn who_waits_too_long_for_a_connection_is_told_to_try_again(database: Data
     let create = |title| Box::pin(app.create(json!({ "title": title, "text": "" })));
     // One of them has the only connection and waits for the lock, the other waits for the connection.
     let (refused, other) = match select(create("a"), create("a")).await {
-        Either::Left(done) => done,
-        Either::Right(done) => done,
+        Either::Left(done) | Either::Right(done) => done,
     };
     assert_answer!(refused, @r#"
     {
-      "data": null,
       "errors": [
         {
           "message": "the server cannot reach its database at the moment; try again later",
@@ -99,7 +99,10 @@ async fn who_waits_too_long_for_a_connection_is_told_to_try_again(database: Data
             "code": "UNAVAILABLE"
           }
         }
-      ]
+      ],
+      "data": {
+        "createArticle": null
+      }
     }
     "#);
     drop(lock);

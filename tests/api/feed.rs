@@ -22,7 +22,7 @@ use crate::support::{Database, OwnDatabase, Settings};
 const RETENTION: Duration = Duration::from_hours(1);
 
 /// What is heard must be heard within this time, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 type Changes = BoxStream<'static, Result<Arc<ArticleChange>>>;
 

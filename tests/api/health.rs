@@ -64,7 +64,6 @@ async fn a_server_whose_database_has_gone_is_alive_and_not_ready() {
         .json(&serde_json::json!({ "query": "{ articles { id } }" }));
     assert_answer!(Answer::to(query).await, @r#"
     {
-      "data": null,
       "errors": [
         {
           "message": "the server cannot reach its database at the moment; try again later",
@@ -81,7 +80,8 @@ async fn a_server_whose_database_has_gone_is_alive_and_not_ready() {
             "code": "UNAVAILABLE"
           }
         }
-      ]
+      ],
+      "data": null
     }
     "#);
 }

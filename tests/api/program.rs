@@ -55,7 +55,10 @@ impl Program {
             let log = Arc::clone(&log);
             async move {
                 while let Some(line) = stderr.next_line().await.unwrap() {
-                    log.lock().unwrap().push_str(&format!("{line}\n"));
+                    let mut log = log.lock().unwrap();
+                    log.push_str(&line);
+                    log.push('\n');
+                    drop(log);
                     count.send_modify(|count| *count += 1);
                 }
             }

@@ -96,8 +96,8 @@ pub(crate) struct OwnDatabase {
 }
 
 enum Kept {
-    Sqlite(TempDir),
-    Postgres(TestDatabase),
+    Sqlite { _directory: TempDir },
+    Postgres { _database: TestDatabase },
 }
 
 impl OwnDatabase {
@@ -108,35 +108,39 @@ impl OwnDatabase {
             .unwrap();
         Self {
             url: format!("sqlite:{}", directory.path().join("articles.db").display()),
-            kept: Arc::new(Kept::Sqlite(directory)),
+            kept: Arc::new(Kept::Sqlite {
+                _directory: directory,
+            }),
         }
     }
 
     fn server(database: TestDatabase) -> Self {
         Self {
             url: database.url.clone(),
-            kept: Arc::new(Kept::Postgres(database)),
+            kept: Arc::new(Kept::Postgres {
+                _database: database,
+            }),
         }
     }
 
     /// Runs SQL on it, as another program does.
     pub(crate) async fn execute(&self, sql: &str) {
         match &*self.kept {
-            Kept::Sqlite(_) => self.sqlite(sql).await,
-            Kept::Postgres(_) => postgres::execute(&self.url, sql).await,
+            Kept::Sqlite { .. } => self.sqlite(sql).await,
+            Kept::Postgres { .. } => postgres::execute(&self.url, sql).await,
         }
     }
 
     /// Inserts so many articles, of which always three are from one moment. The text of each has `text_bytes`.
     pub(crate) async fn fill(&self, count: usize, text_bytes: usize) {
         let sql = match &*self.kept {
-            Kept::Sqlite(_) => format!(
+            Kept::Sqlite { .. } => format!(
                 "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})
                  INSERT INTO article (id, title, slug, text, created_at, updated_at, version)
                  SELECT randomblob(16), 'Article ' || n, 'article-' || n, printf('%.*c', {text_bytes}, 'x'),
                      1767225600000000 + n / 3, 1767225600000000, 1 FROM numbers"
             ),
-            Kept::Postgres(_) => format!(
+            Kept::Postgres { .. } => format!(
                 "INSERT INTO article (id, title, slug, text, created_at, updated_at, version)
                  SELECT gen_random_uuid(), 'Article ' || n, 'article-' || n, repeat('x', {text_bytes}),
                      timestamptz '2026-01-01Z' + n / 3 * interval '1 us', '2026-01-01Z', 1
@@ -149,12 +153,12 @@ impl OwnDatabase {
     /// Keeps everybody from writing articles until the lock is dropped. Reading goes on.
     pub(crate) async fn lock_writes(&self) -> Lock {
         match &*self.kept {
-            Kept::Sqlite(_) => {
+            Kept::Sqlite { .. } => {
                 let mut connection = SqliteConnection::establish(&self.path()).unwrap();
                 connection.batch_execute("BEGIN IMMEDIATE").unwrap();
                 Lock::Sqlite(connection)
             }
-            Kept::Postgres(_) => {
+            Kept::Postgres { .. } => {
                 let (client, connection) =
                     tokio_postgres::connect(&self.url, tokio_postgres::NoTls)
                         .await
@@ -174,7 +178,7 @@ impl OwnDatabase {
         tokio::task::spawn_blocking(move || {
             let mut connection = SqliteConnection::establish(&path).unwrap();
             connection
-                .batch_execute("PRAGMA busy_timeout = 10000")
+                .batch_execute("PRAGMA busy_timeout = 60000")
                 .unwrap();
             connection.batch_execute(&sql).unwrap();
         })

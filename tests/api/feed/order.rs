@@ -52,6 +52,8 @@ type Known = Arc<Mutex<Vec<ArticleId>>>;
 async fn write(nodes: Arc<Vec<Node>>, known: Known, until: Instant) {
     let mut chance = Chance::new();
     while Instant::now() < until {
+        // On SQLite another program gets the file's lock only in a gap.
+        sleep(chance.millis(20)).await;
         let store = &chance.of(&nodes).store;
         let one = {
             let known = known.lock().unwrap();
@@ -113,6 +115,12 @@ async fn write(nodes: Arc<Vec<Node>>, known: Known, until: Instant) {
 async fn write_from_outside(database: OwnDatabase, kind: Database, until: Instant) {
     let mut chance = Chance::new();
     let id = new_id(kind);
+    let begin = match kind {
+        // Else the search index makes its first statement read before it writes, and a transaction that has read may not
+        // wait for its turn to write.
+        Database::Sqlite => "BEGIN IMMEDIATE",
+        Database::Postgres => "BEGIN",
+    };
     let mut number = 0;
     while Instant::now() < until {
         number += 1;
@@ -122,14 +130,14 @@ async fn write_from_outside(database: OwnDatabase, kind: Database, until: Instan
         let statement = match chance.below(4) {
             0 => insert,
             1 => format!(
-                "BEGIN; {insert}; UPDATE article SET text = 'gone' WHERE slug = 'outside-{number}'; ROLLBACK"
+                "{begin}; {insert}; UPDATE article SET text = 'gone' WHERE slug = 'outside-{number}'; ROLLBACK"
             ),
             2 => format!(
                 "UPDATE article SET text = text || 'x' WHERE slug = 'outside-{}'",
                 number - 1
             ),
             _ => format!(
-                "BEGIN; {insert}; UPDATE article SET text = 'two' WHERE slug = 'outside-{number}'; COMMIT"
+                "{begin}; {insert}; UPDATE article SET text = 'two' WHERE slug = 'outside-{number}'; COMMIT"
             ),
         };
         database.execute(&statement).await;

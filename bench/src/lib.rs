@@ -1,0 +1,5 @@
+//! What the runner and the contestants share: the articles, the place of a page, and how a contestant is started.
+
+pub mod article;
+pub mod contestant;
+pub mod cursor;

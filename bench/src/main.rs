@@ -1,0 +1,68 @@
+//! The benchmark: loads the articles, starts each contestant alternately, drives it and writes what it found.
+//! `README.md` says how to repeat it, and what it does not show.
+
+mod chart;
+mod create_cost;
+mod databases;
+mod generator;
+mod goals;
+mod measure;
+mod options;
+mod pgbench;
+mod postgres;
+mod process;
+mod report;
+mod request;
+mod start;
+mod usage;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Parser as _;
+
+use crate::databases::Databases;
+use crate::options::{Database, Options, Part};
+use crate::report::Report;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 1)]
+async fn main() -> Result<ExitCode> {
+    let mut options = Options::parse().resolved();
+    options.broadsheet = options
+        .broadsheet
+        .canonicalize()
+        .with_context(|| format!("{}: build it first", options.broadsheet.display()))?;
+    let directory = tempfile::Builder::new()
+        .prefix("broadsheet-bench-")
+        .tempdir()?;
+    let databases = Databases::load(options.clone(), directory.path().to_owned()).await?;
+    let programs = databases.server.as_ref();
+    let mut report = Report::new(&options, programs.map(|server| server.programs.as_path()));
+    // What was measured is kept, whatever came after it.
+    let done = parts(&databases, &mut report).await;
+    let markdown = report.write(&options)?;
+    std::io::stdout().write_all(markdown.as_bytes())?;
+    done?;
+    let failed = report.measurements.iter().any(|one| one.failure.is_some());
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+async fn parts(databases: &Databases, report: &mut Report) -> Result<()> {
+    let options = &databases.options;
+    let asked = |part| options.parts.contains(&part);
+    if asked(Part::Requests) {
+        report.measurements = measure::all(databases).await?;
+    }
+    if asked(Part::Start) && options.databases.contains(&Database::Sqlite) {
+        report.start_to_first_answer_ms = Some(start::to_first_answer(databases).await?);
+    }
+    if asked(Part::CreateCost) {
+        create_cost::all(databases, &mut report.create_cost).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! What is measured: the flags, and the names of databases, workloads and contestants.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use serde::Serialize;
+
+/// Measures Broadsheet beside a hand-written REST server, a textbook GraphQL server, pgbench and bare HTTP
+#[derive(Debug, Clone, Parser)]
+#[command(name = "bench/run")]
+pub(crate) struct Options {
+    /// What to do
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Requests, Part::Start, Part::CreateCost])]
+    pub(crate) parts: Vec<Part>,
+
+    /// The databases
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Database::Postgres, Database::Sqlite])]
+    pub(crate) databases: Vec<Database>,
+
+    /// The workloads, in this order
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Workload::ALL)]
+    pub(crate) workloads: Vec<Workload>,
+
+    /// Who takes part
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Contestant::ALL)]
+    pub(crate) contestants: Vec<Contestant>,
+
+    /// Connections that send requests, each the next one when it has its answer
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64, 256])]
+    pub(crate) connections: Vec<usize>,
+
+    /// How long one contestant is measured in one round
+    #[arg(long, default_value_t = 5.0)]
+    pub(crate) seconds: f64,
+
+    /// How long it is driven before that
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) warm_up: f64,
+
+    /// Rounds of all contestants, every second one in reverse order, so that drift falls on all alike
+    #[arg(long, default_value_t = 2)]
+    pub(crate) rounds: usize,
+
+    /// Articles that are loaded
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) articles: u32,
+
+    /// How all contestants reach PostgreSQL
+    #[arg(long, value_enum, default_value_t = Socket::Unix)]
+    pub(crate) socket: Socket,
+
+    /// One round of two seconds at 64 connections
+    #[arg(long, conflicts_with_all = ["connections", "seconds", "rounds"])]
+    pub(crate) quick: bool,
+
+    /// Where the tables, the charts and the JSON go
+    #[arg(long, default_value = "bench/results")]
+    pub(crate) output: PathBuf,
+
+    /// The program that is measured
+    #[arg(long, default_value = "target/release/broadsheet")]
+    pub(crate) broadsheet: PathBuf,
+}
+
+impl Options {
+    /// With what `--quick` stands for.
+    pub(crate) fn resolved(mut self) -> Self {
+        if self.quick {
+            self.connections = vec![64];
+            self.seconds = 2.0;
+            self.rounds = 1;
+        }
+        self
+    }
+
+    pub(crate) fn warm_up(&self) -> Duration {
+        Duration::from_secs_f64(self.warm_up)
+    }
+
+    pub(crate) fn measure(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Drive all contestants with all workloads
+    Requests,
+    /// The time from start to the first answer on SQLite
+    Start,
+    /// What each index, the search and the triggers cost a create
+    CreateCost,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Database {
+    Postgres,
+    Sqlite,
+}
+
+impl Database {
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Sqlite => "SQLite",
+        }
+    }
+
+    pub(crate) fn file_name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Sqlite => "sqlite",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Workload {
+    /// An article by a random slug
+    Slug,
+    /// The newest 20 with their texts
+    Newest,
+    /// 20 after a random cursor
+    Page,
+    /// Create an article
+    Create,
+    /// Of 100 requests 90 by slug, 8 for the newest and 2 that create
+    Mix,
+}
+
+impl Workload {
+    const ALL: [Self; 5] = [
+        Self::Slug,
+        Self::Newest,
+        Self::Page,
+        Self::Create,
+        Self::Mix,
+    ];
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Slug => "article by random slug",
+            Self::Newest => "newest 20 with text",
+            Self::Page => "20 after a random cursor",
+            Self::Create => "create",
+            Self::Mix => "mix: 90 slug, 8 newest, 2 create",
+        }
+    }
+
+    /// Whether it needs a database that nothing was created in before.
+    pub(crate) fn writes(self) -> bool {
+        matches!(self, Self::Create | Self::Mix)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Contestant {
+    /// Broadsheet as it comes
+    Broadsheet,
+    /// axum and prepared statements by hand: REST, no GraphQL
+    Floor,
+    /// async-graphql-axum and diesel-async as their documentation shows them
+    Textbook,
+    /// PostgreSQL's own load generator with the same statements
+    Pgbench,
+    /// axum answering the same bytes from memory
+    Memory,
+}
+
+impl Contestant {
+    const ALL: [Self; 5] = [
+        Self::Broadsheet,
+        Self::Floor,
+        Self::Textbook,
+        Self::Pgbench,
+        Self::Memory,
+    ];
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Broadsheet => "Broadsheet",
+            Self::Floor => "floor (REST)",
+            Self::Textbook => "textbook",
+            Self::Pgbench => "pgbench",
+            Self::Memory => "memory",
+        }
+    }
+
+    /// Whether there is anything of this kind to measure.
+    pub(crate) fn takes_part(self, database: Database, workload: Workload) -> bool {
+        match self {
+            Self::Broadsheet | Self::Floor | Self::Textbook => true,
+            Self::Pgbench => database == Database::Postgres,
+            Self::Memory => !workload.writes(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Socket {
+    /// The Unix socket
+    Unix,
+    /// TCP on 127.0.0.1
+    Tcp,
+}

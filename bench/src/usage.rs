@@ -1,0 +1,65 @@
+//! What a process has used so far, as Linux counts it under `/proc`.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+
+/// Ticks a second of the times in `/proc/PID/stat`, the same on every common architecture of Linux.
+const TICKS: f64 = 100.0;
+
+/// CPU time of a process, in seconds.
+pub(crate) fn cpu_seconds(process: u32) -> Result<f64> {
+    let [user, system, ..] = times(process)?;
+    Ok(ticks(user + system))
+}
+
+/// CPU time of a process, the children that it has and those that it had, in seconds: a whole PostgreSQL.
+pub(crate) fn family_cpu_seconds(parent: u32) -> Result<f64> {
+    let mut sum: u64 = times(parent)?.iter().sum();
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let name = entry.file_name();
+        let Some(process) = name.to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // A process may end while it is looked at; then its parent has the time.
+        let Ok(stat) = stat(process) else { continue };
+        if stat.get(1).and_then(|field| field.parse().ok()) == Some(parent) {
+            sum += times(process).map_or(0, |[user, system, ..]| user + system);
+        }
+    }
+    Ok(ticks(sum))
+}
+
+/// The most memory that a process has had, in bytes.
+pub(crate) fn peak_memory(process: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    let kibibytes: u64 = kibibytes.context("no VmHWM")?.trim().parse()?;
+    Ok(kibibytes * 1024)
+}
+
+/// User and system time of the process itself, then of its children that have ended, in ticks.
+fn times(process: u32) -> Result<[u64; 4]> {
+    let fields = stat(process)?;
+    let mut times = [0; 4];
+    for (time, field) in times.iter_mut().zip(fields.iter().skip(11)) {
+        *time = field.parse()?;
+    }
+    Ok(times)
+}
+
+/// The fields of `/proc/PID/stat` after the name, which may hold anything: state, parent, …
+fn stat(process: u32) -> Result<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let (_, fields) = stat.rsplit_once(')').context("no name in /proc/PID/stat")?;
+    Ok(fields.split_whitespace().map(str::to_owned).collect())
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "no run lasts long enough to lose one"
+)]
+fn ticks(ticks: u64) -> f64 {
+    ticks as f64 / TICKS
+}

@@ -1,0 +1,310 @@
+//! Documents that a request names instead of sending: automatic persisted queries and trusted documents.
+//!
+//! The engine asks [`PersistedOperations::resolve`] before anything else, on every transport, and
+//! [`PersistedOperations::register`] once the document has proved valid. `store.rs` keeps what clients have
+//! registered, `manifest.rs` what an operator trusts; which of the two may speak is decided here.
+
+mod manifest;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::http::StatusCode;
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use self::manifest::Manifest;
+pub use self::manifest::ManifestError;
+use self::store::Store;
+use crate::config::{PersistedSettings, TrustedMode};
+use crate::server::operation::{GraphQLParams, Refusal};
+
+/// Which documents may run, and what the names of documents stand for. Clones share everything.
+#[derive(Clone)]
+pub struct PersistedOperations(Arc<Inner>);
+
+struct Inner {
+    settings: PersistedSettings,
+    mode: TrustedMode,
+    automatic: Store,
+    trusted: RwLock<Arc<Manifest>>,
+}
+
+/// The document that a request means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// Its text.
+    pub query: Arc<str>,
+    /// Whether an operator's manifest has it.
+    pub is_trusted: bool,
+    /// What to [`PersistedOperations::register`] once the document has proved valid.
+    pub register: Option<Registration>,
+}
+
+/// A document that a client wants to be kept under its hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    hash: Hash,
+    query: Arc<str>,
+}
+
+/// SHA-256 of a document's text.
+type Hash = [u8; 32];
+
+impl PersistedOperations {
+    /// Reads the manifest, where there is one.
+    ///
+    /// # Errors
+    /// The manifest cannot be read, or the mode needs one and none is named.
+    pub fn open(settings: &PersistedSettings) -> Result<Self, ManifestError> {
+        let mode = settings.mode();
+        let manifest = match (&settings.trusted_documents, mode) {
+            (_, TrustedMode::Off) => Manifest::default(),
+            (Some(path), _) => Manifest::load(path)?,
+            (None, _) => return Err(ManifestError::NotNamed),
+        };
+        Ok(Self(Arc::new(Inner {
+            automatic: Store::new(settings.persisted_queries_bytes),
+            trusted: RwLock::new(Arc::new(manifest)),
+            mode,
+            settings: settings.clone(),
+        })))
+    }
+
+    /// Reads the manifest again.
+    ///
+    /// # Errors
+    /// The manifest cannot be read; what was trusted before stays so.
+    pub fn reload(&self) -> Result<(), ManifestError> {
+        let Some(path) = &self.0.settings.trusted_documents else {
+            return Ok(());
+        };
+        if self.0.mode == TrustedMode::Off {
+            return Ok(());
+        }
+        let manifest = Arc::new(Manifest::load(path)?);
+        *self
+            .0
+            .trusted
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = manifest;
+        Ok(())
+    }
+
+    /// Reads the manifest again at each SIGHUP, until `stop` is cancelled. To be called before the server listens:
+    /// without it the signal would end the process.
+    pub fn reload_on_hangup(&self, stop: CancellationToken) {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let mut hangup = match signal(SignalKind::hangup()) {
+                Ok(hangup) => hangup,
+                Err(error) => {
+                    tracing::warn!(%error, "SIGHUP will not be heard");
+                    return;
+                }
+            };
+            let operations = self.clone();
+            tokio::spawn(async move {
+                loop {
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        received = hangup.recv() => if received.is_none() { return },
+                    }
+                    operations.reload_and_log().await;
+                }
+            });
+        }
+        #[cfg(not(unix))]
+        drop(stop);
+    }
+
+    #[cfg(unix)]
+    async fn reload_and_log(&self) {
+        let operations = self.clone();
+        match tokio::task::spawn_blocking(move || operations.reload()).await {
+            Ok(Ok(())) => {
+                tracing::info!(
+                    documents = self.trusted().len(),
+                    "read the trusted documents again"
+                );
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the trusted documents stay as they were");
+            }
+            Err(error) => tracing::error!(%error, "the trusted documents stay as they were"),
+        }
+    }
+
+    fn trusted(&self) -> Arc<Manifest> {
+        let trusted = self.0.trusted.read();
+        Arc::clone(&trusted.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The document that a request means, by its text or by a name, and whether it may run.
+    ///
+    /// # Errors
+    /// The name is not known (the client may send the text too), the name and the text do not belong together, or
+    /// only trusted documents may run and this is none.
+    pub fn resolve(&self, params: &GraphQLParams) -> Result<Resolved, Refusal> {
+        let query = params.query.as_deref();
+        let persisted = PersistedQuery::read(&params.extensions)?;
+        if let Some(resolved) = self.resolve_trusted(params, persisted.as_ref())? {
+            return Ok(resolved);
+        }
+        if self.0.mode == TrustedMode::Only {
+            return Err(not_trusted());
+        }
+        match (persisted, query) {
+            (Some(persisted), query) => self.resolve_automatic(&persisted, query),
+            (None, Some(query)) => Ok(Resolved::of(query.into())),
+            (None, None) if params.document_id.is_some() => Err(unknown_id()),
+            (None, None) => Err(bad_request("`query` is missing")),
+        }
+    }
+
+    /// Keeps a document that has proved valid.
+    pub fn register(&self, registration: Registration) {
+        self.0
+            .automatic
+            .insert(registration.hash, registration.query);
+    }
+
+    /// By `documentId`, by the hash of an automatic persisted query, or by the text itself.
+    fn resolve_trusted(
+        &self,
+        params: &GraphQLParams,
+        persisted: Option<&PersistedQuery<'_>>,
+    ) -> Result<Option<Resolved>, Refusal> {
+        if self.0.mode == TrustedMode::Off {
+            return Ok(None);
+        }
+        let trusted = self.trusted();
+        let ids = [
+            params.document_id.as_deref(),
+            persisted.map(|persisted| persisted.hash),
+        ];
+        let by_id = ids.into_iter().flatten().find_map(|id| trusted.by_id(id));
+        let document = match (by_id, params.query.as_deref()) {
+            (Some(document), Some(query)) if *document != *query => {
+                return Err(bad_request(
+                    "the text is not that of the trusted document with this id",
+                ));
+            }
+            (Some(document), _) => document,
+            (None, query) => match query.and_then(|query| trusted.by_text(query)) {
+                Some(document) => document,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(Resolved {
+            query: document,
+            is_trusted: true,
+            register: None,
+        }))
+    }
+
+    fn resolve_automatic(
+        &self,
+        persisted: &PersistedQuery<'_>,
+        query: Option<&str>,
+    ) -> Result<Resolved, Refusal> {
+        let hash = persisted.sha256()?;
+        let Some(query) = query else {
+            return match self.0.automatic.get(&hash) {
+                Some(query) => Ok(Resolved::of(query)),
+                None if self.0.settings.persisted_queries_bytes == 0 => Err(not_supported()),
+                None => Err(not_found()),
+            };
+        };
+        if Hash::from(Sha256::digest(query)) != hash {
+            return Err(bad_request("provided sha does not match query"));
+        }
+        let query = Arc::from(query);
+        Ok(Resolved {
+            register: Some(Registration {
+                hash,
+                query: Arc::clone(&query),
+            }),
+            ..Resolved::of(query)
+        })
+    }
+}
+
+impl Resolved {
+    fn of(query: Arc<str>) -> Self {
+        Self {
+            query,
+            is_trusted: false,
+            register: None,
+        }
+    }
+}
+
+/// `extensions.persistedQuery`, as Apollo's and urql's clients send it.
+struct PersistedQuery<'p> {
+    /// What they call `sha256Hash`; where it is the id of a trusted document it may be anything.
+    hash: &'p str,
+}
+
+impl<'p> PersistedQuery<'p> {
+    fn read(extensions: &'p Map<String, Value>) -> Result<Option<Self>, Refusal> {
+        let Some(value) = extensions
+            .get("persistedQuery")
+            .filter(|value| !value.is_null())
+        else {
+            return Ok(None);
+        };
+        if value.get("version").and_then(Value::as_u64) != Some(1) {
+            return Err(bad_request(
+                "`extensions.persistedQuery.version` must be 1: no other is served",
+            ));
+        }
+        match value.get("sha256Hash").and_then(Value::as_str) {
+            Some(hash) => Ok(Some(Self { hash })),
+            None => Err(bad_request(
+                "`extensions.persistedQuery.sha256Hash` must be a string",
+            )),
+        }
+    }
+
+    fn sha256(&self) -> Result<Hash, Refusal> {
+        manifest::read_sha256(self.hash).ok_or_else(|| {
+            bad_request("`extensions.persistedQuery.sha256Hash` must be 64 hexadecimal digits")
+        })
+    }
+}
+
+fn bad_request(message: &str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
+}
+
+/// The clients know it by the message or by the code, and send the text too.
+fn not_found() -> Refusal {
+    not_known("PersistedQueryNotFound")
+}
+
+/// The clients know it by the message, and send no hash again.
+fn not_supported() -> Refusal {
+    not_known("PersistedQueryNotSupported")
+}
+
+fn unknown_id() -> Refusal {
+    not_known("no document has this `documentId`")
+}
+
+fn not_known(message: &str) -> Refusal {
+    Refusal::new(
+        StatusCode::BAD_REQUEST,
+        "PERSISTED_QUERY_NOT_FOUND",
+        message,
+    )
+}
+
+fn not_trusted() -> Refusal {
+    let message = "only trusted documents are served here, and this is none";
+    Refusal::new(StatusCode::BAD_REQUEST, "DOCUMENT_NOT_TRUSTED", message)
+}

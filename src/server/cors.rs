@@ -1,0 +1,89 @@
+//! Cross-origin requests (the CORS protocol of the Fetch standard): which pages of other sites may read the answers.
+//!
+//! By default none may. Credentials (cookies) are never allowed; tokens come in `Authorization`, which a page sets
+//! itself. Only what needs it varies by `Origin`, so that caches in front keep one answer for all.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+/// What a page may read besides the body and the headers that are always safe.
+const EXPOSED: HeaderValue = HeaderValue::from_static("allow, etag, retry-after, x-request-id");
+
+/// How long a browser may remember a permission, in seconds; Chromium remembers none longer.
+const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST");
+
+const ANY: HeaderValue = HeaderValue::from_static("*");
+
+/// The origins that may read, such as `https://example.com`; `*` stands for all.
+pub(super) type Origins = Arc<[String]>;
+
+/// Answers preflight requests, and gives permission to read where the origin has it.
+pub(super) async fn layer(
+    State(origins): State<Origins>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if origins.is_empty() {
+        return next.run(request).await;
+    }
+    let allowed = allowed_origin(&origins, request.headers());
+    let is_preflight = request.method() == Method::OPTIONS
+        && request.headers().contains_key(ORIGIN)
+        && request
+            .headers()
+            .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if is_preflight {
+        preflight(request.headers(), allowed.is_some())
+    } else {
+        next.run(request).await
+    };
+    let headers = response.headers_mut();
+    if allowed != Some(ANY) {
+        headers.append(VARY, HeaderValue::from_static("origin"));
+    }
+    if let Some(origin) = allowed {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if !is_preflight {
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        }
+    }
+    response
+}
+
+/// What to write into `Access-Control-Allow-Origin`.
+fn allowed_origin(origins: &[String], request: &HeaderMap) -> Option<HeaderValue> {
+    if origins.iter().any(|listed| listed == "*") {
+        return Some(ANY);
+    }
+    let origin = request.get(ORIGIN)?;
+    let text = origin.to_str().ok()?;
+    origins
+        .iter()
+        .any(|listed| listed.trim_end_matches('/').eq_ignore_ascii_case(text))
+        .then(|| origin.clone())
+}
+
+/// Any header may be sent: what is secret is behind a token, not behind a header's name.
+fn preflight(request: &HeaderMap, is_allowed: bool) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    if is_allowed {
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+        if let Some(wanted) = request.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+        }
+    }
+    response
+}

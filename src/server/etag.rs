@@ -1,0 +1,91 @@
+//! Entity tags: a client or a cache that still has an answer is told so instead of being sent it again.
+//!
+//! A strong tag names one sequence of bytes, so each content encoding has its own. Whether an answer is
+//! compressed is decided by a layer around the handlers; this layer stands around that one.
+
+use std::fmt::Write as _;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use sha2::{Digest as _, Sha256};
+
+/// Bytes of the hash that a tag shows: enough that no two answers share one by chance or by malice.
+const SHOWN_BYTES: usize = 16;
+
+/// The hash of a media type and a body before compression, as an extension of the response; [`layer`] makes it the `ETag`.
+#[derive(Clone, Debug)]
+pub(super) struct ContentHash(String);
+
+impl ContentHash {
+    pub(super) fn of(media_type: &str, body: &[u8]) -> Self {
+        let mut hash = Sha256::new_with_prefix(media_type);
+        hash.update([0]);
+        hash.update(body);
+        let mut text = String::with_capacity(2 * SHOWN_BYTES);
+        for byte in hash.finalize().iter().take(SHOWN_BYTES) {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Self(text)
+    }
+}
+
+/// Sets `ETag` where the handler gave a [`ContentHash`], and answers 304 where `If-None-Match` names it.
+pub(super) async fn layer(request: Request, next: Next) -> Response {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let conditions: HeaderMap = request
+        .headers()
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .map(|value| (header::IF_NONE_MATCH, value.clone()))
+        .collect();
+    let mut response = next.run(request).await;
+    let Some(ContentHash(hash)) = response.extensions_mut().remove() else {
+        return response;
+    };
+    let headers = response.headers_mut();
+    let encoding = headers
+        .get(header::CONTENT_ENCODING)
+        .and_then(|encoding| encoding.to_str().ok());
+    let etag = match encoding {
+        Some(encoding) => format!("\"{hash}-{encoding}\""),
+        None => format!("\"{hash}\""),
+    };
+    let is_known = is_read && matches_etag(&conditions, &etag);
+    if let Ok(etag) = HeaderValue::try_from(etag) {
+        headers.insert(header::ETAG, etag);
+    }
+    if is_known {
+        for name in [
+            header::CONTENT_TYPE,
+            header::CONTENT_LENGTH,
+            header::CONTENT_ENCODING,
+        ] {
+            headers.remove(name);
+        }
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+/// Whether `If-None-Match` names this tag; the comparison is the weak one (RFC 9110, section 13.1.2).
+pub(super) fn matches_etag(request: &HeaderMap, etag: &str) -> bool {
+    list(request, header::IF_NONE_MATCH)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+/// The items of a header that is a list, over all its lines.
+pub(super) fn list(request: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    let lines = request
+        .get_all(name)
+        .into_iter()
+        .filter_map(|line| line.to_str().ok());
+    lines
+        .flat_map(|line| line.split(','))
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+}

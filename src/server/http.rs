@@ -1,0 +1,324 @@
+//! GraphQL over HTTP: what `/graphql` answers, to the letter of the GraphQL foundation's draft.
+//!
+//! One handler for every method. It chooses the representation, reads the parameters, hands them to the engine, and
+//! turns the outcome into status, headers and body; pages, events and sockets have files of their own. Every error
+//! is a GraphQL answer with a code, without `data` where nothing was executed.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::extract::{FromRequestParts as _, Request, State, WebSocketUpgrade};
+use axum::http::header::{
+    ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, UPGRADE,
+    VARY,
+};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use tokio_util::sync::CancellationToken;
+
+use super::etag::{self, ContentHash};
+use super::graphiql::FrontPage;
+use super::negotiation::{BodyType, Representation, body_type, negotiate};
+use super::operation::{Caller, Execute, GraphQLParams, Outcome, Refusal, Transport};
+use super::request_id::RequestId;
+use super::sse::{self, SseSettings};
+use super::websocket::{self, WebSocketSettings};
+
+/// All that `/graphql` needs.
+#[derive(Clone)]
+pub struct Endpoint<E> {
+    /// What runs the operations.
+    pub execute: E,
+    /// What a browser gets.
+    pub page: FrontPage,
+    /// The longest body of a request, in bytes, after decompression; then 413.
+    pub max_body_bytes: usize,
+    /// `Cache-Control` of what a query by GET answers without an error, to a caller who shows no token.
+    pub cache_control: HeaderValue,
+    /// How event streams are kept up.
+    pub sse: SseSettings,
+    /// The limits of a socket.
+    pub websocket: Arc<WebSocketSettings>,
+    /// Cancelled when streams and sockets are to end.
+    pub shutdown: CancellationToken,
+}
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS, POST");
+
+/// What a token has opened is for its bearer alone, whatever the setting says.
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// The content encodings that the layer around the handlers can decode.
+const DECODED: HeaderValue = HeaderValue::from_static("gzip, br, zstd");
+
+/// The route `/graphql`.
+pub fn routes<E: Execute, S: Clone + Send + Sync + 'static>(endpoint: Endpoint<E>) -> Router<S> {
+    Router::new()
+        .route("/graphql", any(serve::<E>))
+        .with_state(endpoint)
+}
+
+async fn serve<E: Execute>(State(endpoint): State<Endpoint<E>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let is_upgrade = parts.method == Method::GET && asks_for_websocket(&parts.headers);
+    match parts.method {
+        Method::GET if is_upgrade => endpoint.open_socket(parts).await,
+        Method::GET | Method::HEAD => negotiated(endpoint.get(parts).await, true),
+        Method::POST => negotiated(endpoint.post(parts, body).await, false),
+        Method::OPTIONS => (StatusCode::NO_CONTENT, [(ALLOW, METHODS)]).into_response(),
+        method => {
+            let message = format!("{method} is not served here; ask by GET or POST");
+            let mut refusal = bad_request(StatusCode::METHOD_NOT_ALLOWED, &message);
+            refusal.headers.insert(ALLOW, METHODS);
+            refused(&refusal, Representation::Json)
+        }
+    }
+}
+
+/// What all answers have in common whose representation was chosen by `Accept`. Nothing that came by GET is kept
+/// by a cache unless it says so itself: some statuses of errors would be.
+fn negotiated(mut response: Response, by_get: bool) -> Response {
+    let headers = response.headers_mut();
+    headers.append(VARY, HeaderValue::from_static("accept"));
+    if by_get {
+        headers.entry(CACHE_CONTROL).or_insert(NO_STORE);
+    }
+    response
+}
+
+impl<E: Execute> Endpoint<E> {
+    async fn get(self, parts: Parts) -> Response {
+        use Representation::{EventStream, GraphQLResponse, Html, Json};
+        let offered = [Html, EventStream, Json, GraphQLResponse];
+        let Some(representation) = negotiate(&parts.headers, &offered) else {
+            return not_acceptable("text/html");
+        };
+        if representation == Html {
+            return self.page.answer();
+        }
+        let params = match GraphQLParams::from_url_query(parts.uri.query().unwrap_or_default()) {
+            Ok(params) => params,
+            Err(error) => return refused(&error.into(), representation),
+        };
+        let caching = match parts.headers.contains_key(AUTHORIZATION) {
+            true => PRIVATE,
+            false => self.cache_control.clone(),
+        };
+        let caller = caller(parts);
+        if representation == EventStream {
+            return self.events(params, &caller, Transport::SseGet).await;
+        }
+        let transport = Transport::HttpGet;
+        match self.execute.execute(params, &caller, transport).await {
+            Outcome::Single(body) if is_without_errors(&body) => {
+                let hash = ContentHash::of(representation.content_type(), &body);
+                let mut response = answered(body, representation);
+                response.headers_mut().insert(CACHE_CONTROL, caching);
+                response.extensions_mut().insert(hash);
+                response
+            }
+            outcome => conclude(outcome, representation),
+        }
+    }
+
+    async fn post(self, parts: Parts, body: Body) -> Response {
+        use Representation::{EventStream, GraphQLResponse, Json};
+        let offered = [GraphQLResponse, EventStream, Json];
+        let Some(representation) = negotiate(&parts.headers, &offered) else {
+            return not_acceptable("text/event-stream");
+        };
+        let params = match read_params(&parts.headers, body, self.max_body_bytes).await {
+            Ok(params) => params,
+            Err(refusal) => return refused(&refusal, representation),
+        };
+        let caller = caller(parts);
+        if representation == EventStream {
+            return self.events(params, &caller, Transport::SsePost).await;
+        }
+        let transport = Transport::HttpPost;
+        let outcome = self.execute.execute(params, &caller, transport).await;
+        conclude(outcome, representation)
+    }
+
+    async fn events(self, params: GraphQLParams, caller: &Caller, by: Transport) -> Response {
+        sse::respond(self.execute, params, caller, by, self.sse, self.shutdown).await
+    }
+
+    async fn open_socket(self, mut parts: Parts) -> Response {
+        match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+            Ok(upgrade) => {
+                let caller = caller(parts);
+                websocket::upgrade(upgrade, self.execute, caller, self.websocket, self.shutdown)
+            }
+            Err(rejection) => {
+                let refusal = bad_request(rejection.status(), &rejection.body_text());
+                refused(&refusal, Representation::Json)
+            }
+        }
+    }
+}
+
+fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    etag::list(headers, UPGRADE).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+}
+
+fn caller(mut parts: Parts) -> Caller {
+    let request_id = parts.extensions.remove::<RequestId>();
+    Caller {
+        last_event_id: sse::last_event_id(&parts.headers),
+        headers: parts.headers,
+        connection_init: None,
+        request_id: request_id.map(|RequestId(id)| id).unwrap_or_default(),
+    }
+}
+
+/// Reads the body of a POST.
+async fn read_params(
+    headers: &HeaderMap,
+    body: Body,
+    max_bytes: usize,
+) -> Result<GraphQLParams, Refusal> {
+    let unsupported = |message| bad_request(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+    let no_body = || bad_request(StatusCode::BAD_REQUEST, "the request has no body");
+    match body_type(headers) {
+        BodyType::Json => {}
+        BodyType::Unnamed if body.is_end_stream() => return Err(no_body()),
+        BodyType::Unnamed | BodyType::Other => {
+            return Err(unsupported(
+                "the body must be of the media type application/json, in UTF-8",
+            ));
+        }
+    }
+    // What the layer has decoded has lost this header by now.
+    if etag::list(headers, CONTENT_ENCODING).any(|coding| !coding.eq_ignore_ascii_case("identity"))
+    {
+        let mut refusal = unsupported("the body may be encoded with gzip, br or zstd, once");
+        refusal.headers.insert(ACCEPT_ENCODING, DECODED);
+        return Err(refusal);
+    }
+    let body = read_body(body, max_bytes).await?;
+    if body.is_empty() {
+        return Err(no_body());
+    }
+    Ok(GraphQLParams::from_json(&body)?)
+}
+
+/// Reads no more than the limit, of a body that grows while it is decompressed too.
+async fn read_body(body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
+    let too_large = || {
+        let message = format!("the body is larger than {max_bytes} bytes");
+        bad_request(StatusCode::PAYLOAD_TOO_LARGE, &message)
+    };
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > max_bytes {
+        return Err(too_large());
+    }
+    match Limited::new(body, max_bytes).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(error) => {
+            let message = format!("the body could not be read: {error}");
+            Err(bad_request(StatusCode::BAD_REQUEST, &message))
+        }
+    }
+}
+
+/// The answer to a caller that did not ask for events.
+fn conclude(outcome: Outcome, representation: Representation) -> Response {
+    match outcome {
+        Outcome::Refused(refusal) => refused(&refusal, representation),
+        Outcome::Single(body) => answered(body, representation),
+        Outcome::Stream(_) => {
+            let message = "a subscription needs a WebSocket, or `Accept: text/event-stream`";
+            let refusal = bad_request(StatusCode::BAD_REQUEST, message);
+            refused(&refusal, representation)
+        }
+    }
+}
+
+/// Whatever the fields' errors, an operation that was executed is a success of HTTP's.
+fn answered(body: Bytes, representation: Representation) -> Response {
+    let json = HeaderValue::from_static(representation.content_type());
+    ([(CONTENT_TYPE, json)], body).into_response()
+}
+
+/// The answer to a request that is not carried out.
+fn refused(refusal: &Refusal, representation: Representation) -> Response {
+    let representation = match representation {
+        Representation::GraphQLResponse => representation,
+        _ => Representation::Json,
+    };
+    let mut response = answered(refusal.body(), representation);
+    *response.status_mut() = status(refusal, representation);
+    response.headers_mut().extend(refusal.headers.clone());
+    response
+}
+
+/// In `application/json` a well-formed request has 200, although its document may be wrong. What is no GraphQL
+/// request at all keeps its status, and so does what proxies and clients act upon (401, 405, 429, 503).
+fn status(refusal: &Refusal, representation: Representation) -> StatusCode {
+    let is_of_the_document =
+        refusal.status == StatusCode::BAD_REQUEST && !is_bad_request(&refusal.errors);
+    match representation {
+        Representation::Json if is_of_the_document => StatusCode::OK,
+        _ => refusal.status,
+    }
+}
+
+/// Whether an error of the list has the code `BAD_REQUEST`.
+fn is_bad_request(errors: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Error {
+        #[serde(default)]
+        extensions: Extensions,
+    }
+    #[derive(Default, Deserialize)]
+    struct Extensions {
+        #[serde(default)]
+        code: Option<String>,
+    }
+    let errors: Vec<Error> = serde_json::from_slice(errors).unwrap_or_default();
+    errors
+        .iter()
+        .any(|error| error.extensions.code.as_deref() == Some("BAD_REQUEST"))
+}
+
+fn is_without_errors(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Answer {
+        errors: Option<IgnoredAny>,
+    }
+    serde_json::from_slice::<Answer>(body).is_ok_and(|answer| answer.errors.is_none())
+}
+
+fn not_acceptable(third: &str) -> Response {
+    let message = format!(
+        "what can be had is application/graphql-response+json, application/json and {third}"
+    );
+    let refusal = bad_request(StatusCode::NOT_ACCEPTABLE, &message);
+    refused(&refusal, Representation::Json)
+}
+
+fn bad_request(status: StatusCode, message: &str) -> Refusal {
+    Refusal::new(status, "BAD_REQUEST", message)
+}
+
+/// The same form for what is refused elsewhere than at `/graphql`, or before it was reached.
+pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
+    let refusal = Refusal::new(status, code, message);
+    refused(&refusal, Representation::Json)
+}
+
+impl From<super::operation::InvalidParams> for Refusal {
+    fn from(error: super::operation::InvalidParams) -> Self {
+        bad_request(StatusCode::BAD_REQUEST, &error.to_string())
+    }
+}

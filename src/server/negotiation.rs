@@ -1,0 +1,391 @@
+//! Which media type to answer with, and whether a request's body is of the one that is read.
+//!
+//! RFC 9110 (sections 8.3 and 12.5.1) in as far as GraphQL over HTTP needs it. Nothing here knows
+//! requests or answers, only headers.
+
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+
+/// What `/graphql` can answer with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Representation {
+    /// `application/graphql-response+json`: the status tells what became of the request.
+    GraphQLResponse,
+    /// `application/json`: a well-formed request gets 200 whatever became of it, because servers
+    /// in between may have made up an answer of that type with any other status.
+    Json,
+    /// `text/event-stream`, see `sse`.
+    EventStream,
+    /// `text/html`, the page for people.
+    Html,
+}
+
+use Representation::{EventStream, GraphQLResponse, Html, Json};
+
+impl Representation {
+    /// The value of `Content-Type`.
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            GraphQLResponse => "application/graphql-response+json; charset=utf-8",
+            Json => "application/json; charset=utf-8",
+            EventStream => "text/event-stream; charset=utf-8",
+            Html => "text/html; charset=utf-8",
+        }
+    }
+
+    fn type_and_subtype(self) -> (&'static str, &'static str) {
+        match self {
+            GraphQLResponse => ("application", "graphql-response+json"),
+            Json => ("application", "json"),
+            EventStream => ("text", "event-stream"),
+            Html => ("text", "html"),
+        }
+    }
+
+    /// Decides between two that are accepted alike. Who names both JSON types knows the newer one;
+    /// who accepts anything, or names nothing, may know only the older. Clients such as urql name
+    /// all but the page in every request, and want JSON where JSON will do.
+    fn preference(self, named: bool) -> u8 {
+        match self {
+            GraphQLResponse if named => 4,
+            Json => 3,
+            GraphQLResponse => 2,
+            EventStream if named => 1,
+            Html if !named => 1,
+            EventStream | Html => 0,
+        }
+    }
+}
+
+/// The best of `offered` by `Accept`: the highest weight, then the range that names it most exactly.
+/// `None` where nothing is acceptable (406). A header that is missing or empty accepts anything.
+///
+/// Of the parameters only `q` and `charset` count; ranges that cannot be read are passed over.
+pub(super) fn negotiate(headers: &HeaderMap, offered: &[Representation]) -> Option<Representation> {
+    let mut lines = headers.get_all(ACCEPT).iter().peekable();
+    let mut ranges = Vec::new();
+    let mut is_empty = true;
+    for line in lines.by_ref() {
+        let text = line.to_str().unwrap_or("?");
+        is_empty &= text.trim().is_empty();
+        ranges.extend(split(text, ',').filter_map(Range::read));
+    }
+    if is_empty {
+        ranges.extend(Range::read("*/*"));
+    }
+    offered
+        .iter()
+        .filter_map(|&representation| {
+            let (exactness, weight) = ranges
+                .iter()
+                .filter_map(|range| Some((range.exactness(representation)?, range.weight)))
+                .max()?;
+            let preference = representation.preference(exactness == Exactness::Named);
+            (weight > 0).then_some((weight, exactness, preference, representation))
+        })
+        .max_by_key(|&(weight, exactness, preference, _)| (weight, exactness, preference))
+        .map(|(.., representation)| representation)
+}
+
+/// How exactly a range names a media type.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Exactness {
+    Anything,
+    AnySubtype,
+    Named,
+}
+
+/// A media range of `Accept`.
+struct Range<'h> {
+    main: &'h str,
+    subtype: &'h str,
+    /// Thousandths.
+    weight: u16,
+}
+
+impl<'h> Range<'h> {
+    /// `None` where it is not a range, or demands another charset than UTF-8.
+    fn read(text: &'h str) -> Option<Self> {
+        let mut parts = split(text, ';');
+        let (main, subtype) = parts.next()?.split_once('/')?;
+        let mut weight = 1000;
+        for parameter in parts.filter(|part| !part.is_empty()) {
+            let (name, value) = parameter.split_once('=')?;
+            if name.trim().eq_ignore_ascii_case("q") {
+                weight = read_weight(value.trim())?;
+            } else if !is_utf8_if_charset(name, value) {
+                return None;
+            }
+        }
+        let is_range = !main.is_empty() && !subtype.is_empty() && (main != "*" || subtype == "*");
+        is_range.then_some(Self {
+            main,
+            subtype,
+            weight,
+        })
+    }
+
+    fn exactness(&self, representation: Representation) -> Option<Exactness> {
+        let (main, subtype) = representation.type_and_subtype();
+        match (self.main, self.subtype) {
+            ("*", _) => Some(Exactness::Anything),
+            (named, _) if !named.eq_ignore_ascii_case(main) => None,
+            (_, "*") => Some(Exactness::AnySubtype),
+            (_, named) => named
+                .eq_ignore_ascii_case(subtype)
+                .then_some(Exactness::Named),
+        }
+    }
+}
+
+/// `0` to `1` with at most three digits after the point, as thousandths.
+fn read_weight(text: &str) -> Option<u16> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let thousandths = format!("{fraction:0<3}").parse().ok()?;
+    match (whole, thousandths) {
+        ("0", _) => Some(thousandths),
+        ("1", 0) => Some(1000),
+        _ => None,
+    }
+}
+
+/// What a request says of its body's media type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyType {
+    /// `application/json` in UTF-8, the only one that is read.
+    Json,
+    /// Nothing.
+    Unnamed,
+    /// Anything else. To demand JSON is also what keeps pages of foreign sites from posting here:
+    /// a browser asks beforehand (CORS) for all but three types, and this is none of the three.
+    Other,
+}
+
+/// Reads `Content-Type`.
+pub(super) fn body_type(headers: &HeaderMap) -> BodyType {
+    let mut lines = headers.get_all(CONTENT_TYPE).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => BodyType::Unnamed,
+        (Some(line), None) if line.to_str().is_ok_and(is_json_in_utf8) => BodyType::Json,
+        _ => BodyType::Other,
+    }
+}
+
+fn is_json_in_utf8(content_type: &str) -> bool {
+    let mut parts = split(content_type, ';');
+    let is_json = parts
+        .next()
+        .is_some_and(|name| name.eq_ignore_ascii_case("application/json"));
+    is_json
+        && parts
+            .filter(|part| !part.is_empty())
+            .all(|parameter| match parameter.split_once('=') {
+                Some((name, value)) => is_utf8_if_charset(name, value),
+                None => false,
+            })
+}
+
+fn is_utf8_if_charset(name: &str, value: &str) -> bool {
+    let value = value.trim().trim_matches('"');
+    !name.trim().eq_ignore_ascii_case("charset")
+        || value.eq_ignore_ascii_case("utf-8")
+        || value.eq_ignore_ascii_case("utf8")
+}
+
+/// The parts between separators, trimmed; a separator within quotes separates nothing.
+fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let mut escaped = false;
+    text.split(move |character| {
+        let is_separator = !quoted && character == separator;
+        if !escaped && character == '"' {
+            quoted = !quoted;
+        }
+        escaped = quoted && !escaped && character == '\\';
+        is_separator
+    })
+    .map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    const BY_GET: [Representation; 4] = [Html, EventStream, Json, GraphQLResponse];
+    const BY_POST: [Representation; 3] = [GraphQLResponse, EventStream, Json];
+
+    fn accept(value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(value))])
+    }
+
+    /// What is chosen in a GET and in a POST.
+    fn chosen(value: &'static str) -> [Option<Representation>; 2] {
+        let headers = accept(value);
+        [negotiate(&headers, &BY_GET), negotiate(&headers, &BY_POST)]
+    }
+
+    #[test]
+    fn a_missing_or_empty_accept_header_means_json() {
+        assert_eq!(negotiate(&HeaderMap::new(), &BY_GET), Some(Json));
+        assert_eq!(chosen(""), [Some(Json); 2]);
+        assert_eq!(chosen("  "), [Some(Json); 2]);
+    }
+
+    #[test]
+    fn the_representation_follows_weights_then_exactness_then_preference() {
+        for (value, expected) in [
+            ("*/*", Json),
+            ("application/*", Json),
+            ("application/json", Json),
+            ("application/graphql-response+json", GraphQLResponse),
+            ("APPLICATION/GraphQL-Response+JSON", GraphQLResponse),
+            (
+                "application/json, application/graphql-response+json",
+                GraphQLResponse,
+            ),
+            (
+                "application/graphql-response+json;q=0.9, application/json",
+                Json,
+            ),
+            (
+                "application/graphql-response+json; q=0.9 , application/json; q=0.8",
+                GraphQLResponse,
+            ),
+            (
+                "application/graphql-response+json;q=0.001,application/json;q=0.002",
+                Json,
+            ),
+            // Zero refuses, and the exact range stands above the open one.
+            ("application/json;q=0, */*", GraphQLResponse),
+            ("application/graphql-response+json;q=0.1, */*", Json),
+            (
+                "*/*;q=0.1, application/graphql-response+json",
+                GraphQLResponse,
+            ),
+            ("*/*, application/graphql-response+json", GraphQLResponse),
+            // The same twice: the better weight.
+            (
+                "application/json;q=0.1, application/json, application/graphql-response+json;q=0.5",
+                Json,
+            ),
+            ("application/json;charset=utf-8", Json),
+            ("application/json;charset=\"UTF-8\"", Json),
+            (
+                "application/json;charset=iso-8859-1, application/graphql-response+json;q=0.2",
+                GraphQLResponse,
+            ),
+            ("application/json;note=\"a,b;q=0\"", Json),
+            ("application/json;q=1.000", Json),
+            // What cannot be read is passed over.
+            (
+                "application/json;q=2, application/graphql-response+json;q=0.1",
+                GraphQLResponse,
+            ),
+            ("nonsense, application/json", Json),
+            ("application/json,", Json),
+            ("text/event-stream", EventStream),
+            ("text/event-stream, application/json;q=0.5", EventStream),
+            // urql, Apollo, Relay's example, curl and fetch.
+            (
+                "application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed",
+                GraphQLResponse,
+            ),
+            (
+                "application/graphql-response+json,application/json;q=0.9",
+                GraphQLResponse,
+            ),
+            (
+                "multipart/mixed;deferSpec=20220824,application/graphql-response+json,application/json;q=0.9",
+                GraphQLResponse,
+            ),
+        ] {
+            assert_eq!(chosen(value), [Some(expected); 2], "{value}");
+        }
+    }
+
+    #[test]
+    fn a_browser_gets_the_page_by_get_only() {
+        let browser =
+            "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
+        assert_eq!(chosen(browser), [Some(Html), Some(Json)]);
+        assert_eq!(chosen("text/html"), [Some(Html), None]);
+        assert_eq!(chosen("text/*"), [Some(Html), Some(EventStream)]);
+        assert_eq!(chosen("text/html, text/event-stream")[0], Some(EventStream));
+    }
+
+    #[test]
+    fn where_nothing_fits_nothing_is_chosen() {
+        for value in [
+            "application/xml",
+            "image/*",
+            "application/json;q=0",
+            "*/*;q=0",
+            "application/json;charset=utf-16",
+            "application/json;q=high",
+            "application/json;q=0.1234",
+            "application/json;q=1.5",
+            "*/json",
+            "json",
+            ",",
+            "/",
+        ] {
+            assert_eq!(chosen(value), [None; 2], "{value}");
+        }
+    }
+
+    #[test]
+    fn several_lines_of_a_header_are_one_list() {
+        let mut headers = accept("application/json;q=0.5");
+        let other = HeaderValue::from_static("application/graphql-response+json;q=0.6");
+        headers.append(ACCEPT, other);
+        assert_eq!(negotiate(&headers, &BY_POST), Some(GraphQLResponse));
+    }
+
+    #[test]
+    fn a_body_is_json_in_utf8_or_not_read() {
+        let of = |value| {
+            body_type(&HeaderMap::from_iter([(
+                CONTENT_TYPE,
+                HeaderValue::from_static(value),
+            )]))
+        };
+        for json in [
+            "application/json",
+            "Application/JSON; Charset=UTF-8",
+            "application/json;charset=\"utf-8\"",
+            "application/json ; charset=utf8;",
+            "application/json; boundary=x",
+        ] {
+            assert_eq!(of(json), BodyType::Json, "{json}");
+        }
+        for other in [
+            "",
+            "text/plain",
+            "text/plain; charset=application/json",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=application/json",
+            "application/graphql",
+            "application/graphql-response+json",
+            "application/json; charset=utf-16",
+            "application/json; charset=iso-8859-1",
+            "application/json, text/plain",
+            "application/json; charset",
+            "application/jsonp",
+        ] {
+            assert_eq!(of(other), BodyType::Other, "{other}");
+        }
+        assert_eq!(body_type(&HeaderMap::new()), BodyType::Unnamed);
+        let twice =
+            [CONTENT_TYPE; 2].map(|name| (name, HeaderValue::from_static("application/json")));
+        let mut headers = HeaderMap::new();
+        for (name, value) in twice {
+            headers.append(name, value);
+        }
+        assert_eq!(body_type(&headers), BodyType::Other);
+    }
+}
