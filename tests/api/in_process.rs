@@ -69,11 +69,6 @@ impl InProcess {
         self.clock.set(then);
     }
 
-    /// The whole answer to a document without variables.
-    pub(crate) async fn ask(&self, document: &str) -> Value {
-        self.ask_with(document, json!({})).await
-    }
-
     /// The whole answer to a document with variables.
     pub(crate) async fn ask_with(&self, document: &str, variables: Value) -> Value {
         match self

@@ -20,7 +20,8 @@ use crate::support::Database;
 const SHARES: u32 = 4;
 
 #[rstest::rstest]
-fn sequences_are_answered_as_the_model_says(#[values(1, 2, 3, 4)] _share: u32) {
+fn sequences_are_answered_as_the_model_says(#[values(1, 2, 3, 4)] share: u32) {
+    assert!(share <= SHARES);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -59,16 +59,18 @@ async fn walk(app: &InProcess, order: &str, forwards: bool, size: usize) -> Vec<
     loop {
         // Lets the others write, also where an answer is there at once.
         tokio::task::yield_now().await;
-        let mut variables = match forwards {
-            true => json!({ "first": size, "after": cursor }),
-            false => json!({ "last": size, "before": cursor }),
+        let mut variables = if forwards {
+            json!({ "first": size, "after": cursor })
+        } else {
+            json!({ "last": size, "before": cursor })
         };
         variables["orderBy"] = json!(order);
         let page = page(app, variables).await;
         let mut slugs = slugs(&page);
-        let (more, end) = match forwards {
-            true => ("hasNextPage", "endCursor"),
-            false => ("hasPreviousPage", "startCursor"),
+        let (more, end) = if forwards {
+            ("hasNextPage", "endCursor")
+        } else {
+            ("hasPreviousPage", "startCursor")
         };
         if !forwards {
             slugs.reverse();
@@ -163,9 +165,10 @@ fn expected(
         after.is_none_or(|after| *at > after) && before.is_none_or(|before| *at < before)
     };
     let mut page: Vec<usize> = there().filter(between).collect();
-    match from_back {
-        true => drop(page.drain(..page.len().saturating_sub(size))),
-        false => page.truncate(size),
+    if from_back {
+        drop(page.drain(..page.len().saturating_sub(size)));
+    } else {
+        page.truncate(size);
     }
     // The first place of the page and the first behind it; an empty page lies at its end of what was asked for.
     let (start, end) = match (page.first(), page.last()) {

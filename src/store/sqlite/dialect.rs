@@ -80,7 +80,8 @@ impl Dialect for Sqlite {
             " LEFT JOIN (SELECT rowid AS found, rank FROM article_search WHERE article_search MATCH ",
         );
         pass.push_bind_param::<Text, _>(search)?;
-        pass.push_sql(") ON found = number");
+        // The limit is none, and keeps SQLite from ranking anew for each article that is found.
+        pass.push_sql(" LIMIT -1) ON found = number");
         Ok(())
     }
 

@@ -33,6 +33,9 @@ struct Article {
     version: i32,
 }
 
+/// Whether words must occur side by side, or must not.
+type Term = (bool, Vec<String>);
+
 /// What a list is sorted by, and the id.
 type Place = (Key, String);
 
@@ -178,9 +181,10 @@ impl Model {
             return step.without_order(json!({ "data": data }));
         }
         // The fields of queries that can fail are not nullable.
-        let data = match step.is_mutation() {
-            true => Value::Object(data),
-            false => Value::Null,
+        let data = if step.is_mutation() {
+            Value::Object(data)
+        } else {
+            Value::Null
         };
         json!({ "data": data, "errors": errors })
     }
@@ -345,7 +349,7 @@ impl Model {
         argument: &dyn Fn(&str) -> Value,
     ) -> Result<Value, Refused> {
         let order = argument("orderBy").as_str().unwrap().to_owned();
-        let list = self.list(&argument("filter"), &order)?;
+        let listed = self.list(&argument("filter"), &order)?;
         let (first, last) = (argument("first"), argument("last"));
         if !first.is_null() && !last.is_null() {
             return Err(refused("last"));
@@ -368,7 +372,7 @@ impl Model {
                     .as_ref()
                     .is_none_or(|before| at(article, before).is_lt())
         };
-        let mut page: Vec<Article> = list.iter().filter(between).cloned().collect();
+        let mut page: Vec<Article> = listed.iter().filter(between).cloned().collect();
         if from_back {
             page.drain(..page.len().saturating_sub(size));
         } else {
@@ -380,7 +384,7 @@ impl Model {
                     .as_ref()
                     .is_none_or(|place| sides.contains(&at(article, place)))
             };
-            list.iter().any(|article| lies(&article))
+            listed.iter().any(|article| lies(&article))
         };
         let (less, equal, greater) = (Ordering::Less, Ordering::Equal, Ordering::Greater);
         let (has_previous, has_next) = match (page.first(), page.last()) {
@@ -412,7 +416,7 @@ impl Model {
         let values = [
             edges,
             json!(nodes),
-            json!(list.len()),
+            json!(listed.len()),
             json!(has_next),
             json!(has_previous),
             json!(cursors.first()),
@@ -547,9 +551,10 @@ impl Article {
 }
 
 fn compare(order: &str, one: &Place, other: &Place) -> Ordering {
-    match order.ends_with("_DESC") {
-        true => other.cmp(one),
-        false => one.cmp(other),
+    if order.ends_with("_DESC") {
+        other.cmp(one)
+    } else {
+        one.cmp(other)
     }
 }
 
@@ -622,9 +627,10 @@ fn slugs(title: &str) -> impl Iterator<Item = String> {
         .map(of_word)
         .filter(|word| !word.is_empty())
         .collect();
-    let base = match words.is_empty() {
-        true => "article".to_owned(),
-        false => words.join("-"),
+    let base = if words.is_empty() {
+        "article".to_owned()
+    } else {
+        words.join("-")
     };
     (1..).map(move |number| {
         let suffix = match number {
@@ -637,7 +643,7 @@ fn slugs(title: &str) -> impl Iterator<Item = String> {
 }
 
 /// A search as its alternatives; each term says whether it must occur or must not. `None` where it has no word.
-fn search_words(search: &Value) -> Option<Vec<Vec<(bool, Vec<String>)>>> {
+fn search_words(search: &Value) -> Option<Vec<Vec<Term>>> {
     let search = search.as_str()?;
     if words(search).is_empty() {
         return None;

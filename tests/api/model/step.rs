@@ -58,9 +58,10 @@ impl Step {
             let given = given.join(", ");
             selected.push(format!("a{index}: {field}({given}) {}", self.fields(field)));
         }
-        let kind = match self.is_mutation() {
-            true => "mutation",
-            false => "query",
+        let kind = if self.is_mutation() {
+            "mutation"
+        } else {
+            "query"
         };
         format!(
             "{kind}({}) {{ {} }}",
