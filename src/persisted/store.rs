@@ -105,7 +105,7 @@ mod tests {
             .documents
             .values()
             .map(|document| size(&document.query));
-        assert_eq!(kept.bytes, sizes.sum());
+        assert_eq!(kept.bytes, sizes.sum::<usize>());
         assert!(kept.bytes <= kept.max_bytes);
         kept.order.values().map(|hash| hash[0]).collect()
     }

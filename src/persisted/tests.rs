@@ -177,7 +177,8 @@ fn clients_are_told_when_nothing_is_ever_kept() {
 #[test]
 fn a_trusted_document_is_found_by_either_id_by_its_hash_and_by_its_text() {
     let trusted = format!("trusted {TITLES}");
-    let sha256 = format!("{:x}", Sha256::digest(TITLES));
+    let digits = Sha256::digest(TITLES).into_iter();
+    let sha256: String = digits.map(|byte| format!("{byte:02x}")).collect();
     for mode in [TrustedMode::Prefer, TrustedMode::Only] {
         let operations = codegen(mode);
         for request in [
