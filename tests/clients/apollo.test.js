@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { CombinedGraphQLErrors, gql } from "@apollo/client";
+import { firstValueFrom } from "rxjs";
 import { apolloClient } from "./apollo.js";
 import { createArticle, freshSlug, recorded, updateArticle, url, within } from "./support.js";
 
@@ -120,11 +121,8 @@ test("a subscription brings changes by WebSocket, and they update the cache", as
   await client.query({ query: ARTICLE, variables: { slug } });
   const { data: { articleChangesCursor } } = await client.query({ query: gql`{ articleChangesCursor }`, fetchPolicy: "no-cache" });
 
-  const change = new Promise((resolve, reject) => {
-    client
-      .subscribe({ query: CHANGES, variables: { after: articleChangesCursor, ids: [id] } })
-      .subscribe({ next: resolve, error: reject });
-  });
+  const changes = client.subscribe({ query: CHANGES, variables: { after: articleChangesCursor, ids: [id] } });
+  const change = firstValueFrom(changes);
   await updateArticle(id, { title: "Changed elsewhere" });
 
   const article = { __typename: "Article", id, title: "Changed elsewhere", version: 2 };
@@ -155,7 +153,6 @@ test("an error has its code", async () => {
     (await failed(client.query({ query: gql`query Unknown { nothing }` })))[0].extensions.code,
     "GRAPHQL_VALIDATION_FAILED",
   );
-  const gone = client.subscribe({ query: CHANGES, variables: { after: "no cursor" } });
-  const { error } = await within(new Promise((resolve, reject) => gone.subscribe({ next: (result) => result.error ? resolve(result) : reject(new Error("it did not fail")), error: (error) => resolve({ error }) })));
+  const { error } = await within(firstValueFrom(client.subscribe({ query: CHANGES, variables: { after: "no cursor" } })));
   assert.deepEqual(error.errors[0].extensions, { code: "BAD_USER_INPUT", field: "after" });
 });
