@@ -1,6 +1,6 @@
 //! The API in this process, without a server: for tests that ask thousands of things, or many at once.
 
-use broadsheet::api::{Api, ApiSettings, refusals};
+use broadsheet::api::{Answer, Api, ApiSettings, refusals};
 use broadsheet::clock::{Clock, Timestamp};
 use broadsheet::feed::Feed;
 use broadsheet::store::Store;
@@ -77,7 +77,10 @@ impl InProcess {
         {
             Ok(operation) => {
                 let answer = self.api.execute(&operation, "the-request-id").await;
-                serde_json::from_slice(&answer).unwrap()
+                let (Answer::Clean(body) | Answer::Flawed(body)) = answer else {
+                    panic!("{answer:?}");
+                };
+                serde_json::from_slice(&body).unwrap()
             }
             Err(refused) => json!({ "errors": refusals(&refused) }),
         }
