@@ -1,6 +1,11 @@
 //! What it costs to prepare a document: in the usual case, where the cache has it, and in the worst, where someone has
 //! written it to do harm. `cargo bench --bench document`; no hostile document may take more than 50 ms.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a benchmark of something that fails is none"
+)]
+
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 

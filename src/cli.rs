@@ -145,10 +145,10 @@ async fn migrate(arguments: MigrateArgs) -> Done {
             true => "applied, unknown to this binary",
             false => "applied",
         };
-        lines.push_str(&format!("{version} {state}\n"));
+        lines.extend([version.as_str(), " ", state, "\n"]);
     }
     for version in pending {
-        lines.push_str(&format!("{version} pending\n"));
+        lines.extend([version.as_str(), " pending\n"]);
     }
     print(&lines)
 }

@@ -14,7 +14,6 @@ pub mod document;
 pub mod error;
 pub mod feed;
 mod opaque;
-pub mod persisted;
 pub mod server;
 pub mod store;
 mod telemetry;

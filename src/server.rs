@@ -10,24 +10,26 @@ pub mod http;
 mod metrics;
 mod negotiation;
 pub mod operation;
+pub mod persisted;
 mod request_id;
 pub mod sse;
 pub mod websocket;
 
-use std::any::Any;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
+use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::CompressionLevel;
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
 use tower_http::decompression::RequestDecompressionLayer;
@@ -35,6 +37,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 use self::graphiql::FrontPage;
 use self::http::Endpoint;
 use self::metrics::Metrics;
+use self::request_id::RequestId;
 use self::sse::SseSettings;
 use self::websocket::WebSocketSettings;
 use crate::api::{self, Api};
@@ -42,7 +45,7 @@ use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
 use crate::document::InvalidSchema;
 use crate::feed::Feed;
-use crate::persisted::{ManifestError, PersistedOperations};
+use crate::server::persisted::{ManifestError, PersistedOperations};
 use crate::store::{OpenError, Store};
 
 /// Why the server could not be started, or did not end well.
@@ -106,14 +109,14 @@ pub async fn run(
     store: Store,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
+    let persisted = PersistedOperations::open(&settings.persisted)?;
+    persisted.reload_on_hangup(stop.clone());
     let address = listener.local_addr().map_err(ServeError::Serve)?;
     tracing::info!(
         service = settings.service_name,
         "listening on http://{address}"
     );
     let feed = Feed::start(store.clone(), settings.change_retention);
-    let persisted = PersistedOperations::open(&settings.persisted)?;
-    persisted.reload_on_hangup(stop.clone());
     let app = routes(settings, store.clone(), feed, persisted, stop.clone())?;
     let told_to_stop = {
         let stop = stop.clone();
@@ -143,9 +146,10 @@ pub async fn run(
             () = deadline => false,
         }
     };
-    match closed.await {
-        true => tracing::info!(database, "disconnected"),
-        false => tracing::warn!(database, "stopped although something was under way"),
+    if closed.await {
+        tracing::info!(database, "disconnected");
+    } else {
+        tracing::warn!(database, "stopped although something was under way");
     }
     served
 }
@@ -222,7 +226,7 @@ fn layered(routes: Router, cors_origins: &[String]) -> Router {
         )
         // Each encoding has a tag of its own.
         .layer(from_fn(etag::layer))
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(catch_panic))
         // A page may read of errors too.
         .layer(from_fn_with_state(
             cors::Origins::from(cors_origins),
@@ -231,22 +235,20 @@ fn layered(routes: Router, cors_origins: &[String]) -> Router {
         .layer(from_fn(request_id::layer))
 }
 
-/// The answer where a handler panicked, which is a fault of ours.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the layer gives the panic away"
-)]
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let message = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(message, "a handler panicked");
-    http::refusal(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "INTERNAL",
-        "something went wrong on our side; tell us the request id",
-    )
+/// A handler that panics is a fault of ours, and no reason to hang up on the client.
+async fn catch_panic(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(panic) => {
+            let message = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied());
+            tracing::error!(message, "a handler panicked");
+            http::internal_error(&id.map(|RequestId(id)| id).unwrap_or_default())
+        }
+    }
 }
 
 async fn schema() -> Response {
@@ -258,11 +260,7 @@ async fn schema() -> Response {
 }
 
 /// Gives up on a request after its time. A write that has begun is finished all the same.
-async fn time_limit(
-    axum::extract::State(limit): axum::extract::State<Duration>,
-    request: axum::extract::Request,
-    next: axum::middleware::Next,
-) -> Response {
+async fn time_limit(State(limit): State<Duration>, request: Request, next: Next) -> Response {
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => http::refusal(

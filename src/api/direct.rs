@@ -122,6 +122,10 @@ pub(super) fn json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Opti
 }
 
 /// Writes a text that needs no escapes.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it ends a field as the other writers do"
+)]
 pub(super) fn plain(out: &mut Vec<u8>, text: &[u8]) -> Option<()> {
     out.push(b'"');
     out.extend_from_slice(text);

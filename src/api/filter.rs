@@ -94,6 +94,9 @@ pub(super) fn filter(
     }
 }
 
+/// What a value becomes.
+type MakeTest<'a> = &'a dyn Fn(String) -> TextTest;
+
 /// Counts the conditions, and the words of searches, while it reads them.
 struct Reader {
     limits: FilterLimits,
@@ -209,7 +212,7 @@ impl Reader {
         parts: &mut Vec<Filter>,
     ) -> Result<()> {
         let affix = |place| move |part: String| TextTest::Affix(Affix::new(place, &part));
-        let single: [(&str, Option<String>, &dyn Fn(String) -> TextTest); 5] = [
+        let single: [(&str, Option<String>, MakeTest<'_>); 5] = [
             ("eq", given.eq, &TextTest::Equal),
             ("ne", given.ne, &TextTest::NotEqual),
             ("contains", given.contains, &affix(Place::Anywhere)),
@@ -224,8 +227,12 @@ impl Reader {
                 parts.push(Filter::Text(column, test(value)));
             }
         }
-        let lists: [(&str, Option<Vec<String>>, fn(Vec<String>) -> TextTest); 2] = [
-            ("in", given.r#in, TextTest::In),
+        let lists = [
+            (
+                "in",
+                given.r#in,
+                TextTest::In as fn(Vec<String>) -> TextTest,
+            ),
             ("notIn", given.not_in, TextTest::NotIn),
         ];
         for (name, values, test) in lists {

@@ -4,6 +4,9 @@
 //! turns the outcome into status, headers and body; pages, events and sockets have files of their own. Every error
 //! is a GraphQL answer with a code, without `data` where nothing was executed.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -20,12 +23,15 @@ use axum::routing::any;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::etag::{self, ContentHash};
 use super::graphiql::FrontPage;
 use super::negotiation::{BodyType, Representation, body_type, negotiate};
-use super::operation::{Caller, Execute, GraphQLParams, Outcome, Refusal, Transport};
+use super::operation::{
+    Caller, Execute, GraphQLParams, InvalidParams, Outcome, Refusal, Transport,
+};
 use super::request_id::RequestId;
 use super::sse::{self, SseSettings};
 use super::websocket::{self, WebSocketSettings};
@@ -99,7 +105,7 @@ impl<E: Execute> Endpoint<E> {
         use Representation::{EventStream, GraphQLResponse, Html, Json};
         let offered = [Html, EventStream, Json, GraphQLResponse];
         let Some(representation) = negotiate(&parts.headers, &offered) else {
-            return not_acceptable("text/html");
+            return not_acceptable();
         };
         if representation == Html {
             return self.page.answer();
@@ -133,7 +139,7 @@ impl<E: Execute> Endpoint<E> {
         use Representation::{EventStream, GraphQLResponse, Json};
         let offered = [GraphQLResponse, EventStream, Json];
         let Some(representation) = negotiate(&parts.headers, &offered) else {
-            return not_acceptable("text/event-stream");
+            return not_acceptable();
         };
         let params = match read_params(&parts.headers, body, self.max_body_bytes).await {
             Ok(params) => params,
@@ -190,7 +196,7 @@ async fn read_params(
     let no_body = || bad_request(StatusCode::BAD_REQUEST, "the request has no body");
     match body_type(headers) {
         BodyType::Json => {}
-        BodyType::Unnamed if body.is_end_stream() => return Err(no_body()),
+        BodyType::Unnamed if body.size_hint().exact() == Some(0) => return Err(no_body()),
         BodyType::Unnamed | BodyType::Other => {
             return Err(unsupported(
                 "the body must be of the media type application/json, in UTF-8",
@@ -299,11 +305,10 @@ fn is_without_errors(body: &[u8]) -> bool {
     serde_json::from_slice::<Answer>(body).is_ok_and(|answer| answer.errors.is_none())
 }
 
-fn not_acceptable(third: &str) -> Response {
-    let message = format!(
-        "what can be had is application/graphql-response+json, application/json and {third}"
-    );
-    let refusal = bad_request(StatusCode::NOT_ACCEPTABLE, &message);
+fn not_acceptable() -> Response {
+    let message = "what can be had is application/graphql-response+json, application/json, \
+        text/event-stream and, by GET, text/html";
+    let refusal = bad_request(StatusCode::NOT_ACCEPTABLE, message);
     refused(&refusal, Representation::Json)
 }
 
@@ -317,8 +322,18 @@ pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> Response
     refused(&refusal, Representation::Json)
 }
 
-impl From<super::operation::InvalidParams> for Refusal {
-    fn from(error: super::operation::InvalidParams) -> Self {
+/// The answer where a handler panicked.
+pub(super) fn internal_error(request_id: &str) -> Response {
+    let errors = json!([{
+        "message": "something went wrong on our side; tell us the request id",
+        "extensions": { "code": "INTERNAL", "requestId": request_id },
+    }]);
+    let refusal = Refusal::with_errors(StatusCode::INTERNAL_SERVER_ERROR, &errors);
+    refused(&refusal, Representation::Json)
+}
+
+impl From<InvalidParams> for Refusal {
+    fn from(error: InvalidParams) -> Self {
         bad_request(StatusCode::BAD_REQUEST, &error.to_string())
     }
 }

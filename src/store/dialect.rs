@@ -15,6 +15,10 @@ use crate::clock::Timestamp;
 pub(super) type Pass<'a, 'b, DB> = AstPass<'a, 'b, DB>;
 
 /// A database, seen from a statement that is written by hand: how it takes values, and the words that differ.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "a statement borrows what it binds"
+)]
 pub(super) trait Dialect: Backend {
     /// Any instant, for a column that nobody asked for.
     const SOME_INSTANT: &'static str;
@@ -26,8 +30,8 @@ pub(super) trait Dialect: Backend {
     fn bind_version<'b>(pass: &mut Pass<'_, 'b, Self>, version: &'b i32) -> QueryResult<()>;
 
     /// ` = ANY (…)`, or what means the same: one value, however many there are.
-    fn any_id<'b>(pass: &mut Pass<'_, 'b, Self>, ids: &'b Vec<ArticleId>) -> QueryResult<()>;
-    fn any_text<'b>(pass: &mut Pass<'_, 'b, Self>, texts: &'b Vec<String>) -> QueryResult<()>;
+    fn any_id<'b>(pass: &mut Pass<'_, 'b, Self>, ids: &'b [ArticleId]) -> QueryResult<()>;
+    fn any_text<'b>(pass: &mut Pass<'_, 'b, Self>, texts: &'b [String]) -> QueryResult<()>;
 
     /// The condition that the text of `column` has a part, ignoring case.
     fn has_part<'b>(

@@ -5,7 +5,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 
 use super::dialect::{Dialect, Pass};
 use super::select::{RowType, push_columns, query};
-use crate::article::{Article, ArticleEdit, ArticleId, Columns};
+use crate::article::{Article, ArticleEdit, ArticleId, Columns, Slug, Text, Title};
 use crate::clock::Timestamp;
 
 /// `INSERT INTO article … ON CONFLICT (slug) DO NOTHING`
@@ -67,9 +67,9 @@ impl<DB: Dialect> QueryFragment<DB> for Update {
         DB::bind_instant(&mut pass, &self.now)?;
         let ArticleEdit { title, slug, text } = &self.edit;
         let changes = [
-            (", title = ", title.as_ref().map(|title| title.as_str())),
-            (", slug = ", slug.as_ref().map(|slug| slug.as_str())),
-            (", text = ", text.as_ref().map(|text| text.as_str())),
+            (", title = ", title.as_ref().map(Title::as_str)),
+            (", slug = ", slug.as_ref().map(Slug::as_str)),
+            (", text = ", text.as_ref().map(Text::as_str)),
         ];
         for (assignment, value) in changes {
             if let Some(value) = value {

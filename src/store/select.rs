@@ -83,21 +83,15 @@ impl Selection {
         reversed: bool,
     ) -> QueryResult<()> {
         pass.push_sql(" ORDER BY ");
-        let descending = match Key::of(self.order) {
-            Some(Key { column, descending }) => {
-                let descending = descending != reversed;
-                pass.push_sql(column);
-                pass.push_sql(if descending { " DESC, " } else { ", " });
-                descending
-            }
-            None => {
-                if let Some(search) = self.search() {
-                    DB::best_match_first(pass, search)?;
-                    pass.push_sql(", ");
-                }
-                false
-            }
-        };
+        let mut descending = false;
+        if let Some(key) = Key::of(self.order) {
+            descending = key.descending != reversed;
+            pass.push_sql(key.column);
+            pass.push_sql(if descending { " DESC, " } else { ", " });
+        } else if let Some(search) = self.search() {
+            DB::best_match_first(pass, search)?;
+            pass.push_sql(", ");
+        }
         pass.push_sql(if descending { "id DESC" } else { "id" });
         Ok(())
     }

@@ -18,14 +18,14 @@ impl Dialect for Pg {
 
     binds!();
 
-    fn any_id<'b>(pass: &mut Pass<'_, 'b, Self>, ids: &'b Vec<ArticleId>) -> QueryResult<()> {
+    fn any_id<'b>(pass: &mut Pass<'_, 'b, Self>, ids: &'b [ArticleId]) -> QueryResult<()> {
         pass.push_sql(" = ANY (");
         pass.push_bind_param::<Array<Id>, _>(ids)?;
         pass.push_sql(")");
         Ok(())
     }
 
-    fn any_text<'b>(pass: &mut Pass<'_, 'b, Self>, texts: &'b Vec<String>) -> QueryResult<()> {
+    fn any_text<'b>(pass: &mut Pass<'_, 'b, Self>, texts: &'b [String]) -> QueryResult<()> {
         pass.push_sql(" = ANY (");
         pass.push_bind_param::<Array<Text>, _>(texts)?;
         pass.push_sql(")");

@@ -16,14 +16,14 @@ impl Dialect for Sqlite {
 
     binds!();
 
-    fn any_id<'b>(pass: &mut Pass<'_, 'b, Self>, ids: &'b Vec<ArticleId>) -> QueryResult<()> {
+    fn any_id<'b>(pass: &mut Pass<'_, 'b, Self>, ids: &'b [ArticleId]) -> QueryResult<()> {
         pass.push_sql(" IN (SELECT unhex(value) FROM json_each(");
         pass.push_bind_param::<IdList, _>(ids)?;
         pass.push_sql("))");
         Ok(())
     }
 
-    fn any_text<'b>(pass: &mut Pass<'_, 'b, Self>, texts: &'b Vec<String>) -> QueryResult<()> {
+    fn any_text<'b>(pass: &mut Pass<'_, 'b, Self>, texts: &'b [String]) -> QueryResult<()> {
         pass.push_sql(" IN (SELECT value FROM json_each(");
         pass.push_bind_param::<TextList, _>(texts)?;
         pass.push_sql("))");
@@ -101,14 +101,14 @@ pub(super) struct TextList;
 #[diesel(sqlite_type(name = "Text"))]
 pub(super) struct IdList;
 
-impl ToSql<TextList, Sqlite> for Vec<String> {
+impl ToSql<TextList, Sqlite> for [String] {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
         out.set_value(serde_json::to_string(self)?);
         Ok(IsNull::No)
     }
 }
 
-impl ToSql<IdList, Sqlite> for Vec<ArticleId> {
+impl ToSql<IdList, Sqlite> for [ArticleId] {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
         let ids: Vec<String> = self.iter().map(|id| id.0.simple().to_string()).collect();
         out.set_value(serde_json::to_string(&ids)?);

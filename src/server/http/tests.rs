@@ -1,0 +1,175 @@
+//! What `/graphql` answers, with all layers around it, against an engine that does as it is told.
+
+mod bodies;
+mod caching;
+mod methods;
+mod representations;
+
+use axum::body::to_bytes;
+use axum::http::header::{self, HeaderName};
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use serde_json::json;
+use tower::ServiceExt as _;
+
+use super::super::operation::Event;
+use super::*;
+
+/// Small enough that a test can go over it.
+const MAX_BODY_BYTES: usize = 10_000;
+
+/// An engine whose documents are orders.
+#[derive(Clone)]
+struct Engine;
+
+impl Execute for Engine {
+    async fn execute(
+        &self,
+        params: GraphQLParams,
+        caller: &Caller,
+        transport: Transport,
+    ) -> Outcome {
+        let refused = |status, code: &str| Refusal::new(status, code, "no");
+        let waiting = |status, code: &str| {
+            let mut refusal = refused(status, code);
+            let header = (header::RETRY_AFTER, HeaderValue::from_static("7"));
+            refusal
+                .headers
+                .extend([header].map(|(name, value)| (Some(name), value)));
+            Outcome::Refused(refusal)
+        };
+        let query = params.query.unwrap_or_default();
+        match query.as_str() {
+            "{ caller }" => single(&json!({ "data": {
+                "operationName": params.operation_name,
+                "variables": params.variables,
+                "transport": format!("{transport:?}"),
+                "requestId": caller.request_id,
+                "token": caller.headers.get(AUTHORIZATION).map(|token| token.to_str().unwrap()),
+            } })),
+            "{ short }" => single(&json!({ "data": { "text": "short" } })),
+            "{ long }" => single(&json!({ "data": { "text": "long ".repeat(1_000) } })),
+            "{ partial }" => single(&json!({
+                "data": { "a": null },
+                "errors": [{ "message": "no", "path": ["a"], "extensions": { "code": "INTERNAL" } }],
+            })),
+            "{ invalid" => {
+                Outcome::Refused(refused(StatusCode::BAD_REQUEST, "GRAPHQL_PARSE_FAILED"))
+            }
+            "malformed" => Outcome::Refused(refused(StatusCode::BAD_REQUEST, "BAD_REQUEST")),
+            "unauthenticated" => {
+                Outcome::Refused(refused(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"))
+            }
+            "limited" => waiting(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"),
+            "busy" => waiting(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
+            "mutation" if !transport.allows_mutations() => {
+                let mut refusal = refused(StatusCode::METHOD_NOT_ALLOWED, "BAD_REQUEST");
+                let post = HeaderValue::from_static("POST");
+                refusal.headers.insert(ALLOW, post);
+                Outcome::Refused(refusal)
+            }
+            "mutation" => single(&json!({ "data": { "done": true } })),
+            "subscription" => {
+                let events = (1..=2).map(|number| Event {
+                    body: json!({ "data": { "n": number } }).to_string().into(),
+                    cursor: Some(format!("c{number}")),
+                });
+                Outcome::Stream(stream::iter(events).boxed())
+            }
+            _ => panic!("an order that nobody knows"),
+        }
+    }
+}
+
+fn single(answer: &serde_json::Value) -> Outcome {
+    Outcome::Single(answer.to_string().into())
+}
+
+fn endpoint() -> Endpoint<Engine> {
+    Endpoint {
+        execute: Engine,
+        max_body_bytes: MAX_BODY_BYTES,
+        cache_control: HeaderValue::from_static("public, max-age=5"),
+        sse: SseSettings::default(),
+        websocket: Arc::default(),
+        shutdown: CancellationToken::new(),
+    }
+}
+
+fn server() -> Router {
+    server_for(&[])
+}
+
+/// A server whose answers pages of these origins may read.
+fn server_for(origins: &[&str]) -> Router {
+    let origins: Vec<_> = origins.iter().map(ToString::to_string).collect();
+    super::super::layered(routes(endpoint()), &origins)
+}
+
+type Headers<'h> = &'h [(HeaderName, &'h str)];
+
+fn request(method: &str, query: &str, headers: Headers<'_>, body: impl Into<Body>) -> Request {
+    let mut request = Request::new(body.into());
+    *request.method_mut() = method.parse().unwrap();
+    *request.uri_mut() = format!("/graphql{query}").parse().unwrap();
+    request
+        .headers_mut()
+        .insert("x-request-id", HeaderValue::from_static("request-7"));
+    for (name, value) in headers {
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        request.headers_mut().append(name, value);
+    }
+    request
+}
+
+/// A query by GET; `document` is one of the engine's orders.
+fn get(document: &str, headers: Headers<'_>) -> Request {
+    let document = document
+        .replace(' ', "%20")
+        .replace('{', "%7B")
+        .replace('}', "%7D");
+    request("GET", &format!("?query={document}"), headers, Body::empty())
+}
+
+/// An operation by POST, as `application/json`.
+fn post(document: &str, headers: Headers<'_>) -> Request {
+    post_body(&json!({ "query": document }).to_string(), headers)
+}
+
+fn post_body(body: &str, headers: Headers<'_>) -> Request {
+    let mut request = request("POST", "", headers, body.to_owned());
+    let json = HeaderValue::from_static("application/json");
+    request.headers_mut().insert(CONTENT_TYPE, json);
+    request
+}
+
+async fn answer(server: &Router, request: Request) -> Response {
+    server.clone().oneshot(request).await.unwrap()
+}
+
+/// The whole answer, its headers in order of their names.
+async fn whole(server: &Router, request: Request) -> String {
+    let (parts, body) = answer(server, request).await.into_parts();
+    let mut headers: Vec<_> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()))
+        .collect();
+    headers.sort();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let body = std::str::from_utf8(&body).unwrap();
+    format!("{}\n{}\n{body}", parts.status, headers.concat())
+}
+
+/// The status, some headers and the body in one line.
+async fn line(server: &Router, request: Request, shown: &[HeaderName]) -> String {
+    let (parts, body) = answer(server, request).await.into_parts();
+    let mut line = parts.status.as_u16().to_string();
+    for name in shown {
+        let values = parts.headers.get_all(name).iter();
+        let values: Vec<_> = values.map(|value| value.to_str().unwrap()).collect();
+        line.push_str(&format!(" | {}", values.join(", ")));
+    }
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    format!("{line} | {}", String::from_utf8_lossy(&body))
+}

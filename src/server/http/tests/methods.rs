@@ -1,0 +1,201 @@
+//! Methods, and the permissions of pages from elsewhere.
+
+use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+
+use super::*;
+
+const PAGE: (HeaderName, &str) = (ORIGIN, "https://app.example");
+
+#[tokio::test]
+async fn only_some_methods_are_served() {
+    let server = server();
+    for method in ["PUT", "PATCH", "DELETE", "TRACE", "QUERY"] {
+        let request = request(method, "?query=%7B%20short%20%7D", &[], Body::empty());
+        let answer = line(&server, request, &[ALLOW, CONTENT_TYPE]).await;
+        let expected = format!(
+            "405 | GET, HEAD, OPTIONS, POST | application/json; charset=utf-8 | \
+             {{\"errors\":[{{\"extensions\":{{\"code\":\"BAD_REQUEST\"}},\
+             \"message\":\"{method} is not served here; ask by GET or POST\"}}]}}"
+        );
+        assert_eq!(answer, expected);
+    }
+}
+
+#[tokio::test]
+async fn options_tells_the_methods() {
+    insta::assert_snapshot!(whole(&server(), request("OPTIONS", "", &[], Body::empty())).await, @r#"
+    204 No Content
+    allow: GET, HEAD, OPTIONS, POST
+    content-length: 0
+    x-request-id: request-7
+    "#);
+}
+
+#[tokio::test]
+async fn head_is_get_without_the_body() {
+    let server = server();
+    let gzip = (ACCEPT_ENCODING, "gzip");
+    for document in [
+        "{ short }",
+        "{ long }",
+        "{ partial }",
+        "{ invalid",
+        "mutation",
+    ] {
+        for headers in [&[][..], &[gzip.clone()]] {
+            let mut head = get(document, headers);
+            *head.method_mut() = Method::HEAD;
+            let head = answer(&server, head).await;
+            let get = answer(&server, get(document, headers)).await;
+            assert_eq!(head.status(), get.status());
+            assert_eq!(head.headers(), get.headers(), "{document} {headers:?}");
+            let body = to_bytes(head.into_body(), usize::MAX).await.unwrap();
+            assert_eq!(body, "");
+        }
+    }
+}
+
+#[tokio::test]
+async fn by_default_no_page_from_elsewhere_may_read() {
+    let server = server();
+    let wanted = (ACCESS_CONTROL_REQUEST_METHOD, "POST");
+    insta::assert_snapshot!(whole(&server, request("OPTIONS", "", &[PAGE, wanted], Body::empty())).await, @r#"
+    204 No Content
+    allow: GET, HEAD, OPTIONS, POST
+    content-length: 0
+    x-request-id: request-7
+    "#);
+    insta::assert_snapshot!(whole(&server, post("{ short }", &[PAGE])).await, @r#"
+    200 OK
+    content-length: 25
+    content-type: application/json; charset=utf-8
+    vary: accept
+    x-request-id: request-7
+
+    {"data":{"text":"short"}}
+    "#);
+}
+
+#[tokio::test]
+async fn a_page_of_a_listed_origin_may_read() {
+    let server = server_for(&["https://other.example", "https://App.example/"]);
+    let wanted = (ACCESS_CONTROL_REQUEST_METHOD, "POST");
+    let with = (ACCESS_CONTROL_REQUEST_HEADERS, "authorization,content-type");
+    let preflight = request("OPTIONS", "", &[PAGE, wanted, with], Body::empty());
+    insta::assert_snapshot!(whole(&server, preflight).await, @r#"
+    204 No Content
+    access-control-allow-headers: authorization,content-type
+    access-control-allow-methods: GET, HEAD, POST
+    access-control-allow-origin: https://app.example
+    access-control-max-age: 7200
+    content-length: 0
+    vary: origin
+    x-request-id: request-7
+    "#);
+    insta::assert_snapshot!(whole(&server, get("{ short }", &[PAGE])).await, @r#"
+    200 OK
+    access-control-allow-origin: https://app.example
+    access-control-expose-headers: allow, etag, retry-after, x-request-id
+    cache-control: public, max-age=5
+    content-length: 25
+    content-type: application/json; charset=utf-8
+    etag: "3bff94207cda18d6a19bc565253b0ab3"
+    vary: accept
+    vary: origin
+    x-request-id: request-7
+
+    {"data":{"text":"short"}}
+    "#);
+    // Of errors, too, and of those that never reach a handler.
+    insta::assert_snapshot!(whole(&server, post("panic", &[PAGE])).await, @r#"
+    500 Internal Server Error
+    access-control-allow-origin: https://app.example
+    access-control-expose-headers: allow, etag, retry-after, x-request-id
+    content-length: 140
+    content-type: application/json; charset=utf-8
+    vary: origin
+    x-request-id: request-7
+
+    {"errors":[{"extensions":{"code":"INTERNAL","requestId":"request-7"},"message":"something went wrong on our side; tell us the request id"}]}
+    "#);
+    let missing = {
+        let mut request = get("{ short }", &[PAGE]);
+        *request.uri_mut() = "/nowhere".parse().unwrap();
+        request
+    };
+    insta::assert_snapshot!(whole(&server, missing).await, @r#"
+    404 Not Found
+    access-control-allow-origin: https://app.example
+    access-control-expose-headers: allow, etag, retry-after, x-request-id
+    vary: origin
+    x-request-id: request-7
+    "#);
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_may_not() {
+    let server = server_for(&["https://app.example"]);
+    for origin in [
+        "https://app.example.evil.example",
+        "http://app.example",
+        "null",
+    ] {
+        let from = (ORIGIN, origin);
+        let wanted = (ACCESS_CONTROL_REQUEST_METHOD, "POST");
+        let preflight = request("OPTIONS", "", &[from.clone(), wanted], Body::empty());
+        let preflight = answer(&server, preflight).await;
+        let answer = answer(&server, post("{ short }", &[from])).await;
+        for headers in [preflight.headers(), answer.headers()] {
+            let allowed = headers
+                .keys()
+                .filter(|name| name.as_str().starts_with("access-control"));
+            assert_eq!(allowed.count(), 0, "{origin}");
+            assert!(headers.get_all(VARY).iter().any(|value| value == "origin"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_star_lets_every_page_read_and_caches_keep_one_answer_for_all() {
+    let server = server_for(&["*"]);
+    insta::assert_snapshot!(whole(&server, get("{ short }", &[PAGE])).await, @r#"
+    200 OK
+    access-control-allow-origin: *
+    access-control-expose-headers: allow, etag, retry-after, x-request-id
+    cache-control: public, max-age=5
+    content-length: 25
+    content-type: application/json; charset=utf-8
+    etag: "3bff94207cda18d6a19bc565253b0ab3"
+    vary: accept
+    x-request-id: request-7
+
+    {"data":{"text":"short"}}
+    "#);
+    insta::assert_snapshot!(whole(&server, get("{ short }", &[])).await, @r#"
+    200 OK
+    access-control-allow-origin: *
+    access-control-expose-headers: allow, etag, retry-after, x-request-id
+    cache-control: public, max-age=5
+    content-length: 25
+    content-type: application/json; charset=utf-8
+    etag: "3bff94207cda18d6a19bc565253b0ab3"
+    vary: accept
+    x-request-id: request-7
+
+    {"data":{"text":"short"}}
+    "#);
+}
+
+#[tokio::test]
+async fn options_that_is_no_preflight_tells_the_methods_to_a_page_too() {
+    let server = server_for(&["https://app.example"]);
+    insta::assert_snapshot!(whole(&server, request("OPTIONS", "", &[PAGE], Body::empty())).await, @r#"
+    204 No Content
+    access-control-allow-origin: https://app.example
+    access-control-expose-headers: allow, etag, retry-after, x-request-id
+    allow: GET, HEAD, OPTIONS, POST
+    content-length: 0
+    vary: origin
+    x-request-id: request-7
+    "#);
+}

@@ -1,0 +1,32 @@
+// urql: queries as persisted queries, subscriptions by WebSocket (graphql-ws) or by server-sent events (graphql-sse).
+
+import { cacheExchange, Client, fetchExchange, subscriptionExchange } from "@urql/core";
+import { persistedExchange } from "@urql/exchange-persisted";
+import { createClient as createSseClient } from "graphql-sse";
+import { createClient as createWsClient } from "graphql-ws";
+import WebSocket from "ws";
+
+export function urqlClient(url, { subscriptions = "ws" } = {}) {
+  const transport =
+    subscriptions === "ws"
+      ? // A browser has a WebSocket of its own: there, leave webSocketImpl out.
+        createWsClient({ url: url.replace(/^http/, "ws"), webSocketImpl: WebSocket })
+      : createSseClient({ url });
+  return new Client({
+    url,
+    // For queries that are not persisted; those that are go by GET, as persistedExchange says.
+    preferGetMethod: false,
+    exchanges: [
+      cacheExchange,
+      persistedExchange({ preferGetForPersistedQueries: true }),
+      fetchExchange,
+      subscriptionExchange({
+        forwardSubscription: (request) => ({
+          subscribe: (sink) => ({
+            unsubscribe: transport.subscribe({ ...request, query: request.query ?? "" }, sink),
+          }),
+        }),
+      }),
+    ],
+  });
+}
