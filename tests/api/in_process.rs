@@ -75,13 +75,15 @@ impl InProcess {
             .api
             .prepare(document, None, variables.as_object().unwrap())
         {
-            Ok(operation) => {
-                let answer = self.api.execute(&operation, "the-request-id").await;
-                let (Answer::Clean(body) | Answer::Flawed(body)) = answer else {
-                    panic!("{answer:?}");
-                };
-                serde_json::from_slice(&body).unwrap()
-            }
+            Ok(operation) => match self.api.execute(&operation, "the-request-id").await {
+                Answer::Clean(body) | Answer::Flawed(body) => {
+                    serde_json::from_slice(&body).unwrap()
+                }
+                Answer::Unavailable(errors) => {
+                    let errors: Value = serde_json::from_slice(&errors).unwrap();
+                    json!({ "errors": errors })
+                }
+            },
             Err(refused) => json!({ "errors": refusals(&refused) }),
         }
     }
