@@ -3,6 +3,11 @@
 //! `cargo bench --bench coalesce`. The baselines run the same work with nothing in between, and in a
 //! task of its own, which is what the uncontended path would cost if it spawned.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a benchmark of something that fails is none"
+)]
+
 use std::sync::Arc;
 
 use broadsheet::coalesce::{BatchFailure, BatchLimits, Batcher, Coalescer, Limits};

@@ -2,6 +2,7 @@
 
 mod articles;
 mod cors;
+mod encoding;
 mod etag;
 mod execute;
 mod graphiql;
@@ -224,6 +225,7 @@ fn layered(routes: Router, cors_origins: &[String]) -> Router {
                 .quality(CompressionLevel::Fastest)
                 .compress_when(compressed),
         )
+        .layer(from_fn(encoding::layer))
         // Each encoding has a tag of its own.
         .layer(from_fn(etag::layer))
         .layer(from_fn(catch_panic))

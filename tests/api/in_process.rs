@@ -1,6 +1,6 @@
 //! The API in this process, without a server: for tests that ask thousands of things, or many at once.
 
-use broadsheet::api::{Api, ApiSettings, refusals};
+use broadsheet::api::{Answer, Api, ApiSettings, refusals};
 use broadsheet::clock::{Clock, Timestamp};
 use broadsheet::feed::Feed;
 use broadsheet::store::Store;
@@ -75,10 +75,15 @@ impl InProcess {
             .api
             .prepare(document, None, variables.as_object().unwrap())
         {
-            Ok(operation) => {
-                let answer = self.api.execute(&operation, "the-request-id").await;
-                serde_json::from_slice(&answer).unwrap()
-            }
+            Ok(operation) => match self.api.execute(&operation, "the-request-id").await {
+                Answer::Clean(body) | Answer::Flawed(body) => {
+                    serde_json::from_slice(&body).unwrap()
+                }
+                Answer::Unavailable(errors) => {
+                    let errors: Value = serde_json::from_slice(&errors).unwrap();
+                    json!({ "errors": errors })
+                }
+            },
             Err(refused) => json!({ "errors": refusals(&refused) }),
         }
     }
