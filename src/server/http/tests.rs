@@ -12,6 +12,8 @@ mod caching;
 mod methods;
 mod representations;
 
+use std::fmt::Write as _;
+
 use axum::body::to_bytes;
 use axum::http::header::{self, HeaderName};
 use futures_util::StreamExt as _;
@@ -96,6 +98,7 @@ fn endpoint() -> Endpoint<Engine> {
     Endpoint {
         page: crate::server::graphiql::FrontPage::new("Broadsheet", "Articles"),
         execute: Engine,
+        page: FrontPage::new("Broadsheet", "Tests"),
         max_body_bytes: MAX_BODY_BYTES,
         cache_control: HeaderValue::from_static("public, max-age=5"),
         sse: SseSettings::default(),
@@ -114,7 +117,7 @@ fn server_for(origins: &[&str]) -> Router {
     super::super::layered(routes(endpoint()), &origins)
 }
 
-type Headers<'h> = &'h [(HeaderName, &'h str)];
+type Headers<'h> = &'h [(&'h str, &'h str)];
 
 fn request(method: &str, query: &str, headers: Headers<'_>, body: impl Into<Body>) -> Request {
     let mut request = Request::new(body.into());
@@ -123,8 +126,9 @@ fn request(method: &str, query: &str, headers: Headers<'_>, body: impl Into<Body
     request
         .headers_mut()
         .insert("x-request-id", HeaderValue::from_static("request-7"));
-    for (name, value) in headers {
+    for &(name, value) in headers {
         let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        let name: HeaderName = name.parse().unwrap();
         request.headers_mut().append(name, value);
     }
     request
@@ -147,7 +151,7 @@ fn post(document: &str, headers: Headers<'_>) -> Request {
 fn post_body(body: &str, headers: Headers<'_>) -> Request {
     let mut request = request("POST", "", headers, body.to_owned());
     let json = HeaderValue::from_static("application/json");
-    request.headers_mut().insert(CONTENT_TYPE, json);
+    request.headers_mut().insert("content-type", json);
     request
 }
 
@@ -176,7 +180,7 @@ async fn line(server: &Router, request: Request, shown: &[HeaderName]) -> String
     for name in shown {
         let values = parts.headers.get_all(name).iter();
         let values: Vec<_> = values.map(|value| value.to_str().unwrap()).collect();
-        line.push_str(&format!(" | {}", values.join(", ")));
+        write!(line, " | {}", values.join(", ")).unwrap();
     }
     let body = to_bytes(body, usize::MAX).await.unwrap();
     format!("{line} | {}", String::from_utf8_lossy(&body))
