@@ -63,6 +63,7 @@ async fn a_server_whose_database_has_gone_is_alive_and_not_ready() {
         .post(format!("http://{address}/graphql"))
         .json(&serde_json::json!({ "query": "{ articles { id } }" }));
     assert_answer!(Answer::to(query).await, @r#"
+    503
     {
       "errors": [
         {
@@ -80,8 +81,7 @@ async fn a_server_whose_database_has_gone_is_alive_and_not_ready() {
             "code": "UNAVAILABLE"
           }
         }
-      ],
-      "data": null
+      ]
     }
     "#);
 }
