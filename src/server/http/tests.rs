@@ -98,7 +98,6 @@ fn endpoint() -> Endpoint<Engine> {
     Endpoint {
         page: crate::server::graphiql::FrontPage::new("Broadsheet", "Articles"),
         execute: Engine,
-        page: FrontPage::new("Broadsheet", "Tests"),
         max_body_bytes: MAX_BODY_BYTES,
         cache_control: HeaderValue::from_static("public, max-age=5"),
         sse: SseSettings::default(),
