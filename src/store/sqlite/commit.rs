@@ -41,14 +41,26 @@ impl Writer {
             reply,
         }));
         let lost = |_| Err(Error::internal("a write was given up"));
-        tokio::select! {
+        let connection = tokio::select! {
             biased;
-            answered = &mut answer => answered.unwrap_or_else(lost),
-            connection = self.connection.get() => {
-                match connection {
-                    Ok(connection) => self.carry_out(connection).await,
-                    Err(error) => self.give_up(&from_pool(error)),
+            answered = &mut answer => return answered.unwrap_or_else(lost),
+            connection = self.connection.get() => connection,
+        };
+        match connection {
+            Ok(mut connection) => loop {
+                // Only as long as this write is not among those that were done: the next in turn goes on with the rest.
+                match answer.try_recv() {
+                    Err(oneshot::error::TryRecvError::Empty) => {
+                        self.carry_out(&mut connection).await;
+                    }
+                    Err(oneshot::error::TryRecvError::Closed) => {
+                        return Err(Error::internal("a write was given up"));
+                    }
+                    Ok(answered) => return answered,
                 }
+            },
+            Err(error) => {
+                self.give_up(&from_pool(error));
                 answer.await.unwrap_or_else(lost)
             }
         }
@@ -62,27 +74,21 @@ impl Writer {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Carries out what waits, in its order. There may be more of it than goes into a transaction, and this write be
-    /// among the last.
-    async fn carry_out(&self, mut connection: Object<Async>) {
-        loop {
-            let jobs: Vec<_> = {
-                let mut waiting = self.waiting();
-                let count = waiting.len().min(MOST);
-                waiting.drain(..count).collect()
-            };
-            if jobs.is_empty() {
-                return;
-            }
-            let committed = connection
-                .spawn_blocking(move |connection| {
-                    commit(connection, jobs);
-                    Ok(())
-                })
-                .await;
-            if let Err(error) = committed {
-                tracing::error!(%error, "writes were given up");
-            }
+    /// Carries out what waits, in its order, as much of it as goes into a transaction.
+    async fn carry_out(&self, connection: &mut Object<Async>) {
+        let jobs: Vec<_> = {
+            let mut waiting = self.waiting();
+            let count = waiting.len().min(MOST);
+            waiting.drain(..count).collect()
+        };
+        let committed = connection
+            .spawn_blocking(move |connection| {
+                commit(connection, jobs);
+                Ok(())
+            })
+            .await;
+        if let Err(error) = committed {
+            tracing::error!(%error, "writes were given up");
         }
     }
 

@@ -1,0 +1,126 @@
+// GraphiQL in headless Chromium, served by nothing but the server: every other host is blocked, and counted.
+//
+// With SCREENSHOT=FILE.png it also takes the picture for the README, which looks best on a new database.
+
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { ask, freshSlug, url } from "./support.js";
+
+const executablePath = process.env.PATH.split(delimiter)
+  .flatMap((directory) => ["chromium", "chromium-browser", "google-chrome"].map((name) => join(directory, name)))
+  .find(existsSync);
+// On a machine of a developer it may be missing, in CI it may not.
+const skip = executablePath || process.env.CI ? false : "there is no Chromium";
+
+const { host, origin } = new URL(url);
+const foreign = [];
+let browser;
+let context;
+
+before(async () => {
+  if (skip) {
+    return;
+  }
+  browser = await chromium.launch({
+    executablePath,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+  context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  context.setDefaultTimeout(20_000);
+  await context.route(
+    (address) => address.host !== host,
+    (route) => {
+      foreign.push(route.request().url());
+      return route.abort();
+    },
+  );
+});
+after(() => browser?.close());
+
+// A page with GraphiQL on it; what it complains about ends up in `complaints`.
+async function open(complaints) {
+  const page = await context.newPage();
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+  page.on("websocket", (socket) => new URL(socket.url()).host === host || foreign.push(socket.url()));
+  await page.goto(`${origin}/`);
+  await page.locator(".graphiql-execute-button").waitFor();
+  return page;
+}
+
+const tab = (page, name) => page.locator(".graphiql-tab").filter({ hasText: name }).first().locator(".graphiql-tab-button").click();
+const execute = (page) => page.locator(".graphiql-execute-button").click();
+const result = (page) => page.locator(".result-window");
+
+async function writeVariables(page, variables) {
+  await page.locator(".graphiql-editor-tool .CodeMirror").first().click();
+  await page.keyboard.press("ControlOrMeta+A");
+  await page.keyboard.insertText(JSON.stringify(variables));
+}
+
+test("GraphiQL runs a query, creates an article, and shows it to a subscription in another page", { skip, timeout: 120_000 }, async () => {
+  const complaints = [];
+  for (const [title, text] of [
+    ["A server in an afternoon", "One program, one file."],
+    ["What a cursor promises", "Nothing lost, nothing twice."],
+    ["Été à la plage", "Slugs are made from titles."],
+  ]) {
+    const mutation = "mutation ($input: CreateArticleInput!) { createArticle(input: $input) { id } }";
+    await ask(mutation, { input: { title, text } });
+  }
+
+  const watching = await open(complaints);
+  const subscribed = new Promise((resolve) => {
+    watching.on("websocket", (socket) =>
+      socket.on("framesent", ({ payload }) => payload.includes('"type":"subscribe"') && resolve()),
+    );
+  });
+  await tab(watching, "LiveChanges");
+  await execute(watching);
+  await subscribed;
+  // It begins with the next change, and nothing tells when it has begun.
+  await watching.waitForTimeout(1000);
+
+  const writing = await open(complaints);
+  const title = `Seen live, ${freshSlug().slice(8, 16)}`;
+  await tab(writing, "CreateArticle");
+  await writeVariables(writing, { input: { title, text: "Written in a browser." } });
+  await execute(writing);
+  await result(writing).getByText(`"${title}"`).first().waitFor();
+
+  await result(watching).getByText(`"${title}"`).waitFor();
+  await result(watching).getByText('"CREATED"').waitFor();
+
+  await tab(writing, "NewestArticles");
+  await execute(writing);
+  await result(writing).getByText(`"${title}"`).first().waitFor();
+
+  assert.deepEqual(foreign, [], "no request to another host");
+  assert.deepEqual(complaints, [], "no error on the page, none from the Content-Security-Policy either");
+});
+
+test("the block on other hosts would be noticed", { skip }, async () => {
+  const page = await context.newPage();
+  await page.goto("http://elsewhere.example/").catch(() => {});
+  assert.deepEqual(foreign.splice(0), ["http://elsewhere.example/"]);
+});
+
+test("a picture for the README", { skip: skip || (process.env.SCREENSHOT ? false : "SCREENSHOT is not set") }, async () => {
+  const page = await open([]);
+  await execute(page);
+  await result(page).getByText('"articles"').waitFor();
+  await page.locator(".graphiql-execute-button").hover();
+  await page.mouse.move(640, 790);
+  await page.screenshot({ path: process.env.SCREENSHOT });
+});
