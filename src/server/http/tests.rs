@@ -1,12 +1,5 @@
 //! What `/graphql` answers, with all layers around it, against an engine that does as it is told.
 
-#![expect(
-    clippy::cloned_ref_to_slice_refs,
-    clippy::format_push_string,
-    clippy::needless_pass_by_value,
-    reason = "a test is read more often than it is run"
-)]
-
 mod bodies;
 mod caching;
 mod methods;
