@@ -1,12 +1,5 @@
 //! What `/graphql` answers, with all layers around it, against an engine that does as it is told.
 
-#![expect(
-    clippy::cloned_ref_to_slice_refs,
-    clippy::format_push_string,
-    clippy::needless_pass_by_value,
-    reason = "a test is read more often than it is run"
-)]
-
 mod bodies;
 mod caching;
 mod methods;
@@ -98,7 +91,6 @@ fn endpoint() -> Endpoint<Engine> {
     Endpoint {
         page: crate::server::graphiql::FrontPage::new("Broadsheet", "Articles"),
         execute: Engine,
-        page: FrontPage::new("Broadsheet", "Tests"),
         max_body_bytes: MAX_BODY_BYTES,
         cache_control: HeaderValue::from_static("public, max-age=5"),
         sse: SseSettings::default(),
