@@ -1,6 +1,6 @@
 //! The table of errors: every code that can occur, provoked from outside, with the whole answer.
 //!
-//! `TIMEOUT` and `UNAVAILABLE` need a database that fails: `failures.rs` provokes them.
+//! `UNAVAILABLE` needs a database that fails: `failures.rs` provokes it. `CURSOR_EXPIRED` stands in `feed/graphql.rs`.
 
 use rstest_reuse::apply;
 use serde_json::json;
@@ -882,6 +882,39 @@ async fn a_feed_that_is_asked_for_the_impossible_says_so(database: Database) {
       "data": null
     }
     "#);
+}
+
+/// SQLite has no time limit of its own for a statement.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_that_waits_too_long_for_a_lock_times_out() {
+    let app = start!(Database::Postgres, "--db-lock-timeout=100ms");
+    let lock = app.database.lock_writes().await;
+    let answer = app.create(json!({ "title": "a", "text": "" })).await;
+    assert_answer!(answer, @r#"
+    {
+      "errors": [
+        {
+          "message": "the request took too long; try again later, or ask for less",
+          "locations": [
+            {
+              "line": 1,
+              "column": 41
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "TIMEOUT"
+          }
+        }
+      ],
+      "data": {
+        "createArticle": null
+      }
+    }
+    "#);
+    drop(lock);
 }
 
 #[apply(on_both_databases)]
