@@ -1,7 +1,8 @@
 //! Which encoding an answer gets where the client takes several equally gladly: Brotli or gzip before zstd.
 //!
-//! The fetch of many GraphQL tools (whatwg-node, in graphql-codegen among others) says that it reads zstd on versions
-//! of Node.js that cannot, and then crashes. Who weighs zstd higher than the others, or takes only it, gets zstd.
+//! The fetch of many GraphQL tools (whatwg-node, in graphql-codegen among others) says that it reads zstd on every
+//! version of Node.js, and crashes below 22.15, which cannot. Who weighs zstd higher than the others, or takes only it,
+//! gets zstd.
 
 use axum::extract::Request;
 use axum::http::HeaderValue;

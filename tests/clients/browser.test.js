@@ -54,8 +54,11 @@ async function open(complaints) {
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
   page.on("websocket", (socket) => new URL(socket.url()).host === host || foreign.push(socket.url()));
+  const introspected = page.waitForResponse((response) => response.request().postData()?.includes("__schema"));
   await page.goto(`${origin}/`);
   await page.locator(".graphiql-execute-button").waitFor();
+  // GraphiQL reads the editors anew when the schema arrives.
+  await introspected;
   return page;
 }
 
