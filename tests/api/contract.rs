@@ -44,63 +44,63 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
     Options:
           --host <ADDRESS>
               The address to listen on; 0.0.0.0 for all
-
+              
               [env: HOST=]
               [default: 127.0.0.1]
 
           --port <PORT>
               The port to listen on; 0 for any that is free
-
+              
               [env: PORT=]
               [default: 8000]
 
           --service-name <NAME>
               The name of the service, on its page and in its logs
-
+              
               [env: SERVICE_NAME=]
               [default: Broadsheet]
 
           --description <TEXT>
               A sentence about the service, on its page
-
+              
               [env: DESCRIPTION=]
               [default: "A GraphQL API for articles"]
 
           --request-timeout <TIME>
               How long a request may take
-
+              
               [env: REQUEST_TIMEOUT=]
               [default: 30s]
 
           --stop-timeout <TIME>
               How long the server, told to stop, waits for what is under way
-
+              
               [env: STOP_TIMEOUT=]
               [default: 30s]
 
           --change-retention <TIME>
               How long changes stay in the feed
-
+              
               [env: CHANGE_RETENTION=]
               [default: 7days]
 
           --max-body-bytes <BYTES>
               The largest body of a request, in bytes, after decompression
-
+              
               [env: MAX_BODY_BYTES=]
               [default: 2097152]
 
           --cors-origins <ORIGINS>
               Origins, such as <https://example.com>, whose pages may read the answers and open
               WebSockets, separated by commas; * for all [default: none but this server's own]
-
+              
               [env: CORS_ORIGINS=]
 
           --cache-control <DIRECTIVES>
               Cache-Control of a query by GET that succeeds: for a CDN in front, such as "public,
               max-age=5, stale-while-revalidate=30". Answers to a request with a token stay private,
               errors are never stored
-
+              
               [env: CACHE_CONTROL=]
               [default: "private, no-cache"]
 
@@ -113,14 +113,14 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
     Persisted operations:
           --persisted-queries-bytes <BYTES>
               Memory for automatic persisted queries, in bytes; 0 turns them off
-
+              
               [env: PERSISTED_QUERIES_BYTES=]
               [default: 8388608]
 
           --trusted-documents <PATH>
               A manifest of trusted documents, as graphql-codegen, Relay or Apollo's tools write it;
               SIGHUP reads it again
-
+              
               [env: TRUSTED_DOCUMENTS=]
 
           --trusted-documents-mode <MODE>
@@ -130,85 +130,85 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               - off:    Nothing: it is not read
               - prefer: Its documents can be asked for by their ids; any other document is served too
               - only:   Nothing but its documents is served
-
+              
               [env: TRUSTED_DOCUMENTS_MODE=]
 
     Limits:
           --max-tokens <COUNT>
               Tokens of a document
-
+              
               [env: MAX_TOKENS=]
               [default: 15000]
 
           --max-nesting <COUNT>
               Nesting of brackets in a document
-
+              
               [env: MAX_NESTING=]
               [default: 64]
 
           --max-selections <COUNT>
               Selections of a document after its fragments are expanded
-
+              
               [env: MAX_SELECTIONS=]
               [default: 5000]
 
           --max-depth <COUNT>
               Depth of the fields of an operation, introspection exempt
-
+              
               [env: MAX_DEPTH=]
               [default: 16]
 
           --max-aliases <COUNT>
               Aliases of an operation
-
+              
               [env: MAX_ALIASES=]
               [default: 50]
 
           --max-root-fields <COUNT>
               Fields at the root of an operation
-
+              
               [env: MAX_ROOT_FIELDS=]
               [default: 50]
 
           --max-directives <COUNT>
               Directives on one place
-
+              
               [env: MAX_DIRECTIVES=]
               [default: 10]
 
           --max-complexity <COUNT>
               Complexity of an operation: 1 a field, those of a list times the size of its page
-
+              
               [env: MAX_COMPLEXITY=]
               [default: 20000]
 
           --max-filter-conditions <COUNT>
               Conditions of a filter
-
+              
               [env: MAX_FILTER_CONDITIONS=]
               [default: 200]
 
           --max-filter-values <COUNT>
               Values of a list in a filter
-
+              
               [env: MAX_FILTER_VALUES=]
               [default: 1000]
 
           --max-filter-nesting <COUNT>
               Nesting of and, or and not in a filter
-
+              
               [env: MAX_FILTER_NESTING=]
               [default: 10]
 
           --document-cache-bytes <BYTES>
               Memory for documents that were parsed, in bytes
-
+              
               [env: DOCUMENT_CACHE_BYTES=]
               [default: 33554432]
 
           --introspection <BOOL>
               Whether clients may ask for the schema
-
+              
               [env: INTROSPECTION=]
               [default: true]
               [possible values: true, false]
@@ -217,63 +217,63 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
           --database-url <URL>
               sqlite:PATH, sqlite::memory: or
               `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`
-
+              
               [env: DATABASE_URL]
               [default: sqlite:broadsheet.db]
 
           --db-min-size <COUNT>
               Connections that are opened at start and kept (PostgreSQL)
-
+              
               [env: DB_MIN_SIZE=]
               [default: 1]
 
           --db-max-size <COUNT>
               Connections at the most; on SQLite, readers at the most
-
+              
               [env: DB_MAX_SIZE=]
               [default: 10]
 
           --db-force-roll-back [<BOOL>]
               Roll all writes back when the server stops: a sandbox on one connection, not for a
               database that others use
-
+              
               [env: DB_FORCE_ROLL_BACK=]
               [default: false]
               [possible values: true, false]
 
           --db-start-timeout <TIME>
               How long the server waits at start for a database that is not there yet
-
+              
               [env: DB_START_TIMEOUT=]
               [default: 60s]
 
           --db-connect-timeout <TIME>
               How long opening a connection may take
-
+              
               [env: DB_CONNECT_TIMEOUT=]
               [default: 5s]
 
           --db-wait-timeout <TIME>
               How long a request waits for a free connection
-
+              
               [env: DB_WAIT_TIMEOUT=]
               [default: 3s]
 
           --db-statement-timeout <TIME>
               How long a statement may take (PostgreSQL)
-
+              
               [env: DB_STATEMENT_TIMEOUT=]
               [default: 10s]
 
           --db-lock-timeout <TIME>
               How long a statement waits for a lock (PostgreSQL)
-
+              
               [env: DB_LOCK_TIMEOUT=]
               [default: 5s]
 
           --no-migrate [<BOOL>]
               Do not apply pending migrations at start
-
+              
               [env: NO_MIGRATE=]
               [default: false]
               [possible values: true, false]
@@ -281,7 +281,7 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
     Log:
           --debug [<BOOL>]
               Log in detail what Broadsheet does: for development
-
+              
               [env: DEBUG=]
               [default: false]
               [possible values: true, false]
@@ -289,7 +289,7 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
           --log <FILTER>
               What to log, such as info, or warn,broadsheet=debug [default: info, with --debug
               broadsheet=debug,info]
-
+              
               [env: LOG=]
 
           --log-format <FORMAT>
@@ -298,7 +298,7 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               Possible values:
               - text: For people
               - json: For machines: an object a line
-
+              
               [env: LOG_FORMAT=]
               [default: text]
     "#);
