@@ -18,6 +18,7 @@ mod errors;
 mod failures;
 mod feed;
 mod filters;
+mod freshness;
 mod health;
 mod in_process;
 mod migrations;
