@@ -69,16 +69,19 @@ const DECODED: HeaderValue = HeaderValue::from_static("gzip, br, zstd");
 pub fn routes<E: Execute, S: Clone + Send + Sync + 'static>(endpoint: Endpoint<E>) -> Router<S> {
     Router::new()
         .route("/graphql", any(serve::<E>))
-        .with_state(endpoint)
+        .with_state(Arc::new(endpoint))
 }
 
-async fn serve<E: Execute>(State(endpoint): State<Endpoint<E>>, request: Request) -> Response {
+async fn serve<E: Execute>(State(endpoint): State<Arc<Endpoint<E>>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let is_upgrade = parts.method == Method::GET && asks_for_websocket(&parts.headers);
     match parts.method {
         Method::GET if is_upgrade => endpoint.open_socket(parts).await,
-        Method::GET | Method::HEAD => negotiated(endpoint.get(parts).await, true),
-        Method::POST => negotiated(endpoint.post(parts, body).await, false),
+        Method::GET | Method::HEAD => negotiated(Box::pin(endpoint.get(parts)).await, true),
+        Method::POST => {
+            // The layers move their futures about, and this one is large.
+            negotiated(Box::pin(endpoint.post(parts, body)).await, false)
+        }
         Method::OPTIONS => (StatusCode::NO_CONTENT, [(ALLOW, METHODS)]).into_response(),
         method => {
             let message = format!("{method} is not served here; ask by GET or POST");
@@ -101,7 +104,7 @@ fn negotiated(mut response: Response, by_get: bool) -> Response {
 }
 
 impl<E: Execute> Endpoint<E> {
-    async fn get(self, parts: Parts) -> Response {
+    async fn get(&self, parts: Parts) -> Response {
         use Representation::{EventStream, GraphQLResponse, Html, Json};
         let offered = [Html, EventStream, Json, GraphQLResponse];
         let Some(representation) = negotiate(&parts.headers, &offered) else {
@@ -135,7 +138,7 @@ impl<E: Execute> Endpoint<E> {
         }
     }
 
-    async fn post(self, parts: Parts, body: Body) -> Response {
+    async fn post(&self, parts: Parts, body: Body) -> Response {
         use Representation::{EventStream, GraphQLResponse, Json};
         let offered = [GraphQLResponse, EventStream, Json];
         let Some(representation) = negotiate(&parts.headers, &offered) else {
@@ -154,15 +157,20 @@ impl<E: Execute> Endpoint<E> {
         conclude(outcome, representation)
     }
 
-    async fn events(self, params: GraphQLParams, caller: &Caller, by: Transport) -> Response {
-        sse::respond(self.execute, params, caller, by, self.sse, self.shutdown).await
+    async fn events(&self, params: GraphQLParams, caller: &Caller, by: Transport) -> Response {
+        let (execute, shutdown) = (self.execute.clone(), self.shutdown.clone());
+        sse::respond(execute, params, caller, by, self.sse.clone(), shutdown).await
     }
 
-    async fn open_socket(self, mut parts: Parts) -> Response {
+    async fn open_socket(&self, mut parts: Parts) -> Response {
         match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
             Ok(upgrade) => {
                 let caller = caller(parts);
-                websocket::upgrade(upgrade, self.execute, caller, self.websocket, self.shutdown)
+                {
+                    let (execute, shutdown) = (self.execute.clone(), self.shutdown.clone());
+                    let settings = Arc::clone(&self.websocket);
+                    websocket::upgrade(upgrade, execute, caller, settings, shutdown)
+                }
             }
             Err(rejection) => {
                 let refusal = bad_request(rejection.status(), &rejection.body_text());

@@ -1,5 +1,6 @@
 -- The extension stays: others may use it.
 DROP INDEX IF EXISTS article_title_trigrams, article_slug_trigrams;
+ALTER TABLE article ALTER COLUMN text SET STORAGE EXTENDED;
 ALTER TABLE article DROP COLUMN search;
 DROP FUNCTION article_words(text);
 DROP TEXT SEARCH CONFIGURATION broadsheet;

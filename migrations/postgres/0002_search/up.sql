@@ -26,6 +26,11 @@ CREATE INDEX article_search ON article USING gin (search);
 -- that is not among the most frequent for one in 200 articles, or for half as frequent as the last of those.
 ALTER TABLE article ALTER COLUMN search SET STATISTICS 1000;
 
+-- Reading articles must not pay for the search: its words move out of the row, and texts of usual length stay in it as
+-- they are, instead of being compressed to make room.
+ALTER TABLE article ALTER COLUMN search SET STORAGE EXTERNAL;
+ALTER TABLE article ALTER COLUMN text SET STORAGE MAIN;
+
 -- `contains`, `startsWith` and `endsWith` on titles and slugs are served by trigrams, where the extension can be
 -- had: without it they read the table.
 DO $$
