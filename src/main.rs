@@ -4,10 +4,6 @@ use std::process::ExitCode;
 
 use broadsheet::cli::Cli;
 
-/// A request makes and drops some hundred small values, which the system's allocator takes a fifth of its time for.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // Before there is any other thread: reading `.env` changes the environment.
     let cli = Cli::read();
