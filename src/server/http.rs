@@ -159,7 +159,7 @@ impl<E: Execute> Endpoint<E> {
 
     async fn events(&self, params: GraphQLParams, caller: &Caller, by: Transport) -> Response {
         let (execute, shutdown) = (self.execute.clone(), self.shutdown.clone());
-        sse::respond(execute, params, caller, by, self.sse.clone(), shutdown).await
+        sse::respond(execute, params, caller, by, self.sse, shutdown).await
     }
 
     async fn open_socket(&self, mut parts: Parts) -> Response {
