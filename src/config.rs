@@ -202,7 +202,7 @@ pub struct ServerSettings {
     )]
     pub description: String,
 
-    /// How long a request may take
+    /// How long a query may take, and the body of a request to arrive
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "30s", value_parser = parse_duration, value_name = "TIME")]
     pub request_timeout: Duration,
 

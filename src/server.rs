@@ -1,4 +1,4 @@
-//! HTTP: the routes and the layers in their order, start and graceful stop.
+//! HTTP: the routes, the start and the graceful stop.
 
 mod articles;
 mod cors;
@@ -9,36 +9,29 @@ mod graphiql;
 mod health;
 pub mod http;
 mod metrics;
+mod middleware;
 mod negotiation;
 pub mod operation;
 pub mod persisted;
-mod request_id;
+pub mod request_id;
 pub mod sse;
 pub mod websocket;
 
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
-use futures_util::FutureExt as _;
+use axum::{Router, ServiceExt as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower_http::CompressionLevel;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
-use tower_http::decompression::RequestDecompressionLayer;
 
 use self::graphiql::FrontPage;
 use self::http::Endpoint;
-use self::metrics::Metrics;
-use self::request_id::RequestId;
+use self::metrics::{Metrics, RequestMetrics};
+use self::middleware::Middleware;
 use self::sse::SseSettings;
 use self::websocket::WebSocketSettings;
 use crate::api::{self, Api};
@@ -126,7 +119,8 @@ pub async fn run(
             tracing::info!("stopping: finishing what is under way");
         }
     };
-    let served = axum::serve(listener, app).with_graceful_shutdown(told_to_stop);
+    let served =
+        axum::serve(listener, app.into_make_service()).with_graceful_shutdown(told_to_stop);
     // One bound for all of it: for the requests under way, and for the writes that nobody waits for any more.
     let deadline = async {
         stop.cancelled().await;
@@ -162,7 +156,7 @@ fn routes(
     feed: Feed,
     persisted: PersistedOperations,
     stop: CancellationToken,
-) -> Result<Router, InvalidSchema> {
+) -> Result<Middleware, InvalidSchema> {
     let app = App {
         api: Api::new(store.clone(), feed, (&settings.limits).into())?,
         store,
@@ -173,6 +167,7 @@ fn routes(
         execute: app.clone(),
         page: FrontPage::new(&settings.service_name, &settings.description),
         max_body_bytes: settings.max_body_bytes,
+        body_timeout: settings.request_timeout,
         cache_control: settings.cache_control.clone(),
         sse: SseSettings::default(),
         websocket: Arc::new(WebSocketSettings {
@@ -187,70 +182,21 @@ fn routes(
         true => get(schema),
         false => get(async || StatusCode::NOT_FOUND),
     };
-    let bounded = Router::new()
-        .merge(http::routes(graphql))
-        .route("/schema.graphql", schema_route)
-        .route("/health/live", get(async || "alive\n"))
-        .route("/health/ready", get(health::ready))
-        .layer(from_fn_with_state(settings.request_timeout, time_limit));
-    let metrics = Metrics::new(app.api.clone(), app.store.clone());
-    let counts = from_fn_with_state(metrics.clone(), metrics::layer);
+    let requests = RequestMetrics::default();
+    let metrics = Metrics::new(&requests, app.api.clone(), app.store.clone());
     let routes = Router::new()
+        .merge(http::routes(graphql))
         .route("/", get(async || Redirect::temporary("/graphql")))
         // A million articles take longer than a request may; a slow reader holds nothing.
         .route("/api/v1/articles/", get(articles::all))
-        .merge(bounded)
-        .merge(graphiql::routes())
+        .route("/schema.graphql", schema_route)
+        .route("/health/live", get(async || "alive\n"))
+        .route("/health/ready", get(health::ready))
         .route("/metrics", get(metrics::page).with_state(metrics))
-        .route_layer(counts)
+        .merge(graphiql::routes())
         .with_state(app);
-    Ok(layered(routes, &settings.cors_origins))
-}
-
-/// A body that is shorter, in bytes, is sent as it is: it fills one packet either way.
-const COMPRESSED_ABOVE_BYTES: u16 = 1024;
-
-/// The layers around all routes. A request meets them from the last to the first, its answer from the first to the
-/// last.
-fn layered(routes: Router, cors_origins: &[String]) -> Router {
-    let compressed = SizeAbove::new(COMPRESSED_ABOVE_BYTES)
-        .and(NotForContentType::SSE)
-        .and(NotForContentType::IMAGES);
-    routes
-        // Whoever reads a body bounds it, and what is bounded is what comes out of here. Encodings that are not
-        // known pass, so that they are refused in words.
-        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
-        .layer(
-            CompressionLayer::new()
-                .quality(CompressionLevel::Fastest)
-                .compress_when(compressed),
-        )
-        .layer(from_fn(encoding::layer))
-        // Each encoding has a tag of its own.
-        .layer(from_fn(etag::layer))
-        .layer(from_fn(catch_panic))
-        // A page may read of errors too.
-        .layer(from_fn_with_state(
-            cors::Origins::from(cors_origins),
-            cors::layer,
-        ))
-        .layer(from_fn(request_id::layer))
-}
-
-/// A handler that panics is a fault of ours, and no reason to hang up on the client.
-async fn catch_panic(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().cloned();
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(panic) => {
-            let message = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied());
-            tracing::error!(message, "a handler panicked");
-            http::internal_error(&id.map(|RequestId(id)| id).unwrap_or_default())
-        }
-    }
+    let origins = settings.cors_origins.as_slice().into();
+    Ok(middleware::around(routes, origins, requests))
 }
 
 async fn schema() -> Response {
@@ -259,18 +205,6 @@ async fn schema() -> Response {
         api::sdl(),
     )
         .into_response()
-}
-
-/// Gives up on a request after its time. A write that has begun is finished all the same.
-async fn time_limit(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => http::refusal(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "TIMEOUT",
-            "the request took too long",
-        ),
-    }
 }
 
 /// Cancelled at the first SIGTERM or Ctrl-C.

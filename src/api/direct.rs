@@ -121,6 +121,16 @@ pub(super) fn json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Opti
     serde_json::to_writer(out, value).ok()
 }
 
+/// Writes a text, of which only few characters need escapes: faster by a multiple than one after the other.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it ends a field as the other writers do"
+)]
+pub(super) fn text(out: &mut Vec<u8>, text: &str) -> Option<()> {
+    json_escape_simd::escape_into(text, out);
+    Some(())
+}
+
 /// Writes a text that needs no escapes.
 #[expect(
     clippy::unnecessary_wraps,

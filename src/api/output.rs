@@ -36,9 +36,9 @@ impl Direct for Article {
                 let id = article.id.0.hyphenated().encode_lower(&mut buffer);
                 direct::plain(out, id.as_bytes())
             }
-            "title" => direct::json(out, &article.title),
-            "slug" => direct::json(out, &article.slug),
-            "text" => direct::json(out, &article.text),
+            "title" => direct::text(out, &article.title),
+            "slug" => direct::text(out, &article.slug),
+            "text" => direct::text(out, &article.text),
             "createdAt" => direct::plain(out, &article.created_at.to_rfc3339()),
             "updatedAt" => direct::plain(out, &article.updated_at.to_rfc3339()),
             "version" => direct::json(out, &article.version),

@@ -5,14 +5,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 /// What a page may read besides the body and the headers that are always safe.
@@ -28,37 +27,56 @@ const ANY: HeaderValue = HeaderValue::from_static("*");
 /// The origins that may read, such as `https://example.com`; `*` stands for all.
 pub(super) type Origins = Arc<[String]>;
 
-/// Answers preflight requests, and gives permission to read where the origin has it.
-pub(super) async fn layer(
-    State(origins): State<Origins>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if origins.is_empty() {
-        return next.run(request).await;
+/// Whether the page that a request comes from may read the answer.
+pub(super) enum Permission {
+    /// No page of another site may read anything.
+    Closed,
+    /// Some may; this one has the permission that stands here.
+    Asked {
+        allowed: Option<HeaderValue>,
+        is_preflight: bool,
+    },
+}
+
+impl Permission {
+    /// What the request gets, and its answer where it is a preflight request.
+    pub(super) fn of(origins: &Origins, request: &Request) -> (Self, Option<Response>) {
+        if origins.is_empty() {
+            return (Self::Closed, None);
+        }
+        let headers = request.headers();
+        let allowed = allowed_origin(origins, headers);
+        let is_preflight = request.method() == Method::OPTIONS
+            && headers.contains_key(ORIGIN)
+            && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        let answer = is_preflight.then(|| preflight(headers, allowed.is_some()));
+        let permission = Self::Asked {
+            allowed,
+            is_preflight,
+        };
+        (permission, answer)
     }
-    let allowed = allowed_origin(&origins, request.headers());
-    let is_preflight = request.method() == Method::OPTIONS
-        && request.headers().contains_key(ORIGIN)
-        && request
-            .headers()
-            .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = if is_preflight {
-        preflight(request.headers(), allowed.is_some())
-    } else {
-        next.run(request).await
-    };
-    let headers = response.headers_mut();
-    if allowed != Some(ANY) {
-        headers.append(VARY, HeaderValue::from_static("origin"));
-    }
-    if let Some(origin) = allowed {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        if !is_preflight {
-            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+
+    /// Writes it into the answer.
+    pub(super) fn grant(self, response: &mut Response) {
+        let Self::Asked {
+            allowed,
+            is_preflight,
+        } = self
+        else {
+            return;
+        };
+        let headers = response.headers_mut();
+        if allowed != Some(ANY) {
+            headers.append(VARY, HeaderValue::from_static("origin"));
+        }
+        if let Some(origin) = allowed {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            if !is_preflight {
+                headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+            }
         }
     }
-    response
 }
 
 /// What to write into `Access-Control-Allow-Origin`.

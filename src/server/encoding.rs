@@ -1,27 +1,85 @@
-//! Which encoding an answer gets where the client takes several equally gladly: Brotli or gzip before zstd.
+//! Content encodings: requests are decoded, answers are encoded, where there is something to do.
 //!
-//! The fetch of many GraphQL tools (whatwg-node, in graphql-codegen among others) says that it reads zstd on every
-//! version of Node.js, and crashes below 22.15, which cannot. Who weighs zstd higher than the others, or takes only it,
-//! gets zstd.
+//! Where a client takes several encodings equally gladly it gets Brotli or gzip before zstd. The fetch of many GraphQL
+//! tools (whatwg-node, in graphql-codegen among others) says that it reads zstd on every version of Node.js, and
+//! crashes below 22.15, which cannot. Who weighs zstd higher than the others, or takes only it, gets zstd.
 
+use std::convert::Infallible;
+use std::future::ready;
+
+use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
-use axum::http::HeaderValue;
-use axum::http::header::ACCEPT_ENCODING;
-use axum::middleware::Next;
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, VARY};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
+use futures_util::future::Either;
+use tower::{Service as _, ServiceExt as _, service_fn};
+use tower_http::CompressionLevel;
+use tower_http::compression::Compression;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::decompression::RequestDecompression;
 
 use super::negotiation::read_weight;
 
-/// Hides zstd from the compression where Brotli or gzip will do.
-pub(super) async fn layer(mut request: Request, next: Next) -> Response {
-    if let Some(without_zstd) = request
-        .headers()
-        .get(ACCEPT_ENCODING)
-        .and_then(without_zstd)
-    {
-        request.headers_mut().insert(ACCEPT_ENCODING, without_zstd);
+/// A body that is shorter, in bytes, is sent as it is: it fills one packet either way.
+const ENCODED_ABOVE_BYTES: u16 = 1024;
+
+/// Hands the request to the routes, its body decoded.
+///
+/// Whoever reads a body bounds it, and what is bounded is what comes out of here. Encodings that are not known pass,
+/// so that they are refused in words.
+pub(super) fn decoded(
+    routes: &mut Router,
+    request: Request,
+) -> impl Future<Output = Response> + Send + use<> {
+    let answer = if request.headers().contains_key(CONTENT_ENCODING) {
+        let routes = RequestDecompression::new(routes.clone()).pass_through_unaccepted(true);
+        Either::Right(Box::pin(routes.oneshot(request)))
+    } else {
+        Either::Left(routes.call(request))
+    };
+    async move {
+        match answer {
+            Either::Left(plain) => plain.await.unwrap_or_else(|never| match never {}),
+            Either::Right(decoding) => decoding
+                .await
+                .map_or_else(|never| match never {}, |response| response.map(Body::new)),
+        }
     }
-    next.run(request).await
+}
+
+/// Which encodings the client takes; `None` where it does not say.
+pub(super) fn accepted(headers: &HeaderMap) -> Option<HeaderValue> {
+    let accepted = headers.get(ACCEPT_ENCODING)?;
+    Some(without_zstd(accepted).unwrap_or_else(|| accepted.clone()))
+}
+
+/// The answer in the encoding that the client likes best, where it is worth one.
+pub(super) async fn encoded(mut response: Response, accepted: Option<HeaderValue>) -> Response {
+    let worth_it = SizeAbove::new(ENCODED_ABOVE_BYTES)
+        .and(NotForContentType::SSE)
+        .and(NotForContentType::IMAGES);
+    if !worth_it.should_compress(&response) {
+        return response;
+    }
+    let Some(accepted) = accepted else {
+        let varies = HeaderValue::from_name(ACCEPT_ENCODING);
+        response.headers_mut().append(VARY, varies);
+        return response;
+    };
+    let mut request = Request::new(Body::empty());
+    request.headers_mut().insert(ACCEPT_ENCODING, accepted);
+    let mut response = Some(response);
+    let answer =
+        service_fn(move |_| ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));
+    let encoding = Compression::new(answer)
+        .quality(CompressionLevel::Fastest)
+        .compress_when(worth_it);
+    match Box::pin(encoding.oneshot(request)).await {
+        Ok(response) => response.map(Body::new),
+        Err(never) => match never {},
+    }
 }
 
 /// The header with zstd refused; `None` where it can stay as it is.

@@ -34,7 +34,7 @@ impl Execute for App {
         }
         match operation.kind {
             OperationKind::Query => {
-                let answer = self.api.execute(&operation, &caller.request_id);
+                let answer = self.api.execute(&operation, caller.request_id.as_str());
                 match tokio::time::timeout(self.request_timeout, answer).await {
                     Ok(answer) => outcome(answer),
                     Err(_) => Outcome::Refused(out_of_time()),
@@ -55,7 +55,7 @@ impl Execute for App {
                 // One that has begun is finished, whoever hangs up; its statements have bounds of their own.
                 let (api, id) = (self.api.clone(), caller.request_id.clone());
                 let span = tracing::Span::current();
-                let mutation = async move { api.execute(&operation, &id).await };
+                let mutation = async move { api.execute(&operation, id.as_str()).await };
                 match tokio::spawn(tracing::Instrument::instrument(mutation, span)).await {
                     Ok(answer) => outcome(answer),
                     Err(error) => {
@@ -72,7 +72,7 @@ impl Execute for App {
                 let events = self.api.subscribe(
                     &operation,
                     caller.last_event_id.clone(),
-                    caller.request_id.clone(),
+                    caller.request_id.as_str().to_owned(),
                 );
                 Outcome::Stream(
                     events

@@ -8,13 +8,14 @@
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRequestParts as _, Request, State, WebSocketUpgrade};
 use axum::http::header::{
-    ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, UPGRADE,
-    VARY,
+    ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE,
+    RETRY_AFTER, UPGRADE, VARY,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -45,6 +46,8 @@ pub struct Endpoint<E> {
     pub page: FrontPage,
     /// The longest body of a request, in bytes, after decompression; then 413.
     pub max_body_bytes: usize,
+    /// The longest time until all of it is here; then 503.
+    pub body_timeout: Duration,
     /// `Cache-Control` of what a query by GET answers without an error, to a caller who shows no token.
     pub cache_control: HeaderValue,
     /// How event streams are kept up.
@@ -62,7 +65,7 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// The content encodings that the layer around the handlers can decode.
+/// The content encodings that are decoded before a handler reads.
 const DECODED: HeaderValue = HeaderValue::from_static("gzip, br, zstd");
 
 /// The route `/graphql`.
@@ -144,7 +147,9 @@ impl<E: Execute> Endpoint<E> {
         let Some(representation) = negotiate(&parts.headers, &offered) else {
             return not_acceptable();
         };
-        let params = match read_params(&parts.headers, body, self.max_body_bytes).await {
+        let read = read_params(&parts.headers, body, self.max_body_bytes);
+        let read = tokio::time::timeout(self.body_timeout, read).await;
+        let params = match read.unwrap_or_else(|_| Err(out_of_time())) {
             Ok(params) => params,
             Err(refusal) => return refused(&refusal, representation),
         };
@@ -184,14 +189,22 @@ fn asks_for_websocket(headers: &HeaderMap) -> bool {
     etag::list(headers, UPGRADE).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }
 
-fn caller(mut parts: Parts) -> Caller {
-    let request_id = parts.extensions.remove::<RequestId>();
+fn caller(parts: Parts) -> Caller {
     Caller {
         last_event_id: sse::last_event_id(&parts.headers),
+        request_id: RequestId::of(&parts.headers),
         headers: parts.headers,
         connection_init: None,
-        request_id: request_id.map(|RequestId(id)| id).unwrap_or_default(),
     }
+}
+
+/// The body was too long in coming.
+fn out_of_time() -> Refusal {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let mut refusal = Refusal::new(status, "TIMEOUT", "the request took too long to arrive");
+    let seconds = HeaderValue::from_static("1");
+    refusal.headers.insert(RETRY_AFTER, seconds);
+    refusal
 }
 
 /// Reads the body of a POST.
@@ -211,7 +224,7 @@ async fn read_params(
             ));
         }
     }
-    // What the layer has decoded has lost this header by now.
+    // What was decoded has lost this header by now.
     if etag::list(headers, CONTENT_ENCODING).any(|coding| !coding.eq_ignore_ascii_case("identity"))
     {
         let mut refusal = unsupported("the body may be encoded with gzip, br or zstd, once");

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
@@ -22,10 +21,13 @@ use crate::store::Store;
 /// Upper bounds of the histogram of durations, in seconds.
 const SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0];
 
-/// The counters of a server. Clones share them.
+/// All that a server counts. Clones share it.
 #[derive(Clone)]
-pub(super) struct Metrics {
-    registry: Arc<Registry>,
+pub(super) struct Metrics(Arc<Registry>);
+
+/// What is counted of requests. Clones share it.
+#[derive(Clone)]
+pub(super) struct RequestMetrics {
     requests: Family<Labels, Counter>,
     seconds: Family<Labels, Histogram, fn() -> Histogram>,
 }
@@ -33,61 +35,79 @@ pub(super) struct Metrics {
 /// What requests are told apart by. Each has few values, whatever clients send.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
-    /// The route, not the path.
-    route: String,
+    route: &'static str,
     status: u16,
 }
 
 impl Metrics {
-    pub(super) fn new(api: Api, store: Store) -> Self {
-        let requests = Family::default();
-        let seconds: Family<_, _, fn() -> Histogram> =
-            Family::new_with_constructor(|| Histogram::new(SECONDS));
+    pub(super) fn new(requests: &RequestMetrics, api: Api, store: Store) -> Self {
         let mut registry = Registry::with_prefix("broadsheet");
-        registry.register("http_requests", "Requests answered", requests.clone());
+        let RequestMetrics { requests, seconds } = requests.clone();
+        registry.register("http_requests", "Requests answered", requests);
         registry.register(
             "http_request_seconds",
             "Time until the head of the answer",
-            seconds.clone(),
+            seconds,
         );
         registry.register_collector(Box::new(Shared { api, store }));
+        Self(Arc::new(registry))
+    }
+}
+
+impl Default for RequestMetrics {
+    fn default() -> Self {
         Self {
-            registry: Arc::new(registry),
-            requests,
-            seconds,
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
         }
     }
 }
 
-/// Counts a request when its answer begins.
-pub(super) async fn layer(
-    State(metrics): State<Metrics>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let began = Instant::now();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned());
-    let response = next.run(request).await;
-    let labels = Labels {
-        route,
-        status: response.status().as_u16(),
-    };
-    metrics
-        .seconds
-        .get_or_create(&labels)
-        .observe(began.elapsed().as_secs_f64());
-    metrics.requests.get_or_create(&labels).inc();
-    response
+impl RequestMetrics {
+    /// Counts a request when its answer begins.
+    pub(super) fn count(&self, route: Route, status: StatusCode, began: Instant) {
+        let labels = Labels {
+            route: route.0,
+            status: status.as_u16(),
+        };
+        let seconds = began.elapsed().as_secs_f64();
+        self.seconds.get_or_create(&labels).observe(seconds);
+        self.requests.get_or_create(&labels).inc();
+    }
+}
+
+/// The route of a request, by which it is counted: not the path, of which clients can make up as many as they like.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Route(&'static str);
+
+impl Route {
+    /// The routes whose path is always the same.
+    const FIXED: [&'static str; 7] = [
+        "/graphql",
+        "/",
+        "/api/v1/articles/",
+        "/schema.graphql",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+    ];
+
+    pub(super) fn of(path: &str) -> Self {
+        let fixed = Self::FIXED.into_iter().find(|&route| route == path);
+        Self(
+            fixed.unwrap_or_else(|| match path.starts_with("/graphiql/") {
+                true => "/graphiql",
+                false => "none",
+            }),
+        )
+    }
 }
 
 /// The page itself.
 pub(super) async fn page(State(metrics): State<Metrics>) -> Response {
     const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, &metrics.registry) {
+    match prometheus_client::encoding::text::encode(&mut text, &metrics.0) {
         Ok(()) => ([(header::CONTENT_TYPE, TYPE)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics could not be written");

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use serde_json::{Map, Value, json};
 
+use super::request_id::RequestId;
+
 /// The parameters of a request: "Request Parameters" of GraphQL over HTTP, the payload of a
 /// `subscribe` message of `graphql-transport-ws`.
 ///
@@ -120,7 +122,7 @@ pub struct Caller {
     /// The payload of `connection_init`, where the transport has one.
     pub connection_init: Option<Map<String, Value>>,
     /// The request's id in the logs.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// Where a stream that broke off is to continue: `Last-Event-ID`, the cursor of the last event
     /// that arrived. It stands above what the operation's own arguments say.
     pub last_event_id: Option<String>,

@@ -1,49 +1,61 @@
 //! The id of a request: the caller's where it is sane, or a new one; in the answer, and in every line of the log.
 
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::Response;
-use tracing::Instrument as _;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use tracing::Span;
+use uuid::Uuid;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The most characters of an id that a caller may choose.
 const MAX_LENGTH: usize = 128;
 
-/// The id of the request under way, as an extension of the request.
+/// The id of the request under way.
 #[derive(Debug, Clone)]
-pub(super) struct RequestId(pub(super) String);
+pub struct RequestId(HeaderValue);
 
-/// Gives the request its id and its span in the log.
-pub(super) async fn layer(mut request: Request, next: Next) -> Response {
-    let id = request
-        .headers()
-        .get(HEADER)
-        .and_then(|value| value.to_str().ok())
-        .filter(|id| is_sane(id))
-        .map_or_else(
-            || crate::clock::Clock::system().new_id().to_string(),
-            ToOwned::to_owned,
-        );
-    let span = tracing::info_span!(
-        "request",
-        id,
-        method = %request.method(),
-        path = request.uri().path(),
-    );
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let began = std::time::Instant::now();
-    async move {
-        let mut response = next.run(request).await;
-        tracing::debug!(status = response.status().as_u16(), took = ?began.elapsed(), "answered");
-        if let Ok(value) = HeaderValue::from_str(&id) {
-            response.headers_mut().insert(HEADER, value);
-        }
-        response
+impl Default for RequestId {
+    /// None: of what is asked for without a request.
+    fn default() -> Self {
+        Self(HeaderValue::from_static(""))
     }
-    .instrument(span)
-    .await
+}
+
+impl RequestId {
+    /// The caller's `X-Request-Id` where it is sane, or a new one.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let callers = headers
+            .get(HEADER)
+            .filter(|value| value.to_str().is_ok_and(is_sane));
+        if let Some(value) = callers {
+            return Self(value.clone());
+        }
+        let id = crate::clock::Clock::system().new_id();
+        let mut buffer = Uuid::encode_buffer();
+        let text = id.hyphenated().encode_lower(&mut buffer);
+        // An id is made of digits, letters and hyphens.
+        Self(HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("")))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    /// What stands before each line that the request writes to the log.
+    pub(super) fn span(&self, request: &Request) -> Span {
+        tracing::info_span!(
+            "request",
+            id = self.as_str(),
+            method = %request.method(),
+            path = request.uri().path(),
+        )
+    }
+
+    /// Writes it into the headers of the request, for whoever reads that, or of the answer.
+    pub(super) fn keep(&self, headers: &mut HeaderMap) {
+        headers.insert(HEADER, self.0.clone());
+    }
 }
 
 /// Whether an id may stand in a header and in a log as it is.

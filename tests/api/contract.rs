@@ -67,7 +67,7 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [default: "A GraphQL API for articles"]
 
           --request-timeout <TIME>
-              How long a request may take
+              How long a query may take, and the body of a request to arrive
               
               [env: REQUEST_TIMEOUT=]
               [default: 30s]

@@ -57,7 +57,7 @@ impl Execute for Engine {
                 json!({ "data": {
                     "transport": format!("{transport:?}"),
                     "init": caller.connection_init,
-                    "requestId": caller.request_id,
+                    "requestId": caller.request_id.as_str(),
                     "variables": params.variables,
                 } })
                 .to_string(),

@@ -9,10 +9,11 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{RawQuery, State, WebSocketUpgrade};
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
 use axum::routing::get;
 use broadsheet::server::operation::{Caller, GraphQLParams, Transport};
+use broadsheet::server::request_id::RequestId;
 use broadsheet::server::sse::{self, SseSettings};
 use broadsheet::server::websocket::{self, WebSocketSettings};
 use tokio::net::TcpListener;
@@ -76,7 +77,10 @@ fn caller(headers: HeaderMap) -> Caller {
         last_event_id: sse::last_event_id(&headers),
         headers,
         connection_init: None,
-        request_id: "request-7".to_owned(),
+        request_id: RequestId::of(&HeaderMap::from_iter([(
+            HeaderName::from_static("x-request-id"),
+            HeaderValue::from_static("request-7"),
+        )])),
     }
 }
 

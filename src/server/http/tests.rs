@@ -7,6 +7,7 @@ mod representations;
 
 use std::fmt::Write as _;
 
+use axum::ServiceExt as _;
 use axum::body::to_bytes;
 use axum::http::header::{self, HeaderName};
 use futures_util::StreamExt as _;
@@ -14,6 +15,8 @@ use futures_util::stream;
 use serde_json::json;
 use tower::ServiceExt as _;
 
+use super::super::metrics::RequestMetrics;
+use super::super::middleware::{Middleware, around};
 use super::super::operation::Event;
 use super::*;
 
@@ -46,7 +49,7 @@ impl Execute for Engine {
                 "operationName": params.operation_name,
                 "variables": params.variables,
                 "transport": format!("{transport:?}"),
-                "requestId": caller.request_id,
+                "requestId": caller.request_id.as_str(),
                 "token": caller.headers.get(AUTHORIZATION).map(|token| token.to_str().unwrap()),
             } })),
             "{ short }" => single(&json!({ "data": { "text": "short" } })),
@@ -92,6 +95,7 @@ fn endpoint() -> Endpoint<Engine> {
         page: crate::server::graphiql::FrontPage::new("Broadsheet", "Articles"),
         execute: Engine,
         max_body_bytes: MAX_BODY_BYTES,
+        body_timeout: Duration::from_secs(30),
         cache_control: HeaderValue::from_static("public, max-age=5"),
         sse: SseSettings::default(),
         websocket: Arc::default(),
@@ -99,14 +103,18 @@ fn endpoint() -> Endpoint<Engine> {
     }
 }
 
-fn server() -> Router {
+fn server() -> Middleware {
     server_for(&[])
 }
 
 /// A server whose answers pages of these origins may read.
-fn server_for(origins: &[&str]) -> Router {
+fn server_for(origins: &[&str]) -> Middleware {
     let origins: Vec<_> = origins.iter().map(ToString::to_string).collect();
-    super::super::layered(routes(endpoint()), &origins)
+    around(
+        routes(endpoint()),
+        origins.into(),
+        RequestMetrics::default(),
+    )
 }
 
 type Headers<'h> = &'h [(&'h str, &'h str)];
@@ -147,12 +155,12 @@ fn post_body(body: &str, headers: Headers<'_>) -> Request {
     request
 }
 
-async fn answer(server: &Router, request: Request) -> Response {
+async fn answer(server: &Middleware, request: Request) -> Response {
     server.clone().oneshot(request).await.unwrap()
 }
 
 /// The whole answer, its headers in order of their names.
-async fn whole(server: &Router, request: Request) -> String {
+async fn whole(server: &Middleware, request: Request) -> String {
     let (parts, body) = answer(server, request).await.into_parts();
     let mut headers: Vec<_> = parts
         .headers
@@ -166,7 +174,7 @@ async fn whole(server: &Router, request: Request) -> String {
 }
 
 /// The status, some headers and the body in one line.
-async fn line(server: &Router, request: Request, shown: &[HeaderName]) -> String {
+async fn line(server: &Middleware, request: Request, shown: &[HeaderName]) -> String {
     let (parts, body) = answer(server, request).await.into_parts();
     let mut line = parts.status.as_u16().to_string();
     for name in shown {

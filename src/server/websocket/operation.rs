@@ -174,7 +174,7 @@ impl Voice {
 fn internal(caller: &Caller) -> Refusal {
     let errors = serde_json::json!([{
         "message": "Internal error",
-        "extensions": { "code": "INTERNAL", "requestId": caller.request_id },
+        "extensions": { "code": "INTERNAL", "requestId": caller.request_id.as_str() },
     }]);
     Refusal::with_errors(StatusCode::INTERNAL_SERVER_ERROR, &errors)
 }

@@ -14,7 +14,7 @@ async fn encoded(body: Vec<u8>, encoding: &str) -> Vec<u8> {
         .fallback(async move || body)
         .layer(CompressionLayer::new());
     let request = request("GET", "", &[("accept-encoding", encoding)], Body::empty());
-    let response = answer(&service, request).await;
+    let response = service.oneshot(request).await.unwrap();
     assert_eq!(response.headers()[CONTENT_ENCODING], encoding);
     to_bytes(response.into_body(), usize::MAX)
         .await
@@ -158,7 +158,7 @@ async fn a_body_as_long_as_the_limit_passes_and_one_byte_more_does_not() {
 async fn a_body_that_announces_too_much_is_refused_before_it_is_sent() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async { axum::serve(listener, server()).await });
+    tokio::spawn(async { axum::serve(listener, server().into_make_service()).await });
     let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
     let head = "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
         Content-Length: 10001\r\nExpect: 100-continue\r\n\r\n";

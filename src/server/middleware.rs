@@ -1,0 +1,116 @@
+//! What surrounds every route: one service, which each request passes on its way in and each answer on its way out.
+//!
+//! The parts stand in files of their own and are plain functions. They are not layers of axum's, because each of
+//! those clones the routes below it and boxes a future for every request, and a dozen of them cost more than a
+//! request that is answered from a shared read.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::Method;
+use axum::http::header::UPGRADE;
+use axum::response::Response;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Either, ready};
+use tower::Service;
+use tracing::Instrument as _;
+
+use super::cors::{Origins, Permission};
+use super::encoding;
+use super::etag::Conditions;
+use super::http::internal_error;
+use super::metrics::{RequestMetrics, Route};
+use super::request_id::RequestId;
+
+/// The routes and everything around them.
+pub(super) fn around(routes: Router, origins: Origins, requests: RequestMetrics) -> Middleware {
+    Middleware {
+        routes,
+        settings: Arc::new(Settings { origins, requests }),
+    }
+}
+
+/// Gives a request its id and its span, answers what is answered without a route, and completes the answers.
+#[derive(Clone)]
+pub(super) struct Middleware {
+    routes: Router,
+    settings: Arc<Settings>,
+}
+
+struct Settings {
+    origins: Origins,
+    requests: RequestMetrics,
+}
+
+impl Service<Request> for Middleware {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    /// A router always is.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let began = Instant::now();
+        let route = Route::of(request.uri().path());
+        let id = RequestId::of(request.headers());
+        let span = id.span(&request);
+        let conditions = Conditions::of(&request);
+        let accepted = encoding::accepted(request.headers());
+        let (permission, preflight) = Permission::of(&self.settings.origins, &request);
+        id.keep(request.headers_mut());
+        let is_head = as_get(&mut request);
+        let answer = match preflight {
+            Some(answer) => Either::Left(ready(answer)),
+            None => Either::Right(encoding::decoded(&mut self.routes, request)),
+        };
+        let settings = Arc::clone(&self.settings);
+        let answered = async move {
+            // A handler that panics is a fault of ours, and no reason to hang up on the client.
+            let response = AssertUnwindSafe(answer).catch_unwind().await;
+            let response = response.unwrap_or_else(|panic| {
+                tracing::error!(message = panic_message(&*panic), "a handler panicked");
+                internal_error(id.as_str())
+            });
+            let mut response = encoding::encoded(response, accepted).await;
+            // Each encoding has a tag of its own.
+            conditions.apply(&mut response);
+            // A page may read of errors too.
+            permission.grant(&mut response);
+            settings.requests.count(route, response.status(), began);
+            tracing::debug!(status = response.status().as_u16(), took = ?began.elapsed(), "answered");
+            id.keep(response.headers_mut());
+            if is_head {
+                *response.body_mut() = Body::empty();
+            }
+            Ok(response)
+        };
+        Box::pin(answered.instrument(span))
+    }
+}
+
+/// Makes a GET of a HEAD, so that the answer has the same headers: how a body is encoded is known once there is one.
+/// Tells whether the request was a HEAD.
+fn as_get(request: &mut Request) -> bool {
+    let is_head = request.method() == Method::HEAD;
+    if is_head {
+        *request.method_mut() = Method::GET;
+        request.headers_mut().remove(UPGRADE);
+    }
+    is_head
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> Option<&str> {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+}
