@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::WebSocketUpgrade;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{CONNECTION, UPGRADE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use tokio_util::sync::CancellationToken;
 
@@ -76,13 +77,14 @@ impl Default for WebSocketSettings {
 pub fn upgrade<E: Execute>(
     upgrade: WebSocketUpgrade,
     execute: E,
-    caller: Caller,
+    mut caller: Caller,
     settings: Arc<WebSocketSettings>,
     shutdown: CancellationToken,
 ) -> Response {
     if !origin::is_allowed(&caller.headers, &settings.origins) {
         return foreign_origin();
     }
+    caller.headers = kept(&caller.headers);
     let mut upgrade = upgrade
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
@@ -103,6 +105,25 @@ pub fn upgrade<E: Execute>(
             socket::refuse(socket, end, &settings).await;
         }
     })
+}
+
+/// What is kept of the handshake's headers while the socket lives: copies, because each header would keep alive all of
+/// the large buffer that it was read into, and none of those that are about the handshake itself.
+fn kept(headers: &HeaderMap) -> HeaderMap {
+    let is_kept = |name: &HeaderName| {
+        *name != CONNECTION && *name != UPGRADE && !name.as_str().starts_with("sec-websocket-")
+    };
+    let mut kept = HeaderMap::with_capacity(headers.keys().filter(|name| is_kept(name)).count());
+    for (name, value) in headers {
+        if is_kept(name)
+            && let Ok(name) = HeaderName::from_bytes(name.as_str().as_bytes())
+            && let Ok(mut copy) = HeaderValue::from_bytes(value.as_bytes())
+        {
+            copy.set_sensitive(value.is_sensitive());
+            kept.append(name, copy);
+        }
+    }
+    kept
 }
 
 fn foreign_origin() -> Response {
