@@ -17,6 +17,7 @@ use axum::extract::WebSocketUpgrade;
 use axum::http::header::{CONNECTION, UPGRADE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
 use super::operation::{Caller, Execute, Refusal};
@@ -25,7 +26,7 @@ use super::operation::{Caller, Execute, Refusal};
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";
 
 /// Buffers start small, because a server holds thousands of sockets that say little.
-const BUFFER_BYTES: usize = 4 * 1024;
+const BUFFER_BYTES: usize = 1024;
 
 /// The limits of a socket.
 #[derive(Clone, Debug)]
@@ -97,12 +98,14 @@ pub fn upgrade<E: Execute>(
     if speaks {
         upgrade.set_selected_protocol(subprotocol);
     }
-    upgrade.on_upgrade(move |socket| async move {
+    upgrade.on_upgrade(move |socket| {
+        // What is captured here lives as long as the socket: the halves are smaller than the whole.
+        let halves = socket.split();
         if speaks {
-            socket::serve(socket, execute, caller, settings, shutdown).await;
+            socket::serve(halves, execute, caller, settings, shutdown).boxed()
         } else {
             let end = message::close(4406, "Subprotocol not acceptable");
-            socket::refuse(socket, end, &settings).await;
+            socket::refuse(halves, end, settings).boxed()
         }
     })
 }
