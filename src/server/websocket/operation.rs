@@ -11,13 +11,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::extract::ws::Message;
 use axum::http::StatusCode;
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::message;
-use crate::server::operation::{Caller, Execute, GraphQLParams, Outcome, Refusal, Transport};
+use crate::server::operation::{
+    Caller, Event, Execute, GraphQLParams, Outcome, Refusal, Transport,
+};
 
 /// The way to the client. Each message has a box: a channel has room for many at once, whatever its bound.
 pub(super) type Outbox = mpsc::Sender<Box<Outgoing>>;
@@ -87,7 +89,11 @@ impl Operations {
         };
         let voice = Voice { operation, outbox };
         let speech = voice.run(outcome.boxed(), request_id);
-        tokio::spawn(cancelled.run_until_cancelled_owned(speech).in_current_span());
+        tokio::spawn(
+            cancelled
+                .run_until_cancelled_owned(speech)
+                .in_current_span(),
+        );
     }
 
     /// The client wants no more of it; an id that is unknown has just ended by itself.
@@ -141,18 +147,14 @@ impl Voice {
     }
 
     async fn results(&self, outcome: BoxFuture<'static, Outcome>) -> Result<(), Refusal> {
-        match outcome.await {
+        let mut events = match outcome.await {
             Outcome::Refused(refusal) => return Err(refusal),
-            Outcome::Single(body) => {
-                self.say(message::next(&self.operation.id, &body), false)
-                    .await;
-            }
-            Outcome::Stream(mut events) => {
-                while let Some(event) = events.next().await {
-                    self.say(message::next(&self.operation.id, &event.body), false)
-                        .await;
-                }
-            }
+            Outcome::Single(body) => stream::iter([Event { body, cursor: None }]).boxed(),
+            Outcome::Stream(events) => events,
+        };
+        while let Some(event) = events.next().await {
+            let next = message::next(&self.operation.id, &event.body);
+            self.say(next, false).await;
         }
         Ok(())
     }

@@ -150,7 +150,8 @@ impl<E: Execute> Listener<'_, E> {
                 message = timeout(self.settings.silence, stream.next()) => message,
             };
             let handled = match message {
-                Ok(Some(Ok(Message::Text(text)))) => self.hear(&text).await,
+                // In a box: most of the time there is nothing to hear.
+                Ok(Some(Ok(Message::Text(text)))) => Box::pin(self.hear(&text)).await,
                 Ok(Some(Ok(Message::Binary(_)))) => Err(bad_request("Messages must be text")),
                 // Tungstenite answers a ping by itself, and a close when the stream is read to its end.
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)))) => Ok(()),
