@@ -138,3 +138,36 @@ fn foreign_origin() -> Response {
     let json = [("content-type", "application/json; charset=utf-8")];
     (refusal.status, json, refusal.body()).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::{AUTHORIZATION, COOKIE, SEC_WEBSOCKET_KEY};
+
+    use super::*;
+
+    #[test]
+    fn headers_are_kept_as_copies_without_those_of_the_handshake() {
+        let mut token = HeaderValue::from_static("Bearer secret");
+        token.set_sensitive(true);
+        let pairs = [
+            (CONNECTION, HeaderValue::from_static("upgrade")),
+            (UPGRADE, HeaderValue::from_static("websocket")),
+            (SEC_WEBSOCKET_KEY, HeaderValue::from_static("a2V5")),
+            (COOKIE, HeaderValue::from_static("a=1")),
+            (COOKIE, HeaderValue::from_static("b=2")),
+            (AUTHORIZATION, token),
+        ];
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name, value);
+        }
+        let kept = kept(&headers);
+        let cookies: Vec<_> = kept.get_all(COOKIE).iter().collect();
+        assert_eq!(cookies, ["a=1", "b=2"]);
+        assert_eq!(kept.len(), 3);
+        let (copy, original) = (&kept[AUTHORIZATION], &headers[AUTHORIZATION]);
+        assert_eq!(copy, original);
+        assert!(copy.is_sensitive());
+        assert_ne!(copy.as_bytes().as_ptr(), original.as_bytes().as_ptr());
+    }
+}
