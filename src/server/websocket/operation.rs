@@ -104,7 +104,7 @@ impl Operations {
     }
 
     /// What is to be written of a message: nothing, where the client has stopped the operation since.
-    pub(super) fn release(&self, outgoing: Box<Outgoing>) -> Option<Message> {
+    pub(super) fn release(&self, outgoing: Outgoing) -> Option<Message> {
         if let Some(operation) = outgoing.operation {
             if operation.cancelled.is_cancelled() {
                 return None;

@@ -112,7 +112,7 @@ async fn write(
             biased;
             _ = pings.tick() => Some(Message::Ping(Bytes::new())),
             outgoing = queue.recv() => match outgoing {
-                Some(outgoing) => operations.release(outgoing),
+                Some(outgoing) => operations.release(*outgoing),
                 None => return,
             },
         };
