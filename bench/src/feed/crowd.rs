@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use futures_util::future::try_join_all;
 use serde::Serialize;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::JoinSet;
@@ -10,15 +11,20 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::delay::milliseconds;
 use super::subscriber::{Heard, Subscriber, Transport};
-use super::{SUBSCRIBERS, Writer, quantile};
+use super::{FIRST_RUN, SUBSCRIBERS, Writer, plan, quantile};
 use crate::databases::{Databases, Tables};
-use crate::options::Database;
+use crate::generator::Connection;
+use crate::options::{Database, Workload};
 use crate::process::Process;
+use crate::request::Requests;
 use crate::usage;
 
 const CHANGES: usize = 20;
 const CHANGES_QUICK: usize = 5;
-/// What a server allocates once, for its first requests and subscribers, is there before it is measured.
+/// What a server allocates once, for its first requests, connections to the database and subscribers, is there before
+/// it is measured.
+const WARM_UP_READERS: usize = 16;
+const WARM_UP_READS: usize = 100;
 const WARM_UP_CHANGES: usize = 200;
 const WARM_UP_SUBSCRIBERS: usize = 10;
 /// The longest that anybody waits for a change.
@@ -79,6 +85,7 @@ async fn one(
     process.wait_until_ready()?;
     let mut writer = Writer::open(databases, process.port, run).await?;
 
+    let _readers = warm_up(databases, process.port, run).await?;
     let mut few =
         Listeners::open(&mut writer, process.port, transport, WARM_UP_SUBSCRIBERS).await?;
     for _ in 0..WARM_UP_CHANGES {
@@ -122,6 +129,26 @@ async fn one(
         memory_after_bytes,
         memory_of_each_bytes: each(grown, SUBSCRIBERS),
     })
+}
+
+/// Reads at the same time, so that the server opens all its connections to the database. What the readers' own
+/// connections take must not come free for the subscribers, so they are kept.
+async fn warm_up(databases: &Databases, port: u16, run: u32) -> Result<Vec<Connection>> {
+    let mut plan = plan(databases, FIRST_RUN + run);
+    plan.workload = Workload::Page;
+    let readers = (0..WARM_UP_READERS).map(|reader| {
+        let mut requests = Requests::new(plan.clone(), reader);
+        async move {
+            let mut connection = Connection::open(port).await?;
+            let mut request = Vec::new();
+            for _ in 0..WARM_UP_READS {
+                let expected = requests.next(&mut request)?;
+                expected.check(connection.exchange(&request).await?)?;
+            }
+            anyhow::Ok(connection)
+        }
+    });
+    try_join_all(readers).await
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no process is that large")]
