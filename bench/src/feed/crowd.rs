@@ -20,11 +20,10 @@ use crate::request::Requests;
 use crate::usage;
 
 const CHANGES: usize = 20;
-const CHANGES_QUICK: usize = 5;
 /// What a server allocates once, for its first requests, connections to the database and subscribers, is there before
 /// it is measured.
 const WARM_UP_READERS: usize = 16;
-const WARM_UP_READS: usize = 100;
+const WARM_UP_READS: usize = 1_000;
 const WARM_UP_CHANGES: usize = 200;
 const WARM_UP_SUBSCRIBERS: usize = 10;
 /// The longest that anybody waits for a change.
@@ -98,14 +97,9 @@ async fn one(
     let memory_before_bytes = usage::memory(process.id())?;
 
     let mut crowd = Listeners::open(&mut writer, process.port, transport, SUBSCRIBERS).await?;
-    let changes = if databases.options.quick {
-        CHANGES_QUICK
-    } else {
-        CHANGES
-    };
     // The first change finds out that all have subscribed, and does not count.
     let mut last_heard = Vec::new();
-    for change in 0..=changes {
+    for change in 0..=CHANGES {
         let milliseconds = crowd
             .hear_one(&mut writer)
             .await
@@ -122,7 +116,7 @@ async fn one(
         database,
         transport,
         subscribers: SUBSCRIBERS,
-        changes,
+        changes: CHANGES,
         last_heard_p50_ms: quantile(&mut last_heard, 500)?,
         last_heard_most_ms: quantile(&mut last_heard, 1000)?,
         memory_before_bytes,
