@@ -105,7 +105,8 @@ async fn droppable(databases: &Databases, database: Database) -> Result<Vec<(Str
     })
 }
 
-async fn apply(
+/// Carries out statements that need no answer.
+pub(crate) async fn apply(
     databases: &Databases,
     database: Database,
     name: &str,

@@ -273,7 +273,12 @@ async fn read_cursors(port: u16, articles: u32) -> Result<Vec<String>> {
     Ok(cursors)
 }
 
-async fn graphql(connection: &mut Connection, document: &str, variables: &Value) -> Result<Value> {
+/// What an operation gives; an error where it gives errors.
+pub(crate) async fn graphql(
+    connection: &mut Connection,
+    document: &str,
+    variables: &Value,
+) -> Result<Value> {
     let body = json!({ "query": document, "variables": variables }).to_string();
     let length = body.len();
     let request = format!(

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::feed::{Feed, SUBSCRIBERS};
 use crate::measure::Measurement;
 use crate::options::{Contestant, Database, Workload};
 
@@ -34,11 +35,18 @@ const ALONE: f64 = 0.7;
 const TAIL: f64 = 1.3;
 const PEAK_MEMORY_MB: f64 = 60.0;
 const START_MS: f64 = 100.0;
+/// Creates a second with the change log over those without.
+const LOGGED: f64 = 0.6;
+/// From a change to a subscriber, the median.
+const DELAY_MS: f64 = 50.0;
+/// From a change to the last of many subscribers, the median.
+const LAST_HEARD_MS: f64 = 1000.0;
+const SUBSCRIBER_KB: f64 = 20.0;
 const CONNECTIONS: usize = 64;
 const MANY_CONNECTIONS: usize = 256;
 
 /// The goals that were measured, as a Markdown table.
-pub(crate) fn table(measurements: &[Measurement], start_ms: Option<f64>) -> String {
+pub(crate) fn table(measurements: &[Measurement], start_ms: Option<f64>, feed: &Feed) -> String {
     let mut table =
         String::from("| goal | at 64 connections unless said | wanted | measured | |\n");
     table.push_str("| --- | --- | ---: | ---: | --- |\n");
@@ -89,6 +97,7 @@ pub(crate) fn table(measurements: &[Measurement], start_ms: Option<f64>) -> Stri
         let what = "start to first answer, ms";
         rows.at_most(what, "SQLite, all articles loaded", START_MS, start_ms);
     }
+    rows.feed(feed);
     table + &rows.0
 }
 
@@ -101,6 +110,34 @@ pub(crate) fn megabytes(bytes: u64) -> f64 {
 struct Rows(String);
 
 impl Rows {
+    fn feed(&mut self, feed: &Feed) {
+        for one in &feed.writers {
+            let what = format!(
+                "{} writers, {} subscribers",
+                one.connections, one.subscribers
+            );
+            let goal = "create with the change log, PostgreSQL: against without";
+            self.at_least(goal, &what, LOGGED, one.ratio);
+        }
+        for one in &feed.delays {
+            let goal = format!("change to subscriber, {}, p50, ms", one.database.title());
+            let what = if one.across_servers {
+                "from one idle server to another"
+            } else {
+                "idle server"
+            };
+            self.at_most(&goal, what, DELAY_MS, one.from_request_p50_ms);
+        }
+        for one in &feed.crowds {
+            let (database, transport) = (one.database.title(), one.transport.title());
+            let what = format!("{SUBSCRIBERS} subscribers, {transport}");
+            let goal = format!("change to the last subscriber, {database}, p50, ms");
+            self.at_most(&goal, &what, LAST_HEARD_MS, one.last_heard_p50_ms);
+            let goal = format!("memory of a subscriber, {database}, kB");
+            self.at_most(&goal, &what, SUBSCRIBER_KB, one.memory_of_each_bytes / 1e3);
+        }
+    }
+
     fn at_least(&mut self, goal: &str, what: &str, wanted: f64, measured: f64) {
         self.row(
             goal,

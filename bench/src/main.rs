@@ -4,6 +4,7 @@
 mod chart;
 mod create_cost;
 mod databases;
+mod feed;
 mod generator;
 mod goals;
 mod measure;
@@ -33,6 +34,9 @@ async fn main() -> Result<ExitCode> {
         .broadsheet
         .canonicalize()
         .with_context(|| format!("{}: build it first", options.broadsheet.display()))?;
+    if options.parts.contains(&Part::Feed) {
+        feed::check_open_files()?;
+    }
     let directory = tempfile::Builder::new()
         .prefix("broadsheet-bench-")
         .tempdir()?;
@@ -63,6 +67,9 @@ async fn parts(databases: &Databases, report: &mut Report) -> Result<()> {
     }
     if asked(Part::CreateCost) {
         create_cost::all(databases, &mut report.create_cost).await?;
+    }
+    if asked(Part::Feed) {
+        feed::all(databases, &mut report.feed).await?;
     }
     Ok(())
 }

@@ -55,18 +55,22 @@ pub(crate) struct Round {
     peak_memory: Option<u64>,
 }
 
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of one run are small enough"
+)]
 impl Round {
+    pub(crate) fn requests_per_second(&self) -> f64 {
+        self.requests as f64 / self.seconds
+    }
+
     /// As a step of what a create costs.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "counts of one run are small enough"
-    )]
     pub(crate) fn step(&self, database: Database, dropped: Option<String>) -> Step {
         let requests = self.requests as f64;
         Step {
             database,
             dropped,
-            creates_per_second: requests / self.seconds,
+            creates_per_second: self.requests_per_second(),
             server_cpu_us: self.server_cpu.unwrap_or_default() * 1e6 / requests,
             postgres_cpu_us: self.postgres_cpu.map(|seconds| seconds * 1e6 / requests),
         }

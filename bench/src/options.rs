@@ -11,7 +11,7 @@ use serde::Serialize;
 #[command(name = "bench/run")]
 pub(crate) struct Options {
     /// What to do
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Requests, Part::Start, Part::CreateCost])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Requests, Part::Start, Part::CreateCost, Part::Feed])]
     pub(crate) parts: Vec<Part>,
 
     /// The databases
@@ -91,6 +91,8 @@ pub(crate) enum Part {
     Start,
     /// What each index, the search and the triggers cost a create
     CreateCost,
+    /// What the change feed costs writers, how soon subscribers hear, what memory they take
+    Feed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::chart::{self, Bar, Panel};
 use crate::create_cost::Step;
+use crate::feed::{self, Feed};
 use crate::goals;
 use crate::measure::Measurement;
 use crate::options::{Contestant, Database, Options};
@@ -23,6 +24,7 @@ pub(crate) struct Report {
     pub(crate) measurements: Vec<Measurement>,
     pub(crate) start_to_first_answer_ms: Option<f64>,
     pub(crate) create_cost: Vec<Step>,
+    pub(crate) feed: Feed,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -161,7 +163,11 @@ impl Report {
              {postgres}; {} articles; {} rounds of {} s.\n",
             self.articles, self.rounds, self.seconds
         )?;
-        let goals = goals::table(&self.measurements, self.start_to_first_answer_ms);
+        let goals = goals::table(
+            &self.measurements,
+            self.start_to_first_answer_ms,
+            &self.feed,
+        );
         writeln!(text, "## Goals\n\n{goals}")?;
         let mut title = None;
         for group in self.groups() {
@@ -178,6 +184,7 @@ impl Report {
             writeln!(text, "## Start\n\n{what}, median: {start:.1} ms.\n")?;
         }
         self.create_costs(&mut text)?;
+        feed::write(&mut text, &self.feed)?;
         Ok(text)
     }
 

@@ -32,10 +32,19 @@ pub(crate) fn family_cpu_seconds(parent: u32) -> Result<f64> {
 
 /// The most memory that a process has had, in bytes.
 pub(crate) fn peak_memory(process: u32) -> Result<u64> {
+    status(process, "VmHWM:")
+}
+
+/// The memory that a process has, in bytes.
+pub(crate) fn memory(process: u32) -> Result<u64> {
+    status(process, "VmRSS:")
+}
+
+fn status(process: u32, name: &'static str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    let kibibytes: u64 = kibibytes.context("no VmHWM")?.trim().parse()?;
+    let kibibytes: u64 = kibibytes.context(name)?.trim().parse()?;
     Ok(kibibytes * 1024)
 }
 

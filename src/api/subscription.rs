@@ -27,7 +27,8 @@ impl Subscription {
         let after = resume_after.or(after.as_deref()).map(cursor).transpose()?;
         let filter = filter(kinds, article_ids)?;
         let shown = ctx.data_opt::<ShownCursor>().cloned().unwrap_or_default();
-        let changes = feed(ctx)?.subscribe(after, filter).await?;
+        // In a box, because what it takes to begin would stay as large as long as the subscription lasts.
+        let changes = Box::pin(feed(ctx)?.subscribe(after, filter)).await?;
         Ok(changes.map(move |change| {
             let change = change?;
             shown.show(change.cursor);

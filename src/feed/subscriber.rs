@@ -71,9 +71,10 @@ impl Subscriber {
                     // Its sender is in `shared`.
                     let _ = self.advanced.changed().await;
                 }
-                Next::Behind(end) => self.catch_up(end).await?,
+                // In boxes: these futures are large, and most of the time a subscriber just waits.
+                Next::Behind(end) => Box::pin(self.catch_up(end)).await?,
                 Next::Other { incarnation } => {
-                    self.feed_state().await?.check(self.place)?;
+                    Box::pin(self.feed_state()).await?.check(self.place)?;
                     self.incarnation = incarnation;
                 }
             }

@@ -14,8 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::WebSocketUpgrade;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{CONNECTION, UPGRADE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
 use super::operation::{Caller, Execute, Refusal};
@@ -24,7 +26,7 @@ use super::operation::{Caller, Execute, Refusal};
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";
 
 /// Buffers start small, because a server holds thousands of sockets that say little.
-const BUFFER_BYTES: usize = 4 * 1024;
+const BUFFER_BYTES: usize = 1024;
 
 /// The limits of a socket.
 #[derive(Clone, Debug)]
@@ -76,13 +78,14 @@ impl Default for WebSocketSettings {
 pub fn upgrade<E: Execute>(
     upgrade: WebSocketUpgrade,
     execute: E,
-    caller: Caller,
+    mut caller: Caller,
     settings: Arc<WebSocketSettings>,
     shutdown: CancellationToken,
 ) -> Response {
     if !origin::is_allowed(&caller.headers, &settings.origins) {
         return foreign_origin();
     }
+    caller.headers = kept(&caller.headers);
     let mut upgrade = upgrade
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
@@ -95,14 +98,35 @@ pub fn upgrade<E: Execute>(
     if speaks {
         upgrade.set_selected_protocol(subprotocol);
     }
-    upgrade.on_upgrade(move |socket| async move {
+    upgrade.on_upgrade(move |socket| {
+        // What is captured here lives as long as the socket: the halves are smaller than the whole.
+        let halves = socket.split();
         if speaks {
-            socket::serve(socket, execute, caller, settings, shutdown).await;
+            socket::serve(halves, execute, caller, settings, shutdown).boxed()
         } else {
             let end = message::close(4406, "Subprotocol not acceptable");
-            socket::refuse(socket, end, &settings).await;
+            socket::refuse(halves, end, settings).boxed()
         }
     })
+}
+
+/// What is kept of the handshake's headers while the socket lives: copies, because each header would keep alive all of
+/// the large buffer that it was read into, and none of those that are about the handshake itself.
+fn kept(headers: &HeaderMap) -> HeaderMap {
+    let is_kept = |name: &HeaderName| {
+        *name != CONNECTION && *name != UPGRADE && !name.as_str().starts_with("sec-websocket-")
+    };
+    let mut kept = HeaderMap::with_capacity(headers.keys().filter(|name| is_kept(name)).count());
+    for (name, value) in headers {
+        if is_kept(name)
+            && let Ok(name) = HeaderName::from_bytes(name.as_str().as_bytes())
+            && let Ok(mut copy) = HeaderValue::from_bytes(value.as_bytes())
+        {
+            copy.set_sensitive(value.is_sensitive());
+            kept.append(name, copy);
+        }
+    }
+    kept
 }
 
 fn foreign_origin() -> Response {
@@ -113,4 +137,37 @@ fn foreign_origin() -> Response {
     );
     let json = [("content-type", "application/json; charset=utf-8")];
     (refusal.status, json, refusal.body()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::{AUTHORIZATION, COOKIE, SEC_WEBSOCKET_KEY};
+
+    use super::*;
+
+    #[test]
+    fn headers_are_kept_as_copies_without_those_of_the_handshake() {
+        let mut token = HeaderValue::from_static("Bearer secret");
+        token.set_sensitive(true);
+        let pairs = [
+            (CONNECTION, HeaderValue::from_static("upgrade")),
+            (UPGRADE, HeaderValue::from_static("websocket")),
+            (SEC_WEBSOCKET_KEY, HeaderValue::from_static("a2V5")),
+            (COOKIE, HeaderValue::from_static("a=1")),
+            (COOKIE, HeaderValue::from_static("b=2")),
+            (AUTHORIZATION, token),
+        ];
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name, value);
+        }
+        let kept = kept(&headers);
+        let cookies: Vec<_> = kept.get_all(COOKIE).iter().collect();
+        assert_eq!(cookies, ["a=1", "b=2"]);
+        assert_eq!(kept.len(), 3);
+        let (copy, original) = (&kept[AUTHORIZATION], &headers[AUTHORIZATION]);
+        assert_eq!(copy, original);
+        assert!(copy.is_sensitive());
+        assert_ne!(copy.as_bytes().as_ptr(), original.as_bytes().as_ptr());
+    }
 }

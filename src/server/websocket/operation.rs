@@ -10,13 +10,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::Message;
 use axum::http::StatusCode;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::message;
-use crate::server::operation::{Caller, Execute, GraphQLParams, Outcome, Refusal, Transport};
+use crate::server::operation::{
+    Caller, Event, Execute, GraphQLParams, Outcome, Refusal, Transport,
+};
+use crate::server::request_id::RequestId;
+
+/// The way to the client. Each message has a box: a channel has room for many at once, whatever its bound.
+pub(super) type Outbox = mpsc::Sender<Box<Outgoing>>;
 
 /// A message on its way to the client, and the operation it belongs to, if any.
 pub(super) struct Outgoing {
@@ -67,20 +74,27 @@ impl Operations {
         params: GraphQLParams,
         execute: E,
         caller: Arc<Caller>,
-        outbox: mpsc::Sender<Outgoing>,
+        outbox: Outbox,
     ) {
         let operation = Arc::new(Operation {
             id: id.clone(),
             cancelled: CancellationToken::new(),
         });
         self.running().insert(id, Arc::clone(&operation));
-        let voice = Voice { operation, outbox };
-        let task = async move {
-            let cancelled = voice.operation.cancelled.clone();
-            let speech = voice.run(execute, params, &caller);
-            cancelled.run_until_cancelled(speech).await;
+        let cancelled = operation.cancelled.clone();
+        let request_id = caller.request_id.clone();
+        // In a box of its own, which is given back before a subscription begins to wait: it is large.
+        let outcome = async move {
+            let transport = Transport::WebSocket;
+            execute.execute(params, &caller, transport).await
         };
-        tokio::spawn(task.in_current_span());
+        let voice = Voice { operation, outbox };
+        let speech = voice.run(outcome.boxed(), request_id);
+        tokio::spawn(
+            cancelled
+                .run_until_cancelled_owned(speech)
+                .in_current_span(),
+        );
     }
 
     /// The client wants no more of it; an id that is unknown has just ended by itself.
@@ -115,54 +129,44 @@ impl Drop for Operations {
 /// How an operation speaks to the client.
 struct Voice {
     operation: Arc<Operation>,
-    outbox: mpsc::Sender<Outgoing>,
+    outbox: Outbox,
 }
 
 impl Voice {
-    async fn run<E: Execute>(&self, execute: E, params: GraphQLParams, caller: &Caller) {
-        let results = AssertUnwindSafe(self.results(execute, params, caller)).catch_unwind();
+    async fn run(self, outcome: BoxFuture<'static, Outcome>, id: RequestId) {
+        let results = AssertUnwindSafe(self.results(outcome)).catch_unwind();
         let last = match results.await {
             Ok(Ok(())) => message::complete(&self.operation.id),
             Ok(Err(refusal)) => message::error(&self.operation.id, &refusal.errors),
             Err(_) => {
                 // The panic hook has said what happened; without an answer the client would wait for ever.
-                let refusal = internal(caller);
+                let refusal = internal(&id);
                 message::error(&self.operation.id, &refusal.errors)
             }
         };
         self.say(last, true).await;
     }
 
-    async fn results<E: Execute>(
-        &self,
-        execute: E,
-        params: GraphQLParams,
-        caller: &Caller,
-    ) -> Result<(), Refusal> {
-        let outcome = execute.execute(params, caller, Transport::WebSocket).await;
-        match outcome {
+    async fn results(&self, outcome: BoxFuture<'static, Outcome>) -> Result<(), Refusal> {
+        let mut events = match outcome.await {
             Outcome::Refused(refusal) => return Err(refusal),
-            Outcome::Single(body) => {
-                self.say(message::next(&self.operation.id, &body), false)
-                    .await;
-            }
-            Outcome::Stream(mut events) => {
-                while let Some(event) = events.next().await {
-                    self.say(message::next(&self.operation.id, &event.body), false)
-                        .await;
-                }
-            }
+            Outcome::Single(body) => stream::iter([Event { body, cursor: None }]).boxed(),
+            Outcome::Stream(events) => events,
+        };
+        while let Some(event) = events.next().await {
+            let next = message::next(&self.operation.id, &event.body);
+            self.say(next, false).await;
         }
         Ok(())
     }
 
     /// Waits for room in the queue, which is how a slow client slows its sources.
     async fn say(&self, message: Message, is_last: bool) {
-        let outgoing = Outgoing {
+        let outgoing = Box::new(Outgoing {
             message,
             operation: Some(Arc::clone(&self.operation)),
             is_last,
-        };
+        });
         if self.outbox.send(outgoing).await.is_err() {
             // The socket has ended, and this operation is about to be cancelled. Going on would be an
             // endless loop if the source is endless, since nothing makes it wait any more.
@@ -171,10 +175,10 @@ impl Voice {
     }
 }
 
-fn internal(caller: &Caller) -> Refusal {
+fn internal(id: &RequestId) -> Refusal {
     let errors = serde_json::json!([{
         "message": "Internal error",
-        "extensions": { "code": "INTERNAL", "requestId": caller.request_id.as_str() },
+        "extensions": { "code": "INTERNAL", "requestId": id.as_str() },
     }]);
     Refusal::with_errors(StatusCode::INTERNAL_SERVER_ERROR, &errors)
 }

@@ -21,7 +21,7 @@ use tungstenite::Error;
 
 use super::WebSocketSettings;
 use super::message::{self, ClientMessage, close};
-use super::operation::{Operations, Outgoing};
+use super::operation::{Operations, Outbox, Outgoing};
 use crate::server::operation::{Caller, Execute, GraphQLParams, Refusal};
 
 /// How a socket ends.
@@ -32,15 +32,17 @@ enum End {
     Gone,
 }
 
+/// A socket as it is written to and read from.
+type Halves = (SplitSink<WebSocket, Message>, SplitStream<WebSocket>);
+
 /// Serves a socket to its end.
 pub(super) async fn serve<E: Execute>(
-    socket: WebSocket,
+    (mut sink, mut stream): Halves,
     execute: E,
     caller: Caller,
     settings: Arc<WebSocketSettings>,
     shutdown: CancellationToken,
 ) {
-    let (mut sink, mut stream) = socket.split();
     let (outbox, queue) = mpsc::channel(settings.queue);
     let operations = Operations::default();
     let mut listener = Listener {
@@ -66,8 +68,11 @@ pub(super) async fn serve<E: Execute>(
 }
 
 /// Closes a socket on which nothing can be said.
-pub(super) async fn refuse(socket: WebSocket, frame: CloseFrame, settings: &WebSocketSettings) {
-    let (mut sink, mut stream) = socket.split();
+pub(super) async fn refuse(
+    (mut sink, mut stream): Halves,
+    frame: CloseFrame,
+    settings: Arc<WebSocketSettings>,
+) {
     say_farewell(&mut sink, &mut stream, frame, settings.farewell).await;
 }
 
@@ -96,7 +101,7 @@ async fn say_farewell(
 /// Writes what is in the queue, and pings; ends when the connection breaks.
 async fn write(
     sink: &mut SplitSink<WebSocket, Message>,
-    mut queue: mpsc::Receiver<Outgoing>,
+    mut queue: mpsc::Receiver<Box<Outgoing>>,
     operations: &Operations,
     ping_every: Duration,
 ) {
@@ -107,7 +112,7 @@ async fn write(
             biased;
             _ = pings.tick() => Some(Message::Ping(Bytes::new())),
             outgoing = queue.recv() => match outgoing {
-                Some(outgoing) => operations.release(outgoing),
+                Some(outgoing) => operations.release(*outgoing),
                 None => return,
             },
         };
@@ -131,7 +136,7 @@ struct Listener<'a, E> {
     caller: Arc<Caller>,
     settings: &'a WebSocketSettings,
     operations: &'a Operations,
-    outbox: mpsc::Sender<Outgoing>,
+    outbox: Outbox,
     initialisation_ends: Instant,
     state: State,
 }
@@ -145,7 +150,8 @@ impl<E: Execute> Listener<'_, E> {
                 message = timeout(self.settings.silence, stream.next()) => message,
             };
             let handled = match message {
-                Ok(Some(Ok(Message::Text(text)))) => self.hear(&text).await,
+                // In a box: most of the time there is nothing to hear.
+                Ok(Some(Ok(Message::Text(text)))) => Box::pin(self.hear(&text)).await,
                 Ok(Some(Ok(Message::Binary(_)))) => Err(bad_request("Messages must be text")),
                 // Tungstenite answers a ping by itself, and a close when the stream is read to its end.
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)))) => Ok(()),
@@ -194,7 +200,9 @@ impl<E: Execute> Listener<'_, E> {
             return Err(End::Close(close(4429, "Too many initialisation requests")));
         }
         Arc::make_mut(&mut self.caller).connection_init = payload;
-        let admission = timeout_at(self.initialisation_ends, self.execute.admit(&self.caller))
+        // In a box, which is there for this moment only.
+        let admitted = Box::pin(self.execute.admit(&self.caller));
+        let admission = timeout_at(self.initialisation_ends, admitted)
             .await
             .map_err(|_| initialisation_timeout())?
             .map_err(|reason| End::Close(close(4403, &reason)))?;
@@ -224,7 +232,8 @@ impl<E: Execute> Listener<'_, E> {
 
     /// A client that does not read is not listened to either, and is given up in time.
     async fn reply(&self, message: Message) -> Result<(), End> {
-        match timeout(self.settings.silence, self.outbox.send(message.into())).await {
+        let message = Box::new(message.into());
+        match timeout(self.settings.silence, self.outbox.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(End::Gone),
         }

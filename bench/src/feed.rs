@@ -1,0 +1,140 @@
+//! The change feed: what it costs those who write, how soon a subscriber hears of a change, how soon the last of
+//! 1,000 does, and the memory that each of them takes.
+
+mod crowd;
+mod delay;
+mod subscriber;
+mod tables;
+mod writers;
+
+use std::fs;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::Serialize;
+use serde_json::json;
+
+pub(crate) use self::crowd::Crowd;
+pub(crate) use self::delay::Delay;
+pub(crate) use self::tables::write;
+pub(crate) use self::writers::Writers;
+use crate::databases::{self, Databases};
+use crate::generator::Connection;
+use crate::options::{Contestant, Workload};
+use crate::request::{Expected, Language, Plan, Requests};
+
+/// How many subscribers one server has in the end.
+pub(crate) const SUBSCRIBERS: usize = 1_000;
+/// Files that the benchmark and the servers have open besides one connection for each subscriber.
+const OTHER_FILES: usize = 200;
+/// Runs of the creates of this part do not share slugs with others.
+const FIRST_RUN: u32 = 2_000_000;
+
+/// All that was found about the feed.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Feed {
+    pub(crate) writers: Vec<Writers>,
+    pub(crate) delays: Vec<Delay>,
+    pub(crate) crowds: Vec<Crowd>,
+}
+
+/// Measures everything, from what is most easily disturbed to what is least.
+pub(crate) async fn all(databases: &Databases, feed: &mut Feed) -> Result<()> {
+    writers::all(databases, &mut feed.writers).await?;
+    delay::all(databases, &mut feed.delays).await?;
+    crowd::all(databases, &mut feed.crowds).await
+}
+
+/// Tells before anything is loaded that there cannot be as many connections as subscribers.
+///
+/// # Errors
+/// The soft limit of open files, which the servers inherit, is too low.
+pub(crate) fn check_open_files() -> Result<()> {
+    let limits = fs::read_to_string("/proc/self/limits")?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next());
+    let soft = soft.context("no limit of open files in /proc/self/limits")?;
+    let needed = SUBSCRIBERS + OTHER_FILES;
+    if soft.parse().is_ok_and(|soft: usize| soft < needed) {
+        bail!(
+            "{SUBSCRIBERS} subscribers need {needed} open files, but the soft limit RLIMIT_NOFILE is {soft}: \
+             raise it with `ulimit -n {needed}`, or leave the part `feed` out"
+        );
+    }
+    Ok(())
+}
+
+/// Creates articles, one after another.
+struct Writer {
+    connection: Connection,
+    requests: Requests,
+    request: Vec<u8>,
+}
+
+impl Writer {
+    /// `run` differs from one writer to the next.
+    async fn open(databases: &Databases, port: u16, run: u32) -> Result<Self> {
+        Ok(Self {
+            connection: Connection::open(port).await?,
+            requests: Requests::new(plan(databases, FIRST_RUN + run), 0),
+            request: Vec::new(),
+        })
+    }
+
+    /// Makes the next request ready, and returns the slug of the article that it creates.
+    fn prepare(&mut self) -> Result<String> {
+        match self.requests.next(&mut self.request)? {
+            Expected::Created(slug) => Ok(slug),
+            other => bail!("not a create: {other:?}"),
+        }
+    }
+
+    /// Sends the request and waits for its answer.
+    async fn create(&mut self, slug: &str) -> Result<()> {
+        let answer = self.connection.exchange(&self.request).await?;
+        Expected::Created(slug.to_owned()).check(answer)
+    }
+
+    /// Where the feed stands.
+    async fn cursor(&mut self) -> Result<String> {
+        let document = "{ articleChangesCursor }";
+        let data = databases::graphql(&mut self.connection, document, &json!({})).await?;
+        let cursor = data["articleChangesCursor"].as_str();
+        Ok(cursor.context("no cursor")?.to_owned())
+    }
+}
+
+fn plan(databases: &Databases, run: u32) -> Plan {
+    Plan {
+        language: Language::GraphQl,
+        workload: Workload::Create,
+        articles: databases.options.articles,
+        cursors: databases.cursors(Contestant::Broadsheet),
+        run,
+        only: None,
+    }
+}
+
+/// The value that so many of a thousand do not exceed.
+fn quantile(values: &mut [f64], thousandths: usize) -> Result<f64> {
+    ensure!(!values.is_empty(), "nothing was measured");
+    values.sort_unstable_by(f64::total_cmp);
+    let place = (values.len() * thousandths).div_ceil(1000).max(1) - 1;
+    Ok(values.get(place).copied().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_the_least_value_that_enough_do_not_exceed() -> Result<()> {
+        let mut values: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+        assert!((quantile(&mut values, 500)? - 100.0).abs() < 1e-9);
+        assert!((quantile(&mut values, 990)? - 198.0).abs() < 1e-9);
+        assert!((quantile(&mut values, 1000)? - 200.0).abs() < 1e-9);
+        assert!(quantile(&mut [], 500).is_err());
+        Ok(())
+    }
+}
