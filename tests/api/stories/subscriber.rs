@@ -1,0 +1,59 @@
+//! A subscriber that disconnects at random and resumes by its cursor.
+
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::PATIENCE;
+use super::chance::Chance;
+use super::heard::Change;
+use super::servers::Addresses;
+use super::subscription::{Lost, Subscription, Transport};
+
+/// Hears everything from `begin` on, in many connections to any of the servers, until it stands at `end`, once that is
+/// known.
+pub(super) async fn hear(
+    transport: Transport,
+    servers: Addresses,
+    begin: String,
+    mut end: watch::Receiver<Option<String>>,
+    mut chance: Chance,
+) -> Vec<Change> {
+    let mut heard: Vec<Change> = Vec::new();
+    loop {
+        let last = heard.last().map(|change| change.cursor.clone());
+        let after = last.as_ref().unwrap_or(&begin);
+        let is_ending = end.borrow_and_update().is_some();
+        if end.borrow().as_ref() == Some(after) {
+            return heard;
+        }
+        let address = servers.any(&mut chance);
+        let how_many = 1 + chance.below(500);
+        // Cut off somewhere; in the end there is time for all that is left.
+        let patience = if is_ending {
+            PATIENCE
+        } else {
+            chance.millis(1_500)
+        };
+        let listening = async {
+            let mut subscription =
+                Subscription::open(transport, &address, &begin, last.as_deref()).await?;
+            let mut count = 0;
+            while (is_ending || count < how_many)
+                && !heard
+                    .last()
+                    .is_some_and(|last| end.borrow().as_ref() == Some(&last.cursor))
+            {
+                heard.push(subscription.next().await?);
+                count += 1;
+                if chance.below(50) == 0 {
+                    sleep(chance.millis(20)).await;
+                }
+            }
+            Ok::<_, Lost>(())
+        };
+        match timeout(patience, listening).await {
+            Ok(Ok(())) | Err(_) => {}
+            Ok(Err(_lost)) => sleep(chance.millis(100)).await,
+        }
+    }
+}
