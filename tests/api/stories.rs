@@ -6,8 +6,10 @@
 mod chance;
 mod foreign;
 mod heard;
+mod list_and_changes;
 mod one_sequence;
 mod servers;
+mod slow_subscriber;
 mod subscriber;
 mod subscription;
 mod writer;

@@ -71,17 +71,14 @@ impl Program {
                 .map(str::to_owned)
                 .to_vec()
         };
-        let statements = match self.chance.below(7) {
+        // So many own ones are enough.
+        let choices = if self.own.len() < 10 { 7 } else { 5 };
+        let statements = match self.chance.below(choices) {
             0 => {
                 written.refused.extend([one, two]);
                 transaction("ROLLBACK")
             }
-            1 => {
-                written.texts.extend([one, two]);
-                self.own.push((number, id));
-                transaction("COMMIT")
-            }
-            2 if !self.own.is_empty() => {
+            1 if !self.own.is_empty() => {
                 written.texts.push(two);
                 let (other, _) = self.chance.of(&self.own);
                 vec![format!(
@@ -90,16 +87,21 @@ impl Program {
                     self.literal(id)
                 )]
             }
-            3 if !self.own.is_empty() => {
+            2 if !self.own.is_empty() => {
                 let (other, id) = self.own.swap_remove(self.chance.index(self.own.len()));
                 written.deleted.push(id.to_string());
                 vec![format!("DELETE FROM article WHERE slug = '{name}-{other}'")]
             }
             // Anybody's, which may be deleted before it comes to it.
-            4 | 5 => vec![set(
+            3 | 4 => vec![set(
                 &one,
                 "id = (SELECT id FROM article ORDER BY random() LIMIT 1)",
             )],
+            5 => {
+                written.texts.extend([one, two]);
+                self.own.push((number, id));
+                transaction("COMMIT")
+            }
             _ => {
                 written.texts.push(one);
                 self.own.push((number, id));

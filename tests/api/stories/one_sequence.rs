@@ -55,7 +55,7 @@ impl Story {
         let manner = Manner {
             pause,
             bulk: 30,
-            articles: 400,
+            articles: 2_000,
             until: Instant::now() + TIME,
         };
         let writers = (1..WRITERS).map(|number| {
@@ -137,7 +137,7 @@ async fn all_subscribers_of_three_servers_hear_one_sequence_whatever_is_killed()
     let Some(own) = Database::Postgres.migrated().await else {
         return;
     };
-    let mut story = Story::begin(&own.url, 3, 100).await;
+    let mut story = Story::begin(&own.url, 3, 60).await;
     let until = story.until;
     story.writers.push(tokio::spawn(foreign::write_to_postgres(
         own.clone(),
@@ -187,7 +187,7 @@ async fn all_subscribers_hear_one_sequence_while_another_process_writes_to_the_f
     const TEST: &str = "stories::one_sequence::all_subscribers_hear_one_sequence_while_another_process_writes_to_the_file";
     foreign::write_to_file();
     let own = Database::Sqlite.migrated().await.unwrap();
-    let mut story = Story::begin(&own.url, 1, 100).await;
+    let mut story = Story::begin(&own.url, 1, 60).await;
     let until = story.until;
     let chance = story.chance.another();
     let other = foreign::write_to_sqlite(TEST, own.clone(), until, chance);
