@@ -19,9 +19,9 @@ use crate::support::{Database, on_both_databases};
 
 const CHANGES: usize = 10_000;
 /// How many articles one document creates.
-const AT_ONCE: usize = 500;
+const AT_ONCE: usize = 250;
 /// The length of each text: all changes together take three times what the buffers of both ends of a socket can hold.
-const TEXT_BYTES: usize = 1_000;
+const TEXT_BYTES: usize = 4_000;
 
 /// How much more the server may take than with two subscribers that read, for which it keeps the newest changes in memory
 /// as well. All changes would take 28 MB for the two; the sockets' buffers, which are not the server's memory, hold a

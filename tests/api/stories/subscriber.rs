@@ -26,6 +26,10 @@ pub(super) async fn hear(
         if end.borrow().as_ref() == Some(after) {
             return heard;
         }
+        if !is_ending && chance.below(4) == 0 {
+            // Away for so long that it falls behind what servers keep ready.
+            sleep(chance.millis(4_000)).await;
+        }
         let address = servers.any(&mut chance);
         let how_many = 1 + chance.below(500);
         // Cut off somewhere; in the end there is time for all that is left.
