@@ -115,7 +115,9 @@ impl Story {
             assert_eq!(sequence.len(), replay.len());
         }
         let mut list = List::default();
-        replay.iter().for_each(|change| list.apply(change));
+        for change in &replay {
+            list.apply(change);
+        }
         assert!(
             list.newest_first() == server.articles().await,
             "the replay is not what is there"
