@@ -1,8 +1,10 @@
 //! Errors that are not the client's: what it learns of them, and what it does not.
 
-use futures_util::future::{Either, select};
+use std::time::Duration;
+
 use rstest_reuse::apply;
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::support::{Answer, Database, assert_answer, client, on_both_databases, start};
 
@@ -77,10 +79,12 @@ async fn who_waits_too_long_for_a_connection_is_told_to_try_again(database: Data
     );
     let lock = app.database.lock_writes().await;
     let create = |title| Box::pin(app.create(json!({ "title": title, "text": "" })));
-    // One of them has the only connection and waits for the lock, the other waits for the connection.
-    let (refused, other) = match select(create("a"), create("a")).await {
-        Either::Left(done) | Either::Right(done) => done,
-    };
+    // This one has the only connection and waits for the lock. It must have it before the other comes, because writes
+    // that come together share a transaction of SQLite.
+    let mut other = create("a");
+    let waiting = timeout(Duration::from_millis(500), &mut other).await;
+    assert!(waiting.is_err(), "{waiting:?}");
+    let refused = create("b").await;
     assert_answer!(refused, @r#"
     {
       "errors": [

@@ -2,7 +2,6 @@
 
 mod graphql;
 mod log;
-mod order;
 mod subscribers;
 
 use std::sync::Arc;

@@ -30,6 +30,7 @@ mod request_id;
 mod sandbox;
 mod search;
 mod start_and_stop;
+mod stories;
 mod support;
 mod tls;
 mod versions;

@@ -77,6 +77,11 @@ impl Program {
         format!("http://{}{path}", self.address)
     }
 
+    /// Where it listens, such as `127.0.0.1:1234`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Waits for a line of the log that contains `text`.
     ///
     /// # Panics

@@ -1,0 +1,20 @@
+//! The promises of the change feed, told from outside: servers are processes that are killed, subscribers hold real
+//! WebSockets and event streams, and other programs write to the database as well.
+//!
+//! What happens when is left to chance. A story that fails shows its seed; the variable `STORY_SEED` gives it again.
+
+mod chance;
+mod foreign;
+mod heard;
+mod list_and_changes;
+mod one_sequence;
+mod servers;
+mod slow_subscriber;
+mod subscriber;
+mod subscription;
+mod writer;
+
+use std::time::Duration;
+
+/// Longer than anything takes that is expected to happen, on a busy machine too.
+const PATIENCE: Duration = Duration::from_mins(2);

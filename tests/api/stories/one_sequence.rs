@@ -1,0 +1,199 @@
+//! Every subscriber ends with the same sequence, nothing lost, nothing twice, the versions of each article in order,
+//! whoever writes, whatever is killed.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::PATIENCE;
+use super::chance::Chance;
+use super::foreign;
+use super::heard::{Change, List, Written, check_order};
+use super::servers::{Remote, Servers};
+use super::subscriber::hear;
+use super::subscription::Transport;
+use super::writer::{Known, Manner, Writer};
+use crate::postgres;
+use crate::support::Database;
+
+/// All who write, the other program among them.
+const WRITERS: usize = 8;
+const SUBSCRIBERS: usize = 20;
+/// How long the writers write.
+const TIME: Duration = Duration::from_secs(13);
+/// How long a transaction of yet another program stays open meanwhile.
+const HELD_OPEN: Duration = Duration::from_secs(10);
+
+/// A story from its first servers to its last check.
+struct Story {
+    chance: Chance,
+    servers: Servers,
+    begin: String,
+    end: watch::Sender<Option<String>>,
+    subscribers: Vec<JoinHandle<Vec<Change>>>,
+    writers: Vec<JoinHandle<Written>>,
+    until: Instant,
+}
+
+impl Story {
+    /// Servers, subscribers, and writers through the API, which leave room for one more.
+    async fn begin(database_url: &str, servers: usize, pause: u64) -> Self {
+        let mut chance = Chance::of_story();
+        let servers = Servers::start(database_url, servers).await;
+        let begin = Remote::new(servers.first().address()).head().await;
+        let (end, ended) = watch::channel(None);
+        let subscribers = (0..SUBSCRIBERS).map(|number| {
+            let transport = [Transport::WebSocket, Transport::Events][number % 2];
+            let (addresses, begin, ended) = (servers.addresses(), begin.clone(), ended.clone());
+            tokio::spawn(hear(transport, addresses, begin, ended, chance.another()))
+        });
+        let subscribers = subscribers.collect();
+        let known = Known::default();
+        let manner = Manner {
+            pause,
+            bulk: 30,
+            articles: 2_000,
+            until: Instant::now() + TIME,
+        };
+        let writers = (1..WRITERS).map(|number| {
+            let (addresses, known) = (servers.addresses(), known.clone());
+            let name = format!("writer {number}, text");
+            let writer = Writer::new(name, addresses, known, chance.another());
+            tokio::spawn(writer.write(manner.clone()))
+        });
+        Self {
+            writers: writers.collect(),
+            chance,
+            servers,
+            begin,
+            end,
+            subscribers,
+            until: manner.until,
+        }
+    }
+
+    /// Kills servers until the writers have ended.
+    async fn kill_servers(&mut self, count: usize) {
+        loop {
+            sleep(Duration::from_secs(1) + self.chance.millis(3_000)).await;
+            if Instant::now() > self.until {
+                return;
+            }
+            self.servers
+                .kill_and_restart(self.chance.index(count))
+                .await;
+        }
+    }
+
+    /// Waits for everybody's end, and compares what they have heard with each other, with what a new client hears, with
+    /// what was written, and with what is there.
+    async fn end(self) {
+        let mut written = Written::default();
+        for writer in self.writers {
+            written.extend(writer.await.unwrap());
+        }
+        let server = Remote::new(self.servers.first().address());
+        let end = server.head().await;
+        self.end.send_replace(Some(end.clone()));
+        let replay = server.replay(&self.begin).await;
+        assert_eq!(replay.last().map(|change| &change.cursor), Some(&end));
+        check_order(&replay);
+        written.check(&replay);
+        let sequences = timeout(PATIENCE, join_all(self.subscribers))
+            .await
+            .expect("a subscriber waits for ever");
+        for sequence in sequences {
+            let sequence = sequence.unwrap();
+            let differs = sequence
+                .iter()
+                .zip(&replay)
+                .find(|(one, other)| one != other);
+            assert!(differs.is_none(), "{differs:?}");
+            assert_eq!(sequence.len(), replay.len());
+        }
+        let mut list = List::default();
+        for change in &replay {
+            list.apply(change);
+        }
+        assert!(
+            list.newest_first() == server.articles().await,
+            "the replay is not what is there"
+        );
+        assert!(replay.len() > 300, "only {} changes", replay.len());
+        self.servers.check_logs();
+        println!(
+            "{} changes; acknowledged: {} texts, {} deletions; refused: {} texts",
+            replay.len(),
+            written.texts.len(),
+            written.deleted.len(),
+            written.refused.len()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_subscribers_of_three_servers_hear_one_sequence_whatever_is_killed() {
+    let Some(own) = Database::Postgres.migrated().await else {
+        return;
+    };
+    let mut story = Story::begin(&own.url, 3, 60).await;
+    let until = story.until;
+    story.writers.push(tokio::spawn(foreign::write_to_postgres(
+        own.clone(),
+        until,
+        story.chance.another(),
+    )));
+    let held = own.clone();
+    let held = tokio::spawn(async move { hold_open(&held.url).await });
+    let mut chance = story.chance.another();
+    let killer = tokio::spawn(async move {
+        while Instant::now() < until {
+            sleep(Duration::from_millis(100) + chance.millis(400)).await;
+            kill_connection(&own.url).await;
+        }
+    });
+    story.kill_servers(3).await;
+    killer.await.unwrap();
+    story.writers.push(held);
+    story.end().await;
+}
+
+/// Writes an article in a transaction that stays open while everybody else goes on.
+async fn hold_open(database_url: &str) -> Written {
+    let (client, connection) = tokio_postgres::connect(database_url, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let insert = "BEGIN; INSERT INTO article (id, title, slug, text) VALUES (gen_random_uuid(), 'H', 'held', 'held open')";
+    client.batch_execute(insert).await.unwrap();
+    sleep(HELD_OPEN).await;
+    client.batch_execute("COMMIT").await.unwrap();
+    Written {
+        texts: vec!["held open".to_owned()],
+        ..Written::default()
+    }
+}
+
+/// Ends a connection of a server, whatever it is doing.
+async fn kill_connection(database_url: &str) {
+    let statement = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        WHERE datname = current_database() AND application_name = 'broadsheet' ORDER BY random() LIMIT 1";
+    postgres::execute(database_url, statement).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_subscribers_hear_one_sequence_while_another_process_writes_to_the_file() {
+    const TEST: &str = "stories::one_sequence::all_subscribers_hear_one_sequence_while_another_process_writes_to_the_file";
+    foreign::write_to_file();
+    let own = Database::Sqlite.migrated().await.unwrap();
+    let mut story = Story::begin(&own.url, 1, 60).await;
+    let until = story.until;
+    let chance = story.chance.another();
+    let other = foreign::write_to_sqlite(TEST, own.clone(), until, chance);
+    story.writers.push(tokio::spawn(other));
+    story.kill_servers(1).await;
+    story.end().await;
+}

@@ -1,0 +1,160 @@
+//! A subscriber that stops reading from its socket while ten thousand changes happen costs the server no memory worth
+//! mention, and afterwards gets them all.
+//!
+//! It stops for as long as the changes take, or for `STORY_PAUSE` seconds where that is longer. A WebSocket that has
+//! said nothing for 90 seconds, not even an answer to a ping, is given up: with such a pause it resumes by its cursor.
+
+use std::time::Duration;
+
+use rstest_reuse::apply;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::PATIENCE;
+use super::servers::Remote;
+use super::subscription::{Subscription, Transport};
+use super::writer::CREATE_MANY;
+use crate::program::Program;
+use crate::support::{Database, on_both_databases};
+
+const CHANGES: usize = 10_000;
+/// How many articles one document creates.
+const AT_ONCE: usize = 250;
+/// The length of each text.
+const TEXT_BYTES: usize = 4_000;
+
+/// How much more memory the server may take than with two subscribers that read, for which it keeps the newest changes
+/// too. What the same load takes differs by up to 8 MB while SQLite's caches fill. All changes take 43 MB for each of the
+/// two, and their sockets' buffers, which are not the server's, hold only a few of those.
+const MEMORY: usize = 12 * 1024 * 1024;
+
+/// How long a server puts up with a WebSocket that does not even answer pings.
+const SILENCE: Duration = Duration::from_secs(90);
+
+#[apply(on_both_databases)]
+async fn one_that_does_not_read_costs_nothing_and_then_gets_every_change(database: Database) {
+    let Some(own) = database.migrated().await else {
+        return;
+    };
+    // Few connections, so that SQLite's caches are full before it is measured.
+    let program = Program::start(&own.url, &["--db-max-size=2"]).await;
+    let server = Remote::new(program.address());
+
+    let reading: Vec<JoinHandle<()>> = subscribe(&program)
+        .await
+        .into_iter()
+        .map(|(_, subscriber)| tokio::spawn(read_on(subscriber)))
+        .collect();
+    let (_, memory_read) = write(&program, "read").await;
+    reading.iter().for_each(JoinHandle::abort);
+
+    let mut subscribers = subscribe(&program).await;
+    let first = create(&server, "first", 1).await;
+    let mut begin = String::new();
+    for (_, subscriber) in &mut subscribers {
+        let change = subscriber.next().await.unwrap();
+        assert_eq!(change.article_id, first[0]);
+        begin = change.cursor;
+    }
+    let stopped = Instant::now();
+    let (written, memory_unread) = write(&program, "unread").await;
+    sleep_until(stopped + pause()).await;
+    println!(
+        "stopped for {:?}; memory: {memory_read} bytes with some that read, {memory_unread} with some that do not",
+        stopped.elapsed()
+    );
+    assert!(
+        memory_unread < memory_read + MEMORY,
+        "{memory_read} grew to {memory_unread} bytes"
+    );
+
+    for (transport, subscriber) in subscribers {
+        let reading = read(
+            transport,
+            subscriber,
+            program.address(),
+            &begin,
+            written.len(),
+        );
+        let (heard, connections) = timeout(PATIENCE, reading).await.unwrap();
+        assert!(heard == written, "{transport:?} has heard something else");
+        let is_given_up = transport == Transport::WebSocket && pause() > SILENCE;
+        assert_eq!(connections, 1 + usize::from(is_given_up), "{transport:?}");
+    }
+    let log = program.log();
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+/// How long subscribers stop reading at the least.
+fn pause() -> Duration {
+    std::env::var_os("STORY_PAUSE").map_or(Duration::ZERO, |seconds| {
+        Duration::from_secs(seconds.to_str().unwrap().parse().unwrap())
+    })
+}
+
+/// One subscriber of each kind, to what comes next.
+async fn subscribe(program: &Program) -> Vec<(Transport, Subscription)> {
+    let address = program.address();
+    let begin = Remote::new(address).head().await;
+    let mut subscribers = Vec::new();
+    for transport in [Transport::WebSocket, Transport::Events] {
+        let subscriber = Subscription::open(transport, address, &begin, None).await;
+        subscribers.push((transport, subscriber.unwrap()));
+    }
+    subscribers
+}
+
+async fn read_on(mut subscriber: Subscription) {
+    while subscriber.next().await.is_ok() {}
+}
+
+/// Creates all articles whose titles begin so; answers with their ids, and the most memory that the server took meanwhile.
+async fn write(program: &Program, title: &str) -> (Vec<String>, usize) {
+    let server = Remote::new(program.address());
+    let mut written = Vec::new();
+    let mut memory = 0;
+    while written.len() < CHANGES {
+        let title = format!("{title} {}", written.len());
+        written.extend(create(&server, &title, AT_ONCE).await);
+        memory = memory.max(program.memory("VmRSS"));
+    }
+    (written, memory)
+}
+
+async fn create(server: &Remote, title: &str, count: usize) -> Vec<String> {
+    let text = "word ".repeat(TEXT_BYTES / 5);
+    let inputs: Value = (0..count)
+        .map(|number| json!({ "title": format!("{title} {number}"), "text": text }))
+        .collect();
+    let data = server.data(CREATE_MANY, json!({ "inputs": inputs })).await;
+    let created = data["done"].as_array().unwrap().iter();
+    created
+        .map(|article| article["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Reads on, and subscribes again where the server has given it up. Answers with the articles of the changes, and with
+/// how many connections it took.
+async fn read(
+    transport: Transport,
+    mut subscriber: Subscription,
+    address: &str,
+    begin: &str,
+    count: usize,
+) -> (Vec<String>, usize) {
+    let mut heard = Vec::new();
+    let mut last: Option<String> = None;
+    let mut connections = 1;
+    while heard.len() < count {
+        if let Ok(change) = subscriber.next().await {
+            heard.push(change.article_id);
+            last = Some(change.cursor);
+        } else {
+            connections += 1;
+            let again = Subscription::open(transport, address, begin, last.as_deref()).await;
+            subscriber = again.unwrap();
+        }
+    }
+    (heard, connections)
+}

@@ -1,0 +1,60 @@
+//! A subscriber that disconnects at random and resumes by its cursor.
+
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::PATIENCE;
+use super::chance::Chance;
+use super::heard::Change;
+use super::servers::Addresses;
+use super::subscription::{Lost, Subscription, Transport};
+
+/// Hears everything from `begin` on, in many connections to any of the servers, until it stands at `end`, once that is
+/// known.
+pub(super) async fn hear(
+    transport: Transport,
+    servers: Addresses,
+    begin: String,
+    end: watch::Receiver<Option<String>>,
+    mut chance: Chance,
+) -> Vec<Change> {
+    let mut heard: Vec<Change> = Vec::new();
+    loop {
+        let last = heard.last().map(|change| change.cursor.clone());
+        let mut after = last.clone().unwrap_or_else(|| begin.clone());
+        let is_at_end = |after: &String| end.borrow().as_ref() == Some(after);
+        if is_at_end(&after) {
+            return heard;
+        }
+        let is_ending = end.borrow().is_some();
+        if !is_ending && chance.below(4) == 0 {
+            // Away for so long that it falls behind what servers keep ready.
+            sleep(chance.millis(4_000)).await;
+        }
+        let address = servers.any(&mut chance);
+        let how_many = 1 + chance.below(500);
+        // Cut off somewhere; in the end there is time for all that is left.
+        let patience = match is_ending {
+            true => PATIENCE,
+            false => chance.millis(1_500),
+        };
+        let listening = async {
+            let mut subscription =
+                Subscription::open(transport, &address, &begin, last.as_deref()).await?;
+            let mut count = 0;
+            while (is_ending || count < how_many) && !is_at_end(&after) {
+                let next = subscription.next().await?;
+                after.clone_from(&next.cursor);
+                heard.push(next);
+                count += 1;
+                if chance.below(50) == 0 {
+                    sleep(chance.millis(20)).await;
+                }
+            }
+            Ok::<_, Lost>(())
+        };
+        if let Ok(Err(_lost)) = timeout(patience, listening).await {
+            sleep(chance.millis(100)).await;
+        }
+    }
+}
