@@ -9,6 +9,7 @@ mod answer;
 mod changes;
 mod direct;
 mod error;
+mod escape;
 mod filter;
 mod input;
 mod mutation;
@@ -25,6 +26,7 @@ use futures_util::{Stream, StreamExt as _};
 use serde_json::{Map, Value};
 
 use self::changes::{ResumeAfter, ShownCursor};
+use self::direct::Plain;
 pub use self::error::refusals;
 pub use self::filter::FilterLimits;
 use self::mutation::Mutation;
@@ -111,7 +113,7 @@ impl Api {
             .data(settings.filter)
             .finish();
         Ok(Self(Arc::new(Inner {
-            documents: Documents::new(&sdl(), settings.document)?,
+            documents: Documents::new(&sdl(), settings.document)?.with_leaves(&output::DIRECT),
             schema,
             feed,
             reads: Coalescer::new(CoalescerLimits::default()),
@@ -218,8 +220,10 @@ pub struct Event {
 }
 
 fn engine_request(operation: &Operation) -> Request {
-    let mut request = Request::new("").variables(operation.variables.clone());
-    request.set_parsed_query((*operation.document).clone());
+    let mut request = Request::new("")
+        .variables(operation.variables.clone())
+        .data(Plain(Arc::clone(&operation.document)));
+    request.set_parsed_query((*operation.outline).clone());
     request
 }
 

@@ -59,7 +59,7 @@ pub struct NewArticle {
 }
 
 /// The columns of an article that a caller wants to see. `text` may be large, so what nobody asks for is not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each column")]
 pub struct Columns {
     pub title: bool,

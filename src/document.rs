@@ -27,6 +27,7 @@ mod variables;
 mod tests;
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -95,6 +96,8 @@ impl Default for Limits {
 pub struct Documents {
     schema: Schema,
     limits: Limits,
+    leaves: &'static [&'static str],
+    hashes: RandomState,
     cache: cache::Documents,
     next_id: AtomicU64,
 }
@@ -108,24 +111,28 @@ pub struct Operation {
     pub name: Option<String>,
     /// Nothing but this operation, in its plain form; the engine takes it with the operation's name and without.
     pub document: Arc<types::ExecutableDocument>,
+    /// The same without what stands below fields of the types that [`Documents::with_leaves`] names.
+    pub outline: Arc<types::ExecutableDocument>,
     /// The coerced values, defaults put in. What was left out and has no default is not among them.
     pub variables: Variables,
     /// What it costs, as [`Limits::complexity`] counts.
     pub complexity: u64,
-    text: Arc<str>,
+    text: Text,
 }
 
 impl Operation {
     /// The plain form as text, without variable values; equal for documents that differ only in how they are written.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.text.text
     }
 
     /// Two operations with equal keys ask for the same.
     pub fn key(&self) -> OperationKey {
+        // In JSON an enum's value reads like a string, but under equal texts a variable is of one type.
+        let variables = serde_json::to_string(&self.variables);
         OperationKey {
-            text: Arc::clone(&self.text),
-            variables: self.variables.to_string(),
+            text: self.text.clone(),
+            variables: variables.unwrap_or_else(|_| self.variables.to_string()),
         }
     }
 }
@@ -133,8 +140,21 @@ impl Operation {
 /// What identifies an operation and its variables. See [`Operation::key`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OperationKey {
-    text: Arc<str>,
+    text: Text,
     variables: String,
+}
+
+/// The text of a plain form. It is hashed once, when the form is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Text {
+    hash: u64,
+    text: Arc<str>,
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
 }
 
 /// A valid document and what is found out about it once.
@@ -150,7 +170,8 @@ struct Parsed {
 /// The plain form of an operation for one shape of variables.
 struct Form {
     document: Arc<types::ExecutableDocument>,
-    text: Arc<str>,
+    outline: Arc<types::ExecutableDocument>,
+    text: Text,
     complexity: cost::Complexity,
     /// Estimated size in memory.
     bytes: u64,
@@ -163,9 +184,18 @@ impl Documents {
         Ok(Self {
             schema: Schema::new(sdl)?,
             limits,
+            leaves: &[],
+            hashes: RandomState::new(),
             cache,
             next_id: AtomicU64::new(0),
         })
+    }
+
+    /// Names object types whose fields the engine need not see, because resolvers write the whole object themselves.
+    #[must_use]
+    pub fn with_leaves(mut self, types: &'static [&'static str]) -> Self {
+        self.leaves = types;
+        self
     }
 
     /// The limits that documents are held to.
@@ -201,9 +231,10 @@ impl Documents {
             kind: kind(operation.operation_type),
             name: operation.name.as_ref().map(ToString::to_string),
             document: Arc::clone(&form.document),
+            outline: Arc::clone(&form.outline),
             variables,
             complexity,
-            text: Arc::clone(&form.text),
+            text: form.text.clone(),
         })
     }
 
@@ -262,19 +293,19 @@ impl Documents {
         let complexity =
             cost::measure(&selections, &self.limits).map_err(|refusal| vec![refusal])?;
         let lines = Lines::new(query);
-        let document = convert::document(
-            &self.schema,
-            operation,
-            &selections,
-            &shape,
-            &lines,
-            operation.location(),
-        )?;
+        let convert = |leaves| {
+            convert::document(&self.schema, operation, &selections, &shape, &lines, leaves)
+        };
+        let document = convert(&[])?;
         let text: Arc<str> = print::document(&document).into();
         let form = Form {
             bytes: form_bytes(&text),
             document: Arc::new(document),
-            text,
+            outline: Arc::new(convert(self.leaves)?),
+            text: Text {
+                hash: self.hashes.hash_one(&text),
+                text,
+            },
             complexity,
         };
         let form = Arc::new(form);
@@ -345,8 +376,8 @@ fn parsed_bytes(query: &str, tokens: usize) -> u64 {
     query.len() as u64 + tokens as u64 * BYTES_PER_TOKEN
 }
 
-/// What a byte of the plain form's text takes in its tree, in bytes: 31 were measured for the same list, rounded up.
-const BYTES_PER_CHARACTER: u64 = 40;
+/// What a byte of the plain form's text takes in its two trees, in bytes: 31 were measured for one of the same list.
+const BYTES_PER_CHARACTER: u64 = 64;
 
 fn form_bytes(text: &str) -> u64 {
     text.len() as u64 * BYTES_PER_CHARACTER

@@ -6,13 +6,13 @@ use async_graphql::{Name, Response, Value};
 use bytes::Bytes;
 use serde::Serialize;
 
-/// Where most answers end: a page of articles without their texts.
-const USUAL_BYTES: usize = 4 * 1024;
+/// What there is besides the objects that wrote themselves: a few names.
+const NAMES_BYTES: usize = 512;
 
 /// `{"data":…}`, after `errors` where there are any. The fields stand in the order of `operation` (GraphQL
 /// specification, section 7.2.2), in its plain form: the engine has them in the order in which their resolvers ended.
 pub(super) fn write(response: &Response, operation: &ExecutableDocument) -> Bytes {
-    let mut out = Vec::with_capacity(USUAL_BYTES);
+    let mut out = Vec::with_capacity(NAMES_BYTES + binary_bytes(&response.data));
     out.push(b'{');
     if !response.errors.is_empty() {
         out.extend_from_slice(b"\"errors\":");
@@ -32,6 +32,16 @@ pub(super) fn errors(response: &Response) -> Bytes {
     let mut out = Vec::new();
     json(&mut out, &response.errors);
     out.into()
+}
+
+/// How long the parts are that stand in the answer as they are.
+fn binary_bytes(given: &Value) -> usize {
+    match given {
+        Value::Binary(raw) => raw.len(),
+        Value::List(items) => items.iter().map(binary_bytes).sum(),
+        Value::Object(fields) => fields.values().map(binary_bytes).sum(),
+        _ => 0,
+    }
 }
 
 /// A value of the engine. What it calls binary is JSON that a resolver has written itself.

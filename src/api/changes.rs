@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{Context, Enum, ID, Object, Request};
 
+use super::direct::One;
 use super::output::Article;
 use crate::article::ArticleId;
 use crate::article::change::{self, ChangeFilter, FeedCursor};
@@ -41,8 +42,8 @@ impl ArticleChange {
     }
 
     /// The article as the change left it, however often it has been changed since; null when it was deleted.
-    async fn article(&self) -> Option<Article> {
-        self.0.article.clone().map(Article::new)
+    async fn article(&self) -> Option<One<Article>> {
+        self.0.article.clone().map(Article::new).map(One)
     }
 }
 

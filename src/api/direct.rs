@@ -2,15 +2,53 @@
 //!
 //! The engine resolves each field of each object as a future of its own and copies each value into a tree, which for
 //! a page of articles costs more than the database. An object whose fields are all at hand needs none of that. The
-//! engine still sees the same types; it takes the JSON as a value that it calls binary, and `answer.rs` writes that
-//! as it is.
+//! engine still has the same types; it takes the JSON as a value that it calls binary, and `answer.rs` writes that
+//! as it is. What is selected of such an object the engine is not shown, because it would walk over it and copy it
+//! for each request; resolvers find it with [`selections`].
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use async_graphql::parser::types::{Field, Selection, SelectionSet};
+use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
 use async_graphql::registry::Registry;
-use async_graphql::{ContextSelectionSet, OutputType, Positioned, ServerResult, Value};
+use async_graphql::{
+    ContextBase, ContextSelectionSet, OutputType, Positioned, QueryPathNode, QueryPathSegment,
+    ServerResult, Value,
+};
 use serde::Serialize;
+
+use super::escape;
+use crate::error::Error;
+
+/// The whole operation in its plain form, as a resolver finds it in the context.
+pub(super) struct Plain(pub(super) Arc<ExecutableDocument>);
+
+/// What is selected of the field that is resolved; `None` where the context has no [`Plain`].
+pub(super) fn selections<'c, T>(ctx: &ContextBase<'c, T>) -> Option<&'c SelectionSet> {
+    let Plain(document) = ctx.data_opt()?;
+    let (_, operation) = document.operations.iter().next()?;
+    below(&operation.node.selection_set.node, ctx.path_node.as_ref())
+}
+
+/// The selections at the end of a path.
+fn below<'d>(root: &'d SelectionSet, path: Option<&QueryPathNode<'_>>) -> Option<&'d SelectionSet> {
+    let Some(path) = path else {
+        return Some(root);
+    };
+    let above = below(root, path.parent)?;
+    let QueryPathSegment::Name(key) = path.segment else {
+        return Some(above);
+    };
+    above
+        .items
+        .iter()
+        .find_map(|selection| match &selection.node {
+            Selection::Field(field) if field.node.response_key().node == key => {
+                Some(&field.node.selection_set.node)
+            }
+            _ => None,
+        })
+}
 
 /// An object whose fields are all at hand.
 pub(super) trait Direct: OutputType {
@@ -42,10 +80,8 @@ impl<T: Direct> OutputType for One<T> {
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
         let mut out = Vec::with_capacity(self.0.size_hint());
-        match object(&mut out, &self.0, &ctx.item.node) {
-            Some(()) => Ok(Value::Binary(out.into())),
-            None => self.0.resolve(ctx, field).await,
-        }
+        let written = selections(ctx).and_then(|selected| object(&mut out, &self.0, selected));
+        binary(out, written, ctx, field)
     }
 }
 
@@ -69,9 +105,23 @@ impl<T: Direct> OutputType for Many<T> {
     ) -> ServerResult<Value> {
         let size: usize = self.0.iter().map(Direct::size_hint).sum();
         let mut out = Vec::with_capacity(size + 2);
-        match list(&mut out, &self.0, &ctx.item.node) {
-            Some(()) => Ok(Value::Binary(out.into())),
-            None => self.0.resolve(ctx, field).await,
+        let written = selections(ctx).and_then(|selected| list(&mut out, &self.0, selected));
+        binary(out, written, ctx, field)
+    }
+}
+
+fn binary(
+    out: Vec<u8>,
+    written: Option<()>,
+    ctx: &ContextSelectionSet<'_>,
+    field: &Positioned<Field>,
+) -> ServerResult<Value> {
+    match written {
+        Some(()) => Ok(Value::Binary(out.into())),
+        None => {
+            let error = Error::internal("an object does not know one of its fields");
+            let error = async_graphql::Error::from(error).into_server_error(field.pos);
+            Err(ctx.set_error_path(error))
         }
     }
 }
@@ -89,7 +139,7 @@ fn list<T: Direct>(out: &mut Vec<u8>, objects: &[T], selections: &SelectionSet) 
 }
 
 /// Writes the selected fields of an object. `None` where there is more than fields, which a document in its plain
-/// form does not have here; the engine then does it.
+/// form does not have here.
 pub(super) fn object<T: Direct>(
     out: &mut Vec<u8>,
     object: &T,
@@ -121,13 +171,13 @@ pub(super) fn json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Opti
     serde_json::to_writer(out, value).ok()
 }
 
-/// Writes a text, of which only few characters need escapes: faster by a multiple than one after the other.
+/// Writes a text.
 #[expect(
     clippy::unnecessary_wraps,
     reason = "it ends a field as the other writers do"
 )]
 pub(super) fn text(out: &mut Vec<u8>, text: &str) -> Option<()> {
-    json_escape_simd::escape_into(text, out);
+    escape::string(out, text);
     Some(())
 }
 

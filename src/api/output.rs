@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::Field;
-use async_graphql::{Context, ID, Interface, Lookahead, Object, SimpleObject};
+use async_graphql::parser::types::{Field, Selection, SelectionSet};
+use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 use uuid::Uuid;
 
 use super::direct::{self, Direct, Many};
 use super::scalar::DateTime;
-use crate::article::page::{Page, Placed};
+use crate::article::page::{Page, Placed, Wanted};
 use crate::article::{self, Columns};
 
 /// Anything that has a global id.
@@ -162,24 +162,78 @@ pub(crate) struct PageInfo {
     end_cursor: Option<String>,
 }
 
-/// The columns that the selection of the current field needs.
+/// The types that write themselves wherever they are the type of a field.
+pub(super) const DIRECT: [&str; 2] = ["Article", "ArticleEdge"];
+
+/// The columns that the field which is resolved needs of its articles.
 pub(super) fn columns(ctx: &Context<'_>) -> Columns {
-    columns_of(&[ctx.look_ahead()])
+    let mut columns = Columns::ID;
+    for_each_field(direct::selections(ctx), &mut |field| {
+        add(&mut columns, field)
+    });
+    columns
 }
 
-/// The columns that any of these selections needs.
-pub(super) fn columns_of(selections: &[Lookahead<'_>]) -> Columns {
-    let wanted = |field| {
-        selections
-            .iter()
-            .any(|selection| selection.field(field).exists())
-    };
-    Columns {
-        title: wanted("title"),
-        slug: wanted("slug"),
-        text: wanted("text"),
-        created_at: wanted("createdAt"),
-        updated_at: wanted("updatedAt"),
-        version: wanted("version"),
+/// What a connection has to bring.
+pub(super) fn wanted(ctx: &Context<'_>) -> Wanted {
+    let mut wanted = Wanted::default();
+    for_each_field(direct::selections(ctx), &mut |field| {
+        let below = Some(&field.selection_set.node);
+        match field.name.node.as_str() {
+            "edges" => for_each_field(below, &mut |edge| {
+                for_each_field(Some(&edge.selection_set.node), &mut |field| {
+                    add(&mut wanted.columns, field);
+                });
+            }),
+            "nodes" => for_each_field(below, &mut |field| add(&mut wanted.columns, field)),
+            "pageInfo" => for_each_field(below, &mut |field| match field.name.node.as_str() {
+                "hasNextPage" => wanted.next = true,
+                "hasPreviousPage" => wanted.previous = true,
+                _ => {}
+            }),
+            "totalCount" => wanted.total = true,
+            _ => {}
+        }
+    });
+    wanted
+}
+
+/// Whether a page of changes has to bring the articles' texts.
+pub(super) fn wants_text(ctx: &Context<'_>) -> bool {
+    let mut columns = Columns::ID;
+    for_each_field(direct::selections(ctx), &mut |changes| {
+        for_each_field(Some(&changes.selection_set.node), &mut |article| {
+            for_each_field(Some(&article.selection_set.node), &mut |field| {
+                add(&mut columns, field);
+            });
+        });
+    });
+    columns.text
+}
+
+/// Adds the column that a field of an article shows.
+fn add(columns: &mut Columns, field: &Field) {
+    match field.name.node.as_str() {
+        "title" => columns.title = true,
+        "slug" => columns.slug = true,
+        "text" => columns.text = true,
+        "createdAt" => columns.created_at = true,
+        "updatedAt" => columns.updated_at = true,
+        "version" => columns.version = true,
+        _ => {}
+    }
+}
+
+/// The fields of a selection set, those of inline fragments among them.
+fn for_each_field(selections: Option<&SelectionSet>, visit: &mut dyn FnMut(&Field)) {
+    for selection in selections.iter().flat_map(|selections| &selections.items) {
+        match &selection.node {
+            Selection::Field(field) => visit(&field.node),
+            Selection::InlineFragment(fragment) => {
+                for_each_field(Some(&fragment.node.selection_set.node), visit);
+            }
+            // The plain form has none.
+            Selection::FragmentSpread(_) => {}
+        }
     }
 }

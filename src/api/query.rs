@@ -6,9 +6,9 @@ use super::changes::{self, ArticleChangeKind, ArticleChangePage, CursorBefore, f
 use super::direct::{Many, One};
 use super::filter::{ArticleFilter, FilterLimits, filter};
 use super::input::{ArticleBy, ArticleOrder, at_most, within};
-use super::output::{Article, ArticleConnection, Node, columns, columns_of};
+use super::output::{Article, ArticleConnection, Node, columns, wanted, wants_text};
 use super::store;
-use crate::article::page::{Cursor, End, PageRequest, Wanted};
+use crate::article::page::{Cursor, End, PageRequest};
 use crate::article::{self, ArticleId, ArticleKey, Filter};
 use crate::error::{Error, Result};
 
@@ -87,8 +87,6 @@ impl Query {
                 .transpose()
                 .map_err(|violation| violation.at(field))
         };
-        let selection = ctx.look_ahead();
-        let page_info = selection.field("pageInfo");
         let request = PageRequest {
             filter,
             order,
@@ -96,15 +94,7 @@ impl Query {
             end,
             after: cursor("after", after)?,
             before: cursor("before", before)?,
-            wanted: Wanted {
-                columns: columns_of(&[
-                    selection.field("edges").field("node"),
-                    selection.field("nodes"),
-                ]),
-                next: page_info.field("hasNextPage").exists(),
-                previous: page_info.field("hasPreviousPage").exists(),
-                total: selection.field("totalCount").exists(),
-            },
+            wanted: wanted(ctx),
         };
         Ok(ArticleConnection(store(ctx)?.page(request).await?))
     }
@@ -147,9 +137,8 @@ impl Query {
         let after = changes::cursor(&after)?;
         let first = usize::try_from(within("first", first, 1, 500)?).map_err(Error::internal)?;
         let filter = changes::filter(kinds, article_ids)?;
-        let selection = ctx.look_ahead().field("changes").field("article");
-        let text = selection.field("text").exists();
-        let page = feed(ctx)?.page(after, first, filter, text).await?;
+        let page = feed(ctx)?.page(after, first, filter, wants_text(ctx));
+        let page = page.await?;
         Ok(page.into())
     }
 }

@@ -32,7 +32,7 @@ pub enum End {
 }
 
 /// What of a page somebody wants to see; what nobody wants is not computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Wanted {
     pub columns: Columns,
     pub next: bool,

@@ -20,19 +20,22 @@ use super::refusal::Refusal;
 use super::schema::{Schema, is_one_of};
 use super::shape::{Given, Shape};
 
-/// The document that holds nothing but one operation in its plain form.
+/// The document that holds nothing but one operation in its plain form, without what stands below fields whose type is
+/// one of `leaves`.
 pub(super) fn document(
     schema: &Schema,
-    operation: &executable::Operation,
+    operation: &Node<executable::Operation>,
     selections: &[Selection<'_>],
     shape: &Shape<'_>,
     lines: &Lines<'_>,
-    location: Option<SourceSpan>,
+    leaves: &[&str],
 ) -> Result<engine::ExecutableDocument, Vec<Refusal>> {
+    let location = operation.location();
     let mut convert = Convert {
         schema,
         shape,
         lines,
+        leaves,
         refusals: Vec::new(),
     };
     let definition = engine::OperationDefinition {
@@ -72,6 +75,7 @@ pub(super) fn constant(value: &Value, ty: &Type, schema: &Schema) -> EngineConst
         schema,
         shape: &shape,
         lines: &lines,
+        leaves: &[],
         refusals: Vec::new(),
     };
     let literal = convert.value(value, None, ty, &mut Vec::new());
@@ -84,6 +88,7 @@ struct Convert<'a> {
     schema: &'a Schema,
     shape: &'a Shape<'a>,
     lines: &'a Lines<'a>,
+    leaves: &'a [&'a str],
     refusals: Vec<Refusal>,
 }
 
@@ -174,6 +179,11 @@ impl Convert<'_> {
                 arguments.push((name, self.place(value, span)));
             }
         }
+        let is_leaf = self.leaves.contains(&node.ty().inner_named_type().as_str());
+        let below = match is_leaf {
+            true => &[][..],
+            false => &field.selections,
+        };
         engine::Field {
             alias: node
                 .alias
@@ -182,7 +192,7 @@ impl Convert<'_> {
             name: self.place(Name::new(&node.name), node.name.location()),
             arguments,
             directives: Vec::new(),
-            selection_set: self.selection_set(&field.selections, node.location()),
+            selection_set: self.selection_set(below, node.location()),
         }
     }
 

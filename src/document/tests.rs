@@ -3,7 +3,7 @@
 use async_graphql::Request;
 use serde_json::{Map, Value, json};
 
-use super::{Code, Documents, Limits, Operation, OperationKind, Refusal};
+use super::{Code, Documents, Limits, Operation, OperationKind, Refusal, print};
 
 const SDL: &str = r"
     scalar DateTime
@@ -748,7 +748,11 @@ fn no_more_than_ten_reasons_are_given() {
 
 #[test]
 fn equal_requests_have_equal_keys() {
-    let key = |query, variables| with(query, variables).unwrap().key();
+    let documents = documents();
+    let key = |query, variables| {
+        let operation = documents.prepare(query, None, &object(variables));
+        operation.unwrap().key()
+    };
     let query = "query($i: ID!) { node(id: $i) { id ...F } } fragment F on Node { __typename }";
     assert_eq!(
         key(query, json!({ "i": 1 })),
@@ -758,6 +762,21 @@ fn equal_requests_have_equal_keys() {
         )
     );
     assert_ne!(key(query, json!({ "i": 1 })), key(query, json!({ "i": 2 })));
+}
+
+#[test]
+fn the_outline_has_nothing_below_a_leaf() {
+    let documents = documents().with_leaves(&["Article"]);
+    let query = "{ article(by: { id: 1 }) { id } node(id: 1) { id ... on Article { title } } }";
+    let operation = documents.prepare(query, None, &Map::new()).unwrap();
+    let outline = print::document(&operation.outline);
+    let node = "node(id:\"1\" ){...on Article{id title } ...on Author{id } }";
+    assert_eq!(
+        outline,
+        format!("query{{article(by:{{id:\"1\" }} ) {node} }}")
+    );
+    let whole = format!("query{{article(by:{{id:\"1\" }} ){{id }} {node} }}");
+    assert_eq!(operation.text(), whole);
 }
 
 #[test]

@@ -98,7 +98,7 @@ async fn check(app: &InProcess, database: Database) {
     expect("by id", &found, id_index);
 
     let created = "{ articles(filter: { createdAt: { eq: \"2026-01-31T09:30:10Z\" } }) { title } }";
-    let found = plan(created, json!({}), &[instant, "20", "0"]).await;
+    let found = plan(created, json!({}), &[instant]).await;
     expect("by createdAt", &found, "article_created_at_id");
 
     let rare = "{ articles(filter: { search: \"rare9999\" }) { title } }";
@@ -107,7 +107,7 @@ async fn check(app: &InProcess, database: Database) {
     } else {
         "'rare9999'"
     };
-    let found = plan(rare, json!({}), &[word, "20", "0"]).await;
+    let found = plan(rare, json!({}), &[word]).await;
     if sqlite {
         // The rows are looked up by their numbers, which the index of words gives.
         assert!(
@@ -124,7 +124,7 @@ async fn check(app: &InProcess, database: Database) {
 
     let best = "{ articles(filter: { search: \"rare9999\" }, orderBy: RELEVANCE) { title } }";
     let grouped = if sqlite { "'(\"rare9999\")'" } else { word };
-    let found = plan(best, json!({}), &[grouped, grouped, "20", "0"]).await;
+    let found = plan(best, json!({}), &[grouped, grouped]).await;
     if sqlite {
         // Ranked once, and not anew for each article that is found.
         assert!(found.contains("MATERIALIZE"), "{found}");
@@ -138,7 +138,7 @@ async fn check(app: &InProcess, database: Database) {
 
     if !sqlite {
         let part = "{ articles(filter: { title: { contains: \"LE 9999\" } }) { title } }";
-        let found = plan(part, json!({}), &["'%le 9999%'", "20", "0"]).await;
+        let found = plan(part, json!({}), &["'%le 9999%'"]).await;
         expect("by a part of the title", &found, "article_title_trigrams");
     }
 
@@ -157,7 +157,7 @@ async fn check(app: &InProcess, database: Database) {
                 .await;
             let cursor = &first["articlesConnection"]["edges"][19]["cursor"];
             let variables = json!({ "order": order, "after": cursor });
-            let found = plan(page, variables, &[value, id, "21", "0"]).await;
+            let found = plan(page, variables, &[value, id]).await;
             expect(&order, &found, index);
             let sorts = if sqlite {
                 "USE TEMP B-TREE FOR ORDER BY"

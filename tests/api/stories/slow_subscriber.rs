@@ -25,9 +25,9 @@ const AT_ONCE: usize = 250;
 const TEXT_BYTES: usize = 4_000;
 
 /// How much more memory the server may take than with two subscribers that read, for which it keeps the newest changes
-/// too. What the same load takes differs by up to 8 MB while SQLite's caches fill. All changes take 43 MB for each of the
-/// two, and their sockets' buffers, which are not the server's, hold only a few of those.
-const MEMORY: usize = 12 * 1024 * 1024;
+/// too. What the same load takes differs by up to 15 MB while SQLite's caches fill. All changes take 43 MB for each of
+/// the two, and their sockets' buffers, which are not the server's, hold only a few of those.
+const MEMORY: usize = 24 * 1024 * 1024;
 
 /// How long a server puts up with a WebSocket that does not even answer pings.
 const SILENCE: Duration = Duration::from_secs(90);
