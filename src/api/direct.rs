@@ -116,14 +116,12 @@ fn binary(
     ctx: &ContextSelectionSet<'_>,
     field: &Positioned<Field>,
 ) -> ServerResult<Value> {
-    match written {
-        Some(()) => Ok(Value::Binary(out.into())),
-        None => {
-            let error = Error::internal("an object does not know one of its fields");
-            let error = async_graphql::Error::from(error).into_server_error(field.pos);
-            Err(ctx.set_error_path(error))
-        }
+    if written.is_some() {
+        return Ok(Value::Binary(out.into()));
     }
+    let error = Error::internal("an object does not know one of its fields");
+    let error = async_graphql::Error::from(error).into_server_error(field.pos);
+    Err(ctx.set_error_path(error))
 }
 
 fn list<T: Direct>(out: &mut Vec<u8>, objects: &[T], selections: &SelectionSet) -> Option<()> {

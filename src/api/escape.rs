@@ -9,26 +9,29 @@ const BLOCK: usize = 32;
 
 /// Writes a text with its quotes.
 pub(super) fn string(out: &mut Vec<u8>, text: &str) {
-    out.reserve(text.len() + 2);
+    let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
     out.push(b'"');
-    let (blocks, rest) = text.as_bytes().as_chunks::<BLOCK>();
-    for block in blocks {
-        // Without a branch for each byte, so that the compiler compares many at once.
+    // Up to here it is written.
+    let mut written = 0;
+    for (index, block) in bytes.chunks(BLOCK).enumerate() {
+        // Every byte is looked at, without a branch for each, so that the compiler compares many at once.
         if block
             .iter()
             .fold(false, |any, &byte| any | is_escaped(byte))
         {
-            escaped(out, block);
-        } else {
-            out.extend_from_slice(block);
+            let (plain, rest) = bytes[written..].split_at(index * BLOCK - written);
+            out.extend_from_slice(plain);
+            escaped(out, &rest[..block.len()]);
+            written = index * BLOCK + block.len();
         }
     }
-    escaped(out, rest);
+    out.extend_from_slice(&bytes[written..]);
     out.push(b'"');
 }
 
 fn is_escaped(byte: u8) -> bool {
-    (byte < b' ') | (byte == b'"') | (byte == b'\\')
+    matches!(byte, ..b' ' | b'"' | b'\\')
 }
 
 fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -169,7 +169,7 @@ pub(super) const DIRECT: [&str; 2] = ["Article", "ArticleEdge"];
 pub(super) fn columns(ctx: &Context<'_>) -> Columns {
     let mut columns = Columns::ID;
     for_each_field(direct::selections(ctx), &mut |field| {
-        add(&mut columns, field)
+        add(&mut columns, field);
     });
     columns
 }

@@ -118,17 +118,17 @@ pub(super) fn beside<'b, DB: Dialect>(
     pass.push_sql(" (");
     let id = match place {
         Place::Instant(instant, id) => {
-            DB::bind_instant(pass, instant)?;
+            DB::unplanned(pass, "timestamptz", |pass| DB::bind_instant(pass, instant))?;
             id
         }
         Place::Text(text, id) => {
-            DB::bind_text(pass, text)?;
+            DB::unplanned(pass, "text", |pass| DB::bind_text(pass, text))?;
             id
         }
         Place::Position(_) => return Ok(()),
     };
     pass.push_sql(", ");
-    DB::bind_id(pass, id)?;
+    DB::unplanned(pass, "uuid", |pass| DB::bind_id(pass, id))?;
     pass.push_sql(")");
     Ok(())
 }

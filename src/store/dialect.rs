@@ -29,6 +29,14 @@ pub(super) trait Dialect: Backend {
     fn bind_integer<'b>(pass: &mut Pass<'_, 'b, Self>, integer: &'b i64) -> QueryResult<()>;
     fn bind_version<'b>(pass: &mut Pass<'_, 'b, Self>, version: &'b i32) -> QueryResult<()>;
 
+    /// A value that the plan of the statement does not depend on, so that one plan serves for all; `bind` binds it, and
+    /// `ty` is what PostgreSQL calls its type.
+    fn unplanned<'b>(
+        pass: &mut Pass<'_, 'b, Self>,
+        ty: &str,
+        bind: impl FnOnce(&mut Pass<'_, 'b, Self>) -> QueryResult<()>,
+    ) -> QueryResult<()>;
+
     /// ` = ANY (…)`, or what means the same: one value, however many there are.
     fn any_id<'b>(pass: &mut Pass<'_, 'b, Self>, ids: &'b [ArticleId]) -> QueryResult<()>;
     fn any_text<'b>(pass: &mut Pass<'_, 'b, Self>, texts: &'b [String]) -> QueryResult<()>;

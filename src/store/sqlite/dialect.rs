@@ -16,6 +16,14 @@ impl Dialect for Sqlite {
 
     binds!();
 
+    fn unplanned<'b>(
+        pass: &mut Pass<'_, 'b, Self>,
+        _: &str,
+        bind: impl FnOnce(&mut Pass<'_, 'b, Self>) -> QueryResult<()>,
+    ) -> QueryResult<()> {
+        bind(pass)
+    }
+
     fn any_id<'b>(pass: &mut Pass<'_, 'b, Self>, ids: &'b [ArticleId]) -> QueryResult<()> {
         pass.push_sql(" IN (SELECT unhex(value) FROM json_each(");
         pass.push_bind_param::<IdList, _>(ids)?;
