@@ -18,6 +18,7 @@ mod schema;
 mod select;
 mod sqlite;
 mod types;
+mod unstoppable;
 mod writes;
 
 use std::sync::{Arc, Weak};
@@ -37,6 +38,7 @@ use self::lookups::Lookups;
 pub use self::migrations::{Migrate, MigrationError, MigrationStatus};
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
+use self::unstoppable::Unstoppable;
 use crate::clock::Clock;
 use crate::coalesce::Counts;
 use crate::config::{DatabaseSettings, DatabaseUrl};
@@ -231,10 +233,7 @@ impl Store {
         &self.0.closing
     }
 
-    /// Runs work on a connection, in a task of its own, and wakes the feed where it may have written.
-    ///
-    /// Nobody may be waiting any more: a client that hangs up drops the caller's future, and a transaction dropped
-    /// half-way would keep the only writer locked, or leave a connection in the middle of an answer.
+    /// Runs work on a connection to its end, and wakes the feed where it may have written.
     async fn run<T: Send + 'static>(
         &self,
         access: Access,
@@ -245,7 +244,7 @@ impl Store {
         + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(&self.0);
-        let task = self.0.tasks.spawn(async move {
+        let work = self.0.tasks.track_future(async move {
             let done = inner.run(access, Box::new(work)).await;
             // Also after a failure: each statement of a write may be a transaction of its own.
             if matches!(access, Access::Write | Access::Transaction) {
@@ -253,7 +252,7 @@ impl Store {
             }
             done
         });
-        task.await.map_err(Error::internal)?
+        Unstoppable::new(work).await
     }
 
     /// As [`run`](Self::run), for work that changes no article.
@@ -267,11 +266,8 @@ impl Store {
         + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(&self.0);
-        let task = self
-            .0
-            .tasks
-            .spawn(async move { inner.run(access, Box::new(work)).await });
-        task.await.map_err(Error::internal)?
+        let work = async move { inner.run(access, Box::new(work)).await };
+        Unstoppable::new(self.0.tasks.track_future(work)).await
     }
 }
 
