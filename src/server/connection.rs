@@ -71,7 +71,8 @@ pub(super) async fn serve<S>(
                 ended = &mut connection => ended,
                 () = stop.cancelled() => {
                     Pin::new(&mut connection).graceful_shutdown();
-                    connection.await
+                    // By reference: it is large, and a task has room for all that is ever moved in it.
+                    (&mut connection).await
                 }
             };
             if let Err(error) = ended {
