@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
-use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -70,7 +69,7 @@ pub(super) async fn serve<S>(
             let ended = tokio::select! {
                 ended = &mut connection => ended,
                 () = stop.cancelled() => {
-                    Pin::new(&mut connection).graceful_shutdown();
+                    std::pin::Pin::new(&mut connection).graceful_shutdown();
                     // By reference: it is large, and a task has room for all that is ever moved in it.
                     (&mut connection).await
                 }
