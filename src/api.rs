@@ -25,7 +25,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use serde_json::{Map, Value};
 
-use self::changes::{ResumeAfter, ShownCursor};
+use self::changes::{Progress, ResumeAfter};
 use self::direct::Plain;
 pub use self::error::refusals;
 pub use self::filter::FilterLimits;
@@ -162,15 +162,16 @@ impl Api {
     }
 
     /// Carries out a subscription: an answer for each change that follows. `resume_after` is where it broke off before,
-    /// which stands above what its own arguments say. The stream ends with an error only.
+    /// which stands above what its own arguments say. The stream ends with an error only, which is all that it has where the
+    /// subscription is refused.
     pub fn subscribe(
         &self,
         operation: &Operation,
         resume_after: Option<String>,
         request_id: String,
     ) -> impl Stream<Item = Event> + Send + use<> {
-        let shown = ShownCursor::default();
-        let mut request = engine_request(operation).data(shown.clone());
+        let progress = Progress::default();
+        let mut request = engine_request(operation).data(progress.clone());
         if let Some(cursor) = resume_after {
             request = request.data(ResumeAfter(cursor));
         }
@@ -178,8 +179,11 @@ impl Api {
         self.0.schema.execute_stream(request).map(move |response| {
             let response = completed(response, &request_id);
             Event {
-                body: answer::write(&response, &document),
-                cursor: shown.take(),
+                body: match progress.has_begun() {
+                    true => answer::write(&response, &document),
+                    false => answer::refusal(&response),
+                },
+                cursor: progress.take_shown(),
             }
         })
     }
@@ -212,7 +216,7 @@ pub enum Answer {
 /// One answer of a subscription.
 #[derive(Debug)]
 pub struct Event {
-    /// A JSON object with `data`, and `errors` where there are any.
+    /// A JSON object with `data`, and `errors` where there are any; without `data` where the subscription is refused.
     pub body: Bytes,
     /// Where the change that it shows stands in the feed, for a transport that can resume there; `None` where the
     /// answer shows none, such as an error.

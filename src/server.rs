@@ -1,6 +1,7 @@
 //! HTTP: the routes, the start and the graceful stop.
 
 mod articles;
+mod connection;
 mod cors;
 mod encoding;
 mod etag;
@@ -21,13 +22,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
-use axum::{Router, ServiceExt as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::connection::ConnectionSettings;
 use self::graphiql::FrontPage;
 use self::http::Endpoint;
 use self::metrics::{Metrics, RequestMetrics};
@@ -112,24 +114,16 @@ pub async fn run(
     );
     let feed = Feed::start(store.clone(), settings.change_retention);
     let app = routes(settings, store.clone(), feed, persisted, stop.clone())?;
-    let told_to_stop = {
-        let stop = stop.clone();
-        async move {
-            stop.cancelled().await;
-            tracing::info!("stopping: finishing what is under way");
-        }
-    };
-    let served =
-        axum::serve(listener, app.into_make_service()).with_graceful_shutdown(told_to_stop);
+    let served = connection::serve(listener, app, ConnectionSettings::default(), stop.clone());
     // One bound for all of it: for the requests under way, and for the writes that nobody waits for any more.
     let deadline = async {
         stop.cancelled().await;
         tokio::time::sleep(settings.stop_timeout).await;
     };
     tokio::pin!(deadline);
-    let (served, late) = tokio::select! {
-        served = served => (served.map_err(ServeError::Serve), false),
-        () = &mut deadline => (Ok(()), true),
+    let late = tokio::select! {
+        () = served => false,
+        () = &mut deadline => true,
     };
     let database = store.describe();
     let closed = async {
@@ -146,7 +140,7 @@ pub async fn run(
     } else {
         tracing::warn!(database, "stopped although something was under way");
     }
-    served
+    Ok(())
 }
 
 /// Everything that is served.

@@ -114,6 +114,11 @@ pub enum OpenError {
     Url(#[from] postgres::UrlError),
     #[error("cannot connect to the database: {}", chain(&**.0))]
     Connect(#[source] Cause),
+    /// The encoding of a PostgreSQL database, where it is not UTF-8.
+    #[error(
+        "the database is in the encoding {0}, which cannot hold every text; make one with ENCODING 'UTF8'"
+    )]
+    Encoding(String),
     #[error(transparent)]
     Migrate(#[from] MigrationError),
 }

@@ -27,6 +27,15 @@ pub(super) fn write(response: &Response, operation: &ExecutableDocument) -> Byte
     out.into()
 }
 
+/// `{"errors":…}` alone, for what was not executed.
+pub(super) fn refusal(response: &Response) -> Bytes {
+    let mut out = Vec::new();
+    out.extend_from_slice(b"{\"errors\":");
+    json(&mut out, &response.errors);
+    out.push(b'}');
+    out.into()
+}
+
 /// The list of errors alone.
 pub(super) fn errors(response: &Response) -> Bytes {
     let mut out = Vec::new();

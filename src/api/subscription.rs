@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Subscription};
 use futures_util::{Stream, StreamExt as _};
 
 use super::changes::{
-    ArticleChange, ArticleChangeKind, ResumeAfter, ShownCursor, cursor, feed, filter,
+    ArticleChange, ArticleChangeKind, Progress, ResumeAfter, cursor, feed, filter,
 };
 use crate::error::Result;
 
@@ -26,12 +26,13 @@ impl Subscription {
         let resume_after = ctx.data_opt().map(|ResumeAfter(cursor)| cursor.as_str());
         let after = resume_after.or(after.as_deref()).map(cursor).transpose()?;
         let filter = filter(kinds, article_ids)?;
-        let shown = ctx.data_opt::<ShownCursor>().cloned().unwrap_or_default();
+        let progress = ctx.data_opt::<Progress>().cloned().unwrap_or_default();
         // In a box, because what it takes to begin would stay as large as long as the subscription lasts.
         let changes = Box::pin(feed(ctx)?.subscribe(after, filter)).await?;
+        progress.begin();
         Ok(changes.map(move |change| {
             let change = change?;
-            shown.show(change.cursor);
+            progress.show(change.cursor);
             Ok(ArticleChange(change))
         }))
     }

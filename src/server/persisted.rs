@@ -150,9 +150,13 @@ impl PersistedOperations {
     /// The name is not known (the client may send the text too), the name and the text do not belong together, or
     /// only trusted documents may run and this is none.
     pub fn resolve(&self, params: &GraphQLParams) -> Result<Resolved, Refusal> {
-        let query = params.query.as_deref();
         let persisted = PersistedQuery::read(&params.extensions)?;
-        if let Some(resolved) = self.resolve_trusted(params, persisted.as_ref())? {
+        let is_named = params.document_id.is_some() || persisted.is_some();
+        // Clients whose requests always have a `query`, such as graphql-ws, leave it empty beside a name.
+        let query = params.query.as_deref();
+        let query = query.filter(|query| !(is_named && query.is_empty()));
+        let id = params.document_id.as_deref();
+        if let Some(resolved) = self.resolve_trusted(id, persisted.as_ref(), query)? {
             return Ok(resolved);
         }
         if self.0.mode == TrustedMode::Only {
@@ -161,7 +165,7 @@ impl PersistedOperations {
         match (persisted, query) {
             (Some(persisted), query) => self.resolve_automatic(&persisted, query),
             (None, Some(query)) => Ok(Resolved::of(query.into())),
-            (None, None) if params.document_id.is_some() => Err(unknown_id()),
+            (None, None) if id.is_some() => Err(unknown_id()),
             (None, None) => Err(bad_request("`query` is missing")),
         }
     }
@@ -176,19 +180,17 @@ impl PersistedOperations {
     /// By `documentId`, by the hash of an automatic persisted query, or by the text itself.
     fn resolve_trusted(
         &self,
-        params: &GraphQLParams,
+        document_id: Option<&str>,
         persisted: Option<&PersistedQuery<'_>>,
+        query: Option<&str>,
     ) -> Result<Option<Resolved>, Refusal> {
         if self.0.mode == TrustedMode::Off {
             return Ok(None);
         }
         let trusted = self.trusted();
-        let ids = [
-            params.document_id.as_deref(),
-            persisted.map(|persisted| persisted.hash),
-        ];
+        let ids = [document_id, persisted.map(|persisted| persisted.hash)];
         let by_id = ids.into_iter().flatten().find_map(|id| trusted.by_id(id));
-        let document = match (by_id, params.query.as_deref()) {
+        let document = match (by_id, query) {
             (Some(document), Some(query)) if *document != *query => {
                 return Err(bad_request(
                     "the text is not that of the trusted document with this id",

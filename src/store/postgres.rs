@@ -9,8 +9,9 @@ mod url;
 use std::time::Duration;
 
 use deadpool::managed::{PoolError, QueueMode, Timeouts};
+use diesel::dsl::sql;
 use diesel::result::Error as DieselError;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Bool, Text};
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_async::pooled_connection::deadpool::{Pool, PoolError as DieselPoolError};
 use diesel_async::pooled_connection::{
@@ -56,11 +57,14 @@ impl Postgres {
         if migrate {
             self::migrate(options, Migrate::Up).await?;
         }
+        let mut connection = options.connect().await?;
+        require_utf8(&mut connection).await?;
+        warn_without_trigrams(&mut connection).await?;
         let connections = if settings.force_roll_back {
-            let mut connection = options.connect().await?;
             AnsiTransactionManager::begin_transaction(&mut connection).await?;
             Connections::Sandbox(Mutex::new(connection))
         } else {
+            drop(connection);
             let pool = pool(options, settings)?;
             keep_warm(&pool, settings.min_size()).await?;
             Connections::Pooled(pool)
@@ -141,6 +145,33 @@ async fn finish<T>(connection: &mut AsyncPgConnection, work: Work<T>) -> Result<
     done
 }
 
+/// Another encoding would refuse texts that SQLite takes, or count their bytes as characters.
+async fn require_utf8(connection: &mut AsyncPgConnection) -> Result<(), OpenError> {
+    use diesel_async::RunQueryDsl as _;
+    let encoding = sql::<Text>("current_setting('server_encoding')");
+    let encoding: String = diesel::select(encoding).get_result(connection).await?;
+    match encoding.as_str() {
+        "UTF8" => Ok(()),
+        _ => Err(OpenError::Encoding(encoding)),
+    }
+}
+
+/// The migration goes on without the extension pg_trgm, and warns where hardly anybody looks.
+async fn warn_without_trigrams(connection: &mut AsyncPgConnection) -> Result<(), OpenError> {
+    use diesel_async::RunQueryDsl as _;
+    let missing = sql::<Bool>(
+        "to_regclass('article') IS NOT NULL
+            AND (to_regclass('article_title_trigrams') IS NULL OR to_regclass('article_slug_trigrams') IS NULL)",
+    );
+    if diesel::select(missing).get_result(connection).await? {
+        tracing::warn!(
+            "contains, startsWith and endsWith read the whole table: without the extension pg_trgm it was migrated \
+             without the indexes on trigrams"
+        );
+    }
+    Ok(())
+}
+
 fn pool(
     options: &ConnectOptions,
     settings: &DatabaseSettings,
@@ -199,6 +230,7 @@ pub(super) async fn migrate(
     action: Migrate,
 ) -> Result<MigrationStatus, OpenError> {
     let mut connection = options.connect().await?;
+    require_utf8(&mut connection).await?;
     // Waiting for the lock, and building an index, may take as long as they take.
     connection
         .batch_execute("SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0")

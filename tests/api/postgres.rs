@@ -54,6 +54,12 @@ pub(crate) async fn bare_database() -> Option<TestDatabase> {
     Some(create(admin_url()?, None, "").await)
 }
 
+/// Makes an empty database in an encoding that knows nothing of Unicode.
+pub(crate) async fn ascii_database() -> Option<TestDatabase> {
+    let clause = "TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LOCALE 'C'";
+    Some(create(admin_url()?, None, clause).await)
+}
+
 async fn copy(
     template: &'static Template,
     prepare: impl AsyncFnOnce(&str),

@@ -9,6 +9,7 @@ use rstest_reuse::apply;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::postgres;
 use crate::program::{Program, run};
 use crate::support::{Database, assert_answer, client, on_both_databases};
 
@@ -146,6 +147,35 @@ async fn a_database_url_that_is_not_understood_is_refused_and_not_repeated() {
     .await;
     assert_eq!(code, 1);
     assert_answer!(error, @"broadsheet: `sslmode` in a PostgreSQL URL must be disable, allow, prefer, require, verify-ca or verify-full");
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_hold_every_text_is_refused() {
+    let Some(database) = postgres::ascii_database().await else {
+        return;
+    };
+    for arguments in [&[][..], &["--no-migrate"], &["migrate"]] {
+        let (code, _, error) = run(arguments, &[("DATABASE_URL", &database.url)]).await;
+        assert_eq!(code, 1, "{arguments:?}: {error}");
+        assert_answer!(error.lines().last().unwrap(), @"broadsheet: the database is in the encoding SQL_ASCII, which cannot hold every text; make one with ENCODING 'UTF8'");
+    }
+}
+
+#[tokio::test]
+async fn a_database_without_trigrams_is_warned_of_once() {
+    let Some(database) = Database::Postgres.migrated().await else {
+        return;
+    };
+    for warnings in [0, 1] {
+        let program = Program::start(&database.url, &[]).await;
+        program.signal("TERM");
+        let (_, log) = program.end().await;
+        let warned = log.matches("without the extension pg_trgm").count();
+        assert_eq!(warned, warnings, "{log}");
+        database
+            .execute("DROP EXTENSION IF EXISTS pg_trgm CASCADE")
+            .await;
+    }
 }
 
 #[tokio::test]

@@ -11,8 +11,8 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { ended, waitFor, withServer } from "./server.js";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const binary = process.argv[2] && resolve(process.argv[2]);
@@ -20,25 +20,6 @@ if (!binary || !existsSync(binary)) {
   console.error("usage: run BINARY");
   process.exit(2);
 }
-
-const PATIENCE_MS = 120_000;
-
-// Calls `ready` until it gives something, at most as long as `child` runs.
-async function waitFor(what, child, ready) {
-  for (const begin = Date.now(); Date.now() - begin < PATIENCE_MS; await sleep(50)) {
-    const value = await ready();
-    if (value) {
-      return value;
-    }
-    if (child.exitCode !== null) {
-      break;
-    }
-  }
-  throw new Error(`${what} did not start`);
-}
-
-const ended = (child) =>
-  child.exitCode === null && child.signalCode === null ? new Promise((done) => child.once("exit", done)) : Promise.resolve();
 
 async function freePort() {
   const probe = createServer().listen(0, "127.0.0.1");
@@ -48,52 +29,35 @@ async function freePort() {
   return port;
 }
 
-// Calls `body` with the address of a server on `database`; on any failure its log is printed.
-async function withServer(database, body) {
-  const directory = mkdtempSync(join(tmpdir(), "broadsheet-clients-"));
-  // In an empty directory, where no .env lies, and without the settings of whoever runs this.
-  const environment = { PATH: process.env.PATH, HOME: directory, PORT: "0", DATABASE_URL: database };
-  const server = spawn(binary, [], { cwd: directory, env: environment, stdio: ["ignore", "pipe", "pipe"] });
-  let log = "";
-  server.stdout.on("data", (chunk) => (log += chunk));
-  server.stderr.on("data", (chunk) => (log += chunk));
-  let passed = false;
-  try {
-    const address = await waitFor("the server", server, () => /listening on (http:\/\/\S+)/.exec(log)?.[1]);
-    passed = await body(`${address}/graphql`);
-    server.kill("SIGTERM");
-    await ended(server);
-    if (server.exitCode !== 0) {
-      console.error(`the server ended with ${server.exitCode ?? server.signalCode}`);
-      passed = false;
-    }
-  } catch (error) {
-    console.error(error);
-  } finally {
-    server.kill("SIGKILL");
-    await ended(server);
-    rmSync(directory, { recursive: true });
-  }
-  if (!passed) {
-    console.error(`The end of the server's log:\n${log.slice(-5000)}`);
-  }
-  return passed;
-}
-
-function command(parameters, url) {
+function command(parameters, environment) {
   const child = spawn(process.execPath, parameters, {
     cwd: here,
-    env: { ...process.env, BROADSHEET_URL: url },
+    env: { ...process.env, ...environment },
     stdio: "inherit",
   });
   return new Promise((done) => child.once("exit", (code) => done(code === 0)));
 }
 
-async function tests(url) {
-  const audits = await command(["audits.js", url], url);
-  const files = readdirSync(here).filter((name) => name.endsWith(".test.js")).sort();
-  const clients = await command(["--test", "--test-concurrency=1", "--test-reporter=spec", ...files], url);
-  return audits && clients;
+const testsOn = (database) =>
+  withServer(binary, database, {}, async ({ url }) => {
+    // A test that needs another server starts its own, on the same database.
+    const environment = { BROADSHEET_URL: url, BROADSHEET_BINARY: binary, BROADSHEET_DATABASE: database };
+    const audits = await command(["audits.js", url], environment);
+    const files = readdirSync(here).filter((name) => name.endsWith(".test.js")).sort();
+    const clients = await command(["--test", "--test-concurrency=1", "--test-reporter=spec", ...files], environment);
+    if (!audits || !clients) {
+      throw new Error("not every test has passed");
+    }
+    return true;
+  });
+
+async function onSqlite() {
+  const directory = mkdtempSync(join(tmpdir(), "broadsheet-sqlite-"));
+  try {
+    return await testsOn(`sqlite:${join(directory, "clients.db")}`);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }
 
 // The directory of `initdb` and `postgres`: on the PATH, or where Debian puts them, the newest first.
@@ -158,20 +122,19 @@ async function withDatabaseOn(server, body) {
 }
 
 async function onPostgres() {
-  const body = (database) => withServer(database, tests);
   const programs = postgresPrograms();
   if (process.env.TEST_DATABASE_URL) {
-    return withDatabaseOn(process.env.TEST_DATABASE_URL, body);
+    return withDatabaseOn(process.env.TEST_DATABASE_URL, testsOn);
   }
   if (programs) {
-    return withTemporaryPostgres(programs, body);
+    return withTemporaryPostgres(programs, testsOn);
   }
   return null;
 }
 
 const outcomes = [];
 for (const [name, attempt] of [
-  ["SQLite", () => withServer("sqlite:clients.db", tests)],
+  ["SQLite", onSqlite],
   ["PostgreSQL", onPostgres],
 ]) {
   console.log(`\n-- The clients, on ${name}`);

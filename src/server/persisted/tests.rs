@@ -103,6 +103,21 @@ fn a_document_is_found_by_its_hash_once_it_was_registered() {
 }
 
 #[test]
+fn an_empty_text_beside_a_name_is_none() {
+    let operations = automatic(10_000);
+    let request = hashed_with_text(QUERY_HASH, "");
+    let not_found = "PERSISTED_QUERY_NOT_FOUND: PersistedQueryNotFound";
+    assert_eq!(ask(&operations, request.clone()), not_found);
+    ask(&operations, hashed_with_text(QUERY_HASH, QUERY));
+    assert_eq!(ask(&operations, request), "untrusted { __typename }");
+    assert_eq!(ask(&operations, json!({ "query": "" })), "untrusted ");
+
+    let operations = codegen(TrustedMode::Only);
+    let request = json!({ "query": "", "documentId": TITLES_ID });
+    assert_eq!(ask(&operations, request), format!("trusted {TITLES}"));
+}
+
+#[test]
 fn a_document_that_proves_invalid_is_not_kept() {
     let operations = automatic(10_000);
     let request = GraphQLParams::from_value(hashed_with_text(QUERY_HASH, QUERY)).unwrap();

@@ -2,12 +2,17 @@
 
 use broadsheet::api::{Api, ApiSettings};
 use broadsheet::feed::Feed;
-use futures_util::StreamExt as _;
+use broadsheet::server::websocket::SUBPROTOCOL;
+use futures_util::{SinkExt as _, StreamExt as _};
+use reqwest::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use rstest_reuse::apply;
 use serde_json::{Value, json};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use super::{PATIENCE, RETENTION};
-use crate::support::{Database, TestApp, assert_answer, on_both_databases, start};
+use crate::support::{Answer, Database, TestApp, assert_answer, client, on_both_databases, start};
 
 async fn cursor(app: &TestApp) -> String {
     let answer = app.query("{ articleChangesCursor }").await.json();
@@ -208,4 +213,81 @@ async fn the_cursor_is_read_before_the_list_beside_it(database: Database) {
         assert!(cursor.position <= listed, "{} {listed}", cursor.position);
     }
     writer.await.unwrap();
+}
+
+/// What is refused before the first change is a request error (GraphQL specification, section 6.2.3.1): there was no
+/// execution, hence no `data`. As a single result it ends what it came by, as graphql-ws and graphql-sse have it.
+#[apply(on_both_databases)]
+async fn a_subscription_that_is_refused_has_no_data_and_ends(database: Database) {
+    let app = start!(database);
+    let expired = cursor(&app).await;
+    app.store.begin_feed_epoch().await.unwrap();
+    let oldest = cursor(&app).await;
+    for (variables, extensions, message) in [
+        (
+            json!({ "after": "damaged" }),
+            json!({ "code": "BAD_USER_INPUT", "field": "after" }),
+            "expected a cursor of the change feed, as the server gave it",
+        ),
+        (
+            json!({ "after": expired }),
+            json!({ "code": "CURSOR_EXPIRED", "oldestCursor": oldest }),
+            "the changes after this cursor are not kept; begin anew from a list and a new cursor",
+        ),
+        (
+            json!({ "ids": vec!["x"; 1_001] }),
+            json!({ "code": "BAD_USER_INPUT", "field": "articleIds" }),
+            "articleIds must have at most 1000 ids, but it has 1001",
+        ),
+    ] {
+        let query = "subscription($after: String, $ids: [ID!]) {
+            articleChanges(after: $after, articleIds: $ids) { kind }
+        }";
+        let request = json!({ "query": query, "variables": variables });
+        let refusal = json!({ "errors": [{
+            "message": message,
+            "locations": [{ "line": 2, "column": 13 }],
+            "path": ["articleChanges"],
+            "extensions": extensions,
+        }] });
+
+        let events = client()
+            .post(app.url("/graphql"))
+            .header("accept", "text/event-stream")
+            .json(&request);
+        let events = tokio::time::timeout(PATIENCE, Answer::to(events))
+            .await
+            .unwrap();
+        assert_eq!(events.status, 200);
+        let body = events.body.replace(": \n\n", "");
+        let (next, complete) = body.split_once("\n\n").unwrap();
+        assert_eq!(complete, "event: complete\ndata:\n\n");
+        let told = next.strip_prefix("event: next\ndata: ").unwrap();
+        assert_eq!(serde_json::from_str::<Value>(told).unwrap(), refusal);
+
+        let mut handshake = format!("ws://{}/graphql", app.address)
+            .into_client_request()
+            .unwrap();
+        let protocol = HeaderValue::from_static(SUBPROTOCOL);
+        handshake
+            .headers_mut()
+            .insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+        let (mut socket, _) = connect_async(handshake).await.unwrap();
+        for message in [
+            json!({ "type": "connection_init" }),
+            json!({ "id": "1", "type": "subscribe", "payload": request }),
+        ] {
+            let message = Message::from(message.to_string());
+            socket.send(message).await.unwrap();
+        }
+        for expected in [
+            json!({ "type": "connection_ack" }),
+            json!({ "id": "1", "type": "next", "payload": refusal }),
+            json!({ "id": "1", "type": "complete" }),
+        ] {
+            let message = tokio::time::timeout(PATIENCE, socket.next()).await.unwrap();
+            let text = message.unwrap().unwrap().into_text().unwrap();
+            assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
+        }
+    }
 }

@@ -1,0 +1,119 @@
+//! Connections: accepting them, HTTP/1.1 on each of them, and their end.
+//!
+//! `axum::serve` waits for ever for the head of a request. It also tells HTTP's versions apart by reading the first
+//! bytes of a connection on their own, which doubles its read buffer: 6 of the 27 kB that a subscriber by SSE took.
+//! HTTP/2 is left to the proxy that ends TLS.
+
+use std::convert::Infallible;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+/// The limits of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConnectionSettings {
+    /// How long all of the next request's head may take to come; then the connection is closed without an answer,
+    /// also when nothing has come. Longer than the minute for which proxies keep connections that they do not use: one
+    /// that is closed first on this side fails a request that is on its way.
+    pub(super) head_timeout: Duration,
+    /// About the longest head, in bytes; then 431. A query by GET is part of it. Also the most of a body that is read ahead.
+    pub(super) head_bytes: usize,
+}
+
+impl Default for ConnectionSettings {
+    fn default() -> Self {
+        Self {
+            head_timeout: Duration::from_secs(75),
+            head_bytes: 64 * 1024,
+        }
+    }
+}
+
+/// Serves until `stop` is cancelled; then accepts no more, closes what is idle, and returns when every other connection
+/// has finished its request. A connection that has become a WebSocket is not waited for.
+pub(super) async fn serve<S>(
+    listener: TcpListener,
+    service: S,
+    settings: ConnectionSettings,
+    stop: CancellationToken,
+) where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(settings.head_timeout)
+        .max_buf_size(settings.head_bytes);
+    let connections = TaskTracker::new();
+    while let Some(stream) = stop.run_until_cancelled(accept(&listener)).await {
+        let service = service.clone();
+        // The service is always ready.
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            service.clone().call(request.map(Body::new))
+        });
+        let mut connection = http
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let stop = stop.clone();
+        connections.spawn(async move {
+            let ended = tokio::select! {
+                ended = &mut connection => ended,
+                () = stop.cancelled() => {
+                    std::pin::Pin::new(&mut connection).graceful_shutdown();
+                    // By reference: it is large, and a task has room for all that is ever moved in it.
+                    (&mut connection).await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection failed");
+            }
+        });
+    }
+    tracing::info!("stopping: finishing what is under way");
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+/// The next connection. What went wrong with one of them is no reason to refuse the others, and where the process has no
+/// file descriptor left, one may be free a moment later.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // An event is small and is to arrive now.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "TCP_NODELAY was refused");
+                }
+                return stream;
+            }
+            Err(error) if is_of_the_client(error.kind()) => {}
+            Err(error) => {
+                tracing::error!(%error, "no connection can be accepted");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+fn is_of_the_client(kind: ErrorKind) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        kind,
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
+}
+
+#[cfg(test)]
+mod tests;

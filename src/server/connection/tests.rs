@@ -1,0 +1,165 @@
+//! Each test talks to a server of its own over a bare connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::RawQuery;
+use axum::routing::get;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use super::*;
+
+/// Longer than anything that is expected to happen takes.
+const PATIENCE: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
+    let address = start(routes(), CancellationToken::new()).await;
+    for beginning in ["", "GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "] {
+        let began = Instant::now();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        // A byte now and then is no progress.
+        let answer = loop {
+            let mut byte = [0];
+            match timeout(HEAD_TIMEOUT / 10, stream.read(&mut byte)).await {
+                Ok(Ok(count)) => break count,
+                Ok(Err(_)) => break 0,
+                Err(_) if beginning.is_empty() => {}
+                Err(_) => drop(stream.write_all(b"a").await),
+            }
+            assert!(began.elapsed() < PATIENCE);
+        };
+        assert_eq!(answer, 0, "{beginning:?}");
+        assert!(began.elapsed() >= HEAD_TIMEOUT, "{beginning:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_used_again_is_closed_and_one_in_use_is_not() {
+    let address = start(routes(), CancellationToken::new()).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    for _ in 0..4 {
+        tokio::time::sleep(HEAD_TIMEOUT / 2).await;
+        assert_eq!(ask(&mut stream, "/length").await, "200 OK");
+    }
+    // An answer may take longer than a head.
+    assert_eq!(ask(&mut stream, "/slow").await, "200 OK");
+    let rest = timeout(PATIENCE, stream.read(&mut [0])).await.unwrap();
+    assert_eq!(rest.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_query_of_many_kilobytes_fits_into_a_head_and_what_does_not_is_told() {
+    let address = start(routes(), CancellationToken::new()).await;
+    let longest = "a".repeat(ConnectionSettings::default().head_bytes);
+    let longer = longest.repeat(2);
+    for (query, cookie, expected) in [
+        (&longest[..12 * 1024], "", "200 OK"),
+        (&longest[..48 * 1024], "", "200 OK"),
+        (&longest, "", "414 URI Too Long"),
+        ("", &longer, "431 Request Header Fields Too Large"),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let target = format!("/length?{query}");
+        let status = answer_to(&mut stream, &target, cookie).await;
+        assert_eq!(status, expected, "{} {}", query.len(), cookie.len());
+    }
+}
+
+#[tokio::test]
+async fn a_stop_ends_what_is_idle_finishes_what_is_under_way_and_accepts_no_more() {
+    let (asked, may_answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let routes = routes().route("/waits", {
+        let (asked, may_answer) = (Arc::clone(&asked), Arc::clone(&may_answer));
+        get(async move || {
+            asked.notify_one();
+            may_answer.notified().await;
+            "answered"
+        })
+    });
+    let stop = CancellationToken::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let settings = ConnectionSettings::default();
+    let served = tokio::spawn(serve(listener, routes, settings, stop.clone()));
+
+    let mut new = TcpStream::connect(address).await.unwrap();
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    assert_eq!(ask(&mut idle, "/length").await, "200 OK");
+    let mut busy = TcpStream::connect(address).await.unwrap();
+    busy.write_all(b"GET /waits HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    asked.notified().await;
+
+    stop.cancel();
+    for stream in [&mut new, &mut idle] {
+        let rest = timeout(PATIENCE, stream.read(&mut [0])).await.unwrap();
+        assert_eq!(rest.unwrap(), 0);
+    }
+    assert!(TcpStream::connect(address).await.is_err());
+    assert!(!served.is_finished());
+
+    may_answer.notify_one();
+    let mut answer = String::new();
+    busy.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nanswered"), "{answer}");
+    timeout(PATIENCE, served).await.unwrap().unwrap();
+}
+
+fn routes() -> Router {
+    let length = get(async |RawQuery(query)| query.unwrap_or_default().len().to_string());
+    let slow = get(async || {
+        tokio::time::sleep(HEAD_TIMEOUT * 2).await;
+        "slow"
+    });
+    Router::new().route("/length", length).route("/slow", slow)
+}
+
+async fn start(routes: Router, stop: CancellationToken) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let settings = ConnectionSettings {
+        head_timeout: HEAD_TIMEOUT,
+        ..ConnectionSettings::default()
+    };
+    tokio::spawn(serve(listener, routes, settings, stop));
+    address
+}
+
+async fn ask(stream: &mut TcpStream, target: &str) -> String {
+    answer_to(stream, target, "").await
+}
+
+/// Sends a GET and returns the status of the answer, all of which is read.
+async fn answer_to(stream: &mut TcpStream, target: &str, cookie: &str) -> String {
+    let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n");
+    // A server that has read too much does not read the rest.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut answer = Vec::new();
+    while !is_whole(&answer) {
+        let read = timeout(PATIENCE, stream.read_buf(&mut answer)).await;
+        assert_ne!(read.unwrap().unwrap(), 0, "the connection was closed");
+    }
+    let answer = String::from_utf8(answer).unwrap();
+    let status = answer.lines().next().unwrap();
+    status.strip_prefix("HTTP/1.1 ").unwrap().to_owned()
+}
+
+/// Whether the head and as much as it announces is there.
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    length.is_some_and(|length| body.len() >= length.parse().unwrap())
+}
