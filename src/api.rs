@@ -139,8 +139,9 @@ impl Api {
             return self.run(operation, request_id).await;
         }
         let mut own = None;
+        // In a box, because most calls of a busy query wait for another's execution, and this future is large.
         let shared = self.0.reads.get(operation.key(), || async {
-            match self.run(operation, request_id).await {
+            match Box::pin(self.run(operation, request_id)).await {
                 Answer::Clean(body) => Some(body),
                 answer => {
                     own = Some(answer);
@@ -152,7 +153,7 @@ impl Api {
             (Ok(Some(body)), _) => Answer::Clean(body),
             (_, Some(answer)) => answer,
             // It was another call's that failed.
-            (_, None) => self.run(operation, request_id).await,
+            (_, None) => Box::pin(self.run(operation, request_id)).await,
         }
     }
 

@@ -33,7 +33,7 @@ use self::connection::ConnectionSettings;
 use self::graphiql::FrontPage;
 use self::http::Endpoint;
 use self::metrics::{Metrics, RequestMetrics};
-use self::middleware::Middleware;
+use self::middleware::{Middleware, Routes};
 use self::sse::SseSettings;
 use self::websocket::WebSocketSettings;
 use crate::api::{self, Api};
@@ -150,7 +150,7 @@ fn routes(
     feed: Feed,
     persisted: PersistedOperations,
     stop: CancellationToken,
-) -> Result<Middleware, InvalidSchema> {
+) -> Result<Middleware<App>, InvalidSchema> {
     let app = App {
         api: Api::new(store.clone(), feed, (&settings.limits).into())?,
         store,
@@ -178,8 +178,7 @@ fn routes(
     };
     let requests = RequestMetrics::default();
     let metrics = Metrics::new(&requests, app.api.clone(), app.store.clone());
-    let routes = Router::new()
-        .merge(http::routes(graphql))
+    let others = Router::new()
         .route("/", get(async || Redirect::temporary("/graphql")))
         // A million articles take longer than a request may; a slow reader holds nothing.
         .route("/api/v1/articles/", get(articles::all))
@@ -190,6 +189,10 @@ fn routes(
         .merge(graphiql::routes())
         .with_state(app);
     let origins = settings.cors_origins.as_slice().into();
+    let routes = Routes {
+        graphql: Arc::new(graphql),
+        others,
+    };
     Ok(middleware::around(routes, origins, requests))
 }
 

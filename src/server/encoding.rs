@@ -7,14 +7,14 @@
 use std::convert::Infallible;
 use std::future::ready;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, VARY};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
-use futures_util::future::Either;
-use tower::{Service as _, ServiceExt as _, service_fn};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Either};
+use tower::{Service, ServiceExt as _, service_fn};
 use tower_http::CompressionLevel;
 use tower_http::compression::Compression;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -29,24 +29,20 @@ const ENCODED_ABOVE_BYTES: u16 = 1024;
 ///
 /// Whoever reads a body bounds it, and what is bounded is what comes out of here. Encodings that are not known pass,
 /// so that they are refused in words.
-pub(super) fn decoded(
-    routes: &mut Router,
-    request: Request,
-) -> impl Future<Output = Response> + Send + use<> {
-    let answer = if request.headers().contains_key(CONTENT_ENCODING) {
-        let routes = RequestDecompression::new(routes.clone()).pass_through_unaccepted(true);
-        Either::Right(Box::pin(routes.oneshot(request)))
-    } else {
-        Either::Left(routes.call(request))
-    };
-    async move {
-        match answer {
-            Either::Left(plain) => plain.await.unwrap_or_else(|never| match never {}),
-            Either::Right(decoding) => decoding
-                .await
-                .map_or_else(|never| match never {}, |response| response.map(Body::new)),
-        }
+pub(super) async fn decoded<S>(mut routes: S, request: Request) -> Response
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Send + 'static,
+    S::Future: Send,
+{
+    if !request.headers().contains_key(CONTENT_ENCODING) {
+        let Ok(response) = routes.call(request).await;
+        return response;
     }
+    let routes =
+        service_fn(move |request: axum::http::Request<_>| routes.call(request.map(Body::new)));
+    let decoding = RequestDecompression::new(routes).pass_through_unaccepted(true);
+    let Ok(response) = decoding.oneshot(request).boxed().await;
+    response.map(Body::new)
 }
 
 /// Which encodings the client takes; `None` where it does not say.
@@ -55,18 +51,21 @@ pub(super) fn accepted(headers: &HeaderMap) -> Option<HeaderValue> {
     Some(without_zstd(accepted).unwrap_or_else(|| accepted.clone()))
 }
 
-/// The answer in the encoding that the client likes best, where it is worth one.
-pub(super) async fn encoded(mut response: Response, accepted: Option<HeaderValue>) -> Response {
+/// The answer in the encoding that the client likes best, where it is worth one; else at once as it is.
+pub(super) fn encoded(
+    mut response: Response,
+    accepted: Option<HeaderValue>,
+) -> Either<Response, BoxFuture<'static, Response>> {
     let worth_it = SizeAbove::new(ENCODED_ABOVE_BYTES)
         .and(NotForContentType::SSE)
         .and(NotForContentType::IMAGES);
     if !worth_it.should_compress(&response) {
-        return response;
+        return Either::Left(response);
     }
     let Some(accepted) = accepted else {
         let varies = HeaderValue::from_name(ACCEPT_ENCODING);
         response.headers_mut().append(VARY, varies);
-        return response;
+        return Either::Left(response);
     };
     let mut request = Request::new(Body::empty());
     request.headers_mut().insert(ACCEPT_ENCODING, accepted);
@@ -76,10 +75,11 @@ pub(super) async fn encoded(mut response: Response, accepted: Option<HeaderValue
     let encoding = Compression::new(answer)
         .quality(CompressionLevel::Fastest)
         .compress_when(worth_it);
-    match Box::pin(encoding.oneshot(request)).await {
-        Ok(response) => response.map(Body::new),
-        Err(never) => match never {},
-    }
+    let encoded = async {
+        let Ok(response) = encoding.oneshot(request).await;
+        response.map(Body::new)
+    };
+    Either::Right(encoded.boxed())
 }
 
 /// The header with zstd refused; `None` where it can stay as it is.

@@ -10,9 +10,8 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes, HttpBody as _};
-use axum::extract::{FromRequestParts as _, Request, State, WebSocketUpgrade};
+use axum::extract::{FromRequestParts as _, Request, WebSocketUpgrade};
 use axum::http::header::{
     ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE,
     RETRY_AFTER, UPGRADE, VARY,
@@ -20,7 +19,6 @@ use axum::http::header::{
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::any;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -68,23 +66,17 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// The content encodings that are decoded before a handler reads.
 const DECODED: HeaderValue = HeaderValue::from_static("gzip, br, zstd");
 
-/// The route `/graphql`.
-pub fn routes<E: Execute, S: Clone + Send + Sync + 'static>(endpoint: Endpoint<E>) -> Router<S> {
-    Router::new()
-        .route("/graphql", any(serve::<E>))
-        .with_state(Arc::new(endpoint))
-}
+/// Where it is served.
+pub const PATH: &str = "/graphql";
 
-async fn serve<E: Execute>(State(endpoint): State<Arc<Endpoint<E>>>, request: Request) -> Response {
+/// Answers a request of any method.
+pub async fn serve<E: Execute>(endpoint: &Endpoint<E>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let is_upgrade = parts.method == Method::GET && asks_for_websocket(&parts.headers);
     match parts.method {
         Method::GET if is_upgrade => endpoint.open_socket(parts).await,
         Method::GET | Method::HEAD => negotiated(Box::pin(endpoint.get(parts)).await, true),
-        Method::POST => {
-            // The layers move their futures about, and this one is large.
-            negotiated(Box::pin(endpoint.post(parts, body)).await, false)
-        }
+        Method::POST => negotiated(endpoint.post(parts, body).await, false),
         Method::OPTIONS => (StatusCode::NO_CONTENT, [(ALLOW, METHODS)]).into_response(),
         method => {
             let message = format!("{method} is not served here; ask by GET or POST");

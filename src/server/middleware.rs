@@ -11,11 +11,12 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::HttpBody as _;
 use axum::extract::Request;
 use axum::http::Method;
-use axum::http::header::UPGRADE;
+use axum::http::header::{CONTENT_LENGTH, UPGRADE};
 use axum::response::Response;
+use axum::routing::future::RouteFuture;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either, ready};
 use tower::Service;
@@ -24,22 +25,54 @@ use tracing::Instrument as _;
 use super::cors::{Origins, Permission};
 use super::encoding;
 use super::etag::Conditions;
-use super::http::internal_error;
+use super::http::{self, Endpoint, internal_error};
 use super::metrics::{RequestMetrics, Route};
+use super::operation::Execute;
 use super::request_id::RequestId;
 
 /// The routes and everything around them.
-pub(super) fn around(routes: Router, origins: Origins, requests: RequestMetrics) -> Middleware {
+pub(super) fn around<E: Execute>(
+    routes: Routes<E>,
+    origins: Origins,
+    requests: RequestMetrics,
+) -> Middleware<E> {
     Middleware {
         routes,
         settings: Arc::new(Settings { origins, requests }),
     }
 }
 
+/// All routes. Nearly every request is for `/graphql`, so axum's router is asked for the others only.
+#[derive(Clone)]
+pub(super) struct Routes<E> {
+    pub(super) graphql: Arc<Endpoint<E>>,
+    pub(super) others: Router,
+}
+
+impl<E: Execute> Service<Request> for Routes<E> {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Either<BoxFuture<'static, Result<Response, Infallible>>, RouteFuture<Infallible>>;
+
+    /// A router always is.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        if request.uri().path() != http::PATH {
+            return Either::Right(self.others.call(request));
+        }
+        let endpoint = Arc::clone(&self.graphql);
+        let answer = async move { Ok(http::serve(&endpoint, request).await) };
+        Either::Left(answer.boxed())
+    }
+}
+
 /// Gives a request its id and its span, answers what is answered without a route, and completes the answers.
 #[derive(Clone)]
-pub(super) struct Middleware {
-    routes: Router,
+pub(super) struct Middleware<E> {
+    routes: Routes<E>,
     settings: Arc<Settings>,
 }
 
@@ -48,12 +81,12 @@ struct Settings {
     requests: RequestMetrics,
 }
 
-impl Service<Request> for Middleware {
+impl<E: Execute> Service<Request> for Middleware<E> {
     type Response = Response;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response, Infallible>>;
 
-    /// A router always is.
+    /// It is, as its routes are.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
@@ -70,7 +103,7 @@ impl Service<Request> for Middleware {
         let is_head = as_get(&mut request);
         let answer = match preflight {
             Some(answer) => Either::Left(ready(answer)),
-            None => Either::Right(encoding::decoded(&mut self.routes, request)),
+            None => Either::Right(encoding::decoded(self.routes.clone(), request)),
         };
         let settings = Arc::clone(&self.settings);
         let answered = async move {
@@ -80,7 +113,10 @@ impl Service<Request> for Middleware {
                 tracing::error!(message = panic_message(&*panic), "a handler panicked");
                 internal_error(id.as_str())
             });
-            let mut response = encoding::encoded(response, accepted).await;
+            let mut response = match encoding::encoded(response, accepted) {
+                Either::Left(plain) => plain,
+                Either::Right(encoded) => encoded.await,
+            };
             // Each encoding has a tag of its own.
             conditions.apply(&mut response);
             // A page may read of errors too.
@@ -89,7 +125,7 @@ impl Service<Request> for Middleware {
             tracing::debug!(status = response.status().as_u16(), took = ?began.elapsed(), "answered");
             id.keep(response.headers_mut());
             if is_head {
-                *response.body_mut() = Body::empty();
+                without_body(&mut response);
             }
             Ok(response)
         };
@@ -106,6 +142,15 @@ fn as_get(request: &mut Request) -> bool {
         request.headers_mut().remove(UPGRADE);
     }
     is_head
+}
+
+/// Leaves the head of the answer, which says how long the body would be.
+fn without_body(response: &mut Response) {
+    let body = std::mem::take(response.body_mut());
+    if let Some(length) = body.size_hint().exact() {
+        let headers = response.headers_mut();
+        headers.entry(CONTENT_LENGTH).or_insert(length.into());
+    }
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> Option<&str> {

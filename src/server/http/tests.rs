@@ -7,16 +7,16 @@ mod representations;
 
 use std::fmt::Write as _;
 
-use axum::ServiceExt as _;
 use axum::body::to_bytes;
 use axum::http::header::{self, HeaderName};
+use axum::{Router, ServiceExt as _};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde_json::json;
 use tower::ServiceExt as _;
 
 use super::super::metrics::RequestMetrics;
-use super::super::middleware::{Middleware, around};
+use super::super::middleware::{Middleware, Routes, around};
 use super::super::operation::Event;
 use super::*;
 
@@ -103,15 +103,18 @@ fn endpoint() -> Endpoint<Engine> {
     }
 }
 
-fn server() -> Middleware {
+fn server() -> Middleware<Engine> {
     server_for(&[])
 }
 
 /// A server whose answers pages of these origins may read.
-fn server_for(origins: &[&str]) -> Middleware {
+fn server_for(origins: &[&str]) -> Middleware<Engine> {
     let origins: Vec<_> = origins.iter().map(ToString::to_string).collect();
     around(
-        routes(endpoint()),
+        Routes {
+            graphql: Arc::new(endpoint()),
+            others: Router::new(),
+        },
         origins.into(),
         RequestMetrics::default(),
     )
@@ -155,12 +158,12 @@ fn post_body(body: &str, headers: Headers<'_>) -> Request {
     request
 }
 
-async fn answer(server: &Middleware, request: Request) -> Response {
+async fn answer(server: &Middleware<Engine>, request: Request) -> Response {
     server.clone().oneshot(request).await.unwrap()
 }
 
 /// The whole answer, its headers in order of their names.
-async fn whole(server: &Middleware, request: Request) -> String {
+async fn whole(server: &Middleware<Engine>, request: Request) -> String {
     let (parts, body) = answer(server, request).await.into_parts();
     let mut headers: Vec<_> = parts
         .headers
@@ -174,7 +177,7 @@ async fn whole(server: &Middleware, request: Request) -> String {
 }
 
 /// The status, some headers and the body in one line.
-async fn line(server: &Middleware, request: Request, shown: &[HeaderName]) -> String {
+async fn line(server: &Middleware<Engine>, request: Request, shown: &[HeaderName]) -> String {
     let (parts, body) = answer(server, request).await.into_parts();
     let mut line = parts.status.as_u16().to_string();
     for name in shown {

@@ -95,7 +95,6 @@ async fn another_media_type_is_refused_in_words() {
     let request = request("POST", "", &[form], r#"{"query":"{ short }"}"#);
     insta::assert_snapshot!(whole(&server(), request).await, @r#"
     415 Unsupported Media Type
-    content-length: 124
     content-type: application/json; charset=utf-8
     vary: accept
     x-request-id: request-7
@@ -109,7 +108,6 @@ async fn a_missing_body_is_refused_in_words_with_or_without_a_media_type() {
     let server = server();
     insta::assert_snapshot!(whole(&server, post_body("", &[])).await, @r#"
     400 Bad Request
-    content-length: 86
     content-type: application/json; charset=utf-8
     vary: accept
     x-request-id: request-7
@@ -137,7 +135,6 @@ async fn a_body_as_long_as_the_limit_passes_and_one_byte_more_does_not() {
     let over = request("POST", "", &[json], of_length(MAX_BODY_BYTES + 1));
     insta::assert_snapshot!(whole(&server, over).await, @r#"
     413 Payload Too Large
-    content-length: 98
     content-type: application/json; charset=utf-8
     vary: accept
     x-request-id: request-7
@@ -219,7 +216,6 @@ async fn a_damaged_or_unknown_encoding_is_refused() {
     insta::assert_snapshot!(whole(&server, encoded_post(of_length(100), "deflate")).await, @r#"
     415 Unsupported Media Type
     accept-encoding: gzip, br, zstd
-    content-length: 114
     content-type: application/json; charset=utf-8
     vary: accept
     x-request-id: request-7

@@ -6,7 +6,7 @@ use tower_http::decompression::DecompressionLayer;
 
 use super::*;
 
-async fn etag(server: &Middleware, request: Request) -> String {
+async fn etag(server: &Middleware<Engine>, request: Request) -> String {
     let response = answer(server, request).await;
     response.headers()[ETAG].to_str().unwrap().to_owned()
 }
