@@ -238,7 +238,8 @@ impl Store {
         &self.0.closing
     }
 
-    /// Runs work on a connection to its end, and wakes the feed where it may have written.
+    /// Runs work on a connection to its end, and wakes the feed where it may have written. The future is to be polled
+    /// without pause, or dropped.
     async fn run<T: Send + 'static>(
         &self,
         access: Access,
@@ -260,7 +261,8 @@ impl Store {
         Unstoppable::new(work).await
     }
 
-    /// As [`run`](Self::run), for work that changes no article.
+    /// As [`run`](Self::run), for work that changes no article, in a task of its own: a subscription is polled only while
+    /// its client reads, and must not keep a connection meanwhile.
     async fn run_unheard<T: Send + 'static>(
         &self,
         access: Access,
@@ -272,7 +274,7 @@ impl Store {
     ) -> Result<T> {
         let inner = Arc::clone(&self.0);
         let work = async move { inner.run(access, Box::new(work)).await };
-        Unstoppable::new(self.0.tasks.track_future(work)).await
+        self.0.tasks.spawn(work).await.map_err(Error::internal)?
     }
 }
 

@@ -183,6 +183,7 @@ async fn one(
     if contestant == Contestant::Pgbench {
         return pgbench_round(databases, name, workload, connections);
     }
+    databases.read_through(database, name)?;
     let url = databases.url(database, name)?;
     let program = program(databases, contestant)?;
     let body = databases.directory.join("body.json");
