@@ -140,7 +140,7 @@ impl Api {
         }
         let mut own = None;
         // In a box, because most calls of a busy query wait for another's execution, and this future is large.
-        let shared = self.0.reads.get(operation.key(), || async {
+        let shared = self.0.reads.get(operation.key().clone(), || async {
             match Box::pin(self.run(operation, request_id)).await {
                 Answer::Clean(body) => Some(body),
                 answer => {

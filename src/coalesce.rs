@@ -10,13 +10,13 @@ mod group;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub use batch::{BatchFailure, BatchLimits, Batcher};
+use foldhash::{HashMap, HashMapExt as _};
 use group::{Group, caught, lock};
 
 /// The execution that should have answered the call panicked; the panic hook has reported how.

@@ -28,8 +28,8 @@ mod tests;
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Node, executable};
@@ -117,23 +117,34 @@ pub struct Operation {
     pub variables: Variables,
     /// What it costs, as [`Limits::complexity`] counts.
     pub complexity: u64,
-    text: Text,
+    form: Arc<Form>,
+    key: OnceLock<OperationKey>,
 }
 
 impl Operation {
     /// The plain form as text, without variable values; equal for documents that differ only in how they are written.
     pub fn text(&self) -> &str {
-        &self.text.text
+        &self.form.text.text
     }
 
     /// Two operations with equal keys ask for the same.
-    pub fn key(&self) -> OperationKey {
-        // In JSON an enum's value reads like a string, but under equal texts a variable is of one type.
-        let variables = serde_json::to_string(&self.variables);
-        OperationKey {
-            text: self.text.clone(),
-            variables: variables.unwrap_or_else(|_| self.variables.to_string()),
-        }
+    pub fn key(&self) -> &OperationKey {
+        self.key.get_or_init(|| {
+            // In JSON an enum's value reads like a string, but under equal texts a variable is of one type.
+            let variables = serde_json::to_string(&self.variables);
+            OperationKey {
+                text: self.form.text.clone(),
+                variables: variables
+                    .unwrap_or_else(|_| self.variables.to_string())
+                    .into(),
+            }
+        })
+    }
+
+    /// About how many bytes of memory the operation holds, the values of its variables aside. Much of it is held once
+    /// for all operations of the same document.
+    pub fn bytes(&self) -> u64 {
+        self.form.bytes
     }
 }
 
@@ -141,7 +152,7 @@ impl Operation {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OperationKey {
     text: Text,
-    variables: String,
+    variables: Arc<str>,
 }
 
 /// The text of a plain form. It is hashed once, when the form is made.
@@ -168,6 +179,7 @@ struct Parsed {
 }
 
 /// The plain form of an operation for one shape of variables.
+#[derive(Debug)]
 struct Form {
     document: Arc<types::ExecutableDocument>,
     outline: Arc<types::ExecutableDocument>,
@@ -234,7 +246,8 @@ impl Documents {
             outline: Arc::clone(&form.outline),
             variables,
             complexity,
-            text: form.text.clone(),
+            form,
+            key: OnceLock::new(),
         })
     }
 

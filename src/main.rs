@@ -3,6 +3,10 @@
 use std::process::ExitCode;
 
 use broadsheet::cli::Cli;
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     // Before there is any other thread: reading `.env` changes the environment.

@@ -14,6 +14,7 @@ mod middleware;
 mod negotiation;
 pub mod operation;
 pub mod persisted;
+mod repeated;
 pub mod request_id;
 pub mod sse;
 pub mod websocket;
@@ -34,6 +35,7 @@ use self::graphiql::FrontPage;
 use self::http::Endpoint;
 use self::metrics::{Metrics, RequestMetrics};
 use self::middleware::{Middleware, Routes};
+use self::repeated::RepeatedRequests;
 use self::sse::SseSettings;
 use self::websocket::WebSocketSettings;
 use crate::api::{self, Api};
@@ -65,6 +67,7 @@ struct App {
     api: Api,
     store: Store,
     persisted: PersistedOperations,
+    repeated: Arc<RepeatedRequests>,
     request_timeout: Duration,
 }
 
@@ -155,6 +158,9 @@ fn routes(
         api: Api::new(store.clone(), feed, (&settings.limits).into())?,
         store,
         persisted,
+        repeated: Arc::new(RepeatedRequests::new(
+            settings.limits.document_cache_bytes / 8,
+        )),
         request_timeout: settings.request_timeout,
     };
     let graphql = Endpoint {

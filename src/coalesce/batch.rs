@@ -3,11 +3,12 @@
 //! At most a few loads run at once; what arrives meanwhile gathers, key by key, for the next free
 //! one. The rule is that of the whole module: a lookup never joins a load that has begun.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::Hash;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use foldhash::{HashMap, HashMapExt as _};
 use futures_util::future::BoxFuture;
 
 use super::group::{Group, caught, lock};
@@ -178,8 +179,10 @@ where
             group: Group::with_one_member(),
             keys: OnceLock::new(),
         });
+        let mut keys = HashMap::new();
+        keys.insert(key.clone(), 1);
         queue.batches.push_back(Gathering {
-            keys: HashMap::from([(key.clone(), 1)]),
+            keys,
             rung: false,
             batch: Arc::clone(&batch),
         });

@@ -2,7 +2,6 @@
 //!
 //! Time is Tokio's paused clock, so that a thousand seeds of interleaving take a moment and repeat.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -751,7 +751,7 @@ fn equal_requests_have_equal_keys() {
     let documents = documents();
     let key = |query, variables| {
         let operation = documents.prepare(query, None, &object(variables));
-        operation.unwrap().key()
+        operation.unwrap().key().clone()
     };
     let query = "query($i: ID!) { node(id: $i) { id ...F } } fragment F on Node { __typename }";
     assert_eq!(

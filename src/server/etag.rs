@@ -20,7 +20,7 @@ const SHOWN_BYTES: usize = 16;
 pub(super) struct ContentHash(String);
 
 impl ContentHash {
-    pub(super) fn of(media_type: &str, body: &[u8]) -> Self {
+    pub(super) fn of(media_type: &HeaderValue, body: &[u8]) -> Self {
         let mut hash = Sha256::new_with_prefix(media_type);
         hash.update([0]);
         hash.update(body);

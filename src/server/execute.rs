@@ -1,12 +1,16 @@
 //! An operation on its way to the API, the same on every transport.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use futures_util::StreamExt as _;
 
 use super::App;
-use super::operation::{Caller, Event, Execute, GraphQLParams, Outcome, Refusal, Transport};
+use super::operation::{
+    Caller, Event, Execute, GraphQLParams, InvalidParams, Outcome, Refusal, Transport,
+};
 use crate::api::{self, Answer};
-use crate::document::{Code, OperationKind};
+use crate::document::{Code, Operation, OperationKind};
 
 impl Execute for App {
     async fn execute(
@@ -15,23 +19,67 @@ impl Execute for App {
         caller: &Caller,
         transport: Transport,
     ) -> Outcome {
-        let resolved = match self.persisted.resolve(&params) {
-            Ok(resolved) => resolved,
-            Err(refusal) => return Outcome::Refused(refusal),
+        match self.prepare(&params) {
+            Ok(prepared) => self.run(prepared.operation, caller, transport).await,
+            Err(refusal) => Outcome::Refused(refusal),
+        }
+    }
+
+    async fn execute_json(
+        &self,
+        body: &[u8],
+        caller: &Caller,
+        transport: Transport,
+    ) -> Result<Outcome, InvalidParams> {
+        let operation = match self.repeated.get(body) {
+            Some(operation) => operation,
+            None => match self.prepare(&GraphQLParams::from_json(body)?) {
+                Ok(prepared) => {
+                    if prepared.is_of_its_text {
+                        self.repeated.offer(body, &prepared.operation);
+                    }
+                    prepared.operation
+                }
+                Err(refusal) => return Ok(Outcome::Refused(refusal)),
+            },
         };
+        Ok(self.run(operation, caller, transport).await)
+    }
+}
+
+/// An operation that may run.
+struct Prepared {
+    operation: Arc<Operation>,
+    /// Whether it follows from what stands in the request: what names stand for, and what is trusted, may change.
+    is_of_its_text: bool,
+}
+
+impl App {
+    fn prepare(&self, params: &GraphQLParams) -> Result<Prepared, Refusal> {
+        let resolved = self.persisted.resolve(params)?;
         let name = params.operation_name.as_deref();
-        let operation = match self.api.prepare(&resolved.query, name, &params.variables) {
-            Ok(operation) => operation,
-            Err(reasons) => {
-                return Outcome::Refused(Refusal::with_errors(
-                    StatusCode::BAD_REQUEST,
-                    &api::refusals(&reasons),
-                ));
-            }
-        };
+        let operation = self
+            .api
+            .prepare(&resolved.query, name, &params.variables)
+            .map_err(|reasons| {
+                Refusal::with_errors(StatusCode::BAD_REQUEST, &api::refusals(&reasons))
+            })?;
+        let is_of_its_text = !resolved.is_trusted && !params.names_a_document();
         if let Some(registration) = resolved.register {
             self.persisted.register(registration);
         }
+        Ok(Prepared {
+            operation: Arc::new(operation),
+            is_of_its_text,
+        })
+    }
+
+    async fn run(
+        &self,
+        operation: Arc<Operation>,
+        caller: &Caller,
+        transport: Transport,
+    ) -> Outcome {
         match operation.kind {
             OperationKind::Query => {
                 let answer = self.api.execute(&operation, caller.request_id.as_str());

@@ -31,7 +31,6 @@ use super::negotiation::{BodyType, Representation, body_type, negotiate};
 use super::operation::{
     Caller, Execute, GraphQLParams, InvalidParams, Outcome, Refusal, Transport,
 };
-use super::request_id::RequestId;
 use super::sse::{self, SseSettings};
 use super::websocket::{self, WebSocketSettings};
 
@@ -123,7 +122,7 @@ impl<E: Execute> Endpoint<E> {
         let transport = Transport::HttpGet;
         match self.execute.execute(params, &caller, transport).await {
             Outcome::Single(body) if is_without_errors(&body) => {
-                let hash = ContentHash::of(representation.content_type(), &body);
+                let hash = ContentHash::of(&representation.content_type(), &body);
                 let mut response = answered(body, representation);
                 response.headers_mut().insert(CACHE_CONTROL, caching);
                 response.extensions_mut().insert(hash);
@@ -139,19 +138,24 @@ impl<E: Execute> Endpoint<E> {
         let Some(representation) = negotiate(&parts.headers, &offered) else {
             return not_acceptable();
         };
-        let read = read_params(&parts.headers, body, self.max_body_bytes);
+        let read = read_json(&parts.headers, body, self.max_body_bytes);
         let read = tokio::time::timeout(self.body_timeout, read).await;
-        let params = match read.unwrap_or_else(|_| Err(out_of_time())) {
-            Ok(params) => params,
+        let body = match read.unwrap_or_else(|_| Err(out_of_time())) {
+            Ok(body) => body,
             Err(refusal) => return refused(&refusal, representation),
         };
         let caller = caller(parts);
         if representation == EventStream {
-            return self.events(params, &caller, Transport::SsePost).await;
+            return match GraphQLParams::from_json(&body) {
+                Ok(params) => self.events(params, &caller, Transport::SsePost).await,
+                Err(error) => refused(&error.into(), representation),
+            };
         }
         let transport = Transport::HttpPost;
-        let outcome = self.execute.execute(params, &caller, transport).await;
-        conclude(outcome, representation)
+        match self.execute.execute_json(&body, &caller, transport).await {
+            Ok(outcome) => conclude(outcome, representation),
+            Err(error) => refused(&error.into(), representation),
+        }
     }
 
     async fn events(&self, params: GraphQLParams, caller: &Caller, by: Transport) -> Response {
@@ -181,10 +185,10 @@ fn asks_for_websocket(headers: &HeaderMap) -> bool {
     etag::list(headers, UPGRADE).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }
 
-fn caller(parts: Parts) -> Caller {
+fn caller(mut parts: Parts) -> Caller {
     Caller {
         last_event_id: sse::last_event_id(&parts.headers),
-        request_id: RequestId::of(&parts.headers),
+        request_id: parts.extensions.remove().unwrap_or_default(),
         headers: parts.headers,
         connection_init: None,
     }
@@ -199,12 +203,8 @@ fn out_of_time() -> Refusal {
     refusal
 }
 
-/// Reads the body of a POST.
-async fn read_params(
-    headers: &HeaderMap,
-    body: Body,
-    max_bytes: usize,
-) -> Result<GraphQLParams, Refusal> {
+/// Reads the body of a POST, which must be JSON by what its head says.
+async fn read_json(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
     let unsupported = |message| bad_request(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
     let no_body = || bad_request(StatusCode::BAD_REQUEST, "the request has no body");
     match body_type(headers) {
@@ -227,7 +227,7 @@ async fn read_params(
     if body.is_empty() {
         return Err(no_body());
     }
-    Ok(GraphQLParams::from_json(&body)?)
+    Ok(body)
 }
 
 /// Reads no more than the limit, of a body that grows while it is decompressed too.
@@ -265,8 +265,10 @@ fn conclude(outcome: Outcome, representation: Representation) -> Response {
 
 /// Whatever the fields' errors, an operation that was executed is a success of HTTP's.
 fn answered(body: Bytes, representation: Representation) -> Response {
-    let json = HeaderValue::from_static(representation.content_type());
-    ([(CONTENT_TYPE, json)], body).into_response()
+    let mut response = Response::new(Body::from(body));
+    let content_type = representation.content_type();
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
 }
 
 /// The answer to a request that is not carried out.

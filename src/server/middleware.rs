@@ -99,7 +99,7 @@ impl<E: Execute> Service<Request> for Middleware<E> {
         let conditions = Conditions::of(&request);
         let accepted = encoding::accepted(request.headers());
         let (permission, preflight) = Permission::of(&self.settings.origins, &request);
-        id.keep(request.headers_mut());
+        request.extensions_mut().insert(id.clone());
         let is_head = as_get(&mut request);
         let answer = match preflight {
             Some(answer) => Either::Left(ready(answer)),

@@ -109,10 +109,13 @@ impl GraphQLParams {
         })
     }
 
+    /// Whether a name stands for the document, or beside it.
+    pub fn names_a_document(&self) -> bool {
+        self.document_id.is_some() || self.extensions.contains_key("persistedQuery")
+    }
+
     fn checked(self) -> Result<Self, InvalidParams> {
-        let names_a_document =
-            self.document_id.is_some() || self.extensions.contains_key("persistedQuery");
-        if self.query.is_none() && !names_a_document {
+        if self.query.is_none() && !self.names_a_document() {
             return Err(InvalidParams("`query` is missing".to_owned()));
         }
         Ok(self)
@@ -261,6 +264,22 @@ pub trait Execute: Clone + Send + Sync + 'static {
         caller: &Caller,
         transport: Transport,
     ) -> impl Future<Output = Outcome> + Send;
+
+    /// The same for the body of a request that nobody has read yet: an engine may know it already.
+    ///
+    /// # Errors
+    /// It is not a GraphQL request.
+    fn execute_json(
+        &self,
+        body: &[u8],
+        caller: &Caller,
+        transport: Transport,
+    ) -> impl Future<Output = Result<Outcome, InvalidParams>> + Send {
+        async move {
+            let params = GraphQLParams::from_json(body)?;
+            Ok(self.execute(params, caller, transport).await)
+        }
+    }
 
     /// Whether a socket may speak at all, once its `connection_init` is here. The error is the
     /// reason the client is closed with, in one short sentence.

@@ -10,7 +10,7 @@ const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// The most characters of an id that a caller may choose.
 const MAX_LENGTH: usize = 128;
 
-/// The id of the request under way.
+/// The id of the request under way; an extension of the request.
 #[derive(Debug, Clone)]
 pub struct RequestId(HeaderValue);
 
@@ -52,7 +52,7 @@ impl RequestId {
         )
     }
 
-    /// Writes it into the headers of the request, for whoever reads that, or of the answer.
+    /// Writes it into the headers of the answer.
     pub(super) fn keep(&self, headers: &mut HeaderMap) {
         headers.insert(HEADER, self.0.clone());
     }

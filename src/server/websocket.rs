@@ -26,7 +26,7 @@ use super::operation::{Caller, Execute, Refusal};
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";
 
 /// Buffers start small, because a server holds thousands of sockets that say little.
-const BUFFER_BYTES: usize = 1024;
+const BUFFER_BYTES: usize = 512;
 
 /// The limits of a socket.
 #[derive(Clone, Debug)]

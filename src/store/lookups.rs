@@ -1,8 +1,8 @@
 //! Single articles, by id or slug: lookups from different requests gather into one statement.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use foldhash::{HashMap, HashMapExt as _};
 use futures_util::FutureExt as _;
 
 use super::connection::{Connection, run};
@@ -63,8 +63,8 @@ async fn load(
         }
     }
     columns.slug |= !slugs.is_empty();
-    let mut by_id = HashMap::new();
-    let mut by_slug = HashMap::new();
+    let mut by_id = HashMap::with_capacity(ids.len());
+    let mut by_slug = HashMap::with_capacity(slugs.len());
     if !ids.is_empty() {
         for article in many(connection, Keys::Ids(ids), columns).await? {
             by_id.insert(article.id, Arc::new(article));
@@ -75,14 +75,17 @@ async fn load(
             by_slug.insert(article.slug.clone(), Arc::new(article));
         }
     }
-    let found = lookups.into_iter().filter_map(|lookup| {
+    let mut found = HashMap::with_capacity(lookups.len());
+    for lookup in lookups {
         let article = match &lookup.key {
             ArticleKey::Id(id) => by_id.get(id),
             ArticleKey::Slug(slug) => by_slug.get(slug),
         };
-        Some((lookup, Arc::clone(article?)))
-    });
-    Ok(found.collect())
+        if let Some(article) = article {
+            found.insert(lookup, Arc::clone(article));
+        }
+    }
+    Ok(found)
 }
 
 async fn one_by_one(

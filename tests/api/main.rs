@@ -33,6 +33,7 @@ mod start_and_stop;
 mod stories;
 mod support;
 mod tls;
+mod trusted_documents;
 mod versions;
 mod walk;
 mod writers;
