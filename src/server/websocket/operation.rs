@@ -89,7 +89,8 @@ impl Operations {
             execute.execute(params, &caller, transport).await
         };
         let voice = Voice { operation, outbox };
-        let speech = voice.run(outcome.boxed(), request_id);
+        // Also in a box: what waits for it to be cancelled has room for it three times.
+        let speech = voice.run(outcome.boxed(), request_id).boxed();
         tokio::spawn(
             cancelled
                 .run_until_cancelled_owned(speech)
