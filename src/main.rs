@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use broadsheet::cli::Cli;
 use mimalloc::MiMalloc;
 
+/// A request allocates many pieces of a few kilobytes, which the system's allocator is slow at.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
