@@ -376,7 +376,7 @@ pub struct LimitSettings {
     )]
     pub max_filter_nesting: usize,
 
-    /// Memory for documents that were parsed, in bytes
+    /// Memory for documents that were parsed, in bytes; an eighth as much again is for requests that repeat
     #[arg(long, env = "DOCUMENT_CACHE_BYTES", default_value_t = 32 * 1024 * 1024, value_name = "BYTES")]
     pub document_cache_bytes: usize,
 

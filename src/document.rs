@@ -33,8 +33,8 @@ use std::sync::{Arc, OnceLock};
 
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Node, executable};
-use async_graphql::Variables;
 use async_graphql::parser::types;
+use async_graphql::{Value as ConstValue, Variables};
 use serde_json::{Map, Value};
 
 pub use async_graphql::parser::types::OperationType as OperationKind;
@@ -132,19 +132,19 @@ impl Operation {
         self.key.get_or_init(|| {
             // In JSON an enum's value reads like a string, but under equal texts a variable is of one type.
             let variables = serde_json::to_string(&self.variables);
+            let variables = variables.unwrap_or_else(|_| self.variables.to_string());
             OperationKey {
                 text: self.form.text.clone(),
-                variables: variables
-                    .unwrap_or_else(|_| self.variables.to_string())
-                    .into(),
+                variables: Text::new(variables, &self.form.hashes),
             }
         })
     }
 
-    /// About how many bytes of memory the operation holds, the values of its variables aside. Much of it is held once
-    /// for all operations of the same document.
+    /// About how many bytes of memory the operation holds, much of it once for all operations of the same document.
     pub fn bytes(&self) -> u64 {
-        self.form.bytes
+        let variables = self.variables.values().map(value_bytes).sum::<u64>();
+        // The key has the variables' text.
+        self.form.bytes + 2 * variables
     }
 }
 
@@ -152,14 +152,23 @@ impl Operation {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OperationKey {
     text: Text,
-    variables: Arc<str>,
+    variables: Text,
 }
 
-/// The text of a plain form. It is hashed once, when the form is made.
+/// A text that is hashed once, when it is made, by a hash that nobody finds collisions of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Text {
     hash: u64,
     text: Arc<str>,
+}
+
+impl Text {
+    fn new(text: String, hashes: &RandomState) -> Self {
+        Self {
+            hash: hashes.hash_one(&text),
+            text: text.into(),
+        }
+    }
 }
 
 impl Hash for Text {
@@ -184,6 +193,8 @@ struct Form {
     document: Arc<types::ExecutableDocument>,
     outline: Arc<types::ExecutableDocument>,
     text: Text,
+    /// The documents' own.
+    hashes: RandomState,
     complexity: cost::Complexity,
     /// Estimated size in memory.
     bytes: u64,
@@ -310,15 +321,13 @@ impl Documents {
             convert::document(&self.schema, operation, &selections, &shape, &lines, leaves)
         };
         let document = convert(&[])?;
-        let text: Arc<str> = print::document(&document).into();
+        let text = print::document(&document);
         let form = Form {
             bytes: form_bytes(&text),
             document: Arc::new(document),
             outline: Arc::new(convert(self.leaves)?),
-            text: Text {
-                hash: self.hashes.hash_one(&text),
-                text,
-            },
+            text: Text::new(text, &self.hashes),
+            hashes: self.hashes.clone(),
             complexity,
         };
         let form = Arc::new(form);
@@ -394,4 +403,23 @@ const BYTES_PER_CHARACTER: u64 = 64;
 
 fn form_bytes(text: &str) -> u64 {
     text.len() as u64 * BYTES_PER_CHARACTER
+}
+
+/// What a value of a variable takes in memory, in bytes, generously: a field of an object has a name and places in a
+/// table, which begins with room for several.
+fn value_bytes(value: &ConstValue) -> u64 {
+    const VALUE: u64 = size_of::<ConstValue>() as u64;
+    const OBJECT: u64 = 512;
+    let below = match value {
+        ConstValue::String(text) => text.len() as u64,
+        ConstValue::Binary(bytes) => bytes.len() as u64,
+        ConstValue::List(items) => items.iter().map(value_bytes).sum(),
+        ConstValue::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| OBJECT / 4 + name.len() as u64 + value_bytes(value))
+            .sum::<u64>()
+            .saturating_add(OBJECT),
+        _ => 0,
+    };
+    VALUE + below
 }

@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod article;
+mod cache;
 pub mod cli;
 pub mod clock;
 pub mod coalesce;

@@ -4,14 +4,18 @@
 
 use std::sync::Arc;
 
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{OptionsBuilder, Weighter};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 
 use super::shape::Given;
 use super::{Form, Parsed};
+use crate::cache::bounded;
 
 /// What an operation takes in memory besides its syntax tree.
 const OVERHEAD: u64 = 512;
+
+/// About what a document of ordinary size takes.
+const ORDINARY: u64 = 8 * 1024;
 
 /// Documents by their text, and the plain forms of their operations.
 pub(super) struct Documents {
@@ -31,8 +35,8 @@ impl Documents {
     pub(super) fn new(bytes: usize) -> Self {
         let half = bytes as u64 / 2;
         Self {
-            parsed: cache(half),
-            forms: cache(half),
+            parsed: bounded(half, ORDINARY, Bytes),
+            forms: bounded(half, ORDINARY, Bytes),
         }
     }
 
@@ -57,40 +61,6 @@ impl Documents {
     pub(super) fn bytes(&self) -> u64 {
         self.parsed.weight() + self.forms.weight()
     }
-}
-
-/// A cache of so many bytes. What would fill more than a fair part of it by itself is not kept.
-fn cache<Key, Value>(bytes: u64) -> Cache<Key, Value, Bytes>
-where
-    Key: Eq + std::hash::Hash,
-    Value: Clone,
-    Bytes: Weighter<Key, Value>,
-{
-    /// About what a document of ordinary size takes.
-    const ORDINARY: u64 = 8 * 1024;
-    /// Enough that threads seldom wait for each other, few enough that large documents find room.
-    const SHARDS: usize = 4;
-    let options = OptionsBuilder::new()
-        .estimated_items_capacity(
-            usize::try_from(bytes / ORDINARY)
-                .unwrap_or(usize::MAX)
-                .max(SHARDS),
-        )
-        .weight_capacity(bytes)
-        .shards(SHARDS)
-        .build();
-    // Fails only where a capacity is missing, and both are there.
-    options.map_or_else(
-        |_| Cache::with_weighter(SHARDS, bytes, Bytes),
-        |options| {
-            Cache::with_options(
-                options,
-                Bytes,
-                quick_cache::DefaultHashBuilder::default(),
-                DefaultLifecycle::default(),
-            )
-        },
-    )
 }
 
 #[derive(Clone)]

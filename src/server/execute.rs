@@ -35,7 +35,7 @@ impl Execute for App {
             Some(operation) => operation,
             None => match self.prepare(&GraphQLParams::from_json(body)?) {
                 Ok(prepared) => {
-                    if prepared.is_of_its_text {
+                    if prepared.is_self_contained {
                         self.repeated.offer(body, &prepared.operation);
                     }
                     prepared.operation
@@ -50,8 +50,8 @@ impl Execute for App {
 /// An operation that may run.
 struct Prepared {
     operation: Arc<Operation>,
-    /// Whether it follows from what stands in the request: what names stand for, and what is trusted, may change.
-    is_of_its_text: bool,
+    /// Whether it follows from what stands in the request alone: what names stand for, and what is trusted, may change.
+    is_self_contained: bool,
 }
 
 impl App {
@@ -64,13 +64,13 @@ impl App {
             .map_err(|reasons| {
                 Refusal::with_errors(StatusCode::BAD_REQUEST, &api::refusals(&reasons))
             })?;
-        let is_of_its_text = !resolved.is_trusted && !params.names_a_document();
+        let is_self_contained = !resolved.is_trusted && !params.names_a_document();
         if let Some(registration) = resolved.register {
             self.persisted.register(registration);
         }
         Ok(Prepared {
             operation: Arc::new(operation),
-            is_of_its_text,
+            is_self_contained,
         })
     }
 

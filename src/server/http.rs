@@ -31,6 +31,7 @@ use super::negotiation::{BodyType, Representation, body_type, negotiate};
 use super::operation::{
     Caller, Execute, GraphQLParams, InvalidParams, Outcome, Refusal, Transport,
 };
+use super::request_id::RequestId;
 use super::sse::{self, SseSettings};
 use super::websocket::{self, WebSocketSettings};
 
@@ -186,9 +187,10 @@ fn asks_for_websocket(headers: &HeaderMap) -> bool {
 }
 
 fn caller(mut parts: Parts) -> Caller {
+    let id = parts.extensions.remove();
     Caller {
         last_event_id: sse::last_event_id(&parts.headers),
-        request_id: parts.extensions.remove().unwrap_or_default(),
+        request_id: id.unwrap_or_else(|| RequestId::of(&parts.headers)),
         headers: parts.headers,
         connection_init: None,
     }

@@ -1,7 +1,8 @@
 //! Requests that come again and again, byte by byte the same: what their bodies say is worked out once.
 //!
 //! Front ends ask for the same page of the same list all day. To read the JSON of such a request, to find its document
-//! and to coerce its variables takes longer than all else that is done for one that shares an execution.
+//! and to coerce its variables takes longer than all else that is done for one that shares an execution. Only bodies
+//! of POSTs pass here; what comes by GET is for caches in front, and what streams is sent once.
 
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use foldhash::fast::RandomState;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::document::Operation;
+use crate::cache::bounded;
+use crate::document::{Operation, OperationKind};
 
 /// How many of the bodies that came last are remembered by their hashes.
 const PLACES: usize = 1024;
@@ -19,8 +21,11 @@ const PLACES: usize = 1024;
 /// What an entry takes in memory besides the body and the operation.
 const OVERHEAD: u64 = 512;
 
-/// About what an entry takes, by which the cache makes room for its index.
+/// About what an entry takes.
 const ORDINARY: u64 = 16 * 1024;
+
+/// Longer bodies seldom repeat, and are not even looked for.
+const LONGEST: usize = 16 * 1024;
 
 /// Operations by the bodies that asked for them, bounded in bytes.
 pub(super) struct RepeatedRequests {
@@ -32,10 +37,8 @@ pub(super) struct RepeatedRequests {
 
 impl RepeatedRequests {
     pub(super) fn new(bytes: usize) -> Self {
-        let bytes = bytes as u64;
-        let items = usize::try_from(bytes / ORDINARY).unwrap_or(usize::MAX);
         Self {
-            operations: Cache::with_weighter(items, bytes, Bytes),
+            operations: bounded(bytes as u64, ORDINARY, Bytes),
             last: (0..PLACES).map(|_| AtomicU64::new(0)).collect(),
             hashes: RandomState::default(),
         }
@@ -43,14 +46,20 @@ impl RepeatedRequests {
 
     /// What the body asks for, where that is known.
     pub(super) fn get(&self, body: &[u8]) -> Option<Arc<Operation>> {
+        if body.len() > LONGEST {
+            return None;
+        }
         self.operations.get(body)
     }
 
     /// Keeps what the body asks for, if it comes for the second time. Most bodies come once, and would push out those
-    /// that do not.
+    /// that do not. So would mutations, which are not kept.
     ///
     /// The operation must follow from the body alone.
     pub(super) fn offer(&self, body: &[u8], operation: &Arc<Operation>) {
+        if body.len() > LONGEST || operation.kind != OperationKind::Query {
+            return;
+        }
         let hash = self.hashes.hash_one(body);
         let place = usize::try_from(hash % PLACES as u64).unwrap_or_default();
         let Some(last) = self.last.get(place) else {
@@ -67,24 +76,28 @@ struct Bytes;
 
 impl Weighter<Box<[u8]>, Arc<Operation>> for Bytes {
     fn weight(&self, body: &Box<[u8]>, operation: &Arc<Operation>) -> u64 {
-        // The values of the variables stand in the body too.
-        OVERHEAD + 2 * body.len() as u64 + operation.bytes()
+        OVERHEAD + body.len() as u64 + operation.bytes()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Map;
+    use serde_json::{Map, Value, json};
 
     use super::*;
     use crate::document::{Documents, Limits};
 
     const BODY: &[u8] = br#"{"query":"{ a }"}"#;
 
-    fn operation() -> Arc<Operation> {
-        let documents = Documents::new("type Query { a: Int }", Limits::default()).unwrap();
-        let operation = documents.prepare("{ a }", None, &Map::new());
+    fn prepare(query: &str, variables: &Map<String, Value>) -> Arc<Operation> {
+        let sdl = "type Query { a(ids: [ID!]): Int } type Mutation { a: Int }";
+        let documents = Documents::new(sdl, Limits::default()).unwrap();
+        let operation = documents.prepare(query, None, variables);
         Arc::new(operation.unwrap())
+    }
+
+    fn operation() -> Arc<Operation> {
+        prepare("{ a }", &Map::new())
     }
 
     #[test]
@@ -109,6 +122,26 @@ mod tests {
         }
         let kept = requests.operations.weight();
         assert!((1 << 19..=1 << 20).contains(&kept), "{kept}");
+    }
+
+    #[test]
+    fn values_count_for_what_they_take_in_memory() {
+        let ids = vec![json!(1); 1_000];
+        let variables = Map::from_iter([("ids".to_owned(), Value::Array(ids))]);
+        let operation = prepare("query($ids: [ID!]) { a(ids: $ids) }", &variables);
+        assert!(operation.bytes() > 72_000, "{}", operation.bytes());
+    }
+
+    #[test]
+    fn mutations_and_long_bodies_are_not_kept() {
+        let requests = RepeatedRequests::new(1 << 20);
+        let mutation = prepare("mutation { a }", &Map::new());
+        let long = vec![b' '; LONGEST + 1];
+        for _ in 0..3 {
+            requests.offer(BODY, &mutation);
+            requests.offer(&long, &operation());
+        }
+        assert_eq!(requests.operations.len(), 0);
     }
 
     #[test]

@@ -27,8 +27,10 @@ impl RequestId {
         let callers = headers
             .get(HEADER)
             .filter(|value| value.to_str().is_ok_and(is_sane));
-        if let Some(value) = callers {
-            return Self(value.clone());
+        // A copy: the value itself keeps all of the buffer that the head was read into.
+        if let Some(copy) = callers.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok())
+        {
+            return Self(copy);
         }
         let id = crate::clock::Clock::system().new_id();
         let mut buffer = Uuid::encode_buffer();

@@ -25,7 +25,8 @@ use super::operation::{Caller, Execute, Refusal};
 /// The subprotocol, the only one that is spoken.
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";
 
-/// Buffers start small, because a server holds thousands of sockets that say little.
+/// Buffers start small, because a server holds thousands of sockets that say little. It is also the most that is read
+/// at once: long messages take more calls.
 const BUFFER_BYTES: usize = 512;
 
 /// The limits of a socket.

@@ -201,7 +201,8 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [default: 10]
 
           --document-cache-bytes <BYTES>
-              Memory for documents that were parsed, in bytes
+              Memory for documents that were parsed, in bytes; an eighth as much again is for requests
+              that repeat
               
               [env: DOCUMENT_CACHE_BYTES=]
               [default: 33554432]

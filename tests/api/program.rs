@@ -24,15 +24,23 @@ pub(crate) struct Program {
 impl Program {
     /// Starts a server and waits until it listens.
     pub(crate) async fn start(url: &str, flags: &[&str]) -> Self {
+        let started = Self::try_start(url, flags).await;
+        started.unwrap_or_else(|log| panic!("it never listened, but:\n{log}"))
+    }
+
+    /// The same where it may fail; the error is what it has logged.
+    pub(crate) async fn try_start(url: &str, flags: &[&str]) -> Result<Self, String> {
         let mut program = Self::spawn(url, flags);
-        let line = program.logged("listening on http://").await;
+        let Some(line) = program.hear("listening on http://").await else {
+            return Err(program.log());
+        };
         let (_, address) = line.split_once("http://").unwrap();
         address
             .split_whitespace()
             .next()
             .unwrap()
             .clone_into(&mut program.address);
-        program
+        Ok(program)
     }
 
     /// Starts a server that need not come to listen.
@@ -88,15 +96,24 @@ impl Program {
     ///
     /// Where the program ends without it.
     pub(crate) async fn logged(&mut self, text: &str) -> String {
+        match self.hear(text).await {
+            Some(line) => line,
+            None => panic!("{text:?} was never logged, but:\n{}", self.log()),
+        }
+    }
+
+    /// Waits for a line of the log that contains `text`, or for the end of the log.
+    async fn hear(&mut self, text: &str) -> Option<String> {
+        let mut has_ended = false;
         loop {
             self.lines.mark_unchanged();
             if let Some(line) = self.log().lines().find(|line| line.contains(text)) {
-                return line.to_owned();
+                return Some(line.to_owned());
             }
-            if self.lines.changed().await.is_err() {
-                let log = self.log();
-                assert!(log.contains(text), "{text:?} was never logged, but:\n{log}");
+            if has_ended {
+                return None;
             }
+            has_ended = self.lines.changed().await.is_err();
         }
     }
 

@@ -8,33 +8,58 @@ use crate::support::client;
 /// Bodies that come again and again are remembered, but not what names stand for, nor who is trusted.
 #[tokio::test]
 async fn a_manifest_that_is_read_again_counts_for_requests_that_came_before() {
+    let (kind, list) = ("{ __typename }", "{ articles { id } }");
+    let hash = "7f56e67dd21ab3f30d1ff8b7bed08893f0a0db86449836189b361dd1e56ddb4b";
+    let named = json!({ "persistedQuery": { "version": 1, "sha256Hash": hash } });
+    let both = json!({ "query": kind, "extensions": named });
+    let by_hash = json!({ "extensions": named });
+    let by_id = json!({ "documentId": "a" });
+    let by_text = json!({ "query": kind });
+    let with_new_id = json!({ "query": kind, "documentId": "b" });
+
+    let after = json!({ "a": list, "b": list, hash: list });
+    let only = [
+        (&by_id, "Query", "[]"),
+        (&by_text, "Query", "DOCUMENT_NOT_TRUSTED"),
+    ];
+    reload("only", &json!({ "a": kind }), &after, &only).await;
+    let prefer = [
+        (&by_id, "Query", "[]"),
+        (&by_text, "Query", "Query"),
+        (&both, "Query", "BAD_REQUEST"),
+        (&by_hash, "Query", "[]"),
+        (&with_new_id, "Query", "BAD_REQUEST"),
+    ];
+    // Its text is trusted by neither manifest.
+    let before = json!({ "a": "query A { __typename }" });
+    reload("prefer", &before, &after, &prefer).await;
+}
+
+/// Asks each request some times, puts the second manifest in the place of the first, and asks again.
+async fn reload(mode: &str, before: &Value, after: &Value, requests: &[(&Value, &str, &str)]) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("manifest.json");
-    let write = |manifest: Value| std::fs::write(&path, manifest.to_string()).unwrap();
-    let (kind, list) = ("{ __typename }", "{ articles { id } }");
-    for (mode, afterwards) in [("only", "DOCUMENT_NOT_TRUSTED"), ("prefer", "Query")] {
-        write(json!({ "a": kind }));
-        let flags = [
-            format!("--trusted-documents={}", path.display()),
-            format!("--trusted-documents-mode={mode}"),
-        ];
-        let mut program =
-            Program::start("sqlite::memory:", &flags.each_ref().map(String::as_str)).await;
+    let write = |manifest: &Value| std::fs::write(&path, manifest.to_string()).unwrap();
+    write(before);
+    let file = format!("--trusted-documents={}", path.display());
+    let mode = format!("--trusted-documents-mode={mode}");
+    let mut program = Program::start("sqlite::memory:", &[&file, &mode]).await;
+    for (request, expected, _) in requests {
         for _ in 0..4 {
-            assert_eq!(ask(&program, json!({ "documentId": "a" })).await, "Query");
-            assert_eq!(ask(&program, json!({ "query": kind })).await, "Query");
+            assert_eq!(ask(&program, request).await, *expected, "{request}");
         }
-        write(json!({ "a": list }));
-        program.signal("HUP");
-        program.logged("read the trusted documents again").await;
-        assert_eq!(ask(&program, json!({ "documentId": "a" })).await, "[]");
-        assert_eq!(ask(&program, json!({ "query": kind })).await, afterwards);
+    }
+    write(after);
+    program.signal("HUP");
+    program.logged("read the trusted documents again").await;
+    for (request, _, expected) in requests {
+        assert_eq!(ask(&program, request).await, *expected, "{request}");
     }
 }
 
 /// The only field of the answer, or the code of its only error.
-async fn ask(program: &Program, body: Value) -> String {
-    let request = client().post(program.url("/graphql")).json(&body);
+async fn ask(program: &Program, body: &Value) -> String {
+    let request = client().post(program.url("/graphql")).json(body);
     let answer: Value = request.send().await.unwrap().json().await.unwrap();
     let shown = match answer["data"].as_object() {
         Some(data) => data.values().next().unwrap(),
