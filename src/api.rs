@@ -176,7 +176,7 @@ impl Api {
         if let Some(cursor) = resume_after {
             request = request.data(ResumeAfter(cursor));
         }
-        let document = Arc::clone(&operation.document);
+        let document = Arc::clone(operation.document());
         self.0.schema.execute_stream(request).map(move |response| {
             let response = completed(response, &request_id);
             Event {
@@ -195,7 +195,7 @@ impl Api {
         if operation.kind == OperationKind::Query && error::nothing_ran(&response) {
             return Answer::Unavailable(answer::errors(&response));
         }
-        let body = answer::write(&response, &operation.document);
+        let body = answer::write(&response, operation.document());
         match response.errors.is_empty() {
             true => Answer::Clean(body),
             false => Answer::Flawed(body),
@@ -227,8 +227,8 @@ pub struct Event {
 fn engine_request(operation: &Operation) -> Request {
     let mut request = Request::new("")
         .variables(operation.variables.clone())
-        .data(Plain(Arc::clone(&operation.document)));
-    request.set_parsed_query((*operation.outline).clone());
+        .data(Plain(Arc::clone(operation.document())));
+    request.set_parsed_query(operation.outline().clone());
     request
 }
 

@@ -109,10 +109,6 @@ pub struct Operation {
     pub kind: OperationKind,
     /// The operation's name, if it has one.
     pub name: Option<String>,
-    /// Nothing but this operation, in its plain form; the engine takes it with the operation's name and without.
-    pub document: Arc<types::ExecutableDocument>,
-    /// The same without what stands below fields of the types that [`Documents::with_leaves`] names.
-    pub outline: Arc<types::ExecutableDocument>,
     /// The coerced values, defaults put in. What was left out and has no default is not among them.
     pub variables: Variables,
     /// What it costs, as [`Limits::complexity`] counts.
@@ -125,6 +121,16 @@ impl Operation {
     /// The plain form as text, without variable values; equal for documents that differ only in how they are written.
     pub fn text(&self) -> &str {
         &self.form.text.text
+    }
+
+    /// Nothing but this operation, in its plain form; the engine takes it with the operation's name and without.
+    pub fn document(&self) -> &Arc<types::ExecutableDocument> {
+        &self.form.document
+    }
+
+    /// The same without what stands below fields of the types that [`Documents::with_leaves`] names.
+    pub fn outline(&self) -> &types::ExecutableDocument {
+        &self.form.outline
     }
 
     /// Two operations with equal keys ask for the same.
@@ -191,7 +197,7 @@ struct Parsed {
 #[derive(Debug)]
 struct Form {
     document: Arc<types::ExecutableDocument>,
-    outline: Arc<types::ExecutableDocument>,
+    outline: types::ExecutableDocument,
     text: Text,
     /// The documents' own.
     hashes: RandomState,
@@ -253,8 +259,6 @@ impl Documents {
         Ok(Operation {
             kind: kind(operation.operation_type),
             name: operation.name.as_ref().map(ToString::to_string),
-            document: Arc::clone(&form.document),
-            outline: Arc::clone(&form.outline),
             variables,
             complexity,
             form,
@@ -325,7 +329,7 @@ impl Documents {
         let form = Form {
             bytes: form_bytes(&text),
             document: Arc::new(document),
-            outline: Arc::new(convert(self.leaves)?),
+            outline: convert(self.leaves)?,
             text: Text::new(text, &self.hashes),
             hashes: self.hashes.clone(),
             complexity,

@@ -137,8 +137,8 @@ impl Query {
         let after = changes::cursor(&after)?;
         let first = usize::try_from(within("first", first, 1, 500)?).map_err(Error::internal)?;
         let filter = changes::filter(kinds, article_ids)?;
-        let page = feed(ctx)?.page(after, first, filter, wants_text(ctx));
-        let page = page.await?;
+        let text = wants_text(ctx);
+        let page = feed(ctx)?.page(after, first, filter, text).await?;
         Ok(page.into())
     }
 }

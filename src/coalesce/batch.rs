@@ -8,7 +8,7 @@ use std::hash::Hash;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::HashMap;
 use futures_util::future::BoxFuture;
 
 use super::group::{Group, caught, lock};
@@ -179,10 +179,8 @@ where
             group: Group::with_one_member(),
             keys: OnceLock::new(),
         });
-        let mut keys = HashMap::new();
-        keys.insert(key.clone(), 1);
         queue.batches.push_back(Gathering {
-            keys,
+            keys: HashMap::from_iter([(key.clone(), 1)]),
             rung: false,
             batch: Arc::clone(&batch),
         });

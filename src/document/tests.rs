@@ -769,7 +769,7 @@ fn the_outline_has_nothing_below_a_leaf() {
     let documents = documents().with_leaves(&["Article"]);
     let query = "{ article(by: { id: 1 }) { id } node(id: 1) { id ... on Article { title } } }";
     let operation = documents.prepare(query, None, &Map::new()).unwrap();
-    let outline = print::document(&operation.outline);
+    let outline = print::document(operation.outline());
     let node = "node(id:\"1\" ){...on Article{id title } ...on Author{id } }";
     assert_eq!(
         outline,
@@ -786,7 +786,7 @@ fn nodes_keep_their_place_in_the_document() {
         json!({}),
     )
     .unwrap();
-    let (_, definition) = operation.document.operations.iter().next().unwrap();
+    let (_, definition) = operation.document().operations.iter().next().unwrap();
     let field = &definition.node.selection_set.node.items[0];
     assert_eq!((field.pos.line, field.pos.column), (3, 3));
     let async_graphql::parser::types::Selection::Field(field) = &field.node else {
@@ -814,9 +814,9 @@ fn the_engine_takes_the_plain_form() {
     assert_eq!(operation.unwrap_err()[0].code, Code::ValidationFailed);
     let operation = with("query A { deep(matrix: [[1]]) }", json!({})).unwrap();
     let mut request = Request::new("")
-        .variables(operation.variables)
+        .variables(operation.variables.clone())
         .operation_name("A");
-    request.set_parsed_query((*operation.document).clone());
+    request.set_parsed_query((**operation.document()).clone());
     let parsed = request.parsed_query().unwrap();
     assert_eq!(
         parsed

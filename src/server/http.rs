@@ -168,11 +168,9 @@ impl<E: Execute> Endpoint<E> {
         match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
             Ok(upgrade) => {
                 let caller = caller(parts);
-                {
-                    let (execute, shutdown) = (self.execute.clone(), self.shutdown.clone());
-                    let settings = Arc::clone(&self.websocket);
-                    websocket::upgrade(upgrade, execute, caller, settings, shutdown)
-                }
+                let (execute, shutdown) = (self.execute.clone(), self.shutdown.clone());
+                let settings = Arc::clone(&self.websocket);
+                websocket::upgrade(upgrade, execute, caller, settings, shutdown)
             }
             Err(rejection) => {
                 let refusal = bad_request(rejection.status(), &rejection.body_text());

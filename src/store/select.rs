@@ -155,16 +155,7 @@ pub(super) fn push_columns<DB: Dialect>(pass: &mut Pass<'_, '_, DB>, columns: Co
 
 /// Sizes of pages that are asked for often, and the same with the one more that tells whether there is a next page.
 /// They stand in the statement itself, because PostgreSQL plans a statement whose limit is a parameter anew each time.
-const USUAL_LIMITS: [(i64, &str); 8] = [
-    (10, "10"),
-    (11, "11"),
-    (20, "20"),
-    (21, "21"),
-    (50, "50"),
-    (51, "51"),
-    (100, "100"),
-    (101, "101"),
-];
+const USUAL_LIMITS: [i64; 8] = [10, 11, 20, 21, 50, 51, 100, 101];
 
 impl<DB: Dialect> QueryFragment<DB> for Select {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
@@ -173,9 +164,10 @@ impl<DB: Dialect> QueryFragment<DB> for Select {
         self.selection.source(&mut pass, true)?;
         self.selection.order_by(&mut pass, self.reversed)?;
         pass.push_sql(" LIMIT ");
-        match USUAL_LIMITS.iter().find(|(limit, _)| *limit == self.limit) {
-            Some((_, limit)) => pass.push_sql(limit),
-            None => DB::bind_integer(&mut pass, &self.limit)?,
+        if USUAL_LIMITS.contains(&self.limit) {
+            pass.push_sql(&self.limit.to_string());
+        } else {
+            DB::bind_integer(&mut pass, &self.limit)?;
         }
         if self.offset > 0 {
             pass.push_sql(" OFFSET ");

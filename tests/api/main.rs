@@ -21,6 +21,7 @@ mod filters;
 mod freshness;
 mod health;
 mod in_process;
+mod lengths;
 mod metrics;
 mod migrations;
 mod model;
