@@ -1,11 +1,15 @@
 //! The commands: `serve`, `migrate`, `feed`, `schema`.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::clock::Clock;
+use crate::config::environment::{self, Source};
 use crate::config::{DatabaseSettings, LogSettings, ServerSettings};
 use crate::store::{self, Migrate, MigrationStatus, Store};
 use crate::{api, server, telemetry};
@@ -22,6 +26,9 @@ pub struct Cli {
 
     #[command(flatten)]
     log: LogSettings,
+
+    #[arg(skip)]
+    source: Option<Source>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,7 +53,7 @@ struct ServeArgs {
     database: DatabaseSettings,
 
     /// Do not apply pending migrations at start
-    #[arg(long, env = "NO_MIGRATE", default_value_t = false, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, env = "NO_MIGRATE", default_value_t = false, value_parser = BoolishValueParser::new(), value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     no_migrate: bool,
 }
 
@@ -65,6 +72,10 @@ struct MigrateArgs {
     #[arg(value_enum, default_value_t = MigrateAction::Up)]
     action: MigrateAction,
 
+    /// Do without asking what `down` takes with it
+    #[arg(long)]
+    yes: bool,
+
     #[command(flatten)]
     database: DatabaseSettings,
 }
@@ -80,31 +91,56 @@ enum MigrateAction {
 }
 
 impl Cli {
-    /// Reads `.env` where there is one, then the flags and the environment.
-    pub fn read() -> Self {
-        let dotenv = dotenvy::dotenv();
-        let cli = Self::parse();
-        if let Err(error) = dotenv
-            && !error.not_found()
+    /// Reads the flags, the environment, and `.env` in the current directory.
+    ///
+    /// # Errors
+    /// Something is not understood, or help was asked for: what there is to say has been printed.
+    pub fn read() -> Result<Self, ExitCode> {
+        let arguments: Vec<_> = std::env::args_os().collect();
+        // Help tells of the defaults, whatever stands in a file, and also beside one that cannot be read.
+        if let Err(help) = Self::command().try_get_matches_from(&arguments)
+            && help.exit_code() == 0
         {
-            let _ = writeln!(std::io::stderr(), "broadsheet: .env was not read: {error}");
+            return Err(exit(&help));
         }
-        cli
+        let (command, source) = environment::complete(Self::command()).map_err(|error| {
+            let _ = writeln!(std::io::stderr(), "broadsheet: {error}");
+            ExitCode::from(2)
+        })?;
+        let cli = command
+            .try_get_matches_from(arguments)
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .and_then(|cli| match cli.check() {
+                Ok(()) => Ok(cli),
+                Err(why) => Err(Self::command().error(ErrorKind::ArgumentConflict, why)),
+            });
+        match cli {
+            Ok(cli) => Ok(Self { source, ..cli }),
+            Err(error) => {
+                let code = exit(&error);
+                if let Some(Source { path, names }) = source.filter(|it| !it.names.is_empty()) {
+                    let (names, path) = (names.join(", "), path.display());
+                    let _ = writeln!(std::io::stderr(), "\n{names}: from {path}");
+                }
+                Err(code)
+            }
+        }
+    }
+
+    /// Whether settings that are each understood go together.
+    fn check(&self) -> Result<(), String> {
+        match &self.command {
+            None => self.serve.check(),
+            Some(Command::Serve(serve)) => serve.check(),
+            Some(Command::Migrate(_) | Command::Feed(_) | Command::Schema) => Ok(()),
+        }
     }
 
     /// Runs the command to its end.
     pub async fn run(self) -> ExitCode {
         let done = match telemetry::start(&self.log) {
+            Ok(()) => self.carry_out().await,
             Err(error) => Err(format!("LOG is not understood: {error}").into()),
-            Ok(()) => match self.command {
-                None => serve(self.serve).await,
-                Some(Command::Serve(arguments)) => serve(arguments).await,
-                Some(Command::Migrate(arguments)) => migrate(arguments).await,
-                Some(Command::Feed(FeedCommand::NewEpoch { database })) => {
-                    new_epoch(&database).await
-                }
-                Some(Command::Schema) => print(&api::sdl()),
-            },
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,
@@ -114,6 +150,32 @@ impl Cli {
             }
         }
     }
+
+    async fn carry_out(self) -> Done {
+        if let Some(Source { path, names }) = self.source {
+            let (file, settings) = (path.display(), names.join(", "));
+            tracing::info!(%file, settings, "read .env");
+        }
+        match self.command {
+            None => serve(self.serve).await,
+            Some(Command::Serve(arguments)) => serve(arguments).await,
+            Some(Command::Migrate(arguments)) => migrate(arguments).await,
+            Some(Command::Feed(FeedCommand::NewEpoch { database })) => new_epoch(&database).await,
+            Some(Command::Schema) => print(&api::sdl()),
+        }
+    }
+}
+
+impl ServeArgs {
+    fn check(&self) -> Result<(), String> {
+        self.database.check()
+    }
+}
+
+/// Prints what clap has to say; answers the code to exit with.
+fn exit(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 type Done = Result<(), Box<dyn std::error::Error + Send + Sync>>;
@@ -130,7 +192,12 @@ async fn serve(arguments: ServeArgs) -> Done {
 async fn migrate(arguments: MigrateArgs) -> Done {
     let action = match arguments.action {
         MigrateAction::Up => Migrate::Up,
-        MigrateAction::Down => Migrate::Down,
+        MigrateAction::Down => {
+            if !arguments.yes {
+                ask_before_down(&arguments.database).await?;
+            }
+            Migrate::Down
+        }
         MigrateAction::Status => Migrate::Status,
     };
     let status = store::migrate(&arguments.database, action).await?;
@@ -151,6 +218,38 @@ async fn migrate(arguments: MigrateArgs) -> Done {
         lines.extend([version.as_str(), " pending\n"]);
     }
     print(&lines)
+}
+
+/// Says what would be lost, and asks on a terminal whether to go on.
+async fn ask_before_down(database: &DatabaseSettings) -> Done {
+    let status = store::migrate(database, Migrate::Status).await?;
+    let Some(version) = status.applied.last().filter(|_| status.unknown.is_empty()) else {
+        // There is nothing to revert, or nothing that this binary can.
+        return Ok(());
+    };
+    let once = DatabaseSettings {
+        start_timeout: Duration::ZERO,
+        force_roll_back: false,
+        ..database.clone()
+    };
+    let store = Store::open(&once, Clock::system(), false).await?;
+    let loss = store.loss_by_reverting(version).await;
+    store.close().await;
+    let what = format!(
+        "migrate down reverts {version}, and takes with it {}",
+        loss?
+    );
+    let mut terminal = std::io::stderr();
+    if !std::io::stdin().is_terminal() || !terminal.is_terminal() {
+        return Err(format!("{what}; nothing was done: say --yes to do it").into());
+    }
+    write!(terminal, "{what}. Go on? [y/N] ")?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err("nothing was done".into()),
+    }
 }
 
 async fn new_epoch(database: &DatabaseSettings) -> Done {

@@ -10,8 +10,10 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    // Before there is any other thread: reading `.env` changes the environment.
-    let cli = Cli::read();
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

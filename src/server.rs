@@ -27,7 +27,7 @@ use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use self::connection::ConnectionSettings;
@@ -42,6 +42,7 @@ use crate::api::{self, Api};
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
 use crate::document::InvalidSchema;
+use crate::error::Error;
 use crate::feed::Feed;
 use crate::server::persisted::{ManifestError, PersistedOperations};
 use crate::store::{OpenError, Store};
@@ -74,13 +75,18 @@ struct App {
 /// Connects to the database, serves until SIGTERM or Ctrl-C, finishes what is under way, and disconnects.
 ///
 /// # Errors
-/// The database or the address cannot be had.
+/// A setting cannot be followed, which is found out before the database is touched, or the database cannot be used.
 pub async fn serve(
     settings: &ServerSettings,
     database: &DatabaseSettings,
     migrate: bool,
 ) -> Result<(), ServeError> {
     let stop = stop_signal();
+    let persisted = PersistedOperations::open(&settings.persisted)?;
+    persisted.reload_on_hangup(stop.clone());
+    let address = SocketAddr::new(settings.host, settings.port);
+    let listen = |error| ServeError::Listen(address, error);
+    let socket = bind(address).map_err(listen)?;
     let store = tokio::select! {
         store = Store::open(database, Clock::system(), migrate) => store?,
         () = stop.cancelled() => return Ok(()),
@@ -90,18 +96,48 @@ pub async fn serve(
         force_roll_back = database.force_roll_back,
         "connected"
     );
-    let address = SocketAddr::new(settings.host, settings.port);
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| ServeError::Listen(address, error))?;
-    run(listener, settings, store, stop).await
+    if !migrate {
+        warn_of_pending_migrations(&store).await;
+    }
+    let listener = socket.listen(BACKLOG).map_err(listen)?;
+    run_with(listener, settings, persisted, store, stop).await
+}
+
+/// A server that applies none waits for somebody else to, and answers meanwhile as far as it can.
+async fn warn_of_pending_migrations(store: &Store) {
+    let what = match store.migration_status().await {
+        Ok(status) if status.pending.is_empty() => return,
+        Ok(status) => format!("migrations are pending ({})", status.pending.join(", ")),
+        Err(Error::Internal(_)) => "the database has no migrations".to_owned(),
+        // Whoever asks whether the server is ready is told.
+        Err(_) => return,
+    };
+    tracing::warn!(
+        "{what}, and --no-migrate leaves it so: run `broadsheet migrate` with the same DATABASE_URL"
+    );
+}
+
+/// As many connections as [`TcpListener::bind`] lets wait to be accepted.
+const BACKLOG: u32 = 1_024;
+
+/// Takes the address, so that it is known to be one that can be had. Whoever connects is refused until the socket
+/// listens.
+fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 /// Serves on `listener` until `stop` is cancelled; then finishes what is under way, within
 /// [`ServerSettings::stop_timeout`], and closes the store.
 ///
 /// # Errors
-/// The listener fails.
+/// The trusted documents cannot be read, or the listener fails.
 pub async fn run(
     listener: TcpListener,
     settings: &ServerSettings,
@@ -110,6 +146,16 @@ pub async fn run(
 ) -> Result<(), ServeError> {
     let persisted = PersistedOperations::open(&settings.persisted)?;
     persisted.reload_on_hangup(stop.clone());
+    run_with(listener, settings, persisted, store, stop).await
+}
+
+async fn run_with(
+    listener: TcpListener,
+    settings: &ServerSettings,
+    persisted: PersistedOperations,
+    store: Store,
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(ServeError::Serve)?;
     tracing::info!(
         service = settings.service_name,

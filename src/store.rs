@@ -10,6 +10,7 @@ mod condition;
 mod connection;
 mod dialect;
 mod lookups;
+mod loss;
 mod migrations;
 mod modify;
 mod pages;
@@ -21,6 +22,7 @@ mod types;
 mod unstoppable;
 mod writes;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -35,6 +37,7 @@ use tokio_util::task::TaskTracker;
 pub use self::changes::{ChangesAfter, ChangesPage, FeedState};
 use self::connection::{Work, run};
 use self::lookups::Lookups;
+pub use self::loss::Loss;
 pub use self::migrations::{Migrate, MigrationError, MigrationStatus};
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
@@ -114,6 +117,9 @@ pub enum OpenError {
     Url(#[from] postgres::UrlError),
     #[error("cannot connect to the database: {}", chain(&**.0))]
     Connect(#[source] Cause),
+    /// An SQLite file that cannot be used, which waiting does not mend.
+    #[error("cannot use the SQLite database {}: {why}", .path.display())]
+    File { path: PathBuf, why: String },
     /// The encoding of a PostgreSQL database, where it is not UTF-8.
     #[error(
         "the database is in the encoding {0}, which cannot hold every text; make one with ENCODING 'UTF8'"

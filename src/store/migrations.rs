@@ -63,13 +63,18 @@ impl MigrationStatus {
 }
 
 /// Carries out `action` on a connection that holds whatever lock keeps others away, and answers what is then there.
+/// `is_migrated` says whether the table of migrations is there, which Diesel would make to look into it.
 pub(super) fn migrate<DB: Backend>(
     harness: &mut impl MigrationHarness<DB>,
     tree: &EmbeddedMigrations,
+    is_migrated: bool,
     action: Migrate,
 ) -> Result<MigrationStatus, MigrationError> {
     let migrations = sorted::<DB>(tree).map_err(MigrationError::Failed)?;
     let known = versions(&migrations);
+    if !is_migrated && action != Migrate::Up {
+        return Ok(MigrationStatus::compare(&known, Vec::new()));
+    }
     let before = status(harness, &known)?;
     if action == Migrate::Status {
         return Ok(before);

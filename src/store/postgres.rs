@@ -66,7 +66,7 @@ impl Postgres {
         } else {
             drop(connection);
             let pool = pool(options, settings)?;
-            keep_warm(&pool, settings.min_size()).await?;
+            keep_warm(&pool, settings.min_size).await?;
             Connections::Pooled(pool)
         };
         Ok(Self {
@@ -244,12 +244,15 @@ pub(super) async fn migrate(
     }
     // Diesel's migrations are blocking. The lock is gone with the connection.
     tokio::task::spawn_blocking(move || {
+        use diesel::RunQueryDsl as _;
         let mut connection = AsyncConnectionWrapper::<AsyncPgConnection>::from(connection);
-        migrations::migrate(&mut connection, &migrations::POSTGRES, action)
+        let is_migrated = sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL");
+        let is_migrated = diesel::select(is_migrated).get_result(&mut connection)?;
+        migrations::migrate(&mut connection, &migrations::POSTGRES, is_migrated, action)
+            .map_err(OpenError::Migrate)
     })
     .await
     .map_err(OpenError::connect)?
-    .map_err(OpenError::Migrate)
 }
 
 /// Whether a statement was cut off by one of the timeouts that the connections are opened with.

@@ -3,6 +3,7 @@
 mod commit;
 mod dialect;
 pub(super) mod feed;
+mod file;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,9 +11,10 @@ use std::time::Duration;
 use deadpool::managed::Timeouts;
 use diesel::connection::SimpleConnection as _;
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
+use diesel::dsl::sql;
 use diesel::result::Error as DieselError;
-use diesel::sql_types::Text;
-use diesel::{Connection as _, ConnectionError, QueryResult, SqliteConnection};
+use diesel::sql_types::{Bool, Text};
+use diesel::{Connection as _, ConnectionError, QueryResult, RunQueryDsl as _, SqliteConnection};
 use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::pooled_connection::{
     AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
@@ -64,40 +66,51 @@ enum Connections {
     Sandbox(Mutex<Async>),
 }
 
+impl Connections {
+    async fn open(
+        path: &Path,
+        settings: &DatabaseSettings,
+        migrate: bool,
+    ) -> Result<Self, OpenError> {
+        if migrate {
+            migrate_file(path, Migrate::Up).await?;
+        }
+        Ok(if settings.force_roll_back {
+            let mut connection = connect(path, false).await?;
+            connection
+                .spawn_blocking(|connection| {
+                    AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")
+                })
+                .await?;
+            Self::Sandbox(Mutex::new(connection))
+        } else {
+            let writer = pool(path, false, 1, settings)?;
+            let readers = pool(path, true, settings.max_size.get(), settings)?;
+            // Opened before the first reader: it is the one that may create the file and turn on the log.
+            drop(writer.get().await.map_err(OpenError::connect)?);
+            drop(readers.get().await.map_err(OpenError::connect)?);
+            let writer = Writer::new(writer);
+            Self::Pooled { writer, readers }
+        })
+    }
+}
+
 impl Sqlite {
     pub(super) async fn open(
         location: &SqliteLocation,
         settings: &DatabaseSettings,
         migrate: bool,
     ) -> Result<Self, OpenError> {
-        let (path, temporary) = locate(location)?;
-        if migrate {
-            migrate_file(&path, Migrate::Up).await?;
-        }
-        let connections = if settings.force_roll_back {
-            let mut connection = connect(&path, false).await?;
-            connection
-                .spawn_blocking(|connection| {
-                    AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")
-                })
-                .await?;
-            Connections::Sandbox(Mutex::new(connection))
-        } else {
-            let writer = pool(&path, false, 1, settings)?;
-            let readers = pool(&path, true, settings.max_size.get(), settings)?;
-            // Opened before the first reader: it is the one that may create the file and turn on the log.
-            drop(writer.get().await.map_err(OpenError::connect)?);
-            drop(readers.get().await.map_err(OpenError::connect)?);
-            let writer = Writer::new(writer);
-            Connections::Pooled { writer, readers }
-        };
+        let (path, temporary) = file::locate(location)?;
+        let connections = Connections::open(&path, settings, migrate)
+            .await
+            .map_err(|error| file::explain(error, &path))?;
         Ok(Self {
             path,
             connections,
             _temporary: temporary,
         })
     }
-
     pub(super) fn describe(&self) -> String {
         format!("sqlite:{}", self.path.display())
     }
@@ -257,27 +270,16 @@ pub(super) fn is_busy(error: &DieselError) -> bool {
         if info.message().contains("is locked") || info.message().contains("is busy"))
 }
 
-/// Where the file is; that of `sqlite::memory:` is a temporary one, because a database in memory belongs to one
-/// connection only.
-fn locate(location: &SqliteLocation) -> Result<(PathBuf, Option<TempDir>), OpenError> {
-    match location {
-        SqliteLocation::File(path) => Ok((path.clone(), None)),
-        SqliteLocation::Memory => {
-            let directory = tempfile::Builder::new()
-                .prefix("broadsheet-")
-                .tempdir()
-                .map_err(OpenError::connect)?;
-            Ok((directory.path().join("memory.db"), Some(directory)))
-        }
-    }
-}
-
 pub(super) async fn migrate(
     location: &SqliteLocation,
     action: Migrate,
 ) -> Result<MigrationStatus, OpenError> {
-    let (path, _temporary) = locate(location)?;
-    migrate_file(&path, action).await
+    let (path, temporary) = file::locate(location)?;
+    if action != Migrate::Up && temporary.is_none() {
+        file::require(&path)?;
+    }
+    let migrated = migrate_file(&path, action).await;
+    migrated.map_err(|error| file::explain(error, &path))
 }
 
 /// Migrates the file under its write lock, so that of many servers that start at once one does it.
@@ -286,7 +288,12 @@ async fn migrate_file(path: &Path, action: Migrate) -> Result<MigrationStatus, O
     let migrated = tokio::task::spawn_blocking(move || {
         let mut connection = establish(&path)?;
         connection.immediate_transaction(|connection| {
-            migrations::migrate(connection, &migrations::SQLITE, action).map_err(OpenError::Migrate)
+            let is_migrated = diesel::select(sql::<Bool>(
+                "EXISTS (SELECT 1 FROM sqlite_master WHERE name = '__diesel_schema_migrations')",
+            ))
+            .get_result(connection)?;
+            migrations::migrate(connection, &migrations::SQLITE, is_migrated, action)
+                .map_err(OpenError::Migrate)
         })
     });
     migrated.await.map_err(OpenError::connect)?

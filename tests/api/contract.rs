@@ -43,7 +43,7 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
 
     Options:
           --host <ADDRESS>
-              The address to listen on; 0.0.0.0 for all
+              The address to listen on, or localhost; 0.0.0.0 for all
               
               [env: HOST=]
               [default: 127.0.0.1]
@@ -207,7 +207,7 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [env: DOCUMENT_CACHE_BYTES=]
               [default: 33554432]
 
-          --introspection <BOOL>
+          --introspection [<BOOL>]
               Whether clients may ask for the schema
               
               [env: INTROSPECTION=]
@@ -318,6 +318,7 @@ async fn the_help_of_migrate_names_its_actions() {
       [ACTION]  What to do [default: up] [possible values: up, down, status]
 
     Options:
+          --yes   Do without asking what `down` takes with it
       -h, --help  Print help (see more with '--help')
 
     Database:

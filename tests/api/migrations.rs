@@ -73,6 +73,10 @@ async fn what_was_applied_can_be_reverted_and_applied_again(database: Database) 
     let Some(database) = database.empty().await else {
         return;
     };
+    // A file that is not there has no status.
+    database
+        .execute("CREATE TABLE somebody_elses (id integer)")
+        .await;
     let settings = Settings::new(&database.url, &[]).database;
     let mut applied = versions();
     let migrated = status(&applied, &[]);

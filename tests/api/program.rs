@@ -1,8 +1,10 @@
 //! The program itself, run as a process of its own: [`Program`].
 
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -17,7 +19,7 @@ pub(crate) struct Program {
     lines: watch::Receiver<usize>,
     reader: JoinHandle<()>,
     address: String,
-    /// Its current directory, where it finds no `.env`.
+    /// Its current directory.
     _directory: TempDir,
 }
 
@@ -30,28 +32,42 @@ impl Program {
 
     /// The same where it may fail; the error is what it has logged.
     pub(crate) async fn try_start(url: &str, flags: &[&str]) -> Result<Self, String> {
-        let mut program = Self::spawn(url, flags);
-        let Some(line) = program.hear("listening on http://").await else {
-            return Err(program.log());
+        Self::spawn(url, flags).listening().await
+    }
+
+    /// Waits until it listens; the error is what it has logged.
+    async fn listening(mut self) -> Result<Self, String> {
+        let Some(line) = self.hear("listening on http://").await else {
+            return Err(self.log());
         };
         let (_, address) = line.split_once("http://").unwrap();
-        address
-            .split_whitespace()
-            .next()
-            .unwrap()
-            .clone_into(&mut program.address);
-        Ok(program)
+        let address = address.split_whitespace().next().unwrap();
+        address.clone_into(&mut self.address);
+        Ok(self)
     }
 
     /// Starts a server that need not come to listen.
     pub(crate) fn spawn(url: &str, flags: &[&str]) -> Self {
-        let directory = tempfile::Builder::new()
-            .prefix("broadsheet-test-")
-            .tempdir()
-            .unwrap();
-        let mut process = command(&directory)
+        let environment = [("DATABASE_URL", url), ("PORT", "0")];
+        Self::spawn_in(directory(), flags, &environment)
+    }
+
+    /// Starts a server with these variables in this current directory, and waits until it listens.
+    pub(crate) async fn start_in(
+        directory: TempDir,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let started = Self::spawn_in(directory, flags, environment)
+            .listening()
+            .await;
+        started.unwrap_or_else(|log| panic!("it never listened, but:\n{log}"))
+    }
+
+    fn spawn_in(directory: TempDir, flags: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut process = command(directory.path())
             .args(flags)
-            .envs([("DATABASE_URL", url), ("PORT", "0")])
+            .envs(environment.iter().copied())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -130,13 +146,19 @@ impl Program {
         kibibytes.parse::<usize>().unwrap() * 1_024
     }
 
-    /// Sends a signal, such as `TERM`.
+    /// Sends a signal, such as `TERM`, without the program `kill`, which not every machine has.
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.process.id().unwrap().to_string();
-        let sent = std::process::Command::new("kill")
-            .args(["-s", name, &id])
-            .status();
-        assert!(sent.unwrap().success());
+        let signal = match name {
+            "TERM" => Signal::TERM,
+            "INT" => Signal::INT,
+            "HUP" => Signal::HUP,
+            "KILL" => Signal::KILL,
+            "STOP" => Signal::STOP,
+            "CONT" => Signal::CONT,
+            _ => panic!("no test has needed {name} until now"),
+        };
+        let id = i32::try_from(self.process.id().unwrap()).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
     }
 
     /// Waits for the end; answers how it ended and all that it logged.
@@ -149,11 +171,16 @@ impl Program {
 
 /// Runs the program to its end; answers its exit code, standard output and standard error.
 pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
-    let directory = tempfile::Builder::new()
-        .prefix("broadsheet-test-")
-        .tempdir()
-        .unwrap();
-    let output = command(&directory)
+    run_in(directory().path(), arguments, environment).await
+}
+
+/// The same in this current directory.
+pub(crate) async fn run_in(
+    directory: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> (i32, String, String) {
+    let output = command(directory)
         .args(arguments)
         .envs(environment.iter().copied())
         .output()
@@ -167,12 +194,20 @@ pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i3
     )
 }
 
-/// The program in a directory of its own, without the settings of whoever runs the tests.
-fn command(directory: &TempDir) -> Command {
+/// An empty directory, gone when this value is dropped.
+pub(crate) fn directory() -> TempDir {
+    tempfile::Builder::new()
+        .prefix("broadsheet-test-")
+        .tempdir()
+        .unwrap()
+}
+
+/// The program in a directory, without the settings of whoever runs the tests.
+pub(crate) fn command(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_broadsheet"));
     command
         .env_clear()
-        .current_dir(directory.path())
+        .current_dir(directory)
         .stdin(Stdio::null());
     command
 }

@@ -1,0 +1,118 @@
+//! Which database, and how it is used.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::BoolishValueParser;
+
+use super::database_url::{DatabaseUrl, DatabaseUrlParser};
+use super::value::{some_time, time};
+use crate::store::postgres::{ConnectDefaults, ConnectOptions, UrlError};
+
+/// Which database, and how many connections to it.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseSettings {
+    /// sqlite:PATH, sqlite::memory: or `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`
+    #[arg(
+        long = "database-url",
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_parser = DatabaseUrlParser,
+        default_value = "sqlite:broadsheet.db",
+        value_name = "URL"
+    )]
+    pub url: DatabaseUrl,
+
+    /// Connections that are opened at start and kept (PostgreSQL)
+    #[arg(
+        long = "db-min-size",
+        env = "DB_MIN_SIZE",
+        default_value_t = 1,
+        value_name = "COUNT"
+    )]
+    pub min_size: usize,
+
+    /// Connections at the most; on SQLite, readers at the most
+    #[arg(
+        long = "db-max-size",
+        env = "DB_MAX_SIZE",
+        default_value = "10",
+        value_parser = connections,
+        value_name = "COUNT"
+    )]
+    pub max_size: NonZeroUsize,
+
+    /// Roll all writes back when the server stops: a sandbox on one connection, not for a database that others use
+    #[arg(long = "db-force-roll-back", env = "DB_FORCE_ROLL_BACK", default_value_t = false, value_parser = BoolishValueParser::new(), value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub force_roll_back: bool,
+
+    /// How long the server waits at start for a database that is not there yet
+    #[arg(long = "db-start-timeout", env = "DB_START_TIMEOUT", default_value = "60s", value_parser = time, value_name = "TIME")]
+    pub start_timeout: Duration,
+
+    /// How long opening a connection may take
+    #[arg(long = "db-connect-timeout", env = "DB_CONNECT_TIMEOUT", default_value = "5s", value_parser = some_time, value_name = "TIME")]
+    pub connect_timeout: Duration,
+
+    /// How long a request waits for a free connection
+    #[arg(long = "db-wait-timeout", env = "DB_WAIT_TIMEOUT", default_value = "3s", value_parser = some_time, value_name = "TIME")]
+    pub wait_timeout: Duration,
+
+    /// How long a statement may take (PostgreSQL)
+    #[arg(long = "db-statement-timeout", env = "DB_STATEMENT_TIMEOUT", default_value = "10s", value_parser = time, value_name = "TIME")]
+    pub statement_timeout: Duration,
+
+    /// How long a statement waits for a lock (PostgreSQL)
+    #[arg(long = "db-lock-timeout", env = "DB_LOCK_TIMEOUT", default_value = "5s", value_parser = time, value_name = "TIME")]
+    pub lock_timeout: Duration,
+}
+
+impl DatabaseSettings {
+    /// Whether settings that are each understood go together.
+    ///
+    /// # Errors
+    /// What does not, in a sentence.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match self.min_size <= self.max_size.get() {
+            true => Ok(()),
+            false => Err(format!(
+                "DB_MIN_SIZE is {} and DB_MAX_SIZE {}: more connections cannot be kept than there may be",
+                self.min_size, self.max_size
+            )),
+        }
+    }
+
+    /// How connections to a PostgreSQL database are opened.
+    ///
+    /// # Errors
+    /// The URL or one of its parameters is not understood.
+    pub fn connect_options(&self, url: &str) -> Result<ConnectOptions, UrlError> {
+        ConnectOptions::parse(
+            url,
+            &ConnectDefaults {
+                application_name: Some("broadsheet".to_owned()),
+                statement_timeout: Some(self.statement_timeout),
+                lock_timeout: Some(self.lock_timeout),
+                idle_in_transaction_session_timeout: Some(Duration::from_mins(1)),
+                connect_timeout: Some(self.connect_timeout),
+                keepalives_idle: Some(Duration::from_mins(1)),
+                root_certificates: None,
+            },
+        )
+    }
+}
+
+/// How many connections there may be: no database has more for one program.
+fn connections(text: &str) -> Result<NonZeroUsize, String> {
+    const MOST: usize = 10_000;
+    let count: NonZeroUsize = text
+        .trim()
+        .parse()
+        .map_err(|_| format!("expected a number from 1 to {MOST}"))?;
+    match count.get() <= MOST {
+        true => Ok(count),
+        false => Err(format!("expected a number from 1 to {MOST}")),
+    }
+}

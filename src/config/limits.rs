@@ -1,0 +1,121 @@
+//! How large documents and filters may be.
+
+use clap::Args;
+use clap::builder::{BoolishValueParser, RangedU64ValueParser};
+
+use super::value::{at_least_one, number};
+
+/// Whoever reads nested brackets or conditions recurses, also in a build without optimization.
+const DEEPEST: u64 = 100;
+
+/// SQLite takes expressions that are at most 1,000 deep, and each condition of an `or` is a step down.
+const MOST_CONDITIONS: u64 = 500;
+
+fn nesting(least: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(least..=DEEPEST)
+}
+
+/// How large documents and filters may be; the same on every transport.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitSettings {
+    /// Tokens of a document
+    #[arg(
+        long,
+        env = "MAX_TOKENS",
+        default_value_t = 15_000,
+        value_parser = at_least_one::<usize>(),
+        value_name = "COUNT"
+    )]
+    pub max_tokens: usize,
+
+    /// Nesting of brackets in a document
+    #[arg(long, env = "MAX_NESTING", default_value_t = 64, value_parser = nesting(1), value_name = "COUNT")]
+    pub max_nesting: usize,
+
+    /// Selections of a document after its fragments are expanded
+    #[arg(
+        long,
+        env = "MAX_SELECTIONS",
+        default_value_t = 5_000,
+        value_parser = at_least_one::<usize>(),
+        value_name = "COUNT"
+    )]
+    pub max_selections: usize,
+
+    /// Depth of the fields of an operation, introspection exempt
+    #[arg(long, env = "MAX_DEPTH", default_value_t = 16, value_parser = at_least_one::<usize>(), value_name = "COUNT")]
+    pub max_depth: usize,
+
+    /// Aliases of an operation
+    #[arg(long, env = "MAX_ALIASES", default_value_t = 50, value_parser = number::<usize>(), value_name = "COUNT")]
+    pub max_aliases: usize,
+
+    /// Fields at the root of an operation
+    #[arg(
+        long,
+        env = "MAX_ROOT_FIELDS",
+        default_value_t = 50,
+        value_parser = at_least_one::<usize>(),
+        value_name = "COUNT"
+    )]
+    pub max_root_fields: usize,
+
+    /// Directives on one place
+    #[arg(
+        long,
+        env = "MAX_DIRECTIVES",
+        default_value_t = 10,
+        value_parser = number::<usize>(),
+        value_name = "COUNT"
+    )]
+    pub max_directives: usize,
+
+    /// Complexity of an operation: 1 a field, those of a list times the size of its page
+    #[arg(
+        long,
+        env = "MAX_COMPLEXITY",
+        default_value_t = 20_000,
+        value_parser = at_least_one::<u64>(),
+        value_name = "COUNT"
+    )]
+    pub max_complexity: u64,
+
+    /// Conditions of a filter
+    #[arg(
+        long,
+        env = "MAX_FILTER_CONDITIONS",
+        default_value_t = 200,
+        value_parser = RangedU64ValueParser::<usize>::new().range(0..=MOST_CONDITIONS),
+        value_name = "COUNT"
+    )]
+    pub max_filter_conditions: usize,
+
+    /// Values of a list in a filter
+    #[arg(
+        long,
+        env = "MAX_FILTER_VALUES",
+        default_value_t = 1_000,
+        value_parser = number::<usize>(),
+        value_name = "COUNT"
+    )]
+    pub max_filter_values: usize,
+
+    /// Nesting of and, or and not in a filter
+    #[arg(
+        long,
+        env = "MAX_FILTER_NESTING",
+        default_value_t = 10,
+        value_parser = nesting(0),
+        value_name = "COUNT"
+    )]
+    pub max_filter_nesting: usize,
+
+    /// Memory for documents that were parsed, in bytes; an eighth as much again is for requests that repeat
+    #[arg(long, env = "DOCUMENT_CACHE_BYTES", default_value_t = 32 * 1024 * 1024, value_parser = number::<usize>(), value_name = "BYTES")]
+    pub document_cache_bytes: usize,
+
+    /// Whether clients may ask for the schema
+    #[arg(long, env = "INTROSPECTION", default_value_t = true, value_parser = BoolishValueParser::new(), value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub introspection: bool,
+}

@@ -1,0 +1,133 @@
+//! What the server is told about itself: where it listens, what it says of itself, and which documents it knows.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use http::HeaderValue;
+
+use super::limits::LimitSettings;
+use super::value::{address, at_least_one, number, origin, some_time, time};
+
+/// Where the server listens, and what it says of itself.
+#[derive(Debug, Clone, Args)]
+pub struct ServerSettings {
+    /// The address to listen on, or localhost; 0.0.0.0 for all
+    #[arg(
+        long,
+        env = "HOST",
+        default_value = "127.0.0.1",
+        value_parser = address,
+        value_name = "ADDRESS"
+    )]
+    pub host: IpAddr,
+
+    /// The port to listen on; 0 for any that is free
+    #[arg(long, env = "PORT", default_value_t = 8000)]
+    pub port: u16,
+
+    /// The name of the service, on its page and in its logs
+    #[arg(
+        long,
+        env = "SERVICE_NAME",
+        default_value = "Broadsheet",
+        value_name = "NAME"
+    )]
+    pub service_name: String,
+
+    /// A sentence about the service, on its page
+    #[arg(
+        long,
+        env = "DESCRIPTION",
+        default_value = "A GraphQL API for articles",
+        value_name = "TEXT"
+    )]
+    pub description: String,
+
+    /// How long a query may take, and the body of a request to arrive
+    #[arg(long, env = "REQUEST_TIMEOUT", default_value = "30s", value_parser = some_time, value_name = "TIME")]
+    pub request_timeout: Duration,
+
+    /// How long the server, told to stop, waits for what is under way
+    #[arg(long, env = "STOP_TIMEOUT", default_value = "30s", value_parser = time, value_name = "TIME")]
+    pub stop_timeout: Duration,
+
+    /// How long changes stay in the feed
+    #[arg(long, env = "CHANGE_RETENTION", default_value = "7days", value_parser = some_time, value_name = "TIME")]
+    pub change_retention: Duration,
+
+    /// The largest body of a request, in bytes, after decompression
+    #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 2 * 1024 * 1024, value_parser = at_least_one::<usize>(), value_name = "BYTES")]
+    pub max_body_bytes: usize,
+
+    /// Origins, such as <https://example.com>, whose pages may read the answers and open WebSockets, separated by commas; * for all [default: none but this server's own]
+    #[arg(
+        long,
+        env = "CORS_ORIGINS",
+        value_delimiter = ',',
+        value_parser = origin,
+        value_name = "ORIGINS"
+    )]
+    pub cors_origins: Vec<String>,
+
+    /// Cache-Control of a query by GET that succeeds: for a CDN in front, such as "public, max-age=5, stale-while-revalidate=30". Answers to a request with a token stay private, errors are never stored
+    #[arg(
+        long,
+        env = "CACHE_CONTROL",
+        default_value = "private, no-cache",
+        value_name = "DIRECTIVES"
+    )]
+    pub cache_control: HeaderValue,
+
+    #[command(flatten)]
+    pub persisted: PersistedSettings,
+
+    #[command(flatten)]
+    pub limits: LimitSettings,
+}
+
+/// Documents that requests name instead of sending.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Persisted operations")]
+pub struct PersistedSettings {
+    /// Memory for automatic persisted queries, in bytes; 0 turns them off
+    #[arg(long, env = "PERSISTED_QUERIES_BYTES", default_value_t = 8 * 1024 * 1024, value_parser = number::<usize>(), value_name = "BYTES")]
+    pub persisted_queries_bytes: usize,
+
+    /// A manifest of trusted documents, as graphql-codegen, Relay or Apollo's tools write it; SIGHUP reads it again
+    #[arg(long, env = "TRUSTED_DOCUMENTS", value_name = "PATH")]
+    pub trusted_documents: Option<PathBuf>,
+
+    /// What the manifest decides [default: prefer where there is one, else off]
+    #[arg(
+        long,
+        env = "TRUSTED_DOCUMENTS_MODE",
+        value_enum,
+        value_name = "MODE",
+        hide_default_value = true
+    )]
+    pub trusted_documents_mode: Option<TrustedMode>,
+}
+
+impl PersistedSettings {
+    /// The mode that is in force.
+    pub fn mode(&self) -> TrustedMode {
+        match (self.trusted_documents_mode, &self.trusted_documents) {
+            (Some(mode), _) => mode,
+            (None, Some(_)) => TrustedMode::Prefer,
+            (None, None) => TrustedMode::Off,
+        }
+    }
+}
+
+/// What a manifest of trusted documents decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TrustedMode {
+    /// Nothing: it is not read
+    Off,
+    /// Its documents can be asked for by their ids; any other document is served too
+    Prefer,
+    /// Nothing but its documents is served
+    Only,
+}

@@ -1,0 +1,201 @@
+//! The forms of single values: what is understood, and what the others are told.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use clap::builder::RangedU64ValueParser;
+use http::Uri;
+
+/// More than anybody wants, and little enough to be added to the present.
+const LONGEST_TIME: Duration = Duration::from_hours(24 * 36_500);
+
+/// Above it nothing can be counted or kept anyway, and sums of such limits still fit.
+const LARGEST_NUMBER: u64 = 1 << 40;
+
+/// A limit or a size of which zero means something: none of it.
+pub(super) fn number<T: TryFrom<u64>>() -> RangedU64ValueParser<T> {
+    RangedU64ValueParser::new().range(0..=LARGEST_NUMBER)
+}
+
+/// A limit with which, were it zero, no request could be answered.
+pub(super) fn at_least_one<T: TryFrom<u64>>() -> RangedU64ValueParser<T> {
+    RangedU64ValueParser::new().range(1..=LARGEST_NUMBER)
+}
+
+/// A time that may be zero.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text.trim()).map_err(|error| error.to_string())?;
+    match time <= LONGEST_TIME {
+        true => Ok(time),
+        false => Err("it is at most 36500 days".to_owned()),
+    }
+}
+
+/// A time in which something is to happen.
+pub(super) fn some_time(text: &str) -> Result<Duration, String> {
+    match time(text)? {
+        Duration::ZERO => Err("it must be more than 0: in no time nothing happens".to_owned()),
+        time => Ok(time),
+    }
+}
+
+/// The address to listen on. An IPv6 address may stand in brackets, as in a URL.
+pub(super) fn address(text: &str) -> Result<IpAddr, String> {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case("localhost") {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+        .filter(|text| text.contains(':'));
+    bare.unwrap_or(text).parse().map_err(|_| {
+        "expected an IP address without a port, or localhost; 0.0.0.0 is all of this machine's, and [::] with those of IPv6"
+            .to_owned()
+    })
+}
+
+/// An origin in the form in which browsers send it, or `*` for all.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
+    if text.is_empty() {
+        return Err("between two commas there is no origin".to_owned());
+    }
+    if !text.contains("://") {
+        return Err(format!(
+            "an origin has a scheme, such as https://{}",
+            if text.contains(['/', ':']) || text == "null" {
+                "example.com"
+            } else {
+                text
+            }
+        ));
+    }
+    if text.contains('*') {
+        return Err(
+            "an origin is compared as a whole: list each one, or write * alone for all".to_owned(),
+        );
+    }
+    let form = || "an origin is a scheme, a host and, where it is not the usual one, a port: https://example.com:8443";
+    let uri: Uri = text.parse().map_err(|_| match text.is_ascii() {
+        true => form().to_owned(),
+        false => {
+            "browsers send a host with other letters than ASCII's in Punycode (xn--…): write it so"
+                .to_owned()
+        }
+    })?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(form().to_owned());
+    };
+    let is_bare = uri.path() == "/" && uri.query().is_none() && !text.contains('#');
+    let has_port = !authority.as_str().ends_with(authority.host());
+    if !is_bare || authority.as_str().contains('@') || has_port && authority.port_u16().is_none() {
+        return Err(form().to_owned());
+    }
+    let scheme = scheme.to_ascii_lowercase();
+    let host = canonical_host(authority.host());
+    Ok(match (scheme.as_str(), authority.port_u16()) {
+        (_, None) | ("http", Some(80)) | ("https", Some(443)) => format!("{scheme}://{host}"),
+        (_, Some(port)) => format!("{scheme}://{host}:{port}"),
+    })
+}
+
+fn canonical_host(host: &str) -> String {
+    let ip = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .and_then(|host| host.parse::<Ipv6Addr>().ok());
+    match ip {
+        Some(ip) => format!("[{ip}]"),
+        None => host.to_ascii_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_becomes_what_browsers_send() {
+        for (text, expected) in [
+            ("*", "*"),
+            ("https://a.example", "https://a.example"),
+            (" https://a.example ", "https://a.example"),
+            ("https://a.example/", "https://a.example"),
+            ("HTTPS://A.Example:443", "https://a.example"),
+            ("http://a.example:80/", "http://a.example"),
+            ("http://a.example:443", "http://a.example:443"),
+            ("http://localhost:5173", "http://localhost:5173"),
+            ("http://[::1]:3000", "http://[::1]:3000"),
+            ("http://[0:0::1]", "http://[::1]"),
+            ("capacitor://localhost", "capacitor://localhost"),
+            (
+                "https://xn--bcher-kva.example",
+                "https://xn--bcher-kva.example",
+            ),
+        ] {
+            assert_eq!(origin(text), Ok(expected.to_owned()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_origin_that_would_never_match_is_refused() {
+        for (text, expected) in [
+            ("", "between two commas"),
+            ("a.example", "a scheme, such as https://a.example"),
+            ("localhost:3000", "a scheme, such as https://example.com"),
+            ("null", "a scheme"),
+            ("//a.example", "a scheme"),
+            ("https://*.example.com", "list each one"),
+            ("https://a.example/app", "a scheme, a host"),
+            ("https://a.example?x", "a scheme, a host"),
+            ("https://a.example#x", "a scheme, a host"),
+            ("https://u@a.example", "a scheme, a host"),
+            ("https://a.example:", "a scheme, a host"),
+            ("https://a.example:70000", "a scheme, a host"),
+            ("https://", "a scheme, a host"),
+            ("https://a.example https://b.example", "a scheme, a host"),
+            ("https://bücher.example", "Punycode"),
+        ] {
+            let refused = origin(text).unwrap_err();
+            assert!(refused.contains(expected), "{text:?}: {refused}");
+        }
+    }
+
+    #[test]
+    fn an_address_may_be_local_or_in_brackets() {
+        for (text, expected) in [
+            ("127.0.0.1", "127.0.0.1"),
+            ("localhost", "127.0.0.1"),
+            ("LocalHost", "127.0.0.1"),
+            ("::1", "::1"),
+            ("[::1]", "::1"),
+            ("[::]", "::"),
+            ("0.0.0.0 ", "0.0.0.0"),
+        ] {
+            assert_eq!(address(text).unwrap().to_string(), expected, "{text:?}");
+        }
+        for text in [
+            "",
+            "*",
+            "example.com",
+            "127.0.0.1:80",
+            "[127.0.0.1]",
+            "[::1",
+            "::1]",
+        ] {
+            assert!(address(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_with_which_nothing_works_is_refused() {
+        assert_eq!(time("0s"), Ok(Duration::ZERO));
+        assert!(some_time("0ms").unwrap_err().contains("more than 0"));
+        assert!(time("500years").unwrap_err().contains("36500 days"));
+        assert!(time("30").is_err());
+    }
+}

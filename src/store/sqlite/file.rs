@@ -1,0 +1,107 @@
+//! The file of an SQLite database: where it is, and what keeps it from being used.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::super::{OpenError, chain};
+use crate::config::SqliteLocation;
+
+/// What every database begins with, but for an empty one.
+const SIGNATURE: [u8; 16] = *b"SQLite format 3\0";
+
+/// Where the file is; that of `sqlite::memory:` is a temporary one, because a database in memory belongs to one
+/// connection only.
+pub(super) fn locate(location: &SqliteLocation) -> Result<(PathBuf, Option<TempDir>), OpenError> {
+    match location {
+        SqliteLocation::File(path) => Ok((path.clone(), None)),
+        SqliteLocation::Memory => {
+            let directory = tempfile::Builder::new()
+                .prefix("broadsheet-")
+                .tempdir()
+                .map_err(OpenError::connect)?;
+            Ok((directory.path().join("memory.db"), Some(directory)))
+        }
+    }
+}
+
+/// Tells an error that waiting cannot mend, with the path and the cause, from one that it can: another program has
+/// locked the file.
+pub(super) fn explain(error: OpenError, path: &Path) -> OpenError {
+    let OpenError::Connect(cause) = error else {
+        return error;
+    };
+    let said = chain(&*cause);
+    if said.contains("is locked") || said.contains("is busy") || said.contains("Timeout") {
+        return OpenError::Connect(cause);
+    }
+    unusable(path, fault(path).unwrap_or(said))
+}
+
+/// The error where a file is to be there already.
+pub(super) fn require(path: &Path) -> Result<(), OpenError> {
+    match fs::exists(path) {
+        Ok(true) => Ok(()),
+        _ => Err(unusable(
+            path,
+            fault(path).unwrap_or_else(|| "there is no such file".to_owned()),
+        )),
+    }
+}
+
+fn unusable(path: &Path, why: String) -> OpenError {
+    OpenError::File {
+        path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+        why,
+    }
+}
+
+/// What is wrong with the file or its directory, of which SQLite says no more than "unable to open database file".
+fn fault(path: &Path) -> Option<String> {
+    let directory = match path.parent() {
+        Some(directory) if directory != Path::new("") => directory,
+        _ => Path::new("."),
+    };
+    match fs::metadata(path) {
+        Ok(it) if it.is_dir() => Some("it is a directory".to_owned()),
+        Ok(it) if !it.is_file() => Some("it is not a file".to_owned()),
+        Ok(_) => match OpenOptions::new().read(true).write(true).open(path) {
+            Err(error) => Some(error.to_string()),
+            Ok(file) if !is_database(&file) => Some("it is not an SQLite database".to_owned()),
+            Ok(_) => fault_of_directory(directory),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => fault_of_directory(directory),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// SQLite's log lies beside the file, so that the directory must take new files in any case.
+fn fault_of_directory(directory: &Path) -> Option<String> {
+    let shown = directory.display();
+    match fs::metadata(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Some(format!("the directory {shown} does not exist"))
+        }
+        Err(error) => Some(error.to_string()),
+        Ok(it) if !it.is_dir() => Some(format!("{shown} is not a directory")),
+        Ok(_) => tempfile::tempfile_in(directory)
+            .err()
+            .map(|error| format!("no file can be made in {shown}: {}", root(&error))),
+    }
+}
+
+/// Without the path, which tempfile adds to its errors.
+fn root(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(code) => std::io::Error::from_raw_os_error(code).to_string(),
+        None => error.kind().to_string(),
+    }
+}
+
+fn is_database(file: &File) -> bool {
+    let mut start = Vec::new();
+    let read = file.take(16).read_to_end(&mut start);
+    read.is_err() || start.is_empty() || start == SIGNATURE
+}

@@ -1,0 +1,112 @@
+//! `.env`: where it is looked for, what of it applies, and what is said of it. Its form is tested where it is read.
+
+use std::fs;
+
+use crate::program::{Program, directory, run_in};
+use crate::support::assert_answer;
+
+#[tokio::test]
+async fn an_env_file_applies_and_the_log_says_which_one() {
+    let directory = directory();
+    let file = directory.path().join(".env");
+    fs::write(
+        &file,
+        "\u{feff}# What other programs read does not matter\r\n\
+         POSTGRES_PASSWORD=p$$word\r\n\
+         NAME='of the file'\r\n\
+         DESCRIPTION=A GraphQL API for articles # of ours\r\n\
+         export DATABASE_URL = \"sqlite:${NAME}.db\"\r\n\
+         PORT=1\r\n\
+         LOG=\r\n",
+    )
+    .unwrap();
+    let (path, database) = (file.display(), directory.path().join("of the file.db"));
+    let path = path.to_string();
+    let program = Program::start_in(directory, &[], &[("PORT", "0"), ("LOG_FORMAT", "json")]).await;
+    let log = program.log();
+    let line: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&line["message"], &line["file"], &line["settings"]),
+        (
+            &"read .env".into(),
+            &path.into(),
+            &"DESCRIPTION, DATABASE_URL".into()
+        ),
+        "{log}"
+    );
+    assert!(database.exists(), "{log}");
+}
+
+#[tokio::test]
+async fn a_line_that_is_not_understood_is_named_by_its_number_and_nothing_applies() {
+    for (text, line) in [
+        ("PORT=0\nthis is no line s3cret\n", 2),
+        ("PORT=0\n\nDATABASE_URL=postgres://u:s3cret$x@h/d\n", 3),
+        ("DESCRIPTION='s3cret\nPORT=0\nDATABASE_URL=sqlite:a.db\n", 1),
+        ("DESCRIPTION=\"a\" s3cret\n", 1),
+    ] {
+        let directory = directory();
+        fs::write(directory.path().join(".env"), text).unwrap();
+        let (code, _, error) = run_in(directory.path(), &[], &[]).await;
+        assert_eq!(code, 2, "{text:?}: {error}");
+        let begins = format!("broadsheet: .env is not understood, in line {line}: ");
+        assert!(error.starts_with(&begins), "{text:?}: {error}");
+        assert!(error.ends_with("nothing in it applies\n"), "{error}");
+        assert!(!error.contains("s3cret"), "{error}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_env_file_that_is_none_is_an_error() {
+    let directory = directory();
+    fs::create_dir(directory.path().join(".env")).unwrap();
+    let (code, _, error) = run_in(directory.path(), &["schema"], &[]).await;
+    assert_eq!(code, 2);
+    assert_answer!(error, @"broadsheet: .env cannot be read: Is a directory (os error 21); nothing in it applies");
+    fs::remove_dir(directory.path().join(".env")).unwrap();
+
+    let large = vec![b'#'; 1024 * 1024 + 1];
+    fs::write(directory.path().join(".env"), large).unwrap();
+    let (code, _, error) = run_in(directory.path(), &["schema"], &[]).await;
+    assert_eq!(code, 2);
+    assert_answer!(error, @"broadsheet: .env cannot be read: it has more than 1 MiB; nothing in it applies");
+}
+
+#[tokio::test]
+async fn the_env_file_of_a_directory_above_is_not_read() {
+    let above = directory();
+    fs::write(above.path().join(".env"), "DATABASE_URL=sqlite:another.db").unwrap();
+    let below = tempfile::tempdir_in(&above).unwrap();
+    let (code, _, error) = run_in(below.path(), &["migrate"], &[]).await;
+    assert_eq!(code, 0, "{error}");
+    assert!(below.path().join("broadsheet.db").exists());
+    assert!(!below.path().join("another.db").exists());
+}
+
+#[tokio::test]
+async fn a_setting_of_the_file_that_is_not_understood_is_told_with_the_file() {
+    let directory = directory();
+    fs::write(directory.path().join(".env"), "PORT=http").unwrap();
+    let (code, _, error) = run_in(directory.path(), &[], &[]).await;
+    assert_eq!(code, 2);
+    let shown = error.replace(&directory.path().display().to_string(), "DIRECTORY");
+    assert_answer!(shown, @"
+    error: invalid value 'http' for '--port <PORT>': invalid digit found in string
+
+    For more information, try '--help'.
+
+    PORT: from DIRECTORY/.env
+    ");
+}
+
+#[tokio::test]
+async fn help_tells_of_the_defaults_beside_any_file() {
+    let directory = directory();
+    let (_, expected, _) = run_in(directory.path(), &["--help"], &[]).await;
+    for text in ["DATABASE_URL=postgres://u:s3cret@h/d", "no line"] {
+        fs::write(directory.path().join(".env"), text).unwrap();
+        let (code, help, _) = run_in(directory.path(), &["--help"], &[]).await;
+        assert_eq!((code, help), (0, expected.clone()));
+    }
+}

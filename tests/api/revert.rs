@@ -1,0 +1,209 @@
+//! `migrate down`, which takes data with it, `migrate status`, which changes nothing, and `--no-migrate`.
+
+use std::io::{Read as _, Write as _};
+use std::process::Stdio;
+
+use broadsheet::store::{self, Loss, Migrate};
+use rstest_reuse::apply;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::program::{Program, command, directory, run, run_in};
+use crate::support::{Database, OwnDatabase, Settings, assert_answer, on_both_databases};
+
+/// A database with three articles and four changes.
+async fn filled(database: Database) -> Option<OwnDatabase> {
+    let database = database.migrated().await?;
+    database.open(&[]).await.unwrap().close().await;
+    database.fill(3, 10).await;
+    database
+        .execute("UPDATE article SET text = '' WHERE slug = 'article-1'")
+        .await;
+    Some(database)
+}
+
+#[apply(on_both_databases)]
+async fn what_is_lost_by_migrate_down_is_told_and_needs_a_yes(database: Database) {
+    let Some(database) = filled(database).await else {
+        return;
+    };
+    let environment = [("DATABASE_URL", database.url.as_str())];
+    let down = async |arguments: &[&str]| {
+        let (code, out, error) =
+            run(&[&["migrate", "down"], arguments].concat(), &environment).await;
+        (
+            code,
+            out,
+            error.lines().last().unwrap_or_default().to_owned(),
+        )
+    };
+    loop {
+        let store = database.open(&["--no-migrate"]).await.unwrap();
+        let Ok(status) = store.migration_status().await else {
+            break;
+        };
+        let Some(last) = status.applied.last().cloned() else {
+            break;
+        };
+        let before = count(&store).await;
+        let loss = store.loss_by_reverting(&last).await.unwrap();
+        store.close().await;
+
+        let (code, out, told) = down(&[]).await;
+        assert_eq!((code, out.as_str()), (1, ""), "{told}");
+        assert_eq!(
+            told,
+            format!(
+                "broadsheet: migrate down reverts {last}, and takes with it {loss}; nothing was done: say --yes to do it"
+            )
+        );
+        let store = database.open(&["--no-migrate"]).await.unwrap();
+        assert_eq!(count(&store).await, before);
+        store.close().await;
+
+        let (code, _, told) = down(&["--yes"]).await;
+        assert_eq!(code, 0, "{told}");
+        let store = database.open(&["--no-migrate"]).await.unwrap();
+        let after = count(&store).await;
+        let lost = Loss {
+            articles: before.articles - after.articles,
+            changes: before.changes - after.changes,
+        };
+        assert_eq!(lost, loss, "what {last} really takes");
+        store.close().await;
+    }
+    // There is nothing left to ask about.
+    let (code, _, told) = down(&[]).await;
+    assert_eq!(code, 0, "{told}");
+}
+
+/// What is there.
+async fn count(store: &store::Store) -> Loss {
+    Loss {
+        articles: store
+            .loss_by_reverting("0001")
+            .await
+            .map_or(0, |loss| loss.articles),
+        changes: store
+            .loss_by_reverting("0003")
+            .await
+            .map_or(0, |loss| loss.changes),
+    }
+}
+
+#[apply(on_both_databases)]
+async fn what_is_lost_is_told_in_numbers(database: Database) {
+    let Some(database) = filled(database).await else {
+        return;
+    };
+    let store = database.open(&[]).await.unwrap();
+    let loss = async |version| store.loss_by_reverting(version).await.unwrap();
+    assert_answer!(loss("0001").await, @"all articles (3)");
+    assert_answer!(loss("0002").await, @"no article and no change of the feed");
+    assert_answer!(loss("0003").await, @"all changes of the feed (4), and with them the cursors of all clients");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_terminal_migrate_down_asks() {
+    let database = filled(Database::Sqlite).await.unwrap();
+    let settings = Settings::new(&database.url, &[]).database;
+    for (answer, reverts) in [("\n", false), ("n\n", false), ("y\n", true)] {
+        let before = store::migrate(&settings, Migrate::Status).await.unwrap();
+        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&controller).unwrap();
+        unlockpt(&controller).unwrap();
+        let name = ptsname(&controller, Vec::new()).unwrap();
+        let terminal = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap();
+        let directory = directory();
+        let mut process = command(directory.path())
+            .args(["migrate", "down"])
+            .env("DATABASE_URL", &database.url)
+            .stdin(Stdio::from(terminal.try_clone().unwrap()))
+            .stderr(Stdio::from(terminal))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut controller = std::fs::File::from(controller);
+        let mut shown = Vec::new();
+        while !String::from_utf8_lossy(&shown).contains("Go on? [y/N] ") {
+            let mut part = [0; 1024];
+            let count = controller.read(&mut part).unwrap();
+            shown.extend(&part[..count]);
+        }
+        controller.write_all(answer.as_bytes()).unwrap();
+        let status = process.wait().await.unwrap();
+        assert_eq!(status.code(), Some(i32::from(!reverts)));
+        let after = store::migrate(&settings, Migrate::Status).await.unwrap();
+        assert_eq!(before != after, reverts, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn migrate_status_and_down_make_no_database_of_a_mistyped_path() {
+    let directory = directory();
+    let environment = [("DATABASE_URL", "sqlite:mistyped.db")];
+    for action in ["status", "down"] {
+        let (code, _, error) = run_in(
+            directory.path(),
+            &["migrate", action, "--yes"],
+            &environment,
+        )
+        .await;
+        assert_eq!(code, 1, "{action}");
+        let shown = error.replace(&directory.path().display().to_string(), "DIRECTORY");
+        assert_answer!(shown, @"broadsheet: cannot use the SQLite database DIRECTORY/mistyped.db: there is no such file");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}
+
+#[apply(on_both_databases)]
+async fn migrate_status_changes_nothing_in_a_database_without_migrations(database: Database) {
+    let Some(database) = database.empty().await else {
+        return;
+    };
+    // Where it is a file, one is there.
+    database
+        .execute("CREATE TABLE somebody_elses (id integer)")
+        .await;
+    let environment = [("DATABASE_URL", database.url.as_str())];
+    for action in ["status", "down"] {
+        let (code, out, error) = run(&["migrate", action], &environment).await;
+        assert_eq!(code, 0, "{error}");
+        assert!(out.starts_with("0001 pending\n0002 pending\n"), "{out}");
+    }
+    // It would fail where the table had been made.
+    database
+        .execute("CREATE TABLE __diesel_schema_migrations (id integer)")
+        .await;
+}
+
+#[apply(on_both_databases)]
+async fn a_server_that_applies_no_migrations_says_at_its_start_what_is_missing(database: Database) {
+    let Some(database) = database.empty().await else {
+        return;
+    };
+    let mut program = Program::start(&database.url, &["--no-migrate"]).await;
+    let said = program.logged("WARN").await;
+    assert!(
+        said.contains("the database has no migrations, and --no-migrate leaves it so"),
+        "{said}"
+    );
+    drop(program);
+
+    let settings = Settings::new(&database.url, &[]).database;
+    store::migrate(&settings, Migrate::Up).await.unwrap();
+    let program = Program::start(&database.url, &["--no-migrate"]).await;
+    assert!(!program.log().contains("--no-migrate"), "{}", program.log());
+    drop(program);
+
+    store::migrate(&settings, Migrate::Down).await.unwrap();
+    let mut program = Program::start(&database.url, &["--no-migrate"]).await;
+    let said = program.logged("WARN").await;
+    assert!(
+        said.contains("migrations are pending (0003), and --no-migrate leaves it so"),
+        "{said}"
+    );
+}
