@@ -886,6 +886,7 @@ async fn a_feed_that_is_asked_for_the_impossible_says_so(database: Database) {
 
 /// SQLite has no time limit of its own for a statement.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn a_statement_that_waits_too_long_for_a_lock_times_out() {
     let app = start!(Database::Postgres, "--db-lock-timeout=100ms");
     let lock = app.database.lock_writes().await;

@@ -4,7 +4,7 @@ use rstest_reuse::apply;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::postgres::{Server, admin_url, programs};
+use crate::postgres::{Server, programs};
 use crate::support::{
     Answer, Database, Settings, assert_answer, client, clock, on_both_databases, start,
 };
@@ -17,11 +17,11 @@ async fn a_server_with_its_database_is_alive_and_ready(database: Database) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(
+    no_postgres_programs,
+    ignore = "there are no programs of PostgreSQL to start a server of its own"
+)]
 async fn a_server_whose_database_has_gone_is_alive_and_not_ready() {
-    // Says so where there is no PostgreSQL at all.
-    if admin_url().is_none() {
-        return;
-    }
     let Some(programs) = programs() else { return };
     let start = || Server::start(&programs, &[], &[]);
     let postgres = tokio::task::block_in_place(start);

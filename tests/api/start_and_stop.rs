@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use broadsheet::article::{ArticleKey, Columns};
 use futures_util::future::join_all;
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rstest_reuse::apply;
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio_postgres::config::Host;
 
 use crate::postgres;
 use crate::program::{Program, run};
@@ -83,17 +86,15 @@ fn with_password(url: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn the_program_waits_for_a_database_that_is_not_there_yet() {
     let Some(database) = Database::Postgres.migrated().await else {
         return;
     };
-    let target = database.url.parse::<tokio_postgres::Config>().unwrap();
-    let [tokio_postgres::config::Host::Tcp(host)] = target.get_hosts() else {
-        return;
-    };
-    let target = (host.clone(), target.get_ports()[0]);
+    let target: tokio_postgres::Config = database.url.parse().unwrap();
+    let (host, port) = (target.get_hosts()[0].clone(), target.get_ports()[0]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let here = listener.local_addr().unwrap();
     let there = Arc::new(AtomicBool::new(false));
     // Stands before the database, and hangs up as long as that is not there.
     tokio::spawn({
@@ -104,16 +105,28 @@ async fn the_program_waits_for_a_database_that_is_not_there_yet() {
                 if !there.load(Ordering::SeqCst) {
                     continue;
                 }
-                let target = target.clone();
+                let host = host.clone();
                 tokio::spawn(async move {
-                    let mut server = TcpStream::connect(target).await.unwrap();
-                    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                    let _ = match host {
+                        Host::Tcp(name) => {
+                            let mut server = TcpStream::connect((name, port)).await.unwrap();
+                            copy_bidirectional(&mut client, &mut server).await
+                        }
+                        Host::Unix(directory) => {
+                            let socket = directory.join(format!(".s.PGSQL.{port}"));
+                            let mut server = UnixStream::connect(socket).await.unwrap();
+                            copy_bidirectional(&mut client, &mut server).await
+                        }
+                    };
                 });
             }
         }
     });
-    let (_, name) = database.url.rsplit_once('/').unwrap();
-    let url = format!("postgres://postgres@127.0.0.1:{port}/{name}");
+    let name = target.get_dbname().unwrap();
+    let user = target.get_user().unwrap();
+    let password = target.get_password().unwrap_or_default();
+    let password = percent_encode(password, NON_ALPHANUMERIC);
+    let url = format!("postgres://{user}:{password}@{here}/{name}");
     let mut program = Program::spawn(&url, &[]);
     program.logged("waiting for the database").await;
     there.store(true, Ordering::SeqCst);
@@ -150,6 +163,7 @@ async fn a_database_url_that_is_not_understood_is_refused_and_not_repeated() {
 }
 
 #[tokio::test]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn a_database_that_cannot_hold_every_text_is_refused() {
     let Some(database) = postgres::ascii_database().await else {
         return;
@@ -162,6 +176,7 @@ async fn a_database_that_cannot_hold_every_text_is_refused() {
 }
 
 #[tokio::test]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn a_database_without_trigrams_is_warned_of_once() {
     let Some(database) = Database::Postgres.migrated().await else {
         return;

@@ -1,7 +1,7 @@
 //! A whole server for one test: [`TestApp`], with its own database, a clock that stands still and ids that count.
 //!
 //! A test of the contract is written once and runs on both databases by `#[apply(on_both_databases)]`. Where there
-//! is no PostgreSQL its case for it passes at once: [`start!`] returns from the test.
+//! is no PostgreSQL its case for it is ignored.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ pub(crate) const NOW: &str = "2026-01-31T09:30:00Z";
 #[template]
 #[rstest::rstest]
 #[case::sqlite($crate::support::Database::Sqlite)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 #[case::postgres($crate::support::Database::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 pub(crate) fn on_both_databases(#[case] database: Database) {}

@@ -12,7 +12,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::postgres::{Server, admin_url, own_server, programs};
+use crate::postgres::{Server, own_server, programs};
 
 /// Who may connect how. `reader` has a password, set by [`server`].
 const ACCESS: &str = "
@@ -25,8 +25,6 @@ host    all  postgres        all      trust
 
 /// A server with the certificate `CERTIFICATE.crt`, and beside its data the certificates of [`certificates`].
 fn start(certificate: &str) -> Option<Server> {
-    // Says so where there is no PostgreSQL at all.
-    admin_url()?;
     let mut files = certificates();
     files.push(("access.conf", ACCESS.to_owned()));
     let files: Vec<_> = files
@@ -159,6 +157,10 @@ const WRONG_AUTHORITY: Result<bool, &str> = Err("invalid peer certificate: Unkno
 const WRONG_NAME: Result<bool, &str> = Err("certificate not valid for name \"127.0.0.1\"");
 
 #[tokio::test]
+#[cfg_attr(
+    no_postgres_programs,
+    ignore = "there are no programs of PostgreSQL to start a server of its own"
+)]
 async fn each_sslmode_accepts_and_refuses_what_libpq_says() {
     let Some(server) = server() else { return };
     check(
@@ -237,6 +239,10 @@ async fn each_sslmode_accepts_and_refuses_what_libpq_says() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    no_postgres_programs,
+    ignore = "there are no programs of PostgreSQL to start a server of its own"
+)]
 async fn the_platforms_authorities_do_not_vouch_for_a_certificate_of_our_own_making() {
     let Some(server) = server() else { return };
     for parameters in [
@@ -259,6 +265,10 @@ async fn the_platforms_authorities_do_not_vouch_for_a_certificate_of_our_own_mak
 }
 
 #[tokio::test]
+#[cfg_attr(
+    no_postgres_programs,
+    ignore = "there are no programs of PostgreSQL to start a server of its own"
+)]
 async fn a_certificate_for_another_name_is_refused_by_verify_full_alone() {
     let Some(server) = start("elsewhere") else {
         return;
@@ -287,6 +297,10 @@ async fn a_certificate_for_another_name_is_refused_by_verify_full_alone() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    no_postgres_programs,
+    ignore = "there are no programs of PostgreSQL to start a server of its own"
+)]
 async fn an_expired_certificate_is_refused_where_anything_is_verified() {
     let Some(server) = start("expired") else {
         return;
@@ -312,6 +326,10 @@ async fn an_expired_certificate_is_refused_where_anything_is_verified() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    no_postgres_programs,
+    ignore = "there are no programs of PostgreSQL to start a server of its own"
+)]
 async fn a_self_signed_certificate_is_trusted_where_it_is_named_itself() {
     let Some(server) = start("self_signed") else {
         return;
@@ -346,10 +364,11 @@ async fn a_self_signed_certificate_is_trusted_where_it_is_named_itself() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    no_postgres_programs,
+    ignore = "there are no programs of PostgreSQL to start a server of its own"
+)]
 async fn a_server_without_tls_is_refused_but_by_the_modes_that_may_go_plain() {
-    if admin_url().is_none() {
-        return;
-    }
     let Some(server) = own_server() else { return };
     let refused = Err("server does not support TLS");
     check(
@@ -366,6 +385,10 @@ async fn a_server_without_tls_is_refused_but_by_the_modes_that_may_go_plain() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    no_postgres_programs,
+    ignore = "there are no programs of PostgreSQL to start a server of its own"
+)]
 async fn a_unix_socket_is_never_encrypted_whatever_the_mode() {
     let Some(server) = server() else { return };
     let directory = server.directory().display();
@@ -379,6 +402,10 @@ async fn a_unix_socket_is_never_encrypted_whatever_the_mode() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    no_postgres_programs,
+    ignore = "there are no programs of PostgreSQL to start a server of its own"
+)]
 async fn prefer_goes_on_plain_where_the_server_takes_this_user_only_so() {
     let Some(server) = server_with_users().await else {
         return;
@@ -397,6 +424,10 @@ async fn prefer_goes_on_plain_where_the_server_takes_this_user_only_so() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    no_postgres_programs,
+    ignore = "there are no programs of PostgreSQL to start a server of its own"
+)]
 async fn prefer_goes_on_plain_where_the_handshake_fails() {
     let Some(server) = server() else { return };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -425,6 +456,10 @@ async fn prefer_goes_on_plain_where_the_handshake_fails() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    no_postgres_programs,
+    ignore = "there are no programs of PostgreSQL to start a server of its own"
+)]
 async fn a_password_can_be_bound_to_the_encrypted_connection_and_is_never_told() {
     let Some(server) = server_with_users().await else {
         return;
@@ -449,6 +484,10 @@ async fn a_password_can_be_bound_to_the_encrypted_connection_and_is_never_told()
 }
 
 #[tokio::test]
+#[cfg_attr(
+    no_postgres_programs,
+    ignore = "there are no programs of PostgreSQL to start a server of its own"
+)]
 async fn a_session_begins_with_the_settings_that_it_was_given() {
     let Some(server) = server() else { return };
     let mut connection = connect(&server.admin_url()).await.unwrap();
@@ -469,6 +508,10 @@ async fn a_session_begins_with_the_settings_that_it_was_given() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    no_postgres_programs,
+    ignore = "there are no programs of PostgreSQL to start a server of its own"
+)]
 async fn the_next_host_is_tried_where_one_is_not_there() {
     let Some(server) = server() else { return };
     // Port 1 belongs to a service that nobody runs.

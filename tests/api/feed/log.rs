@@ -89,6 +89,7 @@ async fn what_other_programs_forget_is_seen_to(database: Database) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn what_would_escape_the_log_is_refused() {
     let Some(own) = Database::Postgres.migrated().await else {
         return;
@@ -116,6 +117,7 @@ async fn what_would_escape_the_log_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn a_role_that_may_only_write_articles_writes_the_log() {
     let Some(own) = Database::Postgres.migrated().await else {
         return;

@@ -162,33 +162,9 @@ impl Drop for Server {
     }
 }
 
-/// The directory of `initdb` and `postgres`: on the PATH, where `pg_config` says, or where Debian puts them,
-/// the newest version first.
+/// The directory of `initdb` and `postgres`, where `build/postgres.rs` has found one.
 pub(crate) fn programs() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut candidates: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    if let Ok(output) = Command::new("pg_config").arg("--bindir").output()
-        && let Ok(directory) = String::from_utf8(output.stdout)
-    {
-        candidates.push(directory.trim().into());
-    }
-    let mut versions: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let version = entry.file_name().to_str()?.parse().ok()?;
-            Some((version, entry.path().join("bin")))
-        })
-        .collect();
-    versions.sort_by(|one, other| other.cmp(one));
-    candidates.extend(versions.into_iter().map(|(_, directory)| directory));
-    candidates.into_iter().find(|directory| {
-        directory.is_absolute()
-            && ["initdb", "postgres"]
-                .iter()
-                .all(|program| directory.join(program).is_file())
-    })
+    option_env!("BROADSHEET_TEST_POSTGRES").map(PathBuf::from)
 }
 
 /// The ids of the user and group that the server runs as in place of root.
@@ -211,11 +187,13 @@ fn unprivileged_user() -> (u32, u32) {
 }
 
 #[test]
+#[cfg_attr(
+    no_postgres_programs,
+    ignore = "there are no programs of PostgreSQL to start a server of its own"
+)]
 fn a_killed_test_process_leaves_no_server_and_no_files() {
     const ROLE: &str = "BROADSHEET_TEST_TO_BE_KILLED";
-    let Some(programs) = programs() else {
-        return;
-    };
+    let programs = programs().expect("a machine with the programs of PostgreSQL");
     if std::env::var_os(ROLE).is_some() {
         let server = Server::start(&programs, &[], &[]);
         let directory = server.directory().display();

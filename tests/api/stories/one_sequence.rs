@@ -135,6 +135,7 @@ impl Story {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn all_subscribers_of_three_servers_hear_one_sequence_whatever_is_killed() {
     let Some(own) = Database::Postgres.migrated().await else {
         return;

@@ -5,7 +5,6 @@
 //! `BROADSHEET_UI=plain` never runs npm; `BROADSHEET_UI=graphiql` fails the build rather than go without.
 
 use std::env;
-use std::error::Error;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -17,15 +16,16 @@ use std::time::{Duration, Instant};
 
 use flate2::{Compression, GzBuilder};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+use super::{Result, programs};
 
 const SWITCH: &str = "BROADSHEET_UI";
 const NPM_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Our own files.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     ".npmrc",
     "examples.js",
+    "favicon.svg",
     "graphiql.css",
     "graphiql.html",
     "graphiql.js",
@@ -52,7 +52,7 @@ const VENDORED: [(&str, &str); 6] = [
     ("react-license.txt", "react/LICENSE"),
 ];
 
-fn main() -> Result<()> {
+pub(crate) fn embed() -> Result<()> {
     println!("cargo::rerun-if-env-changed={SWITCH}");
     for name in SOURCES {
         println!("cargo::rerun-if-changed=ui/{name}");
@@ -70,14 +70,17 @@ fn main() -> Result<()> {
                     "cargo::warning=GET /graphql serves the plain page, not GraphiQL: {why} \
                      ({SWITCH}=plain silences this, `touch ui/package.json` tries again)"
                 );
+                // Until npm is installed, or somebody runs it in `ui`.
+                programs::watch();
+                println!("cargo::rerun-if-changed=ui");
             })
             .ok(),
         _ => return Err(format!("{SWITCH} is `plain`, `graphiql` or not set").into()),
     };
 
     let mut code = String::new();
-    let plain =
-        ["plain.css", "examples.js", "plain.js"].map(|name| (name, Path::new("ui").join(name)));
+    let plain = ["favicon.svg", "plain.css", "examples.js", "plain.js"]
+        .map(|name| (name, Path::new("ui").join(name)));
     writeln!(
         code,
         "pub(super) static PLAIN: Page = {};",
@@ -85,7 +88,7 @@ fn main() -> Result<()> {
     )?;
     let graphiql = match vendor {
         Some(vendor) => {
-            let ours = ["graphiql.css", "examples.js", "graphiql.js"]
+            let ours = ["favicon.svg", "graphiql.css", "examples.js", "graphiql.js"]
                 .map(|name| (name, Path::new("ui").join(name)));
             let theirs = VENDORED.map(|(name, _)| (name, vendor.join(name)));
             let all: Vec<_> = ours.into_iter().chain(theirs).collect();
@@ -137,6 +140,7 @@ fn content_type(name: &str) -> Result<&'static str> {
     match Path::new(name).extension().and_then(OsStr::to_str) {
         Some("js") => Ok("text/javascript; charset=utf-8"),
         Some("css") => Ok("text/css; charset=utf-8"),
+        Some("svg") => Ok("image/svg+xml"),
         Some("txt") => Ok("text/plain; charset=utf-8"),
         _ => Err(format!("{name} has no known content type").into()),
     }
