@@ -21,7 +21,5 @@ ReactDOM.createRoot(document.getElementById("graphiql")).render(
     defaultQuery: "# A new operation: Ctrl-Space completes, Ctrl-Enter runs.\n",
     defaultEditorToolsVisibility: "variables",
     isHeadersEditorEnabled: true,
-    // The first choice only; the settings dialog turns it off and remembers that.
-    shouldPersistHeaders: true,
   }),
 );

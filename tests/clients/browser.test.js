@@ -3,17 +3,9 @@
 // With SCREENSHOT=FILE.png it also takes the picture for the README, which looks best on a new database.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { launch, skip } from "./chromium.js";
 import { ask, freshSlug, url, within } from "./support.js";
-
-const executablePath = process.env.PATH.split(delimiter)
-  .flatMap((directory) => ["chromium", "chromium-browser", "google-chrome"].map((name) => join(directory, name)))
-  .find(existsSync);
-// On a machine of a developer it may be missing, in CI it may not.
-const skip = executablePath || process.env.CI ? false : "there is no Chromium";
 
 const { host, origin } = new URL(url);
 const foreign = [];
@@ -24,18 +16,7 @@ before(async () => {
   if (skip) {
     return;
   }
-  browser = await chromium.launch({
-    executablePath,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  browser = await launch();
   context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   context.setDefaultTimeout(20_000);
   await context.route(
@@ -117,6 +98,50 @@ test("GraphiQL runs a query, creates an article, and shows it to a subscription 
 
   assert.deepEqual(foreign, [], "no request to another host");
   assert.deepEqual(complaints, [], "no error on the page, none from the Content-Security-Policy either");
+});
+
+test("a token in the headers is not kept", { skip, timeout: 120_000 }, async () => {
+  const page = await open([]);
+  await page.getByRole("button", { name: "Headers" }).click();
+  await page.locator(".graphiql-editor-tool .CodeMirror:visible").click();
+  await page.keyboard.insertText('{ "authorization": "Bearer s3cret" }');
+  const sent = page.waitForRequest((request) => request.headers().authorization === "Bearer s3cret");
+  await execute(page);
+  await sent;
+  await result(page).getByText('"articles"').waitFor();
+  // GraphiQL writes half a second later.
+  await page.waitForTimeout(1500);
+  const stored = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
+  assert.match(stored, /NewestArticles/);
+  assert.doesNotMatch(stored, /s3cret/);
+  await page.reload();
+  await page.locator(".graphiql-execute-button").waitFor();
+  assert.doesNotMatch(await page.content(), /s3cret/);
+});
+
+test("on a narrow window the result stands below the editors, and both can be read", { skip, timeout: 120_000 }, async () => {
+  const page = await open([]);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await execute(page);
+  await result(page).getByText('"articles"').waitFor();
+  const box = (selector) => page.locator(selector).boundingBox();
+  const [editors, response] = [await box(".graphiql-editors"), await box(".graphiql-response")];
+  for (const { width, height } of [editors, response]) {
+    assert.ok(width > 280 && height > 280, `${width} x ${height}`);
+  }
+  assert.ok(response.y >= editors.y + editors.height - 1);
+  assert.ok(response.y + response.height <= 844, "nothing needs scrolling");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  const [left, right] = [await box(".graphiql-editors"), await box(".graphiql-response")];
+  assert.ok(right.x >= left.x + left.width - 1);
+});
+
+test("the page has an icon", { skip, timeout: 120_000 }, async () => {
+  const page = await open([]);
+  const icon = await page.locator("link[rel=icon]").evaluate((link) => link.href);
+  const response = await page.request.get(icon);
+  assert.equal(response.status(), 200);
+  assert.equal(response.headers()["content-type"], "image/svg+xml");
 });
 
 test("the block on other hosts would be noticed", { skip }, async () => {
