@@ -1,10 +1,10 @@
 // Relay: what relay-compiler makes of relay/documents.js, in the environment of relay.js.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { before, test } from "node:test";
 import relay from "relay-runtime";
+import { compileRelay } from "./relay-compile.js";
 import { relayEnvironment } from "./relay.js";
 import { createArticle, freshSlug, updateArticle, url } from "./support.js";
 
@@ -12,10 +12,10 @@ const { createOperationDescriptor, fetchQuery, getRequest, getSingularSelector }
 
 const require = createRequire(import.meta.url);
 const compiled = {};
-before(() => {
-  execFileSync(process.execPath, [require.resolve("relay-compiler/cli.js"), "relay.config.json"], { cwd: new URL("relay/", import.meta.url), stdio: "pipe" });
+before(async () => {
+  const directory = await compileRelay(url, { forNode: true });
   for (const name of ["documentsListQuery", "documentsNextPageQuery", "documentsArticleRefetchQuery", "documents_list", "documents_article"]) {
-    compiled[name] = require(`./relay/__generated__/${name}.graphql.js`);
+    compiled[name] = require(`${directory}/${name}.graphql.js`);
   }
 });
 

@@ -1,11 +1,16 @@
 // What the tests of all clients need: the server's address, a record of what was sent, and articles.
 
-import { randomUUID } from "node:crypto";
+import { EventSource } from "eventsource";
+import WebSocket from "ws";
+
+// What the clients take from a browser, and Node 20 does not have.
+globalThis.WebSocket ??= WebSocket;
+globalThis.EventSource ??= EventSource;
 
 export const url = process.env.BROADSHEET_URL ?? "http://127.0.0.1:8000/graphql";
 
 // A slug that no other test has, on a database that all tests share.
-export const freshSlug = () => `clients-${randomUUID()}`;
+export const freshSlug = () => `clients-${crypto.randomUUID()}`;
 
 // Calls `body` while every request of `fetch` is written down, with what was answered.
 export async function recorded(body) {

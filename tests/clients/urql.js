@@ -4,13 +4,11 @@ import { cacheExchange, Client, fetchExchange, subscriptionExchange } from "@urq
 import { persistedExchange } from "@urql/exchange-persisted";
 import { createClient as createSseClient } from "graphql-sse";
 import { createClient as createWsClient } from "graphql-ws";
-import WebSocket from "ws";
 
 export function urqlClient(url, { subscriptions = "ws" } = {}) {
   const transport =
     subscriptions === "ws"
-      ? // A browser has a WebSocket of its own: there, leave webSocketImpl out.
-        createWsClient({ url: url.replace(/^http/, "ws"), webSocketImpl: WebSocket })
+      ? createWsClient({ url: url.replace(/^http/, "ws") })
       : createSseClient({ url });
   return new Client({
     url,

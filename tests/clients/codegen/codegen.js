@@ -1,13 +1,13 @@
 // graphql-codegen with the client preset: types for the operations in this directory.
 
-// A file, or the server's address.
-const schema = process.env.BROADSHEET_SCHEMA ?? "../../../schema.graphql";
+// The server's address, or a file that was saved from /schema.graphql.
+const schema = process.env.BROADSHEET_SCHEMA ?? "http://localhost:8000/graphql";
 
 export default {
   // oneOf: ask the server which inputs want exactly one of their fields, or the types would allow more.
   schema: [{ [schema]: { oneOf: true } }],
   documents: ["*.ts"],
-  // For Node.js itself; a bundler needs no extensions.
+  // For Node.js itself; a bundler needs no extensions, but takes them.
   importExtension: ".js",
   generates: {
     "./gql/": {
