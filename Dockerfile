@@ -32,5 +32,5 @@ ENV HOST=0.0.0.0 PORT=8000
 EXPOSE 8000
 # There is no HTTP client in the image, and bash needs none.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
-    CMD ["bash", "-c", "exec 3<>\"/dev/tcp/127.0.0.1/$PORT\" && printf 'GET /health/ready HTTP/1.0\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [[ $status == 200 ]]"]
+    CMD ["bash", "-c", "exec 3<>\"/dev/tcp/127.0.0.1/${PORT:-8000}\" && printf 'GET /health/ready HTTP/1.0\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [[ $status == 200 ]]"]
 ENTRYPOINT ["broadsheet"]

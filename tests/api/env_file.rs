@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::program::{Program, directory, run_in};
-use crate::support::assert_answer;
+use crate::support::{Answer, assert_answer, client};
 
 #[tokio::test]
 async fn an_env_file_applies_and_the_log_says_which_one() {
@@ -16,6 +16,7 @@ async fn an_env_file_applies_and_the_log_says_which_one() {
          NAME='of the file'\r\n\
          DESCRIPTION=A GraphQL API for articles # of ours\r\n\
          export DATABASE_URL = \"sqlite:${NAME}.db\"\r\n\
+         CORS_ORIGINS=https://a.example, https://b.example\r\n\
          PORT=1\r\n\
          LOG=\r\n",
     )
@@ -30,11 +31,16 @@ async fn an_env_file_applies_and_the_log_says_which_one() {
         (
             &"read .env".into(),
             &path.into(),
-            &"DESCRIPTION, DATABASE_URL".into()
+            &"DESCRIPTION, CORS_ORIGINS, DATABASE_URL".into()
         ),
         "{log}"
     );
     assert!(database.exists(), "{log}");
+    for origin in ["https://a.example", "https://b.example"] {
+        let request = client().get(program.url("/health/live"));
+        let answer = Answer::to(request.header("origin", origin)).await;
+        assert_eq!(answer.header("access-control-allow-origin"), origin);
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@
 
 mod all_articles;
 mod articles;
+mod build_script;
 mod contract;
 mod create_article;
 mod create_articles;

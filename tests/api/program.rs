@@ -41,7 +41,8 @@ impl Program {
             return Err(self.log());
         };
         let (_, address) = line.split_once("http://").unwrap();
-        let address = address.split_whitespace().next().unwrap();
+        // In JSON a quotation mark ends it.
+        let address = address.split(['"', ' ']).next().unwrap();
         address.clone_into(&mut self.address);
         Ok(self)
     }

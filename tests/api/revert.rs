@@ -199,11 +199,10 @@ async fn a_server_that_applies_no_migrations_says_at_its_start_what_is_missing(d
     assert!(!program.log().contains("--no-migrate"), "{}", program.log());
     drop(program);
 
-    store::migrate(&settings, Migrate::Down).await.unwrap();
+    let reverted = store::migrate(&settings, Migrate::Down).await.unwrap();
+    let pending = reverted.pending.join(", ");
     let mut program = Program::start(&database.url, &["--no-migrate"]).await;
     let said = program.logged("WARN").await;
-    assert!(
-        said.contains("migrations are pending (0003), and --no-migrate leaves it so"),
-        "{said}"
-    );
+    let expected = format!("migrations are pending ({pending}), and --no-migrate leaves it so");
+    assert!(said.contains(&expected), "{said}");
 }

@@ -136,7 +136,11 @@ async fn the_program_waits_for_a_database_that_is_not_there_yet() {
 #[tokio::test]
 async fn the_program_says_what_it_tried_when_the_database_does_not_come() {
     let url = "postgres://user:s3cret@127.0.0.1:1/articles";
-    let environment = [("DATABASE_URL", url), ("DB_START_TIMEOUT", "300ms")];
+    let environment = [
+        ("DATABASE_URL", url),
+        ("DB_START_TIMEOUT", "300ms"),
+        ("PORT", "0"),
+    ];
     let (code, _, error) = run(&[], &environment).await;
     assert_eq!(code, 1);
     assert!(error.contains("waiting for the database"), "{error}");
@@ -155,7 +159,10 @@ async fn a_database_url_that_is_not_understood_is_refused_and_not_repeated() {
     assert_answer!(error, @"error: the database URL is not understood: expected sqlite:PATH, sqlite::memory:, postgres://… or postgresql://…");
     let (code, _, error) = run(
         &[],
-        &[("DATABASE_URL", "postgres://u:s3cret@h/d?sslmode=on")],
+        &[
+            ("DATABASE_URL", "postgres://u:s3cret@h/d?sslmode=on"),
+            ("PORT", "0"),
+        ],
     )
     .await;
     assert_eq!(code, 1);
@@ -169,7 +176,8 @@ async fn a_database_that_cannot_hold_every_text_is_refused() {
         return;
     };
     for arguments in [&[][..], &["--no-migrate"], &["migrate"]] {
-        let (code, _, error) = run(arguments, &[("DATABASE_URL", &database.url)]).await;
+        let (code, _, error) =
+            run(arguments, &[("DATABASE_URL", &database.url), ("PORT", "0")]).await;
         assert_eq!(code, 1, "{arguments:?}: {error}");
         assert_answer!(error.lines().last().unwrap(), @"broadsheet: the database is in the encoding SQL_ASCII, which cannot hold every text; make one with ENCODING 'UTF8'");
     }
