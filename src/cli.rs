@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, LogSettings, ServerSettings};
+use crate::server::ServeError;
 use crate::store::{self, Migrate, MigrationStatus, Store};
 use crate::{api, server, telemetry};
 
@@ -110,11 +111,17 @@ impl Cli {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 let _ = writeln!(std::io::stderr(), "broadsheet: {error}");
-                ExitCode::FAILURE
+                match error.downcast_ref() {
+                    Some(ServeError::Unfinished) => ExitCode::from(UNFINISHED),
+                    _ => ExitCode::FAILURE,
+                }
             }
         }
     }
 }
+
+/// The exit status of a server that was told to stop and had not finished when `STOP_TIMEOUT` was over.
+const UNFINISHED: u8 = 3;
 
 type Done = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 

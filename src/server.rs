@@ -59,6 +59,9 @@ pub enum ServeError {
     Manifest(#[from] ManifestError),
     #[error("the server failed: {0}")]
     Serve(#[source] std::io::Error),
+    /// The process is to end all the same, and not to wait for what goes on.
+    #[error("stopped although something was still under way when STOP_TIMEOUT was over")]
+    Unfinished,
 }
 
 /// What the handlers share.
@@ -101,7 +104,7 @@ pub async fn serve(
 /// [`ServerSettings::stop_timeout`], and closes the store.
 ///
 /// # Errors
-/// The listener fails.
+/// The listener fails, or something is still under way when the time is over.
 pub async fn run(
     listener: TcpListener,
     settings: &ServerSettings,
@@ -140,10 +143,10 @@ pub async fn run(
     };
     if closed.await {
         tracing::info!(database, "disconnected");
+        Ok(())
     } else {
-        tracing::warn!(database, "stopped although something was under way");
+        Err(ServeError::Unfinished)
     }
-    Ok(())
 }
 
 /// Everything that is served.

@@ -34,6 +34,7 @@ mod search;
 mod start_and_stop;
 mod stories;
 mod support;
+mod time_limits;
 mod tls;
 mod trusted_documents;
 mod versions;
