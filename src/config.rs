@@ -64,7 +64,7 @@ pub struct DatabaseSettings {
     #[arg(long = "db-wait-timeout", env = "DB_WAIT_TIMEOUT", default_value = "3s", value_parser = parse_duration, value_name = "TIME")]
     pub wait_timeout: Duration,
 
-    /// How long a statement may take (PostgreSQL)
+    /// How long a statement may take; 0s for no limit
     #[arg(long = "db-statement-timeout", env = "DB_STATEMENT_TIMEOUT", default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
     pub statement_timeout: Duration,
 
@@ -111,7 +111,7 @@ pub enum DatabaseUrl {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SqliteLocation {
     File(PathBuf),
-    /// A temporary file that is removed in the end.
+    /// In this process, and gone with it.
     Memory,
 }
 

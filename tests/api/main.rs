@@ -31,6 +31,7 @@ mod program;
 mod request_id;
 mod sandbox;
 mod search;
+mod sqlite_file;
 mod start_and_stop;
 mod stories;
 mod support;

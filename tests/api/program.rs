@@ -1,5 +1,6 @@
 //! The program itself, run as a process of its own: [`Program`].
 
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -17,8 +18,8 @@ pub(crate) struct Program {
     lines: watch::Receiver<usize>,
     reader: JoinHandle<()>,
     address: String,
-    /// Its current directory, where it finds no `.env`.
-    _directory: TempDir,
+    /// Its current directory, where it finds no `.env`, and the one for its temporary files.
+    directory: TempDir,
 }
 
 impl Program {
@@ -77,7 +78,7 @@ impl Program {
             lines,
             reader,
             address: String::new(),
-            _directory: directory,
+            directory,
         }
     }
 
@@ -88,6 +89,11 @@ impl Program {
     /// Where it listens, such as `127.0.0.1:1234`.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Its current directory, which is also the one for its temporary files.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Waits for a line of the log that contains `text`.
@@ -172,6 +178,7 @@ fn command(directory: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_broadsheet"));
     command
         .env_clear()
+        .env("TMPDIR", directory.path())
         .current_dir(directory.path())
         .stdin(Stdio::null());
     command

@@ -5,14 +5,18 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use diesel::{Connection as _, SqliteConnection};
+use diesel::{Connection as _, QueryResult, SqliteConnection};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use tokio::sync::oneshot;
 
-use super::{Async, from_pool};
+use super::time_limit::TimeLimit;
+use super::{Async, log};
 use crate::error::{Error, Result};
 use crate::store::connection::{Work, run_on_sqlite};
+use crate::store::from_pool;
+use crate::store::unstoppable::Abandoned;
 
 /// The most writes in a transaction: other programs want to write as well.
 const MOST: usize = 500;
@@ -21,6 +25,8 @@ const MOST: usize = 500;
 pub(super) struct Writer {
     connection: Pool<Async>,
     queue: Mutex<Queue>,
+    /// How long the statements of a write may take; zero for no limit.
+    statement_timeout: Duration,
 }
 
 /// The writes that nobody carries out yet, the oldest first.
@@ -54,10 +60,11 @@ impl Queue {
 
 impl Writer {
     /// `connection` is a pool of one.
-    pub(super) fn new(connection: Pool<Async>) -> Self {
+    pub(super) fn new(connection: Pool<Async>, statement_timeout: Duration) -> Self {
         Self {
             connection,
             queue: Mutex::default(),
+            statement_timeout,
         }
     }
 
@@ -95,8 +102,14 @@ impl Writer {
         }
     }
 
-    pub(super) fn close(&self) {
+    /// Closes the connection, and the write-ahead log where no other server uses it.
+    pub(super) async fn close(&self) -> QueryResult<()> {
+        let left = match self.connection.get().await {
+            Ok(mut connection) => connection.spawn_blocking(log::leave).await,
+            Err(_) => Ok(()),
+        };
         self.connection.close();
+        left
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -106,9 +119,10 @@ impl Writer {
     /// Carries out what waits, in its order, as much of it as goes into a transaction.
     async fn carry_out(&self, connection: &mut Object<Async>) {
         let jobs = self.queue().take(MOST);
+        let time = self.statement_timeout;
         let committed = connection
             .spawn_blocking(move |connection| {
-                commit(connection, jobs);
+                commit(connection, jobs, time);
                 Ok(())
             })
             .await;
@@ -119,10 +133,11 @@ impl Writer {
 }
 
 /// Carries out all the jobs in one transaction, then answers them.
-fn commit(connection: &mut SqliteConnection, mut jobs: Vec<Box<dyn Job>>) {
+fn commit(connection: &mut SqliteConnection, mut jobs: Vec<Box<dyn Job>>, time: Duration) {
     let committed = connection.immediate_transaction(|connection| {
         for job in &mut jobs {
-            job.run(connection);
+            // Nobody can abandon a write.
+            TimeLimit::start(time, Abandoned::default()).run(|| job.run(connection));
         }
         Ok(())
     });
