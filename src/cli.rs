@@ -11,6 +11,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use crate::clock::Clock;
 use crate::config::environment::{self, Source};
 use crate::config::{DatabaseSettings, LogSettings, ServerSettings};
+use crate::server::ServeError;
 use crate::store::{self, Migrate, MigrationStatus, Store};
 use crate::{api, server, telemetry};
 
@@ -146,7 +147,10 @@ impl Cli {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 let _ = writeln!(std::io::stderr(), "broadsheet: {error}");
-                ExitCode::FAILURE
+                match error.downcast_ref() {
+                    Some(ServeError::Unfinished) => ExitCode::from(UNFINISHED),
+                    _ => ExitCode::FAILURE,
+                }
             }
         }
     }
@@ -177,6 +181,9 @@ fn exit(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
+
+/// The exit status of a server that was told to stop and had not finished when `STOP_TIMEOUT` was over.
+const UNFINISHED: u8 = 3;
 
 type Done = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 

@@ -18,7 +18,12 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
     {
-        Ok(runtime) => runtime.block_on(cli.run()),
+        Ok(runtime) => {
+            let status = runtime.block_on(cli.run());
+            // Dropping it would wait for the threads on which SQLite works, however long a statement takes.
+            std::mem::forget(runtime);
+            status
+        }
         Err(error) => {
             eprintln!("broadsheet: the runtime could not be started: {error}");
             ExitCode::FAILURE

@@ -60,6 +60,9 @@ pub enum ServeError {
     Manifest(#[from] ManifestError),
     #[error("the server failed: {0}")]
     Serve(#[source] std::io::Error),
+    /// The process is to end all the same, and not to wait for what goes on.
+    #[error("stopped although something was still under way when STOP_TIMEOUT was over")]
+    Unfinished,
 }
 
 /// What the handlers share.
@@ -137,7 +140,7 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
 /// [`ServerSettings::stop_timeout`], and closes the store.
 ///
 /// # Errors
-/// The trusted documents cannot be read, or the listener fails.
+/// The trusted documents cannot be read, the listener fails, or something is still under way when the time is over.
 pub async fn run(
     listener: TcpListener,
     settings: &ServerSettings,
@@ -186,10 +189,10 @@ async fn run_with(
     };
     if closed.await {
         tracing::info!(database, "disconnected");
+        Ok(())
     } else {
-        tracing::warn!(database, "stopped although something was under way");
+        Err(ServeError::Unfinished)
     }
-    Ok(())
 }
 
 /// Everything that is served.

@@ -41,7 +41,7 @@ pub use self::loss::Loss;
 pub use self::migrations::{Migrate, MigrationError, MigrationStatus};
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
-use self::unstoppable::Unstoppable;
+use self::unstoppable::{Abandoned, Unstoppable};
 use crate::clock::Clock;
 use crate::coalesce::Counts;
 use crate::config::{DatabaseSettings, DatabaseUrl};
@@ -102,6 +102,8 @@ impl From<deadpool::Status> for PoolStatus {
 enum Access {
     /// Statements that read, each for itself.
     Read,
+    /// A statement that reads, and may look at many articles.
+    Scan,
     /// Statements that read, all of the same state.
     Snapshot,
     /// Statements that write, each of which may be a transaction of its own.
@@ -245,7 +247,7 @@ impl Store {
     }
 
     /// Runs work on a connection to its end, and wakes the feed where it may have written. The future is to be polled
-    /// without pause, or dropped.
+    /// without pause, or dropped: then a read on SQLite ends early.
     async fn run<T: Send + 'static>(
         &self,
         access: Access,
@@ -256,15 +258,17 @@ impl Store {
         + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(&self.0);
+        let abandoned = Abandoned::default();
+        let noticed = abandoned.clone();
         let work = self.0.tasks.track_future(async move {
-            let done = inner.run(access, Box::new(work)).await;
+            let done = inner.run(access, &noticed, Box::new(work)).await;
             // Also after a failure: each statement of a write may be a transaction of its own.
             if matches!(access, Access::Write | Access::Transaction) {
                 inner.written.send_replace(());
             }
             done
         });
-        Unstoppable::new(work).await
+        Unstoppable::new(work, abandoned).await
     }
 
     /// As [`run`](Self::run), for work that changes no article, in a task of its own: a subscription is polled only while
@@ -279,16 +283,24 @@ impl Store {
         + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(&self.0);
-        let work = async move { inner.run(access, Box::new(work)).await };
+        let work = async move {
+            let never = Abandoned::default();
+            inner.run(access, &never, Box::new(work)).await
+        };
         self.0.tasks.spawn(work).await.map_err(Error::internal)?
     }
 }
 
 impl Inner {
-    async fn run<T: Send + 'static>(&self, access: Access, work: Work<T>) -> Result<T> {
+    async fn run<T: Send + 'static>(
+        &self,
+        access: Access,
+        abandoned: &Abandoned,
+        work: Work<T>,
+    ) -> Result<T> {
         match &self.database {
             Database::Postgres(postgres) => postgres.run(access, work).await,
-            Database::Sqlite(sqlite) => sqlite.run(access, work).await,
+            Database::Sqlite(sqlite) => sqlite.run(access, abandoned, work).await,
         }
     }
 }
@@ -361,7 +373,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
-        if postgres::timed_out(&error) {
+        if postgres::timed_out(&error) || sqlite::timed_out(&error) {
             Self::timeout(error)
         } else if postgres::deadlocked(&error) {
             Self::Raced

@@ -170,7 +170,7 @@ impl Reader {
                 format!("the searches of a filter may have at most {most} words"),
             ));
         }
-        Ok(Some(Filter::Search(search)))
+        Ok(Some(Filter::Search(search.without_repetitions())))
     }
 
     fn list(

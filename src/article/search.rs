@@ -4,6 +4,8 @@
 //! person can type is an error: what is no word is passed over, and a quotation mark that is never closed reaches
 //! to the end.
 
+use std::collections::{BTreeSet, HashSet};
+
 /// A search: any of the alternatives must match. There is at least one, and each has at least one term.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Search {
@@ -62,6 +64,49 @@ impl Search {
         (!alternatives.is_empty()).then_some(Self { alternatives })
     }
 
+    /// The same search with what it repeats only once. Only the case of ASCII is passed over in comparing, because how
+    /// other letters are folded is up to the database.
+    #[must_use]
+    pub fn without_repetitions(self) -> Self {
+        let mut seen = HashSet::new();
+        let mut alternatives = self.alternatives;
+        for alternative in &mut alternatives {
+            retain_first(&mut alternative.with);
+            retain_first(&mut alternative.without);
+        }
+        alternatives.retain(|alternative| {
+            let folded =
+                |phrases: &[Phrase]| phrases.iter().map(Phrase::folded).collect::<BTreeSet<_>>();
+            seen.insert((folded(&alternative.with), folded(&alternative.without)))
+        });
+        Self { alternatives }
+    }
+
+    /// Its first alternatives that have at most so many words together, without what must not occur; where the first
+    /// alone has more, the beginning of that.
+    #[must_use]
+    pub fn first_words(&self, most: usize) -> Self {
+        let mut left = most;
+        let mut alternatives = Vec::new();
+        for alternative in &self.alternatives {
+            let mut with = Vec::new();
+            for Phrase(words) in &alternative.with {
+                let words: Vec<String> = words.iter().take(left).cloned().collect();
+                left -= words.len();
+                if !words.is_empty() {
+                    with.push(Phrase(words));
+                }
+            }
+            if !with.is_empty() {
+                alternatives.push(Alternative {
+                    with,
+                    without: Vec::new(),
+                });
+            }
+        }
+        Self { alternatives }
+    }
+
     /// How many words it has.
     pub fn words(&self) -> usize {
         let terms = self.alternatives.iter();
@@ -72,7 +117,16 @@ impl Search {
     }
 }
 
+fn retain_first(phrases: &mut Vec<Phrase>) {
+    let mut seen = HashSet::new();
+    phrases.retain(|phrase| seen.insert(phrase.folded()));
+}
+
 impl Phrase {
+    fn folded(&self) -> String {
+        self.0.join(" ").to_ascii_lowercase()
+    }
+
     fn of(text: &str) -> Option<Self> {
         let words: Vec<String> = text
             .split(|c: char| !c.is_alphanumeric())
@@ -119,9 +173,10 @@ mod tests {
 
     /// The search in a plain form: `(a "b c" -d) | (e)`.
     fn parsed(text: &str) -> String {
-        let Some(search) = Search::parse(text) else {
-            return String::new();
-        };
+        Search::parse(text).map_or_else(String::new, shown)
+    }
+
+    fn shown(search: Search) -> String {
         let mut out = String::new();
         for alternative in search.alternatives {
             if !out.is_empty() {
@@ -155,6 +210,26 @@ mod tests {
         assert_eq!(parsed("a or or b"), "a | or b");
         assert_eq!(parsed("a -or b"), "a b -or");
         assert_eq!(parsed("a \"or\" b"), "a or b");
+    }
+
+    #[test]
+    fn what_is_repeated_stands_once() {
+        let once = |text: &str| shown(Search::parse(text).unwrap().without_repetitions());
+        assert_eq!(once("a A \"b c\" \"B c\" -d -D"), "a b+c -d");
+        assert_eq!(once("a b or c or B A or a -b or c"), "a b | c | a -b");
+        assert_eq!(
+            once(&"word text or ".repeat(500)),
+            "word text | word text or"
+        );
+        assert_eq!(once("é É ſ s"), "é É ſ s");
+    }
+
+    #[test]
+    fn the_first_words_are_those_of_the_first_alternatives() {
+        let first = |text: &str, most| shown(Search::parse(text).unwrap().first_words(most));
+        assert_eq!(first("a b -c or -d or \"e f\" g", 4), "a b | e+f");
+        assert_eq!(first("a \"b c d\" e", 3), "a b+c");
+        assert_eq!(first("-a or b", 1), "b");
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub struct DatabaseSettings {
     #[arg(long = "db-wait-timeout", env = "DB_WAIT_TIMEOUT", default_value = "3s", value_parser = some_time, value_name = "TIME")]
     pub wait_timeout: Duration,
 
-    /// How long a statement may take (PostgreSQL)
+    /// How long a statement may take; 0s for no limit
     #[arg(long = "db-statement-timeout", env = "DB_STATEMENT_TIMEOUT", default_value = "10s", value_parser = time, value_name = "TIME")]
     pub statement_timeout: Duration,
 

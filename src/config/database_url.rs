@@ -19,7 +19,7 @@ pub enum DatabaseUrl {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SqliteLocation {
     File(PathBuf),
-    /// A temporary file that is removed in the end.
+    /// In this process, and gone with it.
     Memory,
 }
 

@@ -87,10 +87,12 @@ impl Store {
     }
 
     async fn select(&self, select: Select) -> Result<Vec<Article>> {
-        self.run(Access::Read, |connection| {
-            Box::pin(load(connection, select))
-        })
-        .await
+        let access = match select.selection.has_filter() {
+            true => Access::Scan,
+            false => Access::Read,
+        };
+        self.run(access, |connection| Box::pin(load(connection, select)))
+            .await
     }
 }
 

@@ -23,6 +23,9 @@ pub(super) trait Dialect: Backend {
     /// Any instant, for a column that nobody asked for.
     const SOME_INSTANT: &'static str;
 
+    /// The condition on each article that ends a statement when its time is over, where the database itself does not.
+    const TIME_LIMIT: Option<&'static str>;
+
     fn bind_id<'b>(pass: &mut Pass<'_, 'b, Self>, id: &'b ArticleId) -> QueryResult<()>;
     fn bind_instant<'b>(pass: &mut Pass<'_, 'b, Self>, instant: &'b Timestamp) -> QueryResult<()>;
     fn bind_text<'b>(pass: &mut Pass<'_, 'b, Self>, text: &'b str) -> QueryResult<()>;

@@ -8,14 +8,15 @@ use super::connection::{Connection, run};
 use super::select::{Count, Select, Selection};
 use super::{Access, Store};
 use crate::article::page::{Cursor, End, Page, PageRequest, Place, Placed};
-use crate::article::{Article, ArticleOrder, Columns};
+use crate::article::{Article, ArticleOrder, Columns, Filter};
 use crate::error::Result;
 
 impl Store {
     /// A page, and what was wanted beside it, all of one state of the articles.
     pub async fn page(&self, request: PageRequest) -> Result<Page> {
         let access = match takes_one_statement(&request) {
-            true => Access::Read,
+            true if request.filter == Filter::ALL => Access::Read,
+            true => Access::Scan,
             false => Access::Snapshot,
         };
         self.run(access, |connection| {

@@ -85,7 +85,7 @@ impl Postgres {
                 let connection = &mut *pool.get().await.map_err(from_pool)?;
                 match access {
                     // Each of their statements is a transaction of its own, without a round trip for it.
-                    Access::Read | Access::Write => {
+                    Access::Read | Access::Scan | Access::Write => {
                         work(&mut Connection::Postgres(connection)).await
                     }
                     Access::Snapshot => {

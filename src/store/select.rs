@@ -37,6 +37,10 @@ impl Selection {
         bounded
     }
 
+    pub(super) fn has_filter(&self) -> bool {
+        self.filter != Filter::ALL
+    }
+
     /// The search that relevance is measured by.
     fn search(&self) -> Option<&Search> {
         fn of(filter: &Filter) -> Option<&Search> {
@@ -51,18 +55,19 @@ impl Selection {
             .flatten()
     }
 
-    /// `FROM article WHERE …`
+    /// `FROM article WHERE …`. `reads_many`: whether it may read many articles although it has no filter.
     fn source<'b, DB: Dialect>(
         &'b self,
         pass: &mut Pass<'_, 'b, DB>,
         ranked: bool,
+        reads_many: bool,
     ) -> QueryResult<()> {
         pass.push_sql(" FROM article");
         if let Some(search) = self.search().filter(|_| ranked) {
             DB::join_relevance(pass, search)?;
         }
         let mut conjunction = " WHERE ";
-        if self.filter != Filter::ALL {
+        if self.has_filter() {
             // Filters have shapes without bound, and a statement that is kept takes memory on both sides.
             pass.unsafe_to_cache_prepared();
             pass.push_sql(conjunction);
@@ -73,6 +78,12 @@ impl Selection {
             pass.push_sql(conjunction);
             condition::beside(pass, self.order, *side, place)?;
             conjunction = " AND ";
+        }
+        if let Some(limit) = DB::TIME_LIMIT
+            && (reads_many || self.has_filter())
+        {
+            pass.push_sql(conjunction);
+            pass.push_sql(limit);
         }
         Ok(())
     }
@@ -157,11 +168,15 @@ pub(super) fn push_columns<DB: Dialect>(pass: &mut Pass<'_, '_, DB>, columns: Co
 /// They stand in the statement itself, because PostgreSQL plans a statement whose limit is a parameter anew each time.
 const USUAL_LIMITS: [i64; 8] = [10, 11, 20, 21, 50, 51, 100, 101];
 
+/// How many articles are skipped in no time. A condition on each would cost more than to skip it.
+const FAST_OFFSET: i64 = 10_000;
+
 impl<DB: Dialect> QueryFragment<DB> for Select {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         pass.push_sql("SELECT ");
         push_columns(&mut pass, self.columns);
-        self.selection.source(&mut pass, true)?;
+        let reads_many = self.offset > FAST_OFFSET;
+        self.selection.source(&mut pass, true, reads_many)?;
         self.selection.order_by(&mut pass, self.reversed)?;
         pass.push_sql(" LIMIT ");
         if USUAL_LIMITS.contains(&self.limit) {
@@ -215,7 +230,8 @@ impl<DB: Dialect> QueryFragment<DB> for SelectMany {
 impl<DB: Dialect> QueryFragment<DB> for Count {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         pass.push_sql("SELECT count(*)");
-        self.0.source(&mut pass, false)
+        // Without a filter SQLite counts whole pages, as long as there is no condition.
+        self.0.source(&mut pass, false, false)
     }
 }
 

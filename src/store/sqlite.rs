@@ -1,33 +1,34 @@
 //! All that only SQLite does: its file, its pragmas, one writer and many readers, and what its errors mean.
 
 mod commit;
+mod connect;
 mod dialect;
 pub(super) mod feed;
 mod file;
+mod log;
+mod readers;
+mod time_limit;
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use deadpool::managed::Timeouts;
-use diesel::connection::SimpleConnection as _;
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
 use diesel::dsl::sql;
 use diesel::result::Error as DieselError;
-use diesel::sql_types::{Bool, Text};
-use diesel::{Connection as _, ConnectionError, QueryResult, RunQueryDsl as _, SqliteConnection};
-use diesel_async::pooled_connection::deadpool::Pool;
-use diesel_async::pooled_connection::{
-    AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
-};
+use diesel::sql_types::Bool;
+use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-use futures_util::FutureExt as _;
-use tempfile::TempDir;
 use tokio::sync::Mutex;
 
 use self::commit::Writer;
+use self::connect::Target;
+use self::log::Scans;
+use self::readers::Readers;
+use self::time_limit::TimeLimit;
+pub(super) use self::time_limit::timed_out;
 use super::connection::{Work, run_on_sqlite};
 use super::migrations::{self, Migrate, MigrationStatus};
-use super::{Access, OpenError, PoolStatus, from_pool};
+use super::unstoppable::Abandoned;
+use super::{Access, OpenError, PoolStatus};
 use crate::config::{DatabaseSettings, SqliteLocation};
 use crate::error::Result;
 
@@ -36,61 +37,57 @@ type Async = SyncConnectionWrapper<SqliteConnection>;
 /// How long a statement waits for another program's lock on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-diesel::define_sql_function! {
-    /// Whether the text, in Unicode's full lower case, has this part.
-    fn contains_ignoring_case(text: Text, part: Text) -> Bool;
-}
-diesel::define_sql_function! {
-    fn starts_with_ignoring_case(text: Text, part: Text) -> Bool;
-}
-diesel::define_sql_function! {
-    fn ends_with_ignoring_case(text: Text, part: Text) -> Bool;
-}
-
-/// The connections to one file.
+/// The connections to one database.
 pub(super) struct Sqlite {
-    path: PathBuf,
+    target: Target,
     connections: Connections,
-    /// Holds the file of `sqlite::memory:`, and removes it in the end.
-    _temporary: Option<TempDir>,
+    /// How long the statements of a piece of work may take; zero for no limit.
+    statement_timeout: Duration,
+    /// Keeps a database in memory, whatever becomes of the others.
+    _first: Option<Async>,
 }
 
 enum Connections {
     /// SQLite lets one connection write at a time. That there is only one writer turns waiting for the
     /// file's lock, which is not fair, into waiting for a connection, which is.
-    Pooled {
-        writer: Writer,
-        readers: Pool<Async>,
-    },
+    Pooled { writer: Writer, readers: Readers },
     /// One connection in a transaction that is rolled back in the end.
     Sandbox(Mutex<Async>),
 }
 
 impl Connections {
     async fn open(
-        path: &Path,
+        target: &Target,
         settings: &DatabaseSettings,
         migrate: bool,
     ) -> Result<Self, OpenError> {
         if migrate {
-            migrate_file(path, Migrate::Up).await?;
+            migrate_target(target, Migrate::Up).await?;
         }
-        Ok(if settings.force_roll_back {
-            let mut connection = connect(path, false).await?;
+        if settings.force_roll_back {
+            let mut connection = target.connect(false).await?;
             connection
                 .spawn_blocking(|connection| {
                     AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")
                 })
                 .await?;
-            Self::Sandbox(Mutex::new(connection))
-        } else {
-            let writer = pool(path, false, 1, settings)?;
-            let readers = pool(path, true, settings.max_size.get(), settings)?;
-            // Opened before the first reader: it is the one that may create the file and turn on the log.
-            drop(writer.get().await.map_err(OpenError::connect)?);
-            drop(readers.get().await.map_err(OpenError::connect)?);
-            let writer = Writer::new(writer);
-            Self::Pooled { writer, readers }
+            return Ok(Self::Sandbox(Mutex::new(connection)));
+        }
+        let wait_timeout = settings.wait_timeout;
+        let writer = target.pool(false, 1, wait_timeout)?;
+        let readers = target.pool(true, settings.max_size.get(), wait_timeout)?;
+        // Opened before the first reader: it is the one that may create the file and turn on the log.
+        drop(writer.get().await.map_err(OpenError::connect)?);
+        drop(readers.get().await.map_err(OpenError::connect)?);
+        let scans = Scans::default();
+        if let Some(path) = target.file() {
+            let (path, scans) = (path.to_owned(), Scans::clone(&scans));
+            let longest_scan = settings.statement_timeout;
+            tokio::spawn(log::keep_small(path, writer.weak(), scans, longest_scan));
+        }
+        Ok(Self::Pooled {
+            writer: Writer::new(writer, settings.statement_timeout),
+            readers: Readers::new(readers, settings.statement_timeout, scans),
         })
     }
 }
@@ -101,39 +98,66 @@ impl Sqlite {
         settings: &DatabaseSettings,
         migrate: bool,
     ) -> Result<Self, OpenError> {
-        let (path, temporary) = file::locate(location)?;
-        let connections = Connections::open(&path, settings, migrate)
+        let target = Target::of(location);
+        let first = match target.file() {
+            Some(path) => {
+                log::warn_if_missing(path);
+                None
+            }
+            None => Some(target.connect(false).await?),
+        };
+        let connections = Connections::open(&target, settings, migrate)
             .await
-            .map_err(|error| file::explain(error, &path))?;
+            .map_err(|error| target.explain(error))?;
         Ok(Self {
-            path,
+            target,
             connections,
-            _temporary: temporary,
+            statement_timeout: settings.statement_timeout,
+            _first: first,
         })
     }
+
     pub(super) fn describe(&self) -> String {
-        format!("sqlite:{}", self.path.display())
+        self.target.to_string()
     }
 
-    pub(super) async fn run<T: Send + 'static>(&self, access: Access, work: Work<T>) -> Result<T> {
+    /// Runs `work` to its end, or as far as it comes in its time. A read also ends when it is `abandoned`.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        access: Access,
+        abandoned: &Abandoned,
+        work: Work<T>,
+    ) -> Result<T> {
         match (&self.connections, access) {
             (Connections::Pooled { readers, .. }, Access::Read) => {
-                run(readers, |connection| run_on_sqlite(connection, work)).await
+                let work = |connection: &mut _| run_on_sqlite(connection, work);
+                readers.read(abandoned, work).await
+            }
+            (Connections::Pooled { readers, .. }, Access::Scan) => {
+                let work = |connection: &mut _| run_on_sqlite(connection, work);
+                readers.scan(abandoned, work).await
             }
             (Connections::Pooled { readers, .. }, Access::Snapshot) => {
-                run(readers, |connection| {
+                let work = |connection: &mut SqliteConnection| {
                     connection.transaction(|connection| run_on_sqlite(connection, work))
-                })
-                .await
+                };
+                readers.scan(abandoned, work).await
             }
             (Connections::Pooled { writer, .. }, Access::Write | Access::Transaction) => {
                 writer.write(work).await
             }
             (Connections::Sandbox(connection), _) => {
+                let abandoned = match access {
+                    Access::Read | Access::Scan | Access::Snapshot => abandoned.clone(),
+                    Access::Write | Access::Transaction => Abandoned::default(),
+                };
+                let time = self.statement_timeout;
                 let mut connection = connection.lock().await;
                 connection
-                    .spawn_blocking(|connection| {
-                        Ok(connection.transaction(|connection| run_on_sqlite(connection, work)))
+                    .spawn_blocking(move |connection| {
+                        Ok(TimeLimit::start(time, abandoned).run(|| {
+                            connection.transaction(|connection| run_on_sqlite(connection, work))
+                        }))
                     })
                     .await?
             }
@@ -142,124 +166,31 @@ impl Sqlite {
 
     pub(super) fn pool_status(&self) -> PoolStatus {
         match &self.connections {
-            Connections::Pooled { readers, .. } => readers.status().into(),
+            Connections::Pooled { readers, .. } => readers.status(),
             Connections::Sandbox(_) => PoolStatus::SANDBOX,
         }
     }
 
     pub(super) async fn close(&self) {
-        match &self.connections {
+        let left = match &self.connections {
             Connections::Pooled { writer, readers } => {
                 readers.close();
-                writer.close();
+                writer.close().await
             }
             Connections::Sandbox(connection) => {
+                let mut connection = connection.lock().await;
                 let rolled_back = connection
-                    .lock()
-                    .await
                     .spawn_blocking(AnsiTransactionManager::rollback_transaction)
                     .await;
                 match rolled_back {
                     Ok(()) => tracing::info!("all writes were rolled back"),
                     Err(error) => tracing::error!(%error, "the writes could not be rolled back"),
                 }
+                connection.spawn_blocking(log::leave).await
             }
-        }
-    }
-}
-
-async fn run<T: Send + 'static>(
-    pool: &Pool<Async>,
-    work: impl FnOnce(&mut SqliteConnection) -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let mut connection = pool.get().await.map_err(from_pool)?;
-    connection
-        .spawn_blocking(move |connection| Ok(work(connection)))
-        .await?
-}
-
-fn pool(
-    path: &Path,
-    query_only: bool,
-    size: usize,
-    settings: &DatabaseSettings,
-) -> Result<Pool<Async>, OpenError> {
-    let mut config = ManagerConfig::default();
-    config.recycling_method = RecyclingMethod::Fast;
-    let path = path.to_owned();
-    config.custom_setup = Box::new(move |_| {
-        let path = path.clone();
-        async move { connect(&path, query_only).await }.boxed()
-    });
-    Pool::builder(AsyncDieselConnectionManager::new_with_config("", config))
-        .max_size(size)
-        .runtime(deadpool::Runtime::Tokio1)
-        .timeouts(Timeouts {
-            wait: Some(settings.wait_timeout),
-            create: Some(BUSY_TIMEOUT * 2),
-            recycle: None,
-        })
-        .build()
-        .map_err(OpenError::connect)
-}
-
-async fn connect(path: &Path, query_only: bool) -> Result<Async, ConnectionError> {
-    let path = path.to_owned();
-    tokio::task::spawn_blocking(move || {
-        let mut connection = establish(&path)?;
-        if query_only {
-            connection
-                .batch_execute("PRAGMA query_only = ON")
-                .map_err(ConnectionError::CouldntSetupConfiguration)?;
-        }
-        Ok(Async::new(connection))
-    })
-    .await
-    .map_err(|error| ConnectionError::BadConnection(error.to_string()))?
-}
-
-/// Opens the file, or creates it.
-fn establish(path: &Path) -> Result<SqliteConnection, ConnectionError> {
-    let name = path
-        .to_str()
-        .ok_or_else(|| ConnectionError::BadConnection("the path is not UTF-8".to_owned()))?;
-    let mut connection = SqliteConnection::establish(name)?;
-    set_up(&mut connection).map_err(ConnectionError::CouldntSetupConfiguration)?;
-    Ok(connection)
-}
-
-/// The order matters: without the timeout first, the change to the write-ahead log fails as soon as another
-/// server opens the file at the same moment. `FULL` lets what was acknowledged survive a power cut.
-fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {
-    connection.batch_execute(&format!(
-        "PRAGMA busy_timeout = {}",
-        BUSY_TIMEOUT.as_millis()
-    ))?;
-    use_write_ahead_log(connection)?;
-    connection.batch_execute(
-        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
-         PRAGMA cache_size = -8192",
-    )?;
-    contains_ignoring_case_utils::register_impl(connection, |text: String, part: String| {
-        text.to_lowercase().contains(&part)
-    })?;
-    starts_with_ignoring_case_utils::register_impl(connection, |text: String, part: String| {
-        text.to_lowercase().starts_with(&part)
-    })?;
-    ends_with_ignoring_case_utils::register_impl(connection, |text: String, part: String| {
-        text.to_lowercase().ends_with(&part)
-    })
-}
-
-/// SQLite does not heed its own busy timeout where two connections change a new file to the log at once.
-fn use_write_ahead_log(connection: &mut SqliteConnection) -> QueryResult<()> {
-    let began = std::time::Instant::now();
-    loop {
-        match connection.batch_execute("PRAGMA journal_mode = WAL") {
-            Err(error) if is_busy(&error) && began.elapsed() < BUSY_TIMEOUT => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            done => return done,
+        };
+        if let Err(error) = left {
+            tracing::debug!(%error, "the write-ahead log stays");
         }
     }
 }
@@ -274,19 +205,28 @@ pub(super) async fn migrate(
     location: &SqliteLocation,
     action: Migrate,
 ) -> Result<MigrationStatus, OpenError> {
-    let (path, temporary) = file::locate(location)?;
-    if action != Migrate::Up && temporary.is_none() {
-        file::require(&path)?;
+    let target = Target::of(location);
+    if let Some(path) = target.file() {
+        if action != Migrate::Up {
+            file::require(path)?;
+        }
+        log::warn_if_missing(path);
     }
-    let migrated = migrate_file(&path, action).await;
-    migrated.map_err(|error| file::explain(error, &path))
+    let status = migrate_target(&target, action)
+        .await
+        .map_err(|error| target.explain(error))?;
+    let mut connection = target.connect(false).await?;
+    if let Err(error) = connection.spawn_blocking(log::leave).await {
+        tracing::debug!(%error, "the write-ahead log stays");
+    }
+    Ok(status)
 }
 
-/// Migrates the file under its write lock, so that of many servers that start at once one does it.
-async fn migrate_file(path: &Path, action: Migrate) -> Result<MigrationStatus, OpenError> {
-    let path = path.to_owned();
+/// Migrates under the database's write lock, so that of many servers that start at once one does it.
+async fn migrate_target(target: &Target, action: Migrate) -> Result<MigrationStatus, OpenError> {
+    let target = target.clone();
     let migrated = tokio::task::spawn_blocking(move || {
-        let mut connection = establish(&path)?;
+        let mut connection = target.establish()?;
         connection.immediate_transaction(|connection| {
             let is_migrated = diesel::select(sql::<Bool>(
                 "EXISTS (SELECT 1 FROM sqlite_master WHERE name = '__diesel_schema_migrations')",

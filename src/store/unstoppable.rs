@@ -2,6 +2,8 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt as _;
@@ -10,20 +12,43 @@ use tokio::runtime::Handle;
 
 use crate::error::{Error, Result};
 
+/// Set when nobody waits for a piece of work any more. Clones are one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Abandoned(Arc<AtomicBool>);
+
+impl Abandoned {
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A future that is polled to its end by a task of its own where it is dropped before.
 ///
 /// A client that hangs up drops the future of its request. A transaction dropped half-way would keep the only writer
 /// locked, or leave a connection in the middle of an answer. A task for each piece of work would do as well, but to
 /// begin one and to wait for it wakes other threads, which costs as much as a short statement.
-pub(super) struct Unstoppable<T: Send + 'static>(Option<BoxFuture<'static, Result<T>>>);
+pub(super) struct Unstoppable<T: Send + 'static> {
+    work: Option<BoxFuture<'static, Result<T>>>,
+    abandoned: Abandoned,
+}
 
 impl<T: Send + 'static> Unstoppable<T> {
-    pub(super) fn new(work: impl Future<Output = Result<T>> + Send + 'static) -> Self {
+    /// `abandoned` is set where this is dropped before its end, for work that may end early then.
+    pub(super) fn new(
+        work: impl Future<Output = Result<T>> + Send + 'static,
+        abandoned: Abandoned,
+    ) -> Self {
         let work = AssertUnwindSafe(work).catch_unwind();
-        Self(Some(
-            work.map(|done| done.unwrap_or_else(|_| Err(Error::internal("the work panicked"))))
-                .boxed(),
-        ))
+        let work =
+            work.map(|done| done.unwrap_or_else(|_| Err(Error::internal("the work panicked"))));
+        Self {
+            work: Some(work.boxed()),
+            abandoned,
+        }
     }
 }
 
@@ -31,13 +56,13 @@ impl<T: Send + 'static> Future for Unstoppable<T> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let done = match &mut self.0 {
+        let done = match &mut self.work {
             Some(work) => work.as_mut().poll(context),
             // It has ended, and its result was taken.
             None => Poll::Pending,
         };
         if done.is_ready() {
-            self.0 = None;
+            self.work = None;
         }
         done
     }
@@ -45,9 +70,11 @@ impl<T: Send + 'static> Future for Unstoppable<T> {
 
 impl<T: Send + 'static> Drop for Unstoppable<T> {
     fn drop(&mut self) {
-        if let Some(work) = self.0.take()
-            && let Ok(runtime) = Handle::try_current()
-        {
+        let Some(work) = self.work.take() else {
+            return;
+        };
+        self.abandoned.set();
+        if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(work);
         }
     }
@@ -66,19 +93,25 @@ mod tests {
     async fn work_that_is_dropped_goes_on() {
         let (go_on, told) = oneshot::channel::<()>();
         let (ended, end) = oneshot::channel();
-        let mut work = Unstoppable::new(async move {
+        let abandoned = Abandoned::default();
+        let work = async move {
             told.await.map_err(Error::internal)?;
             ended.send("ended").map_err(Error::internal)
-        });
+        };
+        let mut work = Unstoppable::new(work, abandoned.clone());
         assert!(timeout(Duration::ZERO, &mut work).await.is_err());
+        assert!(!abandoned.is_set());
         drop(work);
+        assert!(abandoned.is_set());
         go_on.send(()).unwrap();
         assert_eq!(end.await, Ok("ended"));
     }
 
     #[tokio::test]
     async fn a_panic_is_an_error_of_ours() {
-        let work = Unstoppable::<()>::new(async { panic!("no") });
+        let abandoned = Abandoned::default();
+        let work = Unstoppable::<()>::new(async { panic!("no") }, abandoned.clone());
         assert!(matches!(work.await, Err(Error::Internal(_))));
+        assert!(!abandoned.is_set());
     }
 }

@@ -261,7 +261,7 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [default: 3s]
 
           --db-statement-timeout <TIME>
-              How long a statement may take (PostgreSQL)
+              How long a statement may take; 0s for no limit
               
               [env: DB_STATEMENT_TIMEOUT=]
               [default: 10s]
@@ -339,7 +339,7 @@ async fn the_help_of_migrate_names_its_actions() {
                                          DB_CONNECT_TIMEOUT=] [default: 5s]
           --db-wait-timeout <TIME>       How long a request waits for a free connection [env:
                                          DB_WAIT_TIMEOUT=] [default: 3s]
-          --db-statement-timeout <TIME>  How long a statement may take (PostgreSQL) [env:
+          --db-statement-timeout <TIME>  How long a statement may take; 0s for no limit [env:
                                          DB_STATEMENT_TIMEOUT=] [default: 10s]
           --db-lock-timeout <TIME>       How long a statement waits for a lock (PostgreSQL) [env:
                                          DB_LOCK_TIMEOUT=] [default: 5s]

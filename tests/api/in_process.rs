@@ -11,6 +11,11 @@ use tokio_postgres::NoTls;
 
 use crate::support::{Database, NOW, OwnDatabase, Settings};
 
+diesel::define_sql_function! {
+    /// What the server's statements on SQLite call for each row.
+    fn within_time_limit(row: diesel::sql_types::BigInt) -> diesel::sql_types::Bool;
+}
+
 /// An [`InProcess`] on `database`; returns from the test where there is no such database on this machine.
 macro_rules! in_process {
     ($database:expr) => {
@@ -103,6 +108,7 @@ impl Direct {
             connection
                 .batch_execute("PRAGMA busy_timeout = 10000")
                 .unwrap();
+            within_time_limit_utils::register_impl(&mut connection, |_: i64| true).unwrap();
             return Self::Sqlite(std::sync::Mutex::new(connection));
         }
         let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();

@@ -19,8 +19,8 @@ pub(crate) struct Program {
     lines: watch::Receiver<usize>,
     reader: JoinHandle<()>,
     address: String,
-    /// Its current directory.
-    _directory: TempDir,
+    /// Its current directory, where it finds no `.env`, and the one for its temporary files.
+    directory: TempDir,
 }
 
 impl Program {
@@ -94,7 +94,7 @@ impl Program {
             lines,
             reader,
             address: String::new(),
-            _directory: directory,
+            directory,
         }
     }
 
@@ -105,6 +105,11 @@ impl Program {
     /// Where it listens, such as `127.0.0.1:1234`.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Its current directory, which is also the one for its temporary files.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Waits for a line of the log that contains `text`.
@@ -208,6 +213,7 @@ pub(crate) fn command(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_broadsheet"));
     command
         .env_clear()
+        .env("TMPDIR", directory)
         .current_dir(directory)
         .stdin(Stdio::null());
     command

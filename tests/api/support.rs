@@ -159,19 +159,25 @@ impl OwnDatabase {
                 connection.batch_execute("BEGIN IMMEDIATE").unwrap();
                 Lock::Sqlite(connection)
             }
-            Kept::Postgres { .. } => {
-                let (client, connection) =
-                    tokio_postgres::connect(&self.url, tokio_postgres::NoTls)
-                        .await
-                        .unwrap();
-                tokio::spawn(connection);
-                client
-                    .batch_execute("BEGIN; LOCK TABLE article IN EXCLUSIVE MODE")
-                    .await
-                    .unwrap();
-                Lock::Postgres(client)
-            }
+            Kept::Postgres { .. } => self.lock_table("EXCLUSIVE").await,
         }
+    }
+
+    /// Keeps everybody from reading articles on PostgreSQL until the lock is dropped.
+    pub(crate) async fn lock_reads(&self) -> Lock {
+        self.lock_table("ACCESS EXCLUSIVE").await
+    }
+
+    async fn lock_table(&self, mode: &str) -> Lock {
+        let (client, connection) = tokio_postgres::connect(&self.url, tokio_postgres::NoTls)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        client
+            .batch_execute(&format!("BEGIN; LOCK TABLE article IN {mode} MODE"))
+            .await
+            .unwrap();
+        Lock::Postgres(client)
     }
 
     async fn sqlite(&self, sql: &str) {

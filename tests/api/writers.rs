@@ -101,3 +101,33 @@ async fn a_write_is_finished_although_its_client_has_hung_up(database: Database)
     let list = app.get("/api/v1/articles/").await.json();
     assert_eq!(list[0]["slug"], "left-alone", "the write was cut off");
 }
+
+#[apply(on_both_databases)]
+async fn each_write_waits_for_its_own_time(database: Database) {
+    let app = start!(
+        database,
+        "--db-max-size=1",
+        "--db-min-size=0",
+        "--db-wait-timeout=1s"
+    );
+    let lock = app.database.lock_writes().await;
+    let create = async |title: &str, after: u64| {
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        app.create(json!({ "title": title, "text": "" }))
+            .await
+            .code()
+    };
+    let unlock = async {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        drop(lock);
+    };
+    // The first has the connection and waits for the lock, the second for the connection, until 1,200 ms.
+    let (first, second, late, later, ()) = tokio::join!(
+        create("first", 0),
+        create("second", 200),
+        create("late", 1_000),
+        create("later", 1_100),
+        unlock,
+    );
+    assert_eq!([first, second, late, later], ["", "UNAVAILABLE", "", ""]);
+}

@@ -15,6 +15,7 @@ use crate::store::types::Id;
 
 impl Dialect for Pg {
     const SOME_INSTANT: &'static str = "to_timestamp(0)";
+    const TIME_LIMIT: Option<&'static str> = None;
 
     binds!();
 

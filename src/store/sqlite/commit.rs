@@ -4,15 +4,19 @@
 //! only after the commit. Whoever gets the only writing connection carries out all that wait by then.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use diesel::{Connection as _, SqliteConnection};
+use diesel::{Connection as _, QueryResult, SqliteConnection};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use tokio::sync::oneshot;
 
-use super::{Async, from_pool};
+use super::time_limit::TimeLimit;
+use super::{Async, log};
 use crate::error::{Error, Result};
 use crate::store::connection::{Work, run_on_sqlite};
+use crate::store::from_pool;
+use crate::store::unstoppable::Abandoned;
 
 /// The most writes in a transaction: other programs want to write as well.
 const MOST: usize = 500;
@@ -20,22 +24,54 @@ const MOST: usize = 500;
 /// The only connection that writes, and the writes that wait for it.
 pub(super) struct Writer {
     connection: Pool<Async>,
-    waiting: Mutex<VecDeque<Box<dyn Job>>>,
+    queue: Mutex<Queue>,
+    /// How long the statements of a write may take; zero for no limit.
+    statement_timeout: Duration,
+}
+
+/// The writes that nobody carries out yet, the oldest first.
+#[derive(Default)]
+struct Queue {
+    next: u64,
+    jobs: VecDeque<(u64, Box<dyn Job>)>,
+}
+
+impl Queue {
+    fn push(&mut self, job: Box<dyn Job>) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.jobs.push_back((number, job));
+        number
+    }
+
+    /// Takes a write out; answers whether it was still there.
+    fn remove(&mut self, number: u64) -> bool {
+        let place = self
+            .jobs
+            .binary_search_by_key(&number, |(number, _)| *number);
+        place.is_ok_and(|place| self.jobs.remove(place).is_some())
+    }
+
+    fn take(&mut self, most: usize) -> Vec<Box<dyn Job>> {
+        let count = self.jobs.len().min(most);
+        self.jobs.drain(..count).map(|(_, job)| job).collect()
+    }
 }
 
 impl Writer {
     /// `connection` is a pool of one.
-    pub(super) fn new(connection: Pool<Async>) -> Self {
+    pub(super) fn new(connection: Pool<Async>, statement_timeout: Duration) -> Self {
         Self {
             connection,
-            waiting: Mutex::default(),
+            queue: Mutex::default(),
+            statement_timeout,
         }
     }
 
     /// Carries out `work`, which must run to its end: others may depend on this future to carry out theirs.
     pub(super) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
         let (reply, mut answer) = oneshot::channel();
-        self.waiting().push_back(Box::new(Write {
+        let number = self.queue().push(Box::new(Write {
             work: Some(work),
             done: None,
             reply,
@@ -59,31 +95,34 @@ impl Writer {
                     Ok(answered) => return answered,
                 }
             },
-            Err(error) => {
-                self.give_up(&from_pool(error));
-                answer.await.unwrap_or_else(lost)
-            }
+            // Its own time is over. Those behind it have theirs, and wait for the connection themselves.
+            Err(error) if self.queue().remove(number) => Err(from_pool(error)),
+            // It is being carried out with others.
+            Err(_) => answer.await.unwrap_or_else(lost),
         }
     }
 
-    pub(super) fn close(&self) {
+    /// Closes the connection, and the write-ahead log where no other server uses it.
+    pub(super) async fn close(&self) -> QueryResult<()> {
+        let left = match self.connection.get().await {
+            Ok(mut connection) => connection.spawn_blocking(log::leave).await,
+            Err(_) => Ok(()),
+        };
         self.connection.close();
+        left
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Box<dyn Job>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Carries out what waits, in its order, as much of it as goes into a transaction.
     async fn carry_out(&self, connection: &mut Object<Async>) {
-        let jobs: Vec<_> = {
-            let mut waiting = self.waiting();
-            let count = waiting.len().min(MOST);
-            waiting.drain(..count).collect()
-        };
+        let jobs = self.queue().take(MOST);
+        let time = self.statement_timeout;
         let committed = connection
             .spawn_blocking(move |connection| {
-                commit(connection, jobs);
+                commit(connection, jobs, time);
                 Ok(())
             })
             .await;
@@ -91,21 +130,14 @@ impl Writer {
             tracing::error!(%error, "writes were given up");
         }
     }
-
-    /// The connection was not to be had in time, so none of those that wait will have it.
-    fn give_up(&self, error: &Error) {
-        let jobs = std::mem::take(&mut *self.waiting());
-        for job in jobs {
-            job.settle(Err(error.clone()));
-        }
-    }
 }
 
 /// Carries out all the jobs in one transaction, then answers them.
-fn commit(connection: &mut SqliteConnection, mut jobs: Vec<Box<dyn Job>>) {
+fn commit(connection: &mut SqliteConnection, mut jobs: Vec<Box<dyn Job>>, time: Duration) {
     let committed = connection.immediate_transaction(|connection| {
         for job in &mut jobs {
-            job.run(connection);
+            // Nobody can abandon a write.
+            TimeLimit::start(time, Abandoned::default()).run(|| job.run(connection));
         }
         Ok(())
     });

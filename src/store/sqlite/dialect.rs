@@ -13,6 +13,7 @@ use crate::store::dialect::{Dialect, Pass, binds};
 
 impl Dialect for Sqlite {
     const SOME_INSTANT: &'static str = "0";
+    const TIME_LIMIT: Option<&'static str> = Some("within_time_limit(number)");
 
     binds!();
 
@@ -69,7 +70,7 @@ impl Dialect for Sqlite {
                 "number IN (SELECT rowid FROM article_search WHERE article_search MATCH ",
             );
             pass.push_bind_param::<Text, _>(search)?;
-            pass.push_sql(")");
+            pass.push_sql(" AND within_time_limit(rowid))");
         }
         if !lacking.is_empty() {
             pass.push_sql(if found.is_empty() { "" } else { " OR " });
@@ -77,7 +78,7 @@ impl Dialect for Sqlite {
                 "number NOT IN (SELECT rowid FROM article_search WHERE article_search MATCH ",
             );
             pass.push_bind_param::<Excluded, _>(search)?;
-            pass.push_sql(")");
+            pass.push_sql(" AND within_time_limit(rowid))");
         }
         pass.push_sql(")");
         Ok(())
@@ -87,9 +88,9 @@ impl Dialect for Sqlite {
         pass.push_sql(
             " LEFT JOIN (SELECT rowid AS found, rank FROM article_search WHERE article_search MATCH ",
         );
-        pass.push_bind_param::<Text, _>(search)?;
+        pass.push_bind_param::<Ranked, _>(search)?;
         // The limit is none, and keeps SQLite from ranking anew for each article that is found.
-        pass.push_sql(" LIMIT -1) ON found = number");
+        pass.push_sql(" AND within_time_limit(rowid) LIMIT -1) ON found = number");
         Ok(())
     }
 
@@ -142,21 +143,44 @@ impl ToSql<Excluded, Sqlite> for Search {
     }
 }
 
-/// What FTS5 finds, and ranks: all the alternatives that have a word.
+/// What FTS5 finds: all the alternatives that have a word.
 impl ToSql<Text, Sqlite> for Search {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
-        let alternatives: Vec<String> = self
-            .alternatives
-            .iter()
-            .filter(|alternative| !alternative.with.is_empty())
-            .map(|alternative| format!("({})", with_and_without(alternative)))
-            .collect();
-        // An empty phrase is found nowhere.
-        out.set_value(match alternatives.is_empty() {
-            true => "\"\"".to_owned(),
-            false => alternatives.join(" OR "),
+        out.set_value(found(self));
+        Ok(IsNull::No)
+    }
+}
+
+/// The words that FTS5 ranks by. For each article it compares each place of each word with those of all other words,
+/// and before the first it counts the articles that have each; no function of ours is called meanwhile.
+#[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+#[diesel(sqlite_type(name = "Text"))]
+pub(super) struct Ranked;
+
+/// As many words as a person types.
+const RANKED_WORDS: usize = 32;
+
+impl ToSql<Ranked, Sqlite> for Search {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(match self.words() <= RANKED_WORDS {
+            true => found(self),
+            false => found(&self.first_words(RANKED_WORDS)),
         });
         Ok(IsNull::No)
+    }
+}
+
+fn found(search: &Search) -> String {
+    let alternatives: Vec<String> = search
+        .alternatives
+        .iter()
+        .filter(|alternative| !alternative.with.is_empty())
+        .map(|alternative| format!("({})", with_and_without(alternative)))
+        .collect();
+    // An empty phrase is found nowhere.
+    match alternatives.is_empty() {
+        true => "\"\"".to_owned(),
+        false => alternatives.join(" OR "),
     }
 }
 

@@ -8,7 +8,7 @@ use diesel::sql_types::{BigInt, Integer, Nullable};
 use diesel::{QueryableByName, RunQueryDsl as _, SqliteConnection};
 use tokio::sync::watch;
 
-use super::{Connections, Sqlite, connect};
+use super::{Connections, Sqlite};
 use crate::error::Result;
 use crate::store::Cause;
 
@@ -64,7 +64,7 @@ impl Sqlite {
         mut wanted: watch::Receiver<usize>,
     ) {
         const PAUSE: Duration = Duration::from_secs(1);
-        if let Connections::Sandbox(_) = self.connections {
+        if matches!(self.connections, Connections::Sandbox(_)) || self.target.file().is_none() {
             // Nobody else can write while this server does.
             return std::future::pending().await;
         }
@@ -83,7 +83,7 @@ impl Sqlite {
         heard: &watch::Sender<()>,
         wanted: &mut watch::Receiver<usize>,
     ) -> Result<Infallible, Cause> {
-        let mut connection = connect(&self.path, true).await?;
+        let mut connection = self.target.connect(true).await?;
         // It only looks at the head of the log.
         connection
             .spawn_blocking(|connection| connection.batch_execute("PRAGMA cache_size = 8"))

@@ -1,31 +1,13 @@
-//! The file of an SQLite database: where it is, and what keeps it from being used.
+//! The file of an SQLite database: what keeps it from being used.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _};
-use std::path::{Path, PathBuf};
-
-use tempfile::TempDir;
+use std::path::Path;
 
 use super::super::{OpenError, chain};
-use crate::config::SqliteLocation;
 
 /// What every database begins with, but for an empty one.
 const SIGNATURE: [u8; 16] = *b"SQLite format 3\0";
-
-/// Where the file is; that of `sqlite::memory:` is a temporary one, because a database in memory belongs to one
-/// connection only.
-pub(super) fn locate(location: &SqliteLocation) -> Result<(PathBuf, Option<TempDir>), OpenError> {
-    match location {
-        SqliteLocation::File(path) => Ok((path.clone(), None)),
-        SqliteLocation::Memory => {
-            let directory = tempfile::Builder::new()
-                .prefix("broadsheet-")
-                .tempdir()
-                .map_err(OpenError::connect)?;
-            Ok((directory.path().join("memory.db"), Some(directory)))
-        }
-    }
-}
 
 /// Tells an error that waiting cannot mend, with the path and the cause, from one that it can: another program has
 /// locked the file.

@@ -1,0 +1,166 @@
+//! The write-ahead log beside the file: it is kept small, it is gone when the last server has ended well, and a file
+//! that lacks it is warned of.
+//!
+//! SQLite starts the log again from its beginning when all of it is in the file and nobody reads from it. Reads that
+//! overlap keep it from doing so, and the log grows with each write.
+
+use std::fs::Metadata;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use diesel::connection::SimpleConnection as _;
+use diesel::sql_types::Integer;
+use diesel::{QueryResult, QueryableByName, RunQueryDsl as _, SqliteConnection};
+use diesel_async::pooled_connection::AsyncDieselConnectionManager;
+use diesel_async::pooled_connection::deadpool::{Pool, PoolError};
+use tokio::sync::RwLock;
+use tokio::time::{Instant, timeout};
+
+use super::{Async, BUSY_TIMEOUT};
+use crate::store::Cause;
+
+/// The bytes to which SQLite cuts the log off when it starts it again. A larger log is emptied as soon as those who read
+/// from it have finished.
+pub(super) const SMALL: u64 = 16 * 1024 * 1024;
+
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+
+/// For how long nobody has written when even a small log is emptied: a copy of a file at rest then has everything.
+const AT_REST: Duration = Duration::from_secs(1);
+
+/// How long writes wait for reads.
+const SHORT: Duration = Duration::from_millis(50);
+
+/// The same when no scan of this server is under way. Those of other servers and programs cannot be held up.
+const LONG: Duration = Duration::from_secs(1);
+
+/// How long scans wait for those before them where these have no time limit.
+const LONGEST_SCAN: Duration = Duration::from_secs(10);
+
+/// A pool that somebody else may drop.
+type WeakPool = deadpool::managed::WeakPool<AsyncDieselConnectionManager<Async>>;
+
+/// Each scan holds it for reading while it is under way. Who waits for writing it holds up those that come after.
+pub(super) type Scans = Arc<RwLock<()>>;
+
+#[derive(QueryableByName)]
+struct Checkpoint {
+    #[diesel(sql_type = Integer)]
+    busy: i32,
+}
+
+/// Empties the log again and again, through the connection of `writer`, until that pool is closed. A scan takes no longer
+/// than `longest_scan`, or as long as it takes where that is zero.
+pub(super) async fn keep_small(
+    database: PathBuf,
+    writer: WeakPool,
+    scans: Scans,
+    longest_scan: Duration,
+) {
+    let longest_scan = match longest_scan.is_zero() {
+        true => LONGEST_SCAN,
+        false => longest_scan.saturating_add(LONG),
+    };
+    let log = beside(&database);
+    let mut pause = BETWEEN_LOOKS;
+    loop {
+        tokio::time::sleep(pause).await;
+        pause = BETWEEN_LOOKS;
+        let Some(writer) = writer.upgrade().filter(|writer| !writer.is_closed()) else {
+            return;
+        };
+        let Ok(metadata) = tokio::fs::metadata(&log).await else {
+            continue;
+        };
+        let is_small = metadata.len() <= SMALL;
+        if metadata.len() == 0 || (is_small && !is_at_rest(&metadata)) {
+            continue;
+        }
+        let began = Instant::now();
+        let emptied = match empty(&writer, SHORT).await {
+            // Scans that overlap would read from it for ever. So those that come wait until those under way have ended.
+            Ok(false) if !is_small => {
+                let between_scans = timeout(longest_scan, scans.write()).await;
+                let emptied = empty(&writer, LONG).await;
+                drop(between_scans);
+                emptied
+            }
+            done => done,
+        };
+        match emptied {
+            Ok(true) => {}
+            // Others have twice the time that they have waited for this.
+            Ok(false) => pause = BETWEEN_LOOKS.max(began.elapsed() * 2),
+            Err(error) => tracing::debug!(error, "the write-ahead log could not be emptied"),
+        }
+    }
+}
+
+/// Brings the log into the file and cuts it off, if those who read from it finish in time; answers whether they did.
+async fn empty(writer: &Pool<Async>, patience: Duration) -> Result<bool, Cause> {
+    let mut writer = match writer.get().await {
+        Err(PoolError::Timeout(_)) => return Ok(false),
+        writer => writer?,
+    };
+    let emptied = writer.spawn_blocking(move |connection| {
+        wait_for_locks(connection, patience)?;
+        let emptied = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .get_result::<Checkpoint>(connection);
+        wait_for_locks(connection, BUSY_TIMEOUT)?;
+        Ok(emptied?.busy == 0)
+    });
+    Ok(emptied.await?)
+}
+
+fn is_at_rest(log: &Metadata) -> bool {
+    let written = log.modified().ok();
+    let since = written.and_then(|at| SystemTime::now().duration_since(at).ok());
+    since.is_some_and(|since| since > AT_REST)
+}
+
+/// Sets how long a statement waits for the locks of others.
+pub(super) fn wait_for_locks(connection: &mut SqliteConnection, time: Duration) -> QueryResult<()> {
+    connection.batch_execute(&format!("PRAGMA busy_timeout = {}", time.as_millis()))
+}
+
+/// Leaves a file that needs no log, unless another server has it open: SQLite refuses that then.
+pub(super) fn leave(connection: &mut SqliteConnection) -> QueryResult<()> {
+    wait_for_locks(connection, Duration::from_millis(500))?;
+    connection.batch_execute("PRAGMA journal_mode = DELETE")
+}
+
+/// Warns of a file that was in use when it was copied or when its server ended, and has no log beside it. A server that
+/// ends well [leaves](leave) its file in another state, so that this shows in the file itself.
+pub(super) fn warn_if_missing(database: &Path) {
+    let log = beside(database);
+    if is_logged(database).unwrap_or(false) && !log.exists() {
+        tracing::warn!(
+            database = %database.display(),
+            log = %log.display(),
+            "the database was in use when it was copied or its server ended, and its write-ahead log is not there: \
+             what was written last may be missing. Nothing is, if another program or an older version has closed it \
+             since, or it was copied by SQLite's backup; the README says how to copy a database"
+        );
+    }
+}
+
+/// Whether the head of the file says that it is used with a write-ahead log.
+fn is_logged(database: &Path) -> std::io::Result<bool> {
+    const WRITE_AHEAD_LOG: [u8; 2] = [2, 2];
+    let mut head = [0; 20];
+    std::fs::File::open(database)?.read_exact(&mut head)?;
+    Ok(head.starts_with(b"SQLite format 3\0") && head.ends_with(&WRITE_AHEAD_LOG))
+}
+
+/// Where the log of a database is.
+fn beside(database: &Path) -> PathBuf {
+    // SQLite follows links before it appends to the name.
+    let followed = database.canonicalize();
+    let mut path = followed
+        .unwrap_or_else(|_| database.to_owned())
+        .into_os_string();
+    path.push("-wal");
+    path.into()
+}

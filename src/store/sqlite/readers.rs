@@ -1,0 +1,215 @@
+//! The connections that read, and the time that a read may take.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use diesel::{QueryResult, SqliteConnection};
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::Async;
+use super::log::Scans;
+use super::time_limit::TimeLimit;
+use crate::error::{Error, Result};
+use crate::store::unstoppable::Abandoned;
+use crate::store::{PoolStatus, from_pool};
+
+/// How much longer than its limit a read may take before nobody waits for it any more. Some of what SQLite does, such as
+/// comparing the places of words in one long text, calls no function of ours.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Work that goes on whether or not this is polled.
+type Running<T> = BoxFuture<'static, QueryResult<Result<T>>>;
+
+/// A pool of connections that only read.
+pub(super) struct Readers {
+    pool: Pool<Async>,
+    /// The time that a read may take; zero for no limit.
+    time: Duration,
+    scans: Scans,
+    /// Connections that were replaced in the pool because their statements do not end; at most as many as the pool has.
+    stuck: Arc<AtomicUsize>,
+}
+
+impl Readers {
+    pub(super) fn new(pool: Pool<Async>, time: Duration, scans: Scans) -> Self {
+        Self {
+            pool,
+            time,
+            scans,
+            stuck: Arc::default(),
+        }
+    }
+
+    /// Runs work that takes a moment.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        abandoned: &Abandoned,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let mut connection = self.pool.get().await.map_err(from_pool)?;
+        self.begin(&mut connection, abandoned, work).await?
+    }
+
+    /// Runs work that may look at many articles. It waits while the write-ahead log is about to be emptied, and what
+    /// does not end in its time is left to itself.
+    pub(super) async fn scan<T: Send + 'static>(
+        &self,
+        abandoned: &Abandoned,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let under_way = Arc::clone(&self.scans).read_owned().await;
+        let mut connection = self.pool.get().await.map_err(from_pool)?;
+        let mut running = self.begin(&mut connection, abandoned, move |connection| {
+            let done = work(connection);
+            drop(under_way);
+            done
+        });
+        if let Some(done) = self.in_time(&mut running, abandoned).await {
+            return done?;
+        }
+        self.replace(connection, running);
+        Err(Error::timeout("a statement did not end in its time"))
+    }
+
+    fn begin<T: Send + 'static>(
+        &self,
+        connection: &mut Object<Async>,
+        abandoned: &Abandoned,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T> + Send + 'static,
+    ) -> Running<T> {
+        let (time, abandoned) = (self.time, abandoned.clone());
+        connection.spawn_blocking(move |connection| {
+            Ok(TimeLimit::start(time, abandoned).run(|| work(connection)))
+        })
+    }
+
+    pub(super) fn status(&self) -> PoolStatus {
+        self.pool.status().into()
+    }
+
+    pub(super) fn close(&self) {
+        self.pool.close();
+    }
+
+    /// What `running` answers, or `None` where it takes too long.
+    async fn in_time<T>(&self, running: &mut BoxFuture<'_, T>, abandoned: &Abandoned) -> Option<T> {
+        let time = match self.time.is_zero() {
+            true => Duration::MAX,
+            false => self.time.saturating_add(GRACE),
+        };
+        let mut end = pin!(tokio::time::sleep(time));
+        let mut ends_early = false;
+        std::future::poll_fn(|context| {
+            if let Poll::Ready(done) = running.poll_unpin(context) {
+                return Poll::Ready(Some(done));
+            }
+            // Who drops the read has it polled by another task, so that this is seen at once.
+            if !ends_early && abandoned.is_set() {
+                ends_early = true;
+                let soon = Instant::now() + GRACE;
+                if soon < end.deadline() {
+                    end.as_mut().reset(soon);
+                }
+            }
+            end.as_mut().poll(context).map(|()| None)
+        })
+        .await
+    }
+
+    /// Lets the pool open another connection instead of one whose statement does not end, and looks after that until it
+    /// does. Where too many are like this already, it keeps its place in the pool.
+    fn replace<T: Send + 'static>(&self, connection: Object<Async>, running: Running<T>) {
+        let most = self.pool.status().max_size;
+        let one_more = |stuck: usize| (stuck < most).then_some(stuck + 1);
+        let counted = self
+            .stuck
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        tracing::warn!(
+            stuck = self.stuck.load(Ordering::Relaxed),
+            "a statement on SQLite goes on beyond its time"
+        );
+        if counted.is_err() {
+            tokio::spawn(async move {
+                drop(running.await);
+                drop(connection);
+            });
+            return;
+        }
+        let stuck = Arc::clone(&self.stuck);
+        let connection = Object::take(connection);
+        tokio::spawn(async move {
+            drop(running.await);
+            drop(connection);
+            stuck.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::RunQueryDsl as _;
+    use diesel::sql_types::BigInt;
+
+    use super::*;
+    use crate::config::SqliteLocation;
+    use crate::store::sqlite::connect::Target;
+
+    fn readers(time: Duration) -> Readers {
+        let pool = Target::of(&SqliteLocation::Memory)
+            .pool(true, 1, Duration::from_millis(100))
+            .unwrap();
+        Readers::new(pool, time, Scans::default())
+    }
+
+    fn number(connection: &mut SqliteConnection) -> Result<i64> {
+        let number = diesel::dsl::sql::<BigInt>("SELECT 7");
+        Ok(number.get_result(connection)?)
+    }
+
+    /// A statement that SQLite does not end.
+    fn stuck(connection: &mut SqliteConnection) -> Result<i64> {
+        std::thread::sleep(Duration::from_secs(3));
+        number(connection)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_statement_that_does_not_end_is_answered_for_and_its_connection_replaced() {
+        let readers = readers(Duration::from_millis(10));
+        let here = Abandoned::default();
+        let began = Instant::now();
+        let late = readers.scan(&here, stuck).await;
+        assert!(matches!(late, Err(Error::Timeout(_))), "{late:?}");
+        assert!(began.elapsed() < Duration::from_secs(2));
+        assert_eq!(readers.read(&here, number).await.unwrap(), 7);
+        // As many as the pool has may be replaced; the next one keeps its place until it ends.
+        let late = readers.scan(&here, stuck).await;
+        assert!(matches!(late, Err(Error::Timeout(_))), "{late:?}");
+        let none = readers.read(&here, number).await;
+        assert!(matches!(none, Err(Error::Unavailable(_))), "{none:?}");
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(readers.read(&here, number).await.unwrap(), 7);
+        assert_eq!(readers.stuck.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_statement_whose_caller_has_gone_does_not_keep_its_connection() {
+        let readers = readers(Duration::ZERO);
+        let gone = Abandoned::default();
+        let mut read = pin!(readers.scan(&gone, stuck));
+        let waited = tokio::time::timeout(Duration::from_millis(100), &mut read).await;
+        assert!(waited.is_err(), "{waited:?}");
+        gone.set();
+        let began = Instant::now();
+        let late = read.await;
+        assert!(matches!(late, Err(Error::Timeout(_))), "{late:?}");
+        assert!(began.elapsed() < Duration::from_secs(2));
+        let here = Abandoned::default();
+        assert_eq!(readers.read(&here, number).await.unwrap(), 7);
+    }
+}

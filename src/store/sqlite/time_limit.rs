@@ -1,0 +1,88 @@
+//! How long the statements of a piece of work may take.
+//!
+//! Diesel exposes neither SQLite's interrupt nor its progress handler. So statements that may read many rows call a
+//! function of ours for each of them, which fails when the time is over. The function finds the limit in the thread,
+//! because a piece of work runs on one thread from its beginning to its end.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use diesel::result::Error as DieselError;
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::{BigInt, Bool};
+use diesel::sqlite::Sqlite;
+use diesel::{QueryResult, SqliteConnection};
+
+use crate::store::unstoppable::Abandoned;
+
+thread_local! {
+    static CURRENT: RefCell<Option<TimeLimit>> = const { RefCell::new(None) };
+}
+
+diesel::define_sql_function! {
+    /// True, or an error when the time is over. The argument has the function called for each row of its table.
+    fn within_time_limit(row: BigInt) -> Bool;
+}
+
+/// What SQLite reports when a function fails because the time is over.
+const TIME_IS_OVER: &str = "the time limit of the statement is over";
+
+/// When a piece of work has to end.
+#[derive(Debug)]
+pub(super) struct TimeLimit {
+    /// `None` where it may take as long as it takes.
+    until: Option<Instant>,
+    abandoned: Abandoned,
+}
+
+impl TimeLimit {
+    /// From now on for `time`; without an end where that is zero, as on PostgreSQL.
+    pub(super) fn start(time: Duration, abandoned: Abandoned) -> Self {
+        let until = match time.is_zero() {
+            true => None,
+            false => Instant::now().checked_add(time),
+        };
+        Self { until, abandoned }
+    }
+
+    /// Runs `work` under this limit, on this thread.
+    pub(super) fn run<T>(self, work: impl FnOnce() -> T) -> T {
+        /// Also after a panic: the thread serves others.
+        struct Lifted;
+        impl Drop for Lifted {
+            fn drop(&mut self) {
+                CURRENT.take();
+            }
+        }
+        CURRENT.set(Some(self));
+        let _lifted = Lifted;
+        work()
+    }
+
+    fn is_over(&self) -> bool {
+        self.abandoned.is_set() || self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
+
+/// The result of a function, which is an error once the time is over.
+#[derive(Debug)]
+pub(super) struct WhileInTime(pub(super) bool);
+
+impl ToSql<Bool, Sqlite> for WhileInTime {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        let is_over = |limit: &Option<TimeLimit>| limit.as_ref().is_some_and(TimeLimit::is_over);
+        match CURRENT.with_borrow(is_over) {
+            true => Err(TIME_IS_OVER.into()),
+            false => ToSql::<Bool, Sqlite>::to_sql(&self.0, out),
+        }
+    }
+}
+
+pub(super) fn register(connection: &mut SqliteConnection) -> QueryResult<()> {
+    within_time_limit_utils::register_nondeterministic_impl(connection, |_: i64| WhileInTime(true))
+}
+
+/// Whether a statement was ended because its time was over.
+pub(in crate::store) fn timed_out(error: &DieselError) -> bool {
+    matches!(error, DieselError::DatabaseError(_, info) if info.message().contains(TIME_IS_OVER))
+}
