@@ -75,8 +75,8 @@ impl Feed {
         Ok(self.shared.store.feed_state().await?.head)
     }
 
-    /// The changes that follow `after` and match `filter`: at most `first`, oldest first. `text` says whether the
-    /// texts of the articles are wanted.
+    /// The changes that follow `after` and match `filter`: at most `first`, oldest first, of the next 10,000. `text` says
+    /// whether the texts of the articles are wanted.
     ///
     /// # Errors
     /// [`crate::error::Error::CursorExpired`]

@@ -75,6 +75,7 @@ impl ArticleChangePage {
         self.end.to_string()
     }
 
+    /// Whether to poll on at once. A page looks at a bounded part of the feed, so it may be empty although more follows.
     async fn has_more(&self) -> bool {
         self.has_more
     }

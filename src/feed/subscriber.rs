@@ -81,7 +81,8 @@ impl Subscriber {
         }
     }
 
-    /// Takes the next changes up to `end` from the table.
+    /// Takes the next changes up to `end` from the table. The turn lasts one statement, which looks at a bounded part of
+    /// the log: a subscriber whose filter matches little queues again behind the others.
     async fn catch_up(&mut self, end: FeedCursor) -> Result<()> {
         let wanted = ChangesAfter {
             after: self.place,
