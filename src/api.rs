@@ -10,10 +10,12 @@ mod changes;
 mod direct;
 mod error;
 mod escape;
+mod events;
 mod filter;
 mod input;
 mod mutation;
 mod output;
+mod progress;
 mod query;
 mod scalar;
 mod subscription;
@@ -22,17 +24,15 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Request, Response, SDLExportOptions, ValidationMode};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
 use serde_json::{Map, Value};
 
-use self::changes::{Progress, ResumeAfter};
 use self::direct::Plain;
-pub use self::error::refusals;
+pub use self::error::{refusals, timeout_errors};
+pub use self::events::{Event, Events, ResumePosition, Unavailable};
 pub use self::filter::FilterLimits;
 use self::mutation::Mutation;
 use self::query::Query;
 use self::subscription::Subscription;
-use crate::article::change::FeedCursor;
 use crate::coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
 use crate::config::LimitSettings;
 use crate::document::{
@@ -136,12 +136,13 @@ impl Api {
     /// Carries out a query or a mutation; `request_id` stands in the errors that are our fault.
     pub async fn execute(&self, operation: &Operation, request_id: &str) -> Answer {
         if operation.kind != OperationKind::Query {
-            return self.run(operation, request_id).await;
+            return conclude(self.run(operation).await, operation, request_id);
         }
         let mut own = None;
-        // In a box, because most calls of a busy query wait for another's execution, and this future is large.
+        // Boxed, because most calls of a busy query wait for another's execution, and this future is large.
         let shared = self.0.reads.get(operation.key().clone(), || async {
-            match Box::pin(self.run(operation, request_id)).await {
+            let response = Box::pin(self.run(operation)).await;
+            match conclude(response, operation, request_id) {
                 Answer::Clean(body) => Some(body),
                 answer => {
                     own = Some(answer);
@@ -153,7 +154,7 @@ impl Api {
             (Ok(Some(body)), _) => Answer::Clean(body),
             (_, Some(answer)) => answer,
             // It was another call's that failed.
-            (_, None) => Box::pin(self.run(operation, request_id)).await,
+            (_, None) => conclude(Box::pin(self.run(operation)).await, operation, request_id),
         }
     }
 
@@ -162,44 +163,23 @@ impl Api {
         self.0.reads.counts()
     }
 
-    /// Carries out a subscription: an answer for each change that follows. `resume_after` is where it broke off before,
-    /// which stands above what its own arguments say. The stream ends with an error only, which is all that it has where the
-    /// subscription is refused.
-    pub fn subscribe(
-        &self,
-        operation: &Operation,
-        resume_after: Option<String>,
-        request_id: String,
-    ) -> impl Stream<Item = Event> + Send + use<> {
-        let progress = Progress::default();
-        let mut request = engine_request(operation).data(progress.clone());
-        if let Some(cursor) = resume_after {
-            request = request.data(ResumeAfter(cursor));
-        }
-        let document = Arc::clone(operation.document());
-        self.0.schema.execute_stream(request).map(move |response| {
-            let response = completed(response, &request_id);
-            Event {
-                body: match progress.has_begun() {
-                    true => answer::write(&response, &document),
-                    false => answer::refusal(&response),
-                },
-                cursor: progress.take_shown(),
-            }
-        })
-    }
-
-    async fn run(&self, operation: &Operation, request_id: &str) -> Answer {
+    async fn run(&self, operation: &Operation) -> Response {
         let request = changes::read_cursor_before(&self.0.feed, engine_request(operation)).await;
-        let response = completed(self.0.schema.execute(request).await, request_id);
-        if operation.kind == OperationKind::Query && error::nothing_ran(&response) {
-            return Answer::Unavailable(answer::errors(&response));
-        }
-        let body = answer::write(&response, operation.document());
-        match response.errors.is_empty() {
-            true => Answer::Clean(body),
-            false => Answer::Flawed(body),
-        }
+        self.0.schema.execute(request).await
+    }
+}
+
+/// The response as it is sent to the request with this id.
+fn conclude(response: Response, operation: &Operation, request_id: &str) -> Answer {
+    let nothing_ran = error::nothing_ran(&response, operation.kind);
+    let response = completed(response, request_id, operation.kind);
+    if nothing_ran {
+        return Answer::Unavailable(answer::errors(&response));
+    }
+    let body = answer::write(&response, operation.document());
+    match response.errors.is_empty() {
+        true => Answer::Clean(body),
+        false => Answer::Flawed(body),
     }
 }
 
@@ -210,18 +190,8 @@ pub enum Answer {
     Clean(Bytes),
     /// With `errors`.
     Flawed(Bytes),
-    /// The database could not be had for any of it. The JSON list of errors.
+    /// Nothing was done, because the database was not available. The JSON list of errors.
     Unavailable(Bytes),
-}
-
-/// One answer of a subscription.
-#[derive(Debug)]
-pub struct Event {
-    /// A JSON object with `data`, and `errors` where there are any; without `data` where the subscription is refused.
-    pub body: Bytes,
-    /// Where the change that it shows stands in the feed, for a transport that can resume there; `None` where the
-    /// answer shows none, such as an error.
-    pub cursor: Option<FeedCursor>,
 }
 
 fn engine_request(operation: &Operation) -> Request {
@@ -233,9 +203,9 @@ fn engine_request(operation: &Operation) -> Request {
 }
 
 /// Gives the errors of an answer what the contract has beside them.
-fn completed(mut response: Response, request_id: &str) -> Response {
+fn completed(mut response: Response, request_id: &str, kind: OperationKind) -> Response {
     for error in &mut response.errors {
-        error::complete(error, request_id);
+        error::complete(error, request_id, kind);
     }
     response
 }

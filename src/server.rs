@@ -5,6 +5,7 @@ mod connection;
 mod cors;
 mod encoding;
 mod etag;
+mod events;
 mod execute;
 mod graphiql;
 mod health;
@@ -16,6 +17,7 @@ pub mod operation;
 pub mod persisted;
 mod repeated;
 pub mod request_id;
+pub mod shutdown;
 pub mod sse;
 pub mod websocket;
 
@@ -36,6 +38,7 @@ use self::http::Endpoint;
 use self::metrics::{Metrics, RequestMetrics};
 use self::middleware::{Middleware, Routes};
 use self::repeated::RepeatedRequests;
+use self::shutdown::Shutdown;
 use self::sse::SseSettings;
 use self::websocket::WebSocketSettings;
 use crate::api::{self, Api};
@@ -69,6 +72,7 @@ struct App {
     persisted: PersistedOperations,
     repeated: Arc<RepeatedRequests>,
     request_timeout: Duration,
+    shutdown: Shutdown,
 }
 
 /// Connects to the database, serves until SIGTERM or Ctrl-C, finishes what is under way, and disconnects.
@@ -116,9 +120,13 @@ pub async fn run(
         "listening on http://{address}"
     );
     let feed = Feed::start(store.clone(), settings.change_retention);
-    let app = routes(settings, store.clone(), feed, persisted, stop.clone())?;
-    let served = connection::serve(listener, app, ConnectionSettings::default(), stop.clone());
-    // One bound for all of it: for the requests under way, and for the writes that nobody waits for any more.
+    let shutdown = Shutdown::new(stop.clone());
+    let app = routes(settings, store.clone(), feed, persisted, shutdown.clone())?;
+    let served = async {
+        connection::serve(listener, app, ConnectionSettings::default(), stop.clone()).await;
+        shutdown.finished().await;
+    };
+    // One bound for all of it: for the requests under way, the sockets, and the writes that nobody waits for any more.
     let deadline = async {
         stop.cancelled().await;
         tokio::time::sleep(settings.stop_timeout).await;
@@ -152,7 +160,7 @@ fn routes(
     store: Store,
     feed: Feed,
     persisted: PersistedOperations,
-    stop: CancellationToken,
+    shutdown: Shutdown,
 ) -> Result<Middleware<App>, InvalidSchema> {
     let app = App {
         api: Api::new(store.clone(), feed, (&settings.limits).into())?,
@@ -162,6 +170,7 @@ fn routes(
             settings.limits.document_cache_bytes / 8,
         )),
         request_timeout: settings.request_timeout,
+        shutdown: shutdown.clone(),
     };
     let graphql = Endpoint {
         execute: app.clone(),
@@ -175,7 +184,7 @@ fn routes(
             origins: settings.cors_origins.clone(),
             ..WebSocketSettings::default()
         }),
-        shutdown: stop,
+        shutdown,
     };
     // Whoever may not ask for the schema is not shown it either.
     let schema_route = match settings.limits.introspection {

@@ -11,6 +11,7 @@
 
 mod all_articles;
 mod articles;
+mod away;
 mod contract;
 mod create_article;
 mod create_articles;
@@ -31,7 +32,9 @@ mod program;
 mod request_id;
 mod sandbox;
 mod search;
+mod socket;
 mod start_and_stop;
+mod stopping;
 mod stories;
 mod support;
 mod tls;
