@@ -21,10 +21,12 @@ mod scalar;
 mod subscription;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use async_graphql::{Context, Request, Response, SDLExportOptions, ValidationMode};
+use async_graphql::{Context, Request, Response, SDLExportOptions, ServerError, ValidationMode};
 use bytes::Bytes;
 use serde_json::{Map, Value};
+use tokio::time::{Instant, timeout_at};
 
 use self::direct::Plain;
 pub use self::error::{refusals, timeout_errors};
@@ -45,11 +47,22 @@ use crate::store::Store;
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// How large documents and filters may be.
-#[derive(Debug, Clone, Default)]
+/// How large documents and filters may be, and how long a query may take.
+#[derive(Debug, Clone)]
 pub struct ApiSettings {
     pub document: Limits,
     pub filter: FilterLimits,
+    pub query_timeout: Duration,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            document: Limits::default(),
+            filter: FilterLimits::default(),
+            query_timeout: Duration::from_secs(30),
+        }
+    }
 }
 
 impl From<&LimitSettings> for ApiSettings {
@@ -72,6 +85,7 @@ impl From<&LimitSettings> for ApiSettings {
                 values: settings.max_filter_values,
                 nesting: settings.max_filter_nesting,
             },
+            ..Self::default()
         }
     }
 }
@@ -90,9 +104,18 @@ struct Inner {
     schema: Schema,
     feed: Feed,
     documents: Documents,
-    /// Equal queries that wait at the same time share an execution. Only an answer without errors is shared, because
-    /// an error carries the id of its own request.
-    reads: Coalescer<OperationKey, Option<Bytes>>,
+    /// Equal queries that wait at the same time share an execution.
+    reads: Coalescer<OperationKey, Shared>,
+    query_timeout: Duration,
+}
+
+/// What equal queries share: a failure too, because to execute again, each for itself, would multiply the load just
+/// when the database is down.
+#[derive(Clone)]
+enum Shared {
+    Answer(Answer),
+    /// With an error that carries the id of the request, so that each request writes its own.
+    Failed(Arc<Response>),
 }
 
 impl Api {
@@ -117,6 +140,7 @@ impl Api {
             schema,
             feed,
             reads: Coalescer::new(CoalescerLimits::default()),
+            query_timeout: settings.query_timeout,
         })))
     }
 
@@ -138,23 +162,31 @@ impl Api {
         if operation.kind != OperationKind::Query {
             return conclude(self.run(operation).await, operation, request_id);
         }
-        let mut own = None;
+        let deadline = Instant::now() + self.0.query_timeout;
         // Boxed, because most calls of a busy query wait for another's execution, and this future is large.
         let shared = self.0.reads.get(operation.key().clone(), || async {
-            let response = Box::pin(self.run(operation)).await;
-            match conclude(response, operation, request_id) {
-                Answer::Clean(body) => Some(body),
-                answer => {
-                    own = Some(answer);
-                    None
+            // Within the execution, so that it is shared too: else each that waits would lead in turn, and begin again.
+            match timeout_at(deadline, Box::pin(self.run(operation))).await {
+                Ok(response) if error::tells_request_id(&response) => {
+                    Shared::Failed(Arc::new(response))
                 }
+                Ok(response) => Shared::Answer(conclude(response, operation, request_id)),
+                Err(_) => Shared::Answer(out_of_time()),
             }
         });
-        match (shared.await, own) {
-            (Ok(Some(body)), _) => Answer::Clean(body),
-            (_, Some(answer)) => answer,
-            // It was another call's that failed.
-            (_, None) => conclude(Box::pin(self.run(operation)).await, operation, request_id),
+        let Ok(shared) = timeout_at(deadline, shared).await else {
+            return out_of_time();
+        };
+        match shared {
+            Ok(Shared::Answer(answer)) => answer,
+            Ok(Shared::Failed(response)) => conclude(copy(&response), operation, request_id),
+            Err(panicked) => {
+                let mut error = ServerError::new(String::new(), None);
+                error.source = Some(Arc::new(Error::internal(panicked)));
+                let response = Response::from_errors(vec![error]);
+                let response = completed(response, request_id, operation.kind);
+                Answer::Internal(answer::errors(&response))
+            }
         }
     }
 
@@ -167,6 +199,10 @@ impl Api {
         let request = changes::read_cursor_before(&self.0.feed, engine_request(operation)).await;
         self.0.schema.execute(request).await
     }
+}
+
+fn out_of_time() -> Answer {
+    Answer::Unavailable(error::timeout_errors())
 }
 
 /// The response as it is sent to the request with this id.
@@ -183,6 +219,13 @@ fn conclude(response: Response, operation: &Operation, request_id: &str) -> Answ
     }
 }
 
+/// What is written of a response. What resolvers have written already is not copied.
+fn copy(response: &Response) -> Response {
+    let mut copy = Response::new(response.data.clone());
+    copy.errors.clone_from(&response.errors);
+    copy
+}
+
 /// What became of a query or a mutation. The bodies are JSON objects with `data`.
 #[derive(Debug, Clone)]
 pub enum Answer {
@@ -192,6 +235,8 @@ pub enum Answer {
     Flawed(Bytes),
     /// Nothing was done, because the database was not available. The JSON list of errors.
     Unavailable(Bytes),
+    /// The execution broke off by a fault of ours. The JSON list of errors.
+    Internal(Bytes),
 }
 
 fn engine_request(operation: &Operation) -> Request {

@@ -41,7 +41,7 @@ use self::repeated::RepeatedRequests;
 use self::shutdown::Shutdown;
 use self::sse::SseSettings;
 use self::websocket::WebSocketSettings;
-use crate::api::{self, Api};
+use crate::api::{self, Api, ApiSettings};
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
 use crate::document::InvalidSchema;
@@ -162,8 +162,12 @@ fn routes(
     persisted: PersistedOperations,
     shutdown: Shutdown,
 ) -> Result<Middleware<App>, InvalidSchema> {
+    let api_settings = ApiSettings {
+        query_timeout: settings.request_timeout,
+        ..(&settings.limits).into()
+    };
     let app = App {
-        api: Api::new(store.clone(), feed, (&settings.limits).into())?,
+        api: Api::new(store.clone(), feed, api_settings)?,
         store,
         persisted,
         repeated: Arc::new(RepeatedRequests::new(

@@ -98,6 +98,12 @@ pub(super) fn nothing_ran(response: &Response, kind: OperationKind) -> bool {
     no_data && !response.errors.is_empty() && response.errors.iter().all(unavailable)
 }
 
+/// Whether an error of the response will carry the id of the request.
+pub(super) fn tells_request_id(response: &Response) -> bool {
+    let is_ours = |error: &ServerError| matches!(error.source(), Some(Error::Internal(_)));
+    response.errors.iter().any(is_ours)
+}
+
 /// The JSON list of errors of an operation that took too long. Nothing has changed, so it may be sent again.
 pub fn timeout_errors() -> Bytes {
     let errors = json!([{ "message": TOO_LONG, "extensions": { "code": "TIMEOUT" } }]);

@@ -84,13 +84,11 @@ impl App {
         transport: Transport,
     ) -> Outcome {
         match operation.kind {
-            OperationKind::Query => {
-                let answer = self.api.execute(&operation, caller.request_id.as_str());
-                match tokio::time::timeout(self.request_timeout, answer).await {
-                    Ok(answer) => outcome(answer),
-                    Err(_) => Outcome::Refused(unavailable(api::timeout_errors())),
-                }
-            }
+            OperationKind::Query => outcome(
+                self.api
+                    .execute(&operation, caller.request_id.as_str())
+                    .await,
+            ),
             OperationKind::Mutation if !transport.allows_mutations() => {
                 let mut refusal = Refusal::new(
                     StatusCode::METHOD_NOT_ALLOWED,
@@ -178,6 +176,11 @@ fn outcome(answer: Answer) -> Outcome {
     match answer {
         Answer::Clean(body) | Answer::Flawed(body) => Outcome::Single(body),
         Answer::Unavailable(errors) => Outcome::Refused(unavailable(errors)),
+        Answer::Internal(errors) => Outcome::Refused(Refusal {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            errors,
+            headers: HeaderMap::new(),
+        }),
     }
 }
 

@@ -32,6 +32,7 @@ mod program;
 mod request_id;
 mod sandbox;
 mod search;
+mod shared_failures;
 mod socket;
 mod start_and_stop;
 mod stopping;
