@@ -10,29 +10,31 @@ mod changes;
 mod direct;
 mod error;
 mod escape;
+mod events;
 mod filter;
 mod input;
 mod mutation;
 mod output;
+mod progress;
 mod query;
 mod scalar;
 mod subscription;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use async_graphql::{Context, Request, Response, SDLExportOptions, ValidationMode};
+use async_graphql::{Context, Request, Response, SDLExportOptions, ServerError, ValidationMode};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
 use serde_json::{Map, Value};
+use tokio::time::{Instant, timeout_at};
 
-use self::changes::{Progress, ResumeAfter};
 use self::direct::Plain;
-pub use self::error::refusals;
+pub use self::error::{refusals, timeout_errors};
+pub use self::events::{Event, Events, ResumePosition, Unavailable};
 pub use self::filter::FilterLimits;
 use self::mutation::Mutation;
 use self::query::Query;
 use self::subscription::Subscription;
-use crate::article::change::FeedCursor;
 use crate::coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
 use crate::config::LimitSettings;
 use crate::document::{
@@ -45,11 +47,22 @@ use crate::store::Store;
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// How large documents and filters may be.
-#[derive(Debug, Clone, Default)]
+/// How large documents and filters may be, and how long a query may take.
+#[derive(Debug, Clone)]
 pub struct ApiSettings {
     pub document: Limits,
     pub filter: FilterLimits,
+    pub query_timeout: Duration,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            document: Limits::default(),
+            filter: FilterLimits::default(),
+            query_timeout: Duration::from_secs(30),
+        }
+    }
 }
 
 impl From<&LimitSettings> for ApiSettings {
@@ -72,6 +85,7 @@ impl From<&LimitSettings> for ApiSettings {
                 values: settings.max_filter_values,
                 nesting: settings.max_filter_nesting,
             },
+            ..Self::default()
         }
     }
 }
@@ -90,9 +104,18 @@ struct Inner {
     schema: Schema,
     feed: Feed,
     documents: Documents,
-    /// Equal queries that wait at the same time share an execution. Only an answer without errors is shared, because
-    /// an error carries the id of its own request.
-    reads: Coalescer<OperationKey, Option<Bytes>>,
+    /// Equal queries that wait at the same time share an execution.
+    reads: Coalescer<OperationKey, Shared>,
+    query_timeout: Duration,
+}
+
+/// What equal queries share: a failure too, because to execute again, each for itself, would multiply the load just
+/// when the database is down.
+#[derive(Clone)]
+enum Shared {
+    Answer(Answer),
+    /// With an error that carries the id of the request, so that each request writes its own.
+    Failed(Arc<Response>),
 }
 
 impl Api {
@@ -117,6 +140,7 @@ impl Api {
             schema,
             feed,
             reads: Coalescer::new(CoalescerLimits::default()),
+            query_timeout: settings.query_timeout,
         })))
     }
 
@@ -136,24 +160,33 @@ impl Api {
     /// Carries out a query or a mutation; `request_id` stands in the errors that are our fault.
     pub async fn execute(&self, operation: &Operation, request_id: &str) -> Answer {
         if operation.kind != OperationKind::Query {
-            return self.run(operation, request_id).await;
+            return conclude(self.run(operation).await, operation, request_id);
         }
-        let mut own = None;
-        // In a box, because most calls of a busy query wait for another's execution, and this future is large.
+        let deadline = Instant::now() + self.0.query_timeout;
+        // Boxed, because most calls of a busy query wait for another's execution, and this future is large.
         let shared = self.0.reads.get(operation.key().clone(), || async {
-            match Box::pin(self.run(operation, request_id)).await {
-                Answer::Clean(body) => Some(body),
-                answer => {
-                    own = Some(answer);
-                    None
+            // Within the execution, so that it is shared too: else each that waits would lead in turn, and begin again.
+            match timeout_at(deadline, Box::pin(self.run(operation))).await {
+                Ok(response) if error::tells_request_id(&response) => {
+                    Shared::Failed(Arc::new(response))
                 }
+                Ok(response) => Shared::Answer(conclude(response, operation, request_id)),
+                Err(_) => Shared::Answer(out_of_time()),
             }
         });
-        match (shared.await, own) {
-            (Ok(Some(body)), _) => Answer::Clean(body),
-            (_, Some(answer)) => answer,
-            // It was another call's that failed.
-            (_, None) => Box::pin(self.run(operation, request_id)).await,
+        let Ok(shared) = timeout_at(deadline, shared).await else {
+            return out_of_time();
+        };
+        match shared {
+            Ok(Shared::Answer(answer)) => answer,
+            Ok(Shared::Failed(response)) => conclude(copy(&response), operation, request_id),
+            Err(panicked) => {
+                let mut error = ServerError::new(String::new(), None);
+                error.source = Some(Arc::new(Error::internal(panicked)));
+                let response = Response::from_errors(vec![error]);
+                let response = completed(response, request_id, operation.kind);
+                Answer::Internal(answer::errors(&response))
+            }
         }
     }
 
@@ -162,45 +195,35 @@ impl Api {
         self.0.reads.counts()
     }
 
-    /// Carries out a subscription: an answer for each change that follows. `resume_after` is where it broke off before,
-    /// which stands above what its own arguments say. The stream ends with an error only, which is all that it has where the
-    /// subscription is refused.
-    pub fn subscribe(
-        &self,
-        operation: &Operation,
-        resume_after: Option<String>,
-        request_id: String,
-    ) -> impl Stream<Item = Event> + Send + use<> {
-        let progress = Progress::default();
-        let mut request = engine_request(operation).data(progress.clone());
-        if let Some(cursor) = resume_after {
-            request = request.data(ResumeAfter(cursor));
-        }
-        let document = Arc::clone(operation.document());
-        self.0.schema.execute_stream(request).map(move |response| {
-            let response = completed(response, &request_id);
-            Event {
-                body: match progress.has_begun() {
-                    true => answer::write(&response, &document),
-                    false => answer::refusal(&response),
-                },
-                cursor: progress.take_shown(),
-            }
-        })
-    }
-
-    async fn run(&self, operation: &Operation, request_id: &str) -> Answer {
+    async fn run(&self, operation: &Operation) -> Response {
         let request = changes::read_cursor_before(&self.0.feed, engine_request(operation)).await;
-        let response = completed(self.0.schema.execute(request).await, request_id);
-        if operation.kind == OperationKind::Query && error::nothing_ran(&response) {
-            return Answer::Unavailable(answer::errors(&response));
-        }
-        let body = answer::write(&response, operation.document());
-        match response.errors.is_empty() {
-            true => Answer::Clean(body),
-            false => Answer::Flawed(body),
-        }
+        self.0.schema.execute(request).await
     }
+}
+
+fn out_of_time() -> Answer {
+    Answer::Unavailable(error::timeout_errors())
+}
+
+/// The response as it is sent to the request with this id.
+fn conclude(response: Response, operation: &Operation, request_id: &str) -> Answer {
+    let nothing_ran = error::nothing_ran(&response, operation.kind);
+    let response = completed(response, request_id, operation.kind);
+    if nothing_ran {
+        return Answer::Unavailable(answer::errors(&response));
+    }
+    let body = answer::write(&response, operation.document());
+    match response.errors.is_empty() {
+        true => Answer::Clean(body),
+        false => Answer::Flawed(body),
+    }
+}
+
+/// What is written of a response. What resolvers have written already is not copied.
+fn copy(response: &Response) -> Response {
+    let mut copy = Response::new(response.data.clone());
+    copy.errors.clone_from(&response.errors);
+    copy
 }
 
 /// What became of a query or a mutation. The bodies are JSON objects with `data`.
@@ -210,18 +233,10 @@ pub enum Answer {
     Clean(Bytes),
     /// With `errors`.
     Flawed(Bytes),
-    /// The database could not be had for any of it. The JSON list of errors.
+    /// Nothing was done, because the database was not available. The JSON list of errors.
     Unavailable(Bytes),
-}
-
-/// One answer of a subscription.
-#[derive(Debug)]
-pub struct Event {
-    /// A JSON object with `data`, and `errors` where there are any; without `data` where the subscription is refused.
-    pub body: Bytes,
-    /// Where the change that it shows stands in the feed, for a transport that can resume there; `None` where the
-    /// answer shows none, such as an error.
-    pub cursor: Option<FeedCursor>,
+    /// The execution broke off by a fault of ours. The JSON list of errors.
+    Internal(Bytes),
 }
 
 fn engine_request(operation: &Operation) -> Request {
@@ -233,9 +248,9 @@ fn engine_request(operation: &Operation) -> Request {
 }
 
 /// Gives the errors of an answer what the contract has beside them.
-fn completed(mut response: Response, request_id: &str) -> Response {
+fn completed(mut response: Response, request_id: &str, kind: OperationKind) -> Response {
     for error in &mut response.errors {
-        error::complete(error, request_id);
+        error::complete(error, request_id, kind);
     }
     response
 }

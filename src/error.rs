@@ -34,9 +34,12 @@ pub enum Error {
     /// Another writer was faster; the transaction is to be tried again. Stays within the store.
     #[error("another writer was faster")]
     Raced,
-    /// No connection or no answer within the bounds; trying again later may help.
+    /// Nothing was done, because there was no connection within the bounds; trying again later may help.
     #[error("the database cannot be reached: {0}")]
     Unavailable(#[source] Cause),
+    /// The connection was lost while a statement ran on it: a write may have been committed, or not.
+    #[error("the connection to the database was lost: {0}")]
+    Lost(#[source] Cause),
     /// A statement took longer than it may.
     #[error("the database took too long: {0}")]
     Timeout(#[source] Cause),
@@ -65,9 +68,14 @@ impl Error {
         Self::Internal(Arc::from(cause.into()))
     }
 
-    /// The database did not answer, or had no connection to spare.
+    /// Nothing was done: the database did not answer, or had no connection to spare.
     pub fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable(Arc::from(cause.into()))
+    }
+
+    /// The connection was lost while a statement ran on it.
+    pub fn lost(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Lost(Arc::from(cause.into()))
     }
 
     /// The database answered too late.

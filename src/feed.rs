@@ -4,18 +4,22 @@
 //! (`feed/ring.rs`). A subscriber (`feed/subscriber.rs`) holds nothing but its position: one that is slow falls
 //! behind, reads from the table, and loses nothing. What was not committed is not in the log, so it cannot be announced.
 
+mod position;
 mod reader;
 mod ring;
 mod subscriber;
 
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::Stream;
-use futures_util::stream::try_unfold;
+use futures_util::stream::{BoxStream, try_unfold};
+use futures_util::{Stream, StreamExt as _};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::DropGuard;
 
+pub use self::position::Position;
 use self::ring::Ring;
 use self::subscriber::Subscriber;
 use crate::article::change::{ArticleChange, ChangeFilter, FeedCursor};
@@ -75,8 +79,8 @@ impl Feed {
         Ok(self.shared.store.feed_state().await?.head)
     }
 
-    /// The changes that follow `after` and match `filter`: at most `first`, oldest first. `text` says whether the
-    /// texts of the articles are wanted.
+    /// The changes that follow `after` and match `filter`: at most `first`, oldest first, of the next 10,000. `text` says
+    /// whether the texts of the articles are wanted.
     ///
     /// # Errors
     /// [`crate::error::Error::CursorExpired`]
@@ -103,7 +107,7 @@ impl Feed {
     /// The changes that follow `after`, or else the head of the feed at the moment of the call, and match `filter`; those
     /// that are there first, then each as it is committed.
     ///
-    /// The stream has no end. While the database cannot be reached it waits, also when the feed has ended: a client that
+    /// The stream has no end. While the database cannot be read it waits, also when the feed has ended: a client that
     /// were told that its subscription is complete would not come back. It holds little more than a position
     /// however long it is not polled.
     ///
@@ -114,7 +118,7 @@ impl Feed {
         &self,
         after: Option<FeedCursor>,
         filter: ChangeFilter,
-    ) -> Result<impl Stream<Item = Result<Arc<ArticleChange>>> + Send + use<>> {
+    ) -> Result<Changes> {
         // Before the state is read: should the feed become another one meanwhile, the subscriber looks again.
         let incarnation = self.shared.ring().incarnation();
         let state = self.shared.store.feed_state().await?;
@@ -122,8 +126,38 @@ impl Feed {
             state.check(after)?;
         }
         let from = after.unwrap_or(state.head);
-        let subscriber = Subscriber::new(Arc::clone(&self.shared), from, incarnation, filter);
-        Ok(try_unfold(subscriber, Subscriber::next))
+        let position = Position::new(from);
+        let subscriber = Subscriber::new(
+            Arc::clone(&self.shared),
+            position.clone(),
+            incarnation,
+            filter,
+        );
+        Ok(Changes {
+            position,
+            stream: try_unfold(subscriber, Subscriber::next).boxed(),
+        })
+    }
+}
+
+/// The changes of a subscription, one by one.
+pub struct Changes {
+    position: Position,
+    stream: BoxStream<'static, Result<Arc<ArticleChange>>>,
+}
+
+impl Changes {
+    /// How far the stream has come, also where no change matches.
+    pub fn position(&self) -> Position {
+        self.position.clone()
+    }
+}
+
+impl Stream for Changes {
+    type Item = Result<Arc<ArticleChange>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.stream.as_mut().poll_next(context)
     }
 }
 

@@ -5,6 +5,7 @@ mod connection;
 mod cors;
 mod encoding;
 mod etag;
+mod events;
 mod execute;
 mod graphiql;
 mod health;
@@ -16,6 +17,7 @@ pub mod operation;
 pub mod persisted;
 mod repeated;
 pub mod request_id;
+pub mod shutdown;
 pub mod sse;
 pub mod websocket;
 
@@ -36,9 +38,10 @@ use self::http::Endpoint;
 use self::metrics::{Metrics, RequestMetrics};
 use self::middleware::{Middleware, Routes};
 use self::repeated::RepeatedRequests;
+use self::shutdown::Shutdown;
 use self::sse::SseSettings;
 use self::websocket::WebSocketSettings;
-use crate::api::{self, Api};
+use crate::api::{self, Api, ApiSettings};
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
 use crate::document::InvalidSchema;
@@ -73,6 +76,7 @@ struct App {
     persisted: PersistedOperations,
     repeated: Arc<RepeatedRequests>,
     request_timeout: Duration,
+    shutdown: Shutdown,
 }
 
 /// Connects to the database, serves until SIGTERM or Ctrl-C, finishes what is under way, and disconnects.
@@ -165,9 +169,13 @@ async fn run_with(
         "listening on http://{address}"
     );
     let feed = Feed::start(store.clone(), settings.change_retention);
-    let app = routes(settings, store.clone(), feed, persisted, stop.clone())?;
-    let served = connection::serve(listener, app, ConnectionSettings::default(), stop.clone());
-    // One bound for all of it: for the requests under way, and for the writes that nobody waits for any more.
+    let shutdown = Shutdown::new(stop.clone());
+    let app = routes(settings, store.clone(), feed, persisted, shutdown.clone())?;
+    let served = async {
+        connection::serve(listener, app, ConnectionSettings::default(), stop.clone()).await;
+        shutdown.finished().await;
+    };
+    // One bound for all of it: for the requests under way, the sockets, and the writes that nobody waits for any more.
     let deadline = async {
         stop.cancelled().await;
         tokio::time::sleep(settings.stop_timeout).await;
@@ -201,16 +209,21 @@ fn routes(
     store: Store,
     feed: Feed,
     persisted: PersistedOperations,
-    stop: CancellationToken,
+    shutdown: Shutdown,
 ) -> Result<Middleware<App>, InvalidSchema> {
+    let api_settings = ApiSettings {
+        query_timeout: settings.request_timeout,
+        ..(&settings.limits).into()
+    };
     let app = App {
-        api: Api::new(store.clone(), feed, (&settings.limits).into())?,
+        api: Api::new(store.clone(), feed, api_settings)?,
         store,
         persisted,
         repeated: Arc::new(RepeatedRequests::new(
             settings.limits.document_cache_bytes / 8,
         )),
         request_timeout: settings.request_timeout,
+        shutdown: shutdown.clone(),
     };
     let graphql = Endpoint {
         execute: app.clone(),
@@ -224,7 +237,7 @@ fn routes(
             origins: settings.cors_origins.clone(),
             ..WebSocketSettings::default()
         }),
-        shutdown: stop,
+        shutdown,
     };
     // Whoever may not ask for the schema is not shown it either.
     let schema_route = match settings.limits.introspection {

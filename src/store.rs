@@ -377,7 +377,10 @@ impl From<DieselError> for Error {
             Self::timeout(error)
         } else if postgres::deadlocked(&error) {
             Self::Raced
-        } else if postgres::is_unreachable(&error) || sqlite::is_busy(&error) {
+        } else if postgres::is_unreachable(&error) {
+            Self::lost(error)
+        } else if sqlite::is_busy(&error) {
+            // Whatever SQLite did not get the lock for is rolled back.
             Self::unavailable(error)
         } else {
             Self::internal(error)

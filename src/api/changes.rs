@@ -1,6 +1,6 @@
 //! The change feed as clients see it: arguments become a filter and a cursor, changes become objects.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{Context, Enum, ID, Object, Request};
@@ -75,6 +75,7 @@ impl ArticleChangePage {
         self.end.to_string()
     }
 
+    /// Whether to poll on at once. A page looks at a bounded part of the feed, so it may be empty although more follows.
     async fn has_more(&self) -> bool {
         self.has_more
     }
@@ -113,42 +114,6 @@ pub(super) fn filter(
         kinds.map(|kinds| kinds.into_iter().map(Into::into).collect()),
         article_ids.map(|ids| ids.iter().filter_map(|id| ArticleId::parse(id)).collect()),
     ))
-}
-
-/// How far a subscription has come.
-#[derive(Clone, Default)]
-pub(super) struct Progress(Arc<Mutex<Reached>>);
-
-#[derive(Default)]
-struct Reached {
-    has_begun: bool,
-    shown: Option<FeedCursor>,
-}
-
-impl Progress {
-    /// The stream of changes is there: what fails from now on fails in the execution.
-    pub(super) fn begin(&self) {
-        self.reached().has_begun = true;
-    }
-
-    pub(super) fn has_begun(&self) -> bool {
-        self.reached().has_begun
-    }
-
-    pub(super) fn show(&self, cursor: FeedCursor) {
-        self.reached().shown = Some(cursor);
-    }
-
-    /// The cursor of the change that was shown last, for transports that send it beside the change.
-    ///
-    /// A subscription makes one answer after another, so when an answer has come it is the cursor of this answer.
-    pub(super) fn take_shown(&self) -> Option<FeedCursor> {
-        self.reached().shown.take()
-    }
-
-    fn reached(&self) -> MutexGuard<'_, Reached> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Where a subscription broke off, as its transport says.

@@ -1,16 +1,20 @@
 //! The one place where an error becomes a GraphQL error: its code, and what a stranger may read of it.
 
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
+use bytes::Bytes;
 use serde_json::json;
 
-use crate::document::{Exceeded, Refusal};
+use crate::document::{Exceeded, OperationKind, Refusal};
 use crate::error::Error;
+
+/// What a client is told whose request met a limit of time.
+const TOO_LONG: &str = "the request took too long; try again later, or ask for less";
 
 /// Gives an error that the engine collected its code, and what the contract has beside it.
 ///
 /// What the client did wrong keeps its message. What we did wrong is logged in full, and the client learns the id
 /// under which to find it.
-pub(super) fn complete(error: &mut ServerError, request_id: &str) {
+pub(super) fn complete(error: &mut ServerError, request_id: &str, kind: OperationKind) {
     let mut extensions = error.extensions.take().unwrap_or_default();
     match error.source::<Error>() {
         Some(Error::Invalid { field, .. }) => {
@@ -36,10 +40,21 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str) {
                 .clone_into(&mut error.message);
             extensions.set("code", "UNAVAILABLE");
         }
+        Some(cause @ Error::Lost(_)) => {
+            tracing::error!(error = %cause, "the connection to the database was lost");
+            match kind {
+                OperationKind::Mutation => {
+                    "the connection to the database was lost, so the change may have been made or not; \
+                     look before you send it again"
+                }
+                _ => "the server cannot reach its database at the moment; try again later",
+            }
+            .clone_into(&mut error.message);
+            extensions.set("code", "UNAVAILABLE");
+        }
         Some(cause @ Error::Timeout(_)) => {
             tracing::warn!(error = %cause, "a statement took too long");
-            "the request took too long; try again later, or ask for less"
-                .clone_into(&mut error.message);
+            TOO_LONG.clone_into(&mut error.message);
             extensions.set("code", "TIMEOUT");
         }
         Some(cause @ Error::Internal(_)) => {
@@ -62,17 +77,37 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str) {
     error.extensions = Some(extensions);
 }
 
-/// Whether a query has nothing to show because the database could not be had, so that it may be sent again.
-pub(super) fn nothing_ran(response: &Response) -> bool {
+/// Whether an operation may be sent again because nothing of it was done for want of the database.
+///
+/// A query has nothing to show then, whatever it has tried. A mutation must not have begun: of a statement that was cut
+/// off nobody may claim that.
+pub(super) fn nothing_ran(response: &Response, kind: OperationKind) -> bool {
     let no_data = match &response.data {
-        Value::Object(fields) => fields.values().all(|field| *field == Value::Null),
+        Value::Object(fields) => fields.values().all(|field| match field {
+            // Nothing has to run for the `__typename` of a root.
+            Value::String(name) => ["Query", "Mutation"].contains(&name.as_str()),
+            field => *field == Value::Null,
+        }),
         data => *data == Value::Null,
     };
-    let unavailable = |error: &ServerError| {
-        let cause = error.source::<Error>();
-        matches!(cause, Some(Error::Unavailable(_) | Error::Timeout(_)))
+    let unavailable = |error: &ServerError| match error.source::<Error>() {
+        Some(Error::Unavailable(_)) => true,
+        Some(Error::Lost(_) | Error::Raced | Error::Timeout(_)) => kind != OperationKind::Mutation,
+        _ => false,
     };
     no_data && !response.errors.is_empty() && response.errors.iter().all(unavailable)
+}
+
+/// Whether an error of the response will carry the id of the request.
+pub(super) fn tells_request_id(response: &Response) -> bool {
+    let is_ours = |error: &ServerError| matches!(error.source(), Some(Error::Internal(_)));
+    response.errors.iter().any(is_ours)
+}
+
+/// The JSON list of errors of an operation that took too long. Nothing has changed, so it may be sent again.
+pub fn timeout_errors() -> Bytes {
+    let errors = json!([{ "message": TOO_LONG, "extensions": { "code": "TIMEOUT" } }]);
+    errors.to_string().into()
 }
 
 fn internal(message: &mut String, extensions: &mut ErrorExtensionValues, request_id: &str) {

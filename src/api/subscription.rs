@@ -3,9 +3,8 @@
 use async_graphql::{Context, ID, Subscription};
 use futures_util::{Stream, StreamExt as _};
 
-use super::changes::{
-    ArticleChange, ArticleChangeKind, Progress, ResumeAfter, cursor, feed, filter,
-};
+use super::changes::{ArticleChange, ArticleChangeKind, ResumeAfter, cursor, feed, filter};
+use super::progress::Progress;
 use crate::error::Result;
 
 /// The root of all subscriptions.
@@ -29,7 +28,7 @@ impl Subscription {
         let progress = ctx.data_opt::<Progress>().cloned().unwrap_or_default();
         // In a box, because what it takes to begin would stay as large as long as the subscription lasts.
         let changes = Box::pin(feed(ctx)?.subscribe(after, filter)).await?;
-        progress.begin();
+        progress.begin(changes.position());
         Ok(changes.map(move |change| {
             let change = change?;
             progress.show(change.cursor);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::Shared;
 use super::ring::Next;
+use super::{Position, Shared};
 use crate::article::change::{ArticleChange, ChangeFilter, FeedCursor};
 use crate::error::{Error, Result};
 use crate::store::{ChangesAfter, FeedState};
@@ -22,6 +22,8 @@ pub(super) struct Subscriber {
     filter: ChangeFilter,
     /// All up to here has been delivered, or waits in `page`.
     place: FeedCursor,
+    /// The same for others to see, without what waits in `page`.
+    position: Position,
     incarnation: u64,
     advanced: watch::Receiver<()>,
     page: VecDeque<ArticleChange>,
@@ -30,7 +32,7 @@ pub(super) struct Subscriber {
 impl Subscriber {
     pub(super) fn new(
         shared: Arc<Shared>,
-        place: FeedCursor,
+        position: Position,
         incarnation: u64,
         filter: ChangeFilter,
     ) -> Self {
@@ -39,7 +41,8 @@ impl Subscriber {
             advanced: shared.advanced.subscribe(),
             shared,
             filter,
-            place,
+            place: position.get(),
+            position,
             incarnation,
             page: VecDeque::new(),
         }
@@ -55,6 +58,8 @@ impl Subscriber {
             if let Some(change) = self.page.pop_front() {
                 return Ok(Arc::new(change));
             }
+            // To ask for the next change is to have taken the last one.
+            self.position.advance(self.place);
             // What is ready at once must not keep the thread from the others.
             tokio::task::consume_budget().await;
             let next = self
@@ -68,6 +73,7 @@ impl Subscriber {
                 }
                 Next::Nothing(place) => {
                     self.place = place;
+                    self.position.advance(place);
                     // Its sender is in `shared`.
                     let _ = self.advanced.changed().await;
                 }
@@ -81,7 +87,8 @@ impl Subscriber {
         }
     }
 
-    /// Takes the next changes up to `end` from the table.
+    /// Takes the next changes up to `end` from the table. The turn lasts one statement, which looks at a bounded part of
+    /// the log: a subscriber whose filter matches little queues again behind the others.
     async fn catch_up(&mut self, end: FeedCursor) -> Result<()> {
         let wanted = ChangesAfter {
             after: self.place,
@@ -114,17 +121,20 @@ impl Drop for Subscriber {
     }
 }
 
-/// Tries until the database can be reached: a subscriber has time.
+/// Retries until the log can be read: a client that were told of a failure would take its subscription for complete.
+/// The reader of the feed logs what is wrong.
 async fn patiently<T, F: Future<Output = Result<T>>>(attempt: impl Fn() -> F) -> Result<T> {
     const LONGEST_PAUSE: Duration = Duration::from_secs(5);
     let mut pause = Duration::from_millis(100);
     loop {
         match attempt().await {
-            Err(Error::Unavailable(_) | Error::Timeout(_)) => {
+            Err(Error::CursorExpired { oldest }) => return Err(Error::CursorExpired { oldest }),
+            Err(error) => {
+                tracing::debug!(%error, retry_in = ?pause, "a subscriber cannot read the change log");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
-            done => return done,
+            Ok(done) => return Ok(done),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
@@ -40,11 +40,16 @@ pub(super) async fn all(State(app): State<App>) -> Response {
 fn refuse(error: &Error) -> Response {
     tracing::error!(%error, "the articles could not be read");
     match error {
-        Error::Unavailable(_) | Error::Timeout(_) => super::http::refusal(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "UNAVAILABLE",
-            "the database cannot be reached at the moment",
-        ),
+        Error::Unavailable(_) | Error::Lost(_) | Error::Timeout(_) => {
+            let mut response = super::http::refusal(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "UNAVAILABLE",
+                "the database cannot be reached at the moment",
+            );
+            let seconds = HeaderValue::from_static("1");
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+            response
+        }
         _ => super::http::refusal(
             StatusCode::INTERNAL_SERVER_ERROR,
             "INTERNAL",

@@ -1,15 +1,18 @@
 //! An operation on its way to the API, the same on every transport.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 
 use super::App;
 use super::operation::{
-    Caller, Event, Execute, GraphQLParams, InvalidParams, Outcome, Refusal, Transport,
+    Caller, Event, Events, Execute, GraphQLParams, InvalidParams, Outcome, Refusal, Transport,
 };
 use crate::api::{self, Answer};
+use crate::article::change::FeedCursor;
 use crate::document::{Code, Operation, OperationKind};
 
 impl Execute for App {
@@ -81,13 +84,11 @@ impl App {
         transport: Transport,
     ) -> Outcome {
         match operation.kind {
-            OperationKind::Query => {
-                let answer = self.api.execute(&operation, caller.request_id.as_str());
-                match tokio::time::timeout(self.request_timeout, answer).await {
-                    Ok(answer) => outcome(answer),
-                    Err(_) => Outcome::Refused(out_of_time()),
-                }
-            }
+            OperationKind::Query => outcome(
+                self.api
+                    .execute(&operation, caller.request_id.as_str())
+                    .await,
+            ),
             OperationKind::Mutation if !transport.allows_mutations() => {
                 let mut refusal = Refusal::new(
                     StatusCode::METHOD_NOT_ALLOWED,
@@ -104,7 +105,8 @@ impl App {
                 let (api, id) = (self.api.clone(), caller.request_id.clone());
                 let span = tracing::Span::current();
                 let mutation = async move { api.execute(&operation, id.as_str()).await };
-                match tokio::spawn(tracing::Instrument::instrument(mutation, span)).await {
+                let mutation = tracing::Instrument::instrument(mutation, span);
+                match self.shutdown.spawn(mutation).await {
                     Ok(answer) => outcome(answer),
                     Err(error) => {
                         tracing::error!(%error, "a mutation panicked");
@@ -117,19 +119,8 @@ impl App {
                 }
             }
             OperationKind::Subscription if transport.allows_subscriptions() => {
-                let events = self.api.subscribe(
-                    &operation,
-                    caller.last_event_id.clone(),
-                    caller.request_id.as_str().to_owned(),
-                );
-                Outcome::Stream(
-                    events
-                        .map(|event| Event {
-                            body: event.body,
-                            cursor: event.cursor.map(|cursor| cursor.to_string()),
-                        })
-                        .boxed(),
-                )
+                // Boxed, so that queries do not carry the size of this future.
+                Box::pin(self.subscribe(&operation, caller, transport)).await
             }
             OperationKind::Subscription => Outcome::Refused(Refusal::new(
                 StatusCode::BAD_REQUEST,
@@ -140,23 +131,74 @@ impl App {
     }
 }
 
-fn outcome(answer: Answer) -> Outcome {
-    match answer {
-        Answer::Clean(body) | Answer::Flawed(body) => Outcome::Single(body),
-        Answer::Unavailable(errors) => Outcome::Refused(again_later(Refusal {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            errors,
-            headers: HeaderMap::new(),
-        })),
+impl App {
+    /// Begins a subscription. On a socket it waits for a database that is away, as long as a query may take: its client has
+    /// no other way to learn that it should come back than to be closed.
+    async fn subscribe(
+        &self,
+        operation: &Operation,
+        caller: &Caller,
+        transport: Transport,
+    ) -> Outcome {
+        let patience = match transport {
+            Transport::WebSocket => self.request_timeout,
+            _ => Duration::ZERO,
+        };
+        let subscribed = self.api.subscribe(
+            operation,
+            caller.last_event_id.clone(),
+            caller.request_id.as_str().to_owned(),
+            patience,
+        );
+        let subscribed = tokio::select! {
+            subscribed = tokio::time::timeout(self.request_timeout, subscribed) => subscribed,
+            () = self.shutdown.token().cancelled() => return Outcome::NotBegun(stopping()),
+        };
+        match subscribed {
+            Ok(Ok(events)) => Outcome::Stream(into_events(events)),
+            Ok(Err(api::Unavailable(errors))) => Outcome::NotBegun(unavailable(errors)),
+            Err(_) => Outcome::NotBegun(unavailable(api::timeout_errors())),
+        }
     }
 }
 
-/// A query that took too long: nothing has changed, so it may be sent again.
-fn out_of_time() -> Refusal {
+fn into_events(events: api::Events) -> Events {
+    let cursor = |cursor: FeedCursor| cursor.to_string();
+    let position = events.position();
+    let stream = events.map(move |event| Event {
+        body: event.body,
+        cursor: event.cursor.map(cursor),
+    });
+    Events::new(stream.boxed(), move || position.take().map(cursor))
+}
+
+fn outcome(answer: Answer) -> Outcome {
+    match answer {
+        Answer::Clean(body) | Answer::Flawed(body) => Outcome::Single(body),
+        Answer::Unavailable(errors) => Outcome::Refused(unavailable(errors)),
+        Answer::Internal(errors) => Outcome::Refused(Refusal {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            errors,
+            headers: HeaderMap::new(),
+        }),
+    }
+}
+
+/// Nothing was done: the same may be sent again.
+fn unavailable(errors: Bytes) -> Refusal {
+    again_later(Refusal {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        errors,
+        headers: HeaderMap::new(),
+    })
+}
+
+/// The subscription may begin on another server, or on this one when it is back.
+fn stopping() -> Refusal {
     again_later(Refusal::new(
         StatusCode::SERVICE_UNAVAILABLE,
-        "TIMEOUT",
-        "the request took too long; try again later, or ask for less",
+        "UNAVAILABLE",
+        "the server is shutting down; try again later",
     ))
 }
 

@@ -23,7 +23,6 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::etag::{self, ContentHash};
 use super::graphiql::FrontPage;
@@ -32,6 +31,7 @@ use super::operation::{
     Caller, Execute, GraphQLParams, InvalidParams, Outcome, Refusal, Transport,
 };
 use super::request_id::RequestId;
+use super::shutdown::Shutdown;
 use super::sse::{self, SseSettings};
 use super::websocket::{self, WebSocketSettings};
 
@@ -52,8 +52,8 @@ pub struct Endpoint<E> {
     pub sse: SseSettings,
     /// The limits of a socket.
     pub websocket: Arc<WebSocketSettings>,
-    /// Cancelled when streams and sockets are to end.
-    pub shutdown: CancellationToken,
+    /// When streams and sockets are to end.
+    pub shutdown: Shutdown,
 }
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS, POST");
@@ -160,17 +160,16 @@ impl<E: Execute> Endpoint<E> {
     }
 
     async fn events(&self, params: GraphQLParams, caller: &Caller, by: Transport) -> Response {
-        let (execute, shutdown) = (self.execute.clone(), self.shutdown.clone());
-        sse::respond(execute, params, caller, by, self.sse, shutdown).await
+        let (execute, stop) = (self.execute.clone(), self.shutdown.token().clone());
+        sse::respond(execute, params, caller, by, self.sse, stop).await
     }
 
     async fn open_socket(&self, mut parts: Parts) -> Response {
         match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
             Ok(upgrade) => {
                 let caller = caller(parts);
-                let (execute, shutdown) = (self.execute.clone(), self.shutdown.clone());
-                let settings = Arc::clone(&self.websocket);
-                websocket::upgrade(upgrade, execute, caller, settings, shutdown)
+                let (execute, settings) = (self.execute.clone(), Arc::clone(&self.websocket));
+                websocket::upgrade(upgrade, execute, caller, settings, &self.shutdown)
             }
             Err(rejection) => {
                 let refusal = bad_request(rejection.status(), &rejection.body_text());
@@ -253,7 +252,7 @@ async fn read_body(body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
 /// The answer to a caller that did not ask for events.
 fn conclude(outcome: Outcome, representation: Representation) -> Response {
     match outcome {
-        Outcome::Refused(refusal) => refused(&refusal, representation),
+        Outcome::Refused(refusal) | Outcome::NotBegun(refusal) => refused(&refusal, representation),
         Outcome::Single(body) => answered(body, representation),
         Outcome::Stream(_) => {
             let message = "a subscription needs a WebSocket, or `Accept: text/event-stream`";

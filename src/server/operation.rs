@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+pub use super::events::{Event, Events};
 use super::request_id::RequestId;
 
 /// The parameters of a request: "Request Parameters" of GraphQL over HTTP, the payload of a
@@ -196,11 +196,13 @@ impl Transport {
 pub enum Outcome {
     /// Execution did not begin.
     Refused(Refusal),
+    /// A subscription did not begin because the database is not available. Its client must not take it for complete: it
+    /// is to come back.
+    NotBegun(Refusal),
     /// A whole answer, `{"data":…}` with or without `errors`.
     Single(Bytes),
-    /// A subscription's events; it ends when the subscription does, and is dropped when nobody
-    /// listens any more. It is polled only when there is room for the next event.
-    Stream(BoxStream<'static, Event>),
+    /// A subscription's events.
+    Stream(Events),
 }
 
 /// Why execution did not begin.
@@ -236,15 +238,6 @@ impl Refusal {
     pub fn body(&self) -> Bytes {
         [b"{\"errors\":", &*self.errors, b"}"].concat().into()
     }
-}
-
-/// One result of a subscription.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// A whole answer, `{"data":…}`.
-    pub body: Bytes,
-    /// What resumes the subscription after this event.
-    pub cursor: Option<String>,
 }
 
 /// A socket that was let in.

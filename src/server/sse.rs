@@ -12,17 +12,19 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::{BufMut as _, Bytes, BytesMut};
-use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
+use futures_util::stream::{self, Stream, StreamExt as _};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::operation::{Caller, Event, Execute, GraphQLParams, Outcome, Refusal, Transport};
+use super::operation::{
+    Caller, Event, Events, Execute, GraphQLParams, Outcome, Refusal, Transport,
+};
 
 /// How a stream is kept up.
 #[derive(Clone, Copy, Debug)]
 pub struct SseSettings {
-    /// A comment is sent whenever this long nothing else was, which keeps proxies from closing the
-    /// connection and finds out that the client has gone.
+    /// A comment, or the id of the position reached, is sent whenever this long nothing else was. It keeps proxies from
+    /// closing the connection, finds out that the client has gone, and keeps the client's cursor from expiring.
     pub keep_alive: Duration,
 }
 
@@ -62,13 +64,15 @@ pub async fn respond<E: Execute>(
     settings: SseSettings,
     shutdown: CancellationToken,
 ) -> Response {
-    let events = match execute.execute(params, caller, transport).await {
-        Outcome::Refused(refusal) if !is_about_the_document(refusal.status) => {
-            return refused(&refusal);
+    let body = match execute.execute(params, caller, transport).await {
+        Outcome::Refused(refusal) if is_about_the_document(refusal.status) => {
+            single(refusal.body())
         }
-        Outcome::Refused(refusal) => single(refusal.body()),
+        Outcome::Refused(refusal) | Outcome::NotBegun(refusal) => return refused(&refusal),
         Outcome::Single(body) => single(body),
-        Outcome::Stream(events) => events,
+        Outcome::Stream(events) => {
+            Body::from_stream(written(events, settings, shutdown).map(Ok::<_, Infallible>))
+        }
     };
     let headers = [
         (
@@ -85,7 +89,6 @@ pub async fn respond<E: Execute>(
             HeaderValue::from_static("no"),
         ),
     ];
-    let body = Body::from_stream(written(events, settings, shutdown).map(Ok::<_, Infallible>));
     (headers, body).into_response()
 }
 
@@ -102,16 +105,19 @@ fn refused(refusal: &Refusal) -> Response {
     response
 }
 
-fn single(body: Bytes) -> BoxStream<'static, Event> {
-    stream::iter([Event { body, cursor: None }]).boxed()
+/// An operation with one result. It has been carried out, so it is told also when the server stops.
+fn single(body: Bytes) -> Body {
+    let event = next(&Event { body, cursor: None });
+    let parts = [COMMENT, event, COMPLETE].map(Ok::<_, Infallible>);
+    Body::from_stream(stream::iter(parts))
 }
 
-/// The stream as bytes: events, comments in between, and `complete` where the operation ended.
+/// The stream as bytes: events, signs of life in between, and `complete` where the operation ended.
 ///
 /// The next event is asked for only when the one before it has been taken, so a slow client slows
 /// its own source and nothing piles up here.
 fn written(
-    events: BoxStream<'static, Event>,
+    events: Events,
     settings: SseSettings,
     shutdown: CancellationToken,
 ) -> impl Stream<Item = Bytes> + Send {
@@ -121,14 +127,28 @@ fn written(
         tokio::select! {
             biased;
             () = shutdown.cancelled() => None,
-            event = events.next() => match event {
+            event = events.stream.next() => match event {
                 Some(event) => Some((next(&event), Some((events, shutdown)))),
                 None => Some((COMPLETE, None)),
             },
-            () = sleep_until(quiet_until) => Some((COMMENT, Some((events, shutdown)))),
+            () = sleep_until(quiet_until) => Some((sign_of_life(&events), Some((events, shutdown)))),
         }
     });
     stream::iter([COMMENT]).chain(following)
+}
+
+/// Where the source has moved on although no event came, the id with which the client resumes; else a comment.
+///
+/// A block with an id and no data sets the last event id of a client, and dispatches no event.
+fn sign_of_life(events: &Events) -> Bytes {
+    let Some(position) = events.take_position().filter(|id| is_valid_id(id)) else {
+        return COMMENT;
+    };
+    format!("id: {position}\n\n").into()
+}
+
+fn is_valid_id(id: &str) -> bool {
+    !id.contains(['\n', '\r', '\0'])
 }
 
 /// A `next` event; JSON of more than one line becomes as many `data` lines, which clients join again.
@@ -136,7 +156,7 @@ fn next(event: &Event) -> Bytes {
     let mut text = BytesMut::with_capacity(event.body.len() + 128);
     text.put_slice(b"event: next\n");
     if let Some(cursor) = &event.cursor
-        && !cursor.contains(['\n', '\r', '\0'])
+        && is_valid_id(cursor)
     {
         text.put_slice(b"id: ");
         text.put_slice(cursor.as_bytes());

@@ -1,10 +1,11 @@
 //! GraphQL over WebSocket: the `graphql-transport-ws` protocol, as graphql-ws, Apollo and urql speak it.
 //!
 //! This file decides who gets a socket; `socket` is the conversation on one, `operation` what runs on
-//! it, `message` its words. The engine's own WebSocket falls short of the protocol, and the extractor
+//! it, `message` its words, `closing` its end. The engine's own WebSocket falls short of the protocol, and the extractor
 //! beside it (`GraphQLProtocol`) refuses with 400 where the protocol wants 4406, prefers the obsolete
 //! `graphql-ws` where a client offers both, and does not tell which it chose: neither is used here.
 
+mod closing;
 mod message;
 mod operation;
 mod origin;
@@ -18,9 +19,9 @@ use axum::http::header::{CONNECTION, UPGRADE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{FutureExt as _, StreamExt as _};
-use tokio_util::sync::CancellationToken;
 
 use super::operation::{Caller, Execute, Refusal};
+use super::shutdown::Shutdown;
 
 /// The subprotocol, the only one that is spoken.
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";
@@ -74,14 +75,14 @@ impl Default for WebSocketSettings {
 ///
 /// A page of a foreign origin gets 403: browsers let any page open a socket to any host, and send
 /// this host's cookies along. A client that does not offer the subprotocol gets a socket, and 4406
-/// on it, because that is where browsers can read a reason. When `shutdown` is cancelled, the
-/// socket closes with 1001.
+/// on it, because that is where browsers can read a reason. When the server stops, what is under way
+/// is answered, and the socket closes with 1001; `shutdown` waits for it.
 pub fn upgrade<E: Execute>(
     upgrade: WebSocketUpgrade,
     execute: E,
     mut caller: Caller,
     settings: Arc<WebSocketSettings>,
-    shutdown: CancellationToken,
+    shutdown: &Shutdown,
 ) -> Response {
     if !origin::is_allowed(&caller.headers, &settings.origins) {
         return foreign_origin();
@@ -99,15 +100,19 @@ pub fn upgrade<E: Execute>(
     if speaks {
         upgrade.set_selected_protocol(subprotocol);
     }
+    // From here on, because the connection is no longer waited for once it has been upgraded.
+    let held = shutdown.hold();
+    let stop = shutdown.token().clone();
     upgrade.on_upgrade(move |socket| {
         // What is captured here lives as long as the socket: the halves are smaller than the whole.
         let halves = socket.split();
-        if speaks {
-            socket::serve(halves, execute, caller, settings, shutdown).boxed()
+        let conversation = if speaks {
+            socket::serve(halves, execute, caller, settings, stop).boxed()
         } else {
             let end = message::close(4406, "Subprotocol not acceptable");
             socket::refuse(halves, end, settings).boxed()
-        }
+        };
+        conversation.map(move |()| drop(held))
     })
 }
 

@@ -18,7 +18,7 @@ use super::{Access, Database, Store, postgres, sqlite};
 use crate::article::change::{ArticleChange, ChangeFilter, Epoch, FeedCursor};
 use crate::error::{Error, Result};
 
-/// How many positions one statement looks at, so that a filter that wants little cannot make it endless.
+/// How many positions a call looks at, so that a filter that matches little reads no more of the log than that.
 const POSITIONS: i64 = 10_000;
 
 /// The fewest changes whose sizes are asked for before they are read.
@@ -71,9 +71,10 @@ pub struct ChangesAfter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangesPage {
     pub changes: Vec<ArticleChange>,
-    /// Where to go on: after the last of the changes, or where looking for more has ended.
+    /// Where to continue: after the last of the changes, or where the search for more has ended.
     pub end: FeedCursor,
-    /// Whether another change is wanted after `end`, up to [`ChangesAfter::upto`].
+    /// Whether there are positions after `end`, up to [`ChangesAfter::upto`], that have not been looked at; none of
+    /// them need match.
     pub has_more: bool,
 }
 
@@ -95,51 +96,43 @@ impl Store {
         .await
     }
 
-    /// The changes that follow a cursor.
+    /// The changes that follow a cursor, among the next 10,000 positions. A filter may match none of these: the page is
+    /// empty then, and its end has advanced nevertheless.
     ///
     /// # Errors
     /// [`Error::CursorExpired`] where some of them are no longer kept.
     pub async fn changes(&self, wanted: ChangesAfter) -> Result<ChangesPage> {
         let ChangesAfter { after, upto, .. } = wanted;
-        let mut page = ChangesPage {
-            changes: Vec::new(),
-            end: after.at(upto),
-            has_more: false,
+        if after.position >= upto || wanted.filter.matches_nothing() {
+            return Ok(ChangesPage {
+                changes: Vec::new(),
+                end: after.at(upto),
+                has_more: false,
+            });
+        }
+        let range = Range {
+            after: after.position,
+            upto: upto.min(after.position.saturating_add(POSITIONS)),
         };
-        if wanted.filter.matches_nothing() {
-            return Ok(page);
-        }
-        let mut at = after.position;
-        while at < upto && !page.has_more {
-            let range = Range {
-                after: at,
-                upto: upto.min(at.saturating_add(POSITIONS)),
-            };
-            let bytes = page.changes.iter().map(ArticleChange::size).sum();
-            let room = Room {
-                changes: wanted.first - page.changes.len(),
-                bytes: wanted.text_bytes.saturating_sub(bytes),
-                must_take: page.changes.is_empty(),
-            };
-            let (filter, text) = (wanted.filter.clone(), wanted.text);
-            let (changes, has_more) = self
-                .run(Access::Read, move |connection| {
-                    Box::pin(async move {
-                        let scanned = scan(connection, after, range, &filter, text, room).await?;
-                        // Afterwards: were they kept then, they were all there before.
-                        state(connection).await?.check(after)?;
-                        Ok(scanned)
-                    })
+        let (changes, is_full) = self
+            .run(Access::Read, move |connection| {
+                Box::pin(async move {
+                    let scanned = scan(connection, range, &wanted).await?;
+                    // Afterwards: were they kept then, they were all there before.
+                    state(connection).await?.check(after)?;
+                    Ok(scanned)
                 })
-                .await?;
-            page.changes.extend(changes);
-            page.has_more = has_more;
-            at = range.upto;
-        }
-        if page.has_more {
-            page.end = page.changes.last().map_or(after, |last| last.cursor);
-        }
-        Ok(page)
+            })
+            .await?;
+        let end = match changes.last() {
+            Some(last) if is_full => last.cursor,
+            _ => after.at(range.upto),
+        };
+        Ok(ChangesPage {
+            changes,
+            end,
+            has_more: end.position < upto,
+        })
     }
 
     /// Removes changes that have been in the feed for longer than `retention`, a batch at a time, oldest first;
@@ -194,14 +187,6 @@ impl Store {
     }
 }
 
-/// What still fits on a page.
-struct Room {
-    changes: usize,
-    bytes: usize,
-    /// Whether one change is taken even if it is larger.
-    must_take: bool,
-}
-
 async fn state(connection: &mut Connection<'_>) -> Result<FeedState> {
     let head = article_feed::table
         .select(max(article_feed::position))
@@ -219,52 +204,49 @@ async fn state(connection: &mut Connection<'_>) -> Result<FeedState> {
     })
 }
 
-/// The changes of `range` that fit, and whether there are more.
+/// The wanted changes of `range` that fit on a page, and whether there are more.
 async fn scan(
     connection: &mut Connection<'_>,
-    cursor: FeedCursor,
     mut range: Range,
-    filter: &ChangeFilter,
-    text: bool,
-    room: Room,
+    wanted: &ChangesAfter,
 ) -> Result<(Vec<ArticleChange>, bool)> {
-    let mut has_more = false;
-    if range.upto - range.after > FEW.min(i64::try_from(room.changes).unwrap_or(i64::MAX)) {
+    let filter = &wanted.filter;
+    let first = i64::try_from(wanted.first).unwrap_or(i64::MAX);
+    let mut is_full = false;
+    if range.upto - range.after > FEW.min(first) {
         let sizes = Sizes {
             range,
             filter,
-            limit: i64::try_from(room.changes).unwrap_or(i64::MAX) + 1,
+            limit: first.saturating_add(1),
         };
         let sizes: Vec<(i64, i32)> = run!(connection, |c| sizes.load(c))?;
-        let fitting = room.fitting(&sizes, text);
-        has_more = fitting < sizes.len();
+        let fitting = fitting(wanted, &sizes);
+        is_full = fitting < sizes.len();
         range.upto = match fitting.checked_sub(1).and_then(|last| sizes.get(last)) {
             Some(&(last, _)) => last,
-            None => return Ok((Vec::new(), has_more)),
+            None => return Ok((Vec::new(), is_full)),
         };
     }
     let changes = Changes {
         range,
         filter,
-        text,
+        text: wanted.text,
     };
     let rows: Vec<Row> = run!(connection, |c| changes.load(c))?;
     let changes = rows
         .into_iter()
-        .map(|row| row.into_change(cursor))
+        .map(|row| row.into_change(wanted.after))
         .collect::<Result<_>>()?;
-    Ok((changes, has_more))
+    Ok((changes, is_full))
 }
 
-impl Room {
-    /// How many of the changes fit, from the first one on.
-    fn fitting(&self, sizes: &[(i64, i32)], text: bool) -> usize {
-        let mut bytes = 0_usize;
-        let fit = sizes.iter().take(self.changes).enumerate();
-        fit.take_while(|(index, (_, size))| {
-            bytes += usize::try_from(*size).unwrap_or(0) * usize::from(text);
-            bytes <= self.bytes || (self.must_take && *index == 0)
-        })
-        .count()
-    }
+/// How many of the changes, given by position and size, fit on the page, from the first one on.
+fn fitting(wanted: &ChangesAfter, sizes: &[(i64, i32)]) -> usize {
+    let mut bytes = 0_usize;
+    let fit = sizes.iter().take(wanted.first).enumerate();
+    fit.take_while(|(index, (_, size))| {
+        bytes += usize::try_from(*size).unwrap_or(0) * usize::from(wanted.text);
+        bytes <= wanted.text_bytes || *index == 0
+    })
+    .count()
 }

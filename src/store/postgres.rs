@@ -31,7 +31,7 @@ use super::connection::{Connection, Work};
 use super::migrations::{self, Migrate, MigrationStatus};
 use super::{Access, OpenError, PoolStatus, from_pool};
 use crate::config::DatabaseSettings;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The key of the advisory lock under which migrations are applied: "articles" in ASCII.
 const MIGRATION_LOCK: i64 = 0x6172_7469_636c_6573;
@@ -90,11 +90,15 @@ impl Postgres {
                     }
                     Access::Snapshot => {
                         const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                        AnsiTransactionManager::begin_transaction_sql(connection, BEGIN).await?;
+                        AnsiTransactionManager::begin_transaction_sql(connection, BEGIN)
+                            .await
+                            .map_err(not_begun)?;
                         finish(connection, work).await
                     }
                     Access::Transaction => {
-                        AnsiTransactionManager::begin_transaction(connection).await?;
+                        AnsiTransactionManager::begin_transaction(connection)
+                            .await
+                            .map_err(not_begun)?;
                         finish(connection, work).await
                     }
                 }
@@ -127,6 +131,14 @@ impl Postgres {
                 }
             }
         }
+    }
+}
+
+/// A transaction that could not begin has done nothing, however its connection was lost.
+fn not_begun(error: DieselError) -> Error {
+    match Error::from(error) {
+        Error::Lost(cause) => Error::Unavailable(cause),
+        error => error,
     }
 }
 

@@ -86,6 +86,7 @@ async fn who_waits_too_long_for_a_connection_is_told_to_try_again(database: Data
     assert!(waiting.is_err(), "{waiting:?}");
     let refused = create("b").await;
     assert_answer!(refused, @r#"
+    503
     {
       "errors": [
         {
@@ -103,12 +104,21 @@ async fn who_waits_too_long_for_a_connection_is_told_to_try_again(database: Data
             "code": "UNAVAILABLE"
           }
         }
-      ],
-      "data": {
-        "createArticle": null
-      }
+      ]
     }
     "#);
+    assert_eq!(refused.header("retry-after"), "1");
+    // Where the document has more to say, all of it is said.
+    let partly = r#"mutation { a: deleteArticle(id: "no uuid") { id } b: createArticle(input: { title: "b", text: "" }) { id } }"#;
+    let partly = Box::pin(app.query(partly)).await;
+    assert_eq!(partly.status, 200, "{partly}");
+    let codes = ["a", "b"].map(|path| {
+        let errors = partly.json()["errors"].take();
+        let mut errors = errors.as_array().unwrap().iter();
+        let error = errors.find(|error| error["path"] == json!([path]));
+        error.unwrap()["extensions"]["code"].clone()
+    });
+    assert_eq!(codes, ["NOT_FOUND", "UNAVAILABLE"]);
     drop(lock);
     let created = other.await;
     assert_eq!(

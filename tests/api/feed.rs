@@ -1,5 +1,6 @@
 //! The change feed: what the triggers log, what subscribers hear, and what is told of what is no longer there.
 
+mod bounds;
 mod graphql;
 mod log;
 mod subscribers;

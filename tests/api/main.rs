@@ -11,6 +11,7 @@
 
 mod all_articles;
 mod articles;
+mod away;
 mod build_script;
 mod contract;
 mod create_article;
@@ -35,8 +36,11 @@ mod revert;
 mod sandbox;
 mod search;
 mod settings;
+mod shared_failures;
+mod socket;
 mod sqlite_file;
 mod start_and_stop;
+mod stopping;
 mod stories;
 mod support;
 mod time_limits;

@@ -107,7 +107,8 @@ for (const [name, client] of [["WebSocket", overWebSocket], ["server-sent events
   });
 }
 
-// The events of a response of server-sent events as { event, id, data }, without the comments that keep it alive.
+// The events of a response of server-sent events as { event, id, data }, without what keeps it alive: comments, and ids
+// without data.
 async function* events(response) {
   let text = "";
   for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
@@ -117,7 +118,7 @@ async function* events(response) {
     for (const part of parts) {
       const fields = part.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trimStart()]);
       const event = Object.fromEntries(fields.filter(([field]) => field !== ""));
-      if (Object.keys(event).length > 0) {
+      if ("data" in event) {
         yield event;
       }
     }

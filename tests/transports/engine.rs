@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderValue, StatusCode, header::ALLOW};
 use broadsheet::server::operation::{
-    Admission, Caller, Event, Execute, GraphQLParams, Outcome, Refusal, Transport,
+    Admission, Caller, Event, Events, Execute, GraphQLParams, Outcome, Refusal, Transport,
 };
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 #[derive(Clone, Default)]
 pub(crate) struct Engine {
@@ -18,6 +19,28 @@ pub(crate) struct Engine {
     pub(crate) produced: Arc<AtomicUsize>,
     /// Streams that are open.
     pub(crate) open: Arc<AtomicUsize>,
+    /// Lets an operation end that is `held`.
+    pub(crate) gate: Gate,
+}
+
+/// Closed until somebody passes.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<Semaphore>);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+}
+
+impl Gate {
+    pub(crate) fn let_through(&self, count: usize) {
+        self.0.add_permits(count);
+    }
+
+    async fn pass(&self) {
+        self.0.acquire().await.unwrap().forget();
+    }
 }
 
 /// Counts itself among the open streams as long as it lives.
@@ -79,7 +102,11 @@ impl Execute for Engine {
                 let after = caller.last_event_id.as_deref().unwrap_or("c0");
                 let begin: usize = after.trim_start_matches('c').parse().unwrap();
                 let numbers = begin + 1..=end.parse().unwrap();
-                Outcome::Stream(stream::iter(numbers.map(|number| event(number, ""))).boxed())
+                Outcome::Stream(
+                    stream::iter(numbers.map(|number| event(number, "")))
+                        .boxed()
+                        .into(),
+                )
             }
             // Always has a next event, of 10 kB.
             ("forever", _) => {
@@ -90,7 +117,7 @@ impl Execute for Engine {
                     produced.fetch_add(1, Ordering::SeqCst);
                     event(number, &padding)
                 });
-                Outcome::Stream(events.boxed())
+                Outcome::Stream(events.boxed().into())
             }
             ("silent", _) => Outcome::Stream(
                 stream::pending()
@@ -98,8 +125,23 @@ impl Execute for Engine {
                         let _ = &open;
                         event
                     })
-                    .boxed(),
+                    .boxed()
+                    .into(),
             ),
+            // A source of which nothing comes, but that moves on whenever it is asked.
+            ("passing", _) => {
+                let asked = AtomicUsize::new(0);
+                let position = move || Some(format!("c{}", asked.fetch_add(1, Ordering::SeqCst)));
+                Outcome::Stream(Events::new(stream::pending().boxed(), position))
+            }
+            ("held", _) => {
+                self.gate.pass().await;
+                Outcome::Single(Bytes::from_static(b"{\"data\":{\"done\":true}}"))
+            }
+            ("away", _) => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Outcome::NotBegun(Refusal::new(status, "UNAVAILABLE", "no database"))
+            }
             ("stuck", _) => std::future::pending().await,
             _ => panic!("an order that nobody knows"),
         }

@@ -14,10 +14,10 @@ use axum::response::Response;
 use axum::routing::get;
 use broadsheet::server::operation::{Caller, GraphQLParams, Transport};
 use broadsheet::server::request_id::RequestId;
+use broadsheet::server::shutdown::Shutdown;
 use broadsheet::server::sse::{self, SseSettings};
 use broadsheet::server::websocket::{self, WebSocketSettings};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 
@@ -28,7 +28,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) engine: Engine,
-    pub(crate) shutdown: CancellationToken,
+    pub(crate) shutdown: Shutdown,
     websocket: Arc<WebSocketSettings>,
 }
 
@@ -47,7 +47,7 @@ impl Server {
         let server = Self {
             address: listener.local_addr().unwrap(),
             engine: Engine::default(),
-            shutdown: CancellationToken::new(),
+            shutdown: Shutdown::default(),
             websocket: Arc::new(settings),
         };
         let router = Router::new()
@@ -93,7 +93,7 @@ async fn by_get(
     if let Ok(upgrade) = upgrade {
         let settings = Arc::clone(&server.websocket);
         let caller = caller(headers);
-        return websocket::upgrade(upgrade, server.engine, caller, settings, server.shutdown);
+        return websocket::upgrade(upgrade, server.engine, caller, settings, &server.shutdown);
     }
     let params = GraphQLParams::from_url_query(&query.unwrap_or_default()).unwrap();
     events(server, Method::GET, headers, params).await
@@ -125,7 +125,7 @@ async fn events(
         &caller,
         transport,
         settings,
-        server.shutdown,
+        server.shutdown.token().clone(),
     )
     .await
 }

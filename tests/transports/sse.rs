@@ -117,7 +117,7 @@ async fn a_stream_ends_without_complete_when_the_server_stops() {
     let server = Server::start().await;
     let mut response = post(&server, "silent").await;
     until(&mut response, ": \n\n").await;
-    server.shutdown.cancel();
+    server.shutdown.token().cancel();
     assert_eq!(events(response).await, "");
     server.until(&server.engine.open, 0).await;
 }
@@ -149,4 +149,37 @@ async fn a_client_that_does_not_read_stops_its_source() {
         .produced
         .load(std::sync::atomic::Ordering::SeqCst);
     assert!(later > 2 * produced, "{later} after {produced}");
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_answered_when_the_server_stops() {
+    let server = Server::start().await;
+    let (asked, held) = (server.clone(), server.engine.open.clone());
+    let response = tokio::spawn(async move { post(&asked, "held").await });
+    server.until(&held, 1).await;
+    server.shutdown.token().cancel();
+    server.engine.gate.let_through(1);
+    let expected = "event: next\ndata: {\"data\":{\"done\":true}}\n\nevent: complete\ndata:\n\n";
+    assert_eq!(events(response.await.unwrap()).await, expected);
+}
+
+#[tokio::test]
+async fn a_quiet_stream_tells_by_an_id_alone_where_its_client_is_to_resume() {
+    let server = Server::start().await;
+    let mut response = post(&server, "passing").await;
+    let read = until(&mut response, "c2").await;
+    assert_eq!(read, ": \n\nid: c0\n\nid: c1\n\nid: c2\n\n");
+}
+
+#[tokio::test]
+async fn a_subscription_without_a_database_is_refused_before_its_stream_begins() {
+    let server = Server::start().await;
+    for response in [post(&server, "away").await, get(&server, "away").await] {
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let body: serde_json::Value = response.json().await.unwrap();
+        let expected = json!({ "errors": [{
+            "message": "no database", "extensions": { "code": "UNAVAILABLE" },
+        }] });
+        assert_eq!(body, expected);
+    }
 }

@@ -14,6 +14,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::server::{PATIENCE, Server};
 
+mod closing;
+
 struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 /// How a socket ended, as the client sees it: code and reason.
@@ -454,7 +456,7 @@ async fn every_socket_closes_with_1001_when_the_server_stops() {
     let mut blocked = Client::ready(&server).await;
     blocked.subscribe("1", "forever").await;
     server.standstill().await;
-    server.shutdown.cancel();
+    server.shutdown.token().cancel();
     let expected = code(1001, "The server is shutting down");
     assert_eq!(opened.closed().await, expected);
     assert_eq!(calm.closed().await, expected);

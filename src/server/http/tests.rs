@@ -79,7 +79,7 @@ impl Execute for Engine {
                     body: json!({ "data": { "n": number } }).to_string().into(),
                     cursor: Some(format!("c{number}")),
                 });
-                Outcome::Stream(stream::iter(events).boxed())
+                Outcome::Stream(stream::iter(events).boxed().into())
             }
             _ => panic!("an order that nobody knows"),
         }
@@ -99,7 +99,7 @@ fn endpoint() -> Endpoint<Engine> {
         cache_control: HeaderValue::from_static("public, max-age=5"),
         sse: SseSettings::default(),
         websocket: Arc::default(),
-        shutdown: CancellationToken::new(),
+        shutdown: Shutdown::default(),
     }
 }
 

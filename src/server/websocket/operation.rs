@@ -14,8 +14,10 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument as _;
 
+use super::closing::Closing;
 use super::message;
 use crate::server::operation::{
     Caller, Event, Execute, GraphQLParams, Outcome, Refusal, Transport,
@@ -30,6 +32,8 @@ pub(super) struct Outgoing {
     message: Message,
     operation: Option<Arc<Operation>>,
     is_last: bool,
+    /// With the last message of a query or a mutation.
+    unanswered: Option<TaskTrackerToken>,
 }
 
 impl From<Message> for Outgoing {
@@ -38,6 +42,7 @@ impl From<Message> for Outgoing {
             message,
             operation: None,
             is_last: false,
+            unanswered: None,
         }
     }
 }
@@ -49,12 +54,19 @@ pub(super) struct Operation {
 }
 
 /// What runs on a socket. Dropping it ends everything.
-#[derive(Default)]
 pub(super) struct Operations {
     running: Mutex<HashMap<String, Arc<Operation>>>,
+    closing: Closing,
 }
 
 impl Operations {
+    pub(super) fn new(closing: Closing) -> Self {
+        Self {
+            running: Mutex::default(),
+            closing,
+        }
+    }
+
     fn running(&self) -> MutexGuard<'_, HashMap<String, Arc<Operation>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,7 +100,12 @@ impl Operations {
             let transport = Transport::WebSocket;
             execute.execute(params, &caller, transport).await
         };
-        let voice = Voice { operation, outbox };
+        let voice = Voice {
+            operation,
+            outbox,
+            unanswered: Some(self.closing.unanswered()),
+            closing: self.closing.clone(),
+        };
         // Also in a box: what waits for it to be cancelled has room for it three times.
         let speech = voice.run(outcome.boxed(), request_id).boxed();
         tokio::spawn(
@@ -105,8 +122,12 @@ impl Operations {
         }
     }
 
-    /// What is to be written of a message: nothing, where the client has stopped the operation since.
-    pub(super) fn release(&self, outgoing: Outgoing) -> Option<Message> {
+    /// What is to be written of a message, and what to keep until that is done; nothing, where the client has stopped the
+    /// operation since.
+    pub(super) fn release(
+        &self,
+        outgoing: Outgoing,
+    ) -> Option<(Message, Option<TaskTrackerToken>)> {
         if let Some(operation) = outgoing.operation {
             if operation.cancelled.is_cancelled() {
                 return None;
@@ -115,7 +136,7 @@ impl Operations {
                 self.running().remove(&operation.id);
             }
         }
-        Some(outgoing.message)
+        Some((outgoing.message, outgoing.unanswered))
     }
 }
 
@@ -131,14 +152,26 @@ impl Drop for Operations {
 struct Voice {
     operation: Arc<Operation>,
     outbox: Outbox,
+    closing: Closing,
+    /// Until the last message, or until it is known to be a subscription.
+    unanswered: Option<TaskTrackerToken>,
+}
+
+/// How the results of an operation end.
+enum End {
+    Complete,
+    Refused(Refusal),
+    /// A subscription for which the socket is closed, so that it is not taken for complete.
+    Closed,
 }
 
 impl Voice {
-    async fn run(self, outcome: BoxFuture<'static, Outcome>, id: RequestId) {
+    async fn run(mut self, outcome: BoxFuture<'static, Outcome>, id: RequestId) {
         let results = AssertUnwindSafe(self.results(outcome)).catch_unwind();
         let last = match results.await {
-            Ok(Ok(())) => message::complete(&self.operation.id),
-            Ok(Err(refusal)) => message::error(&self.operation.id, &refusal.errors),
+            Ok(End::Complete) => message::complete(&self.operation.id),
+            Ok(End::Refused(refusal)) => message::error(&self.operation.id, &refusal.errors),
+            Ok(End::Closed) => return,
             Err(_) => {
                 // The panic hook has said what happened; without an answer the client would wait for ever.
                 let refusal = internal(&id);
@@ -148,25 +181,34 @@ impl Voice {
         self.say(last, true).await;
     }
 
-    async fn results(&self, outcome: BoxFuture<'static, Outcome>) -> Result<(), Refusal> {
+    async fn results(&mut self, outcome: BoxFuture<'static, Outcome>) -> End {
         let mut events = match outcome.await {
-            Outcome::Refused(refusal) => return Err(refusal),
+            Outcome::Refused(refusal) => return End::Refused(refusal),
+            Outcome::NotBegun(_) => {
+                let reason = "The database is not available; try again later";
+                self.closing.begin(1013, reason);
+                return End::Closed;
+            }
             Outcome::Single(body) => stream::iter([Event { body, cursor: None }]).boxed(),
-            Outcome::Stream(events) => events,
+            Outcome::Stream(events) => {
+                self.unanswered = None;
+                events.stream
+            }
         };
         while let Some(event) = events.next().await {
             let next = message::next(&self.operation.id, &event.body);
             self.say(next, false).await;
         }
-        Ok(())
+        End::Complete
     }
 
     /// Waits for room in the queue, which is how a slow client slows its sources.
-    async fn say(&self, message: Message, is_last: bool) {
+    async fn say(&mut self, message: Message, is_last: bool) {
         let outgoing = Box::new(Outgoing {
             message,
             operation: Some(Arc::clone(&self.operation)),
             is_last,
+            unanswered: self.unanswered.take_if(|_| is_last),
         });
         if self.outbox.send(outgoing).await.is_err() {
             // The socket has ended, and this operation is about to be cancelled. Going on would be an

@@ -1,7 +1,7 @@
 //! One socket from its first message to its last: listens, writes and watches the clock, all in one task.
 //!
-//! The server closes with a code when the client breaks the protocol, when its admission ends, or
-//! when the server stops; it drops the connection when there is nobody to hear a code.
+//! The server closes with a code when the client breaks the protocol, when its admission ends, when the database is
+//! away, or when the server stops; it drops the connection when there is nobody to hear a code.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -20,9 +20,12 @@ use tokio_util::sync::CancellationToken;
 use tungstenite::Error;
 
 use super::WebSocketSettings;
+use super::closing::Closing;
 use super::message::{self, ClientMessage, close};
 use super::operation::{Operations, Outbox, Outgoing};
 use crate::server::operation::{Caller, Execute, GraphQLParams, Refusal};
+
+const SHUTTING_DOWN: &str = "The server is shutting down";
 
 /// How a socket ends.
 enum End {
@@ -41,22 +44,34 @@ pub(super) async fn serve<E: Execute>(
     execute: E,
     caller: Caller,
     settings: Arc<WebSocketSettings>,
-    shutdown: CancellationToken,
+    stop: CancellationToken,
 ) {
     let (outbox, queue) = mpsc::channel(settings.queue);
-    let operations = Operations::default();
+    let closing = Closing::default();
+    let operations = Operations::new(closing.clone());
     let mut listener = Listener {
         execute,
         caller: Arc::new(caller),
         settings: &settings,
         operations: &operations,
+        closing: &closing,
         outbox,
         initialisation_ends: Instant::now() + settings.initialisation,
         state: State::Opened,
     };
+    let stopping = async {
+        stop.cancelled().await;
+        closing.begin(1001, SHUTTING_DOWN);
+        std::future::pending::<()>().await;
+    };
     let end = tokio::select! {
         biased;
-        () = shutdown.cancelled() => End::Close(close(1001, "The server is shutting down")),
+        () = stopping => End::Gone,
+        frame = closing.finished() => End::Close(match stop.is_cancelled() {
+            // Whatever was decided before, such as by a subscription that may not begin any more.
+            true => close(1001, SHUTTING_DOWN),
+            false => frame,
+        }),
         () = write(&mut sink, queue, &operations, settings.ping_every) => End::Gone,
         end = listener.listen(&mut stream) => end,
     };
@@ -108,15 +123,16 @@ async fn write(
     let mut pings = interval_at(Instant::now() + ping_every, ping_every);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let message = tokio::select! {
+        let released = tokio::select! {
             biased;
-            _ = pings.tick() => Some(Message::Ping(Bytes::new())),
+            _ = pings.tick() => Some((Message::Ping(Bytes::new()), None)),
             outgoing = queue.recv() => match outgoing {
                 Some(outgoing) => operations.release(*outgoing),
                 None => return,
             },
         };
-        if let Some(message) = message
+        // The token is dropped when the message has been written.
+        if let Some((message, _unanswered)) = released
             && sink.send(message).await.is_err()
         {
             return;
@@ -136,6 +152,7 @@ struct Listener<'a, E> {
     caller: Arc<Caller>,
     settings: &'a WebSocketSettings,
     operations: &'a Operations,
+    closing: &'a Closing,
     outbox: Outbox,
     initialisation_ends: Instant,
     state: State,
@@ -173,7 +190,8 @@ impl<E: Execute> Listener<'_, E> {
             }
             State::Acknowledged { until: Some(until) } => {
                 sleep_until(until).await;
-                End::Close(close(4403, "Admission has expired"))
+                self.closing.begin(4403, "Admission has expired");
+                std::future::pending().await
             }
             State::Acknowledged { until: None } => std::future::pending().await,
         }
@@ -214,6 +232,10 @@ impl<E: Execute> Listener<'_, E> {
     async fn subscribe(&self, id: String, params: GraphQLParams) -> Result<(), End> {
         if let State::Opened = self.state {
             return Err(End::Close(close(4401, "Unauthorized")));
+        }
+        if self.closing.has_begun() {
+            // Not taken: the client sends it again after the close that is about to come.
+            return Ok(());
         }
         if self.operations.contains(&id) {
             let reason = format!("Subscriber for {id} already exists");

@@ -166,7 +166,11 @@ async fn a_subscription_shows_each_change_with_its_cursor_beside_it(database: Da
     let operation = api
         .prepare(&document, None, &serde_json::Map::new())
         .unwrap();
-    let mut events = Box::pin(api.subscribe(&operation, None, "request".to_owned()));
+    let id = "request".to_owned();
+    let mut events = api
+        .subscribe(&operation, None, id, RETENTION)
+        .await
+        .unwrap();
     for title in ["a", "b"] {
         let event = tokio::time::timeout(PATIENCE, events.next())
             .await

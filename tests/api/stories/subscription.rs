@@ -74,8 +74,8 @@ impl Subscription {
                 if let Some(end) = unread.windows(2).position(|two| two == b"\n\n") {
                     let event: Vec<u8> = unread.drain(..end + 2).collect();
                     let event = String::from_utf8(event).unwrap();
-                    // A comment keeps the connection alive.
-                    if event.starts_with(':') {
+                    // A comment, or an id alone, keeps the connection alive.
+                    if !event.contains("data: ") {
                         continue;
                     }
                     return next_event(&event);
@@ -121,6 +121,9 @@ async fn read(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>) -> Result
                 return Ok(message);
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Close(Some(frame)))) if u16::from(frame.code) == 1013 => {
+                return Err(Lost("the database was away for too long".to_owned()));
+            }
             Some(Ok(message)) => panic!("{message:?}"),
             Some(Err(error)) => return Err(error.into()),
             None => return Err(Lost("the socket was cut off".to_owned())),

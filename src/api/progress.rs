@@ -1,0 +1,56 @@
+//! How far a subscription has come, told by its resolver to whoever sends its results.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::article::change::FeedCursor;
+use crate::feed::Position;
+
+/// Shared by the resolver of a subscription and the stream of its results.
+#[derive(Clone, Default)]
+pub(super) struct Progress(Arc<Mutex<Reached>>);
+
+#[derive(Default)]
+struct Reached {
+    /// Set when the stream of changes is there.
+    position: Option<Position>,
+    /// The change that was shown last, until it is taken.
+    shown: Option<FeedCursor>,
+    /// The last cursor that was taken.
+    taken: Option<FeedCursor>,
+}
+
+impl Progress {
+    /// The stream of changes is there: what fails from now on fails in the execution.
+    pub(super) fn begin(&self, position: Position) {
+        self.reached().position = Some(position);
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.reached().position.is_some()
+    }
+
+    pub(super) fn show(&self, cursor: FeedCursor) {
+        self.reached().shown = Some(cursor);
+    }
+
+    /// The cursor of the change that was shown last, for transports that send it beside the change.
+    ///
+    /// A subscription makes one result after another, so when a result has come it is the cursor of this result.
+    pub(super) fn take_shown(&self) -> Option<FeedCursor> {
+        let mut reached = self.reached();
+        let shown = reached.shown.take();
+        reached.taken = shown.or(reached.taken);
+        shown
+    }
+
+    /// Where a client resumes that has all results until now, if it does not know that yet.
+    pub(super) fn take_position(&self) -> Option<FeedCursor> {
+        let mut reached = self.reached();
+        let position = reached.position.as_ref()?.get();
+        (reached.taken.replace(position) != Some(position)).then_some(position)
+    }
+
+    fn reached(&self) -> MutexGuard<'_, Reached> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

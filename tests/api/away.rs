@@ -1,0 +1,306 @@
+//! A database that is away for a while: what is told to those who subscribe, to those who have, and to those who write.
+
+use std::time::Duration;
+
+use rstest_reuse::apply;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::program::Program;
+use crate::socket::Socket;
+use crate::support::{
+    Answer, Database, OwnDatabase, TestApp, assert_answer, client, on_both_databases, start,
+};
+
+/// What is to be heard must be heard within this time, on a busy machine too.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+const SUBSCRIPTION: &str = "subscription { articleChanges { kind article { slug } } }";
+
+fn create(slug: &str) -> String {
+    format!(
+        r#"mutation {{ createArticle(input: {{ title: "a", slug: "{slug}", text: "" }}) {{ slug }} }}"#
+    )
+}
+
+/// The result of the subscription to this article's creation.
+fn told(slug: &str) -> Value {
+    json!({ "data": { "articleChanges": { "kind": "CREATED", "article": { "slug": slug } } } })
+}
+
+/// Stands before a PostgreSQL server, and can be cut.
+struct Proxy {
+    /// The database's URL by way of the proxy.
+    url: String,
+    is_cut: watch::Sender<bool>,
+}
+
+impl Proxy {
+    async fn before(database: &OwnDatabase) -> Self {
+        let target: tokio_postgres::Config = database.url.parse().unwrap();
+        let [tokio_postgres::config::Host::Tcp(host)] = target.get_hosts() else {
+            panic!("the tests' PostgreSQL is not reached by TCP");
+        };
+        let target = (host.clone(), target.get_ports()[0]);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (is_cut, cut) = watch::channel(false);
+        tokio::spawn(async move {
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let (target, mut cut) = (target.clone(), cut.clone());
+                tokio::spawn(async move {
+                    let forward = async {
+                        let mut server = TcpStream::connect(target).await.unwrap();
+                        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                    };
+                    tokio::select! {
+                        biased;
+                        _ = cut.wait_for(|cut| *cut) => {}
+                        () = forward => {}
+                    }
+                });
+            }
+        });
+        let (_, name) = database.url.rsplit_once('/').unwrap();
+        Self {
+            url: format!("postgres://postgres@127.0.0.1:{port}/{name}"),
+            is_cut,
+        }
+    }
+
+    /// Cuts all connections, and refuses new ones.
+    fn cut(&self) {
+        self.is_cut.send_replace(true);
+    }
+
+    fn mend(&self) {
+        self.is_cut.send_replace(false);
+    }
+}
+
+/// A subscription as an event stream.
+struct Stream(reqwest::Response);
+
+impl Stream {
+    async fn open(url: &str) -> reqwest::Response {
+        let request = json!({ "query": SUBSCRIPTION });
+        let request = client().post(url).json(&request);
+        let request = request.header("accept", "text/event-stream");
+        request.send().await.unwrap()
+    }
+
+    /// The JSON of the next event.
+    async fn next(&mut self) -> Value {
+        let mut read = String::new();
+        let reading = async {
+            loop {
+                let chunk = self.0.chunk().await.unwrap().unwrap();
+                read.push_str(std::str::from_utf8(&chunk).unwrap());
+                let data = read.lines().find_map(|line| line.strip_prefix("data: "));
+                if let Some(data) = data.filter(|_| read.ends_with("\n\n")) {
+                    break serde_json::from_str(data).unwrap();
+                }
+            }
+        };
+        timeout(PATIENCE, reading).await.unwrap()
+    }
+}
+
+async fn post(program: &Program, query: &str) -> Answer {
+    let request = client().post(program.url("/graphql"));
+    Answer::to(request.json(&json!({ "query": query }))).await
+}
+
+/// Refused as what may be sent again later, without a word of data.
+fn assert_may_come_again(answer: &Answer) {
+    assert_eq!(answer.status, 503, "{answer}");
+    assert_eq!(answer.header("retry-after"), "1");
+    let body = answer.json();
+    assert_eq!(body["errors"][0]["extensions"]["code"], "UNAVAILABLE");
+    assert_eq!(body.get("data"), None, "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_takes_a_subscription_for_complete_or_a_write_for_done_while_the_database_is_away() {
+    let Some(database) = Database::Postgres.migrated().await else {
+        return;
+    };
+    let proxy = Proxy::before(&database).await;
+    let program = Program::start(&proxy.url, &["--request-timeout=5s"]).await;
+    let url = program.url("/graphql");
+    let mut socket = Socket::ready(program.address()).await;
+    socket.subscribe("1", SUBSCRIPTION).await;
+    let mut stream = Stream(Stream::open(&url).await);
+    post(&program, &create("before")).await;
+    let before = json!({ "id": "1", "type": "next", "payload": told("before") });
+    assert_eq!(socket.receive().await, before);
+    assert_eq!(stream.next().await, told("before"));
+
+    proxy.cut();
+    let refused = post(&program, &create("meanwhile")).await;
+    // The first may have begun on a connection that was just lost.
+    let refused = match refused.status {
+        200 => post(&program, &create("meanwhile")).await,
+        _ => refused,
+    };
+    assert_may_come_again(&refused);
+    let two = "mutation { __typename a: deleteArticle(id: \"0\") { id } \
+        b: deleteArticle(id: \"01a2075d-fb60-734b-b984-a47653891a1b\") { id } }";
+    // The first of the two is answered without the database.
+    let partly = post(&program, two).await;
+    assert_eq!(partly.status, 200, "{partly}");
+    let two = two.replace("\"0\"", "\"01a2075d-fb60-734b-b984-a47653891a1c\"");
+    assert_may_come_again(&post(&program, &two).await);
+    let as_events = client()
+        .post(&url)
+        .header("accept", "text/event-stream")
+        .json(&json!({ "query": create("meanwhile") }));
+    assert_may_come_again(&Answer::to(as_events).await);
+    let mut writer = Socket::ready(program.address()).await;
+    writer.subscribe("1", &create("meanwhile")).await;
+    let message = writer.receive().await;
+    assert_eq!(message["type"], "error", "{message}");
+    let code = &message["payload"][0]["extensions"]["code"];
+    assert_eq!(code, "UNAVAILABLE", "{message}");
+    assert_may_come_again(&Answer::to(client().get(program.url("/api/v1/articles/"))).await);
+    let response = Stream::open(&url).await;
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["retry-after"], "1");
+    let content_type = "application/json; charset=utf-8";
+    assert_eq!(response.headers()["content-type"], content_type);
+    let mut given_up = Socket::ready(program.address()).await;
+    given_up.subscribe("1", SUBSCRIPTION).await;
+    assert_eq!(given_up.closed().await, 1013);
+
+    let mut waiting = Socket::ready(program.address()).await;
+    waiting.subscribe("1", SUBSCRIPTION).await;
+    waiting.is_heard().await;
+    proxy.mend();
+    // The one that waits hears what is created from some moment on, and those that had begun hear all.
+    let mut slugs = Vec::new();
+    let mut creations = async || loop {
+        let slug = format!("after-{}", slugs.len());
+        let answer = post(&program, &create(&slug)).await;
+        if answer.code().is_empty() {
+            slugs.push(slug);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let first = tokio::select! {
+        message = waiting.receive() => message,
+        () = creations() => unreachable!(),
+    };
+    assert_eq!(first["type"], "next", "{first}");
+    for slug in &slugs {
+        let next = json!({ "id": "1", "type": "next", "payload": told(slug) });
+        assert_eq!(socket.receive().await, next);
+        assert_eq!(stream.next().await, told(slug));
+    }
+    let log = program.log();
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+/// A connection that is lost while a statement runs leaves it open whether the statement was carried out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mutation_whose_outcome_is_unknown_is_told_as_that() {
+    let app = start!(Database::Postgres);
+    let lock = app.database.lock_writes().await;
+    let terminate = async {
+        // Until the mutation waits for the lock.
+        let terminate = "DO $$ BEGIN LOOP
+                PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock';
+                EXIT WHEN FOUND;
+                PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
+            END LOOP; END $$";
+        app.database.execute(terminate).await;
+    };
+    let mutation = create("a");
+    let (answer, ()) = tokio::join!(app.query(&mutation), terminate);
+    drop(lock);
+    assert_answer!(answer, @r#"
+    {
+      "errors": [
+        {
+          "message": "the connection to the database was lost, so the change may have been made or not; look before you send it again",
+          "locations": [
+            {
+              "line": 1,
+              "column": 12
+            }
+          ],
+          "path": [
+            "createArticle"
+          ],
+          "extensions": {
+            "code": "UNAVAILABLE"
+          }
+        }
+      ],
+      "data": {
+        "createArticle": null
+      }
+    }
+    "#);
+}
+
+/// Takes the only connection with which a server reads, for seconds.
+async fn take_the_connection(database: Database, app: &TestApp) {
+    match database {
+        Database::Sqlite => {
+            let conditions: Vec<_> = (0..20)
+                .map(|number| json!({ "text": { "contains": format!("nothing {number}") } }))
+                .collect();
+            let query = "query($filter: ArticleFilter) { articles(filter: $filter) { id } }";
+            let variables = json!({ "filter": { "or": conditions } });
+            let request = json!({ "query": query, "variables": variables });
+            app.graphql(&request).await;
+        }
+        Database::Postgres => {
+            let lock = app.database.lock_writes().await;
+            let mutation = create("a");
+            let (answer, ()) = tokio::join!(app.query(&mutation), async move {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                drop(lock);
+            });
+            assert_eq!(answer.code(), "", "{answer}");
+        }
+    }
+}
+
+#[apply(on_both_databases)]
+async fn who_subscribes_while_no_connection_is_free_comes_again_or_waits(database: Database) {
+    let app = start!(
+        database,
+        "--db-max-size=1",
+        "--db-min-size=0",
+        "--db-wait-timeout=50ms"
+    );
+    if let Database::Sqlite = database {
+        app.database.fill(2_000, 10_000).await;
+    }
+    let address = app.address.to_string();
+    let mut socket = Socket::ready(&address).await;
+    let subscribed = async {
+        // Until the connection is taken.
+        while Stream::open(&app.url("/graphql")).await.status() != 503 {}
+        socket.subscribe("1", SUBSCRIPTION).await;
+        socket.is_heard().await;
+        assert_may_come_again(&Answer::to(app.request("/api/v1/articles/")).await);
+    };
+    tokio::join!(take_the_connection(database, &app), subscribed);
+    let mut slugs = 0;
+    let mut creations = async || loop {
+        app.query(&create(&format!("after-{slugs}"))).await;
+        slugs += 1;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let first = tokio::select! {
+        message = socket.receive() => message,
+        () = creations() => unreachable!(),
+    };
+    assert_eq!(first["type"], "next", "{first}");
+}

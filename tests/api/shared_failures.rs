@@ -1,0 +1,76 @@
+//! Equal queries that fail together: they share the failure, and each is told its own request id.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use broadsheet::api::{Answer, Api, ApiSettings};
+use broadsheet::feed::Feed;
+use futures_util::future::join_all;
+use rstest_reuse::apply;
+use serde_json::{Map, Value};
+
+use crate::in_process::in_process;
+use crate::support::{Database, on_both_databases};
+
+const QUERY: &str = r#"{ article(by: { slug: "a" }) { title } }"#;
+
+/// Asks the same so many times at once; the request ids are the numbers.
+async fn ask(api: &Api, count: usize) -> Vec<Answer> {
+    let operation = api.prepare(QUERY, None, &Map::new()).unwrap();
+    let asked = (0..count).map(|number| {
+        let operation = &operation;
+        async move { api.execute(operation, &number.to_string()).await }
+    });
+    join_all(asked).await
+}
+
+#[apply(on_both_databases)]
+async fn a_failure_is_shared_and_each_is_told_its_own_request_id(database: Database) {
+    let app = in_process!(database);
+    app.direct.run("DROP TABLE article").await;
+    let answers = ask(&app.api, 200).await;
+    let mut ids = BTreeSet::new();
+    for answer in answers {
+        let Answer::Flawed(body) = answer else {
+            panic!("{answer:?}");
+        };
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let extensions = &body["errors"][0]["extensions"];
+        assert_eq!(extensions["code"], "INTERNAL");
+        ids.insert(extensions["requestId"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(ids.len(), 200);
+    // Each execution looks up once, and nothing is executed beside those that are shared.
+    let lookups = app.store.shared_lookups();
+    let reads = app.api.shared_reads();
+    assert_eq!(lookups.executions + lookups.joins, reads.executions);
+    assert_eq!(reads.executions + reads.joins, 200);
+    assert!(reads.executions < 100, "{reads:?}");
+}
+
+/// A lock that readers wait for is PostgreSQL's alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queries_that_wait_for_one_that_takes_too_long_fail_with_it() {
+    let app = in_process!(Database::Postgres);
+    let settings = ApiSettings {
+        query_timeout: Duration::from_millis(500),
+        ..ApiSettings::default()
+    };
+    let feed = Feed::start(app.store.clone(), Duration::from_hours(1));
+    let api = Api::new(app.store.clone(), feed, settings).unwrap();
+    app.direct
+        .run("BEGIN; LOCK TABLE article IN ACCESS EXCLUSIVE MODE")
+        .await;
+    for answer in ask(&api, 200).await {
+        let Answer::Unavailable(errors) = answer else {
+            panic!("{answer:?}");
+        };
+        let errors: Value = serde_json::from_slice(&errors).unwrap();
+        assert_eq!(errors[0]["extensions"]["code"], "TIMEOUT");
+    }
+    let lookups = app.store.shared_lookups();
+    assert!(lookups.executions + lookups.joins <= 2, "{lookups:?}");
+    app.direct.run("ROLLBACK").await;
+    let recovered = ask(&api, 1).await;
+    assert!(matches!(recovered[..], [Answer::Clean(_)]), "{recovered:?}");
+}

@@ -1,0 +1,79 @@
+//! A client that speaks `graphql-transport-ws`, message by message.
+
+use std::time::Duration;
+
+use broadsheet::server::websocket::SUBPROTOCOL;
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// Longer than a server takes for anything, on a busy machine too.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A socket on which operations may run.
+pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    pub(crate) async fn ready(address: &str) -> Self {
+        let mut request = format!("ws://{address}/graphql")
+            .into_client_request()
+            .unwrap();
+        let protocol = SUBPROTOCOL.parse().unwrap();
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", protocol);
+        let (socket, _) = connect_async(request).await.unwrap();
+        let mut socket = Self(socket);
+        socket.send(&json!({ "type": "connection_init" })).await;
+        assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
+        socket
+    }
+
+    pub(crate) async fn subscribe(&mut self, id: &str, query: &str) {
+        let payload = json!({ "query": query });
+        self.send(&json!({ "id": id, "type": "subscribe", "payload": payload }))
+            .await;
+    }
+
+    /// Waits until the server has read all that was sent.
+    pub(crate) async fn is_heard(&mut self) {
+        self.send(&json!({ "type": "ping" })).await;
+        assert_eq!(self.receive().await, json!({ "type": "pong" }));
+    }
+
+    async fn send(&mut self, message: &Value) {
+        // A server that is closing may not take it any more; what it answers is what counts.
+        let _ = self.0.send(Message::from(message.to_string())).await;
+    }
+
+    /// The next message.
+    pub(crate) async fn receive(&mut self) -> Value {
+        match self.next().await {
+            Some(Message::Text(text)) => serde_json::from_str(&text).unwrap(),
+            other => panic!("expected a message, got {other:?}"),
+        }
+    }
+
+    /// The code with which the server closes, with nothing said before; 0 where it gives none.
+    pub(crate) async fn closed(&mut self) -> u16 {
+        match self.next().await {
+            Some(Message::Close(Some(frame))) => frame.code.into(),
+            Some(Message::Close(None)) | None => 0,
+            other => panic!("expected the end, got {other:?}"),
+        }
+    }
+
+    async fn next(&mut self) -> Option<Message> {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.unwrap() {
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(message)) => return Some(message),
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+}
