@@ -117,7 +117,8 @@ pub async fn run(
     );
     let feed = Feed::start(store.clone(), settings.change_retention);
     let app = routes(settings, store.clone(), feed, persisted, stop.clone())?;
-    let served = connection::serve(listener, app, ConnectionSettings::default(), stop.clone());
+    let connections = ConnectionSettings::with_write_timeout(settings.write_timeout);
+    let served = connection::serve(listener, app, connections, stop.clone());
     // One bound for all of it: for the requests under way, and for the writes that nobody waits for any more.
     let deadline = async {
         stop.cancelled().await;

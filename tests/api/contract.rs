@@ -78,6 +78,13 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [env: STOP_TIMEOUT=]
               [default: 30s]
 
+          --write-timeout <TIME>
+              How long a connection may take nothing of what is written to it, until it is cut off; 0
+              for ever
+              
+              [env: WRITE_TIMEOUT=]
+              [default: 60s]
+
           --change-retention <TIME>
               How long changes stay in the feed
               

@@ -38,7 +38,8 @@ async fn one_that_does_not_read_costs_nothing_and_then_gets_every_change(databas
         return;
     };
     // Few connections, and as much written before, so that SQLite's caches are full when it is measured.
-    let program = Program::start(&own.url, &["--db-max-size=2"]).await;
+    let flags = ["--db-max-size=2", "--write-timeout=0"];
+    let program = Program::start(&own.url, &flags).await;
     let server = Remote::new(program.address());
     write(&program, "warm").await;
 
