@@ -26,6 +26,7 @@ mod metrics;
 mod migrations;
 mod model;
 mod plans;
+mod paths;
 mod postgres;
 mod program;
 mod request_id;
