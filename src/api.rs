@@ -20,19 +20,21 @@ mod subscription;
 
 use std::sync::Arc;
 
+use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{Context, Request, Response, SDLExportOptions, ValidationMode};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use serde_json::{Map, Value};
 
 use self::changes::{Progress, ResumeAfter};
-use self::direct::Plain;
+use self::direct::UnderWay;
 pub use self::error::refusals;
 pub use self::filter::FilterLimits;
 use self::mutation::Mutation;
 use self::query::Query;
 use self::subscription::Subscription;
 use crate::article::change::FeedCursor;
+use crate::budget::ResponseBudget;
 use crate::coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
 use crate::config::LimitSettings;
 use crate::document::{
@@ -45,11 +47,26 @@ use crate::store::Store;
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// How large documents and filters may be.
-#[derive(Debug, Clone, Default)]
+/// How large documents, filters and answers may be.
+#[derive(Debug, Clone)]
 pub struct ApiSettings {
     pub document: Limits,
     pub filter: FilterLimits,
+    /// The largest answer, in bytes, and the largest event of a subscription.
+    pub response_bytes: usize,
+}
+
+/// What an answer may have where nobody says otherwise, in bytes.
+pub const RESPONSE_BYTES: usize = 32 * 1024 * 1024;
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            document: Limits::default(),
+            filter: FilterLimits::default(),
+            response_bytes: RESPONSE_BYTES,
+        }
+    }
 }
 
 impl From<&LimitSettings> for ApiSettings {
@@ -72,6 +89,7 @@ impl From<&LimitSettings> for ApiSettings {
                 values: settings.max_filter_values,
                 nesting: settings.max_filter_nesting,
             },
+            response_bytes: settings.max_response_bytes,
         }
     }
 }
@@ -90,9 +108,10 @@ struct Inner {
     schema: Schema,
     feed: Feed,
     documents: Documents,
-    /// Equal queries that wait at the same time share an execution. Only an answer without errors is shared, because
-    /// an error carries the id of its own request.
-    reads: Coalescer<OperationKey, Option<Bytes>>,
+    response_bytes: usize,
+    /// Equal queries that wait at the same time share an execution. An answer with errors is not shared, because an
+    /// error carries the id of its own request.
+    reads: Coalescer<OperationKey, Option<Answer>>,
 }
 
 impl Api {
@@ -116,6 +135,7 @@ impl Api {
             documents: Documents::new(&sdl(), settings.document)?.with_leaves(&output::DIRECT),
             schema,
             feed,
+            response_bytes: settings.response_bytes,
             reads: Coalescer::new(CoalescerLimits::default()),
         })))
     }
@@ -142,7 +162,7 @@ impl Api {
         // In a box, because most calls of a busy query wait for another's execution, and this future is large.
         let shared = self.0.reads.get(operation.key().clone(), || async {
             match Box::pin(self.run(operation, request_id)).await {
-                Answer::Clean(body) => Some(body),
+                answer @ (Answer::Clean(_) | Answer::TooLarge(_)) => Some(answer),
                 answer => {
                     own = Some(answer);
                     None
@@ -150,8 +170,7 @@ impl Api {
             }
         });
         match (shared.await, own) {
-            (Ok(Some(body)), _) => Answer::Clean(body),
-            (_, Some(answer)) => answer,
+            (Ok(Some(answer)), _) | (_, Some(answer)) => answer,
             // It was another call's that failed.
             (_, None) => Box::pin(self.run(operation, request_id)).await,
         }
@@ -172,7 +191,8 @@ impl Api {
         request_id: String,
     ) -> impl Stream<Item = Event> + Send + use<> {
         let progress = Progress::default();
-        let mut request = engine_request(operation).data(progress.clone());
+        let budget = ResponseBudget::new(self.0.response_bytes);
+        let mut request = engine_request(operation, budget).data(progress.clone());
         if let Some(cursor) = resume_after {
             request = request.data(ResumeAfter(cursor));
         }
@@ -181,7 +201,7 @@ impl Api {
             let response = completed(response, &request_id);
             Event {
                 body: match progress.has_begun() {
-                    true => answer::write(&response, &document),
+                    true => whole(&response, &document),
                     false => answer::refusal(&response),
                 },
                 cursor: progress.take_shown(),
@@ -190,12 +210,29 @@ impl Api {
     }
 
     async fn run(&self, operation: &Operation, request_id: &str) -> Answer {
-        let request = changes::read_cursor_before(&self.0.feed, engine_request(operation)).await;
+        let budget = ResponseBudget::new(self.0.response_bytes);
+        let request = engine_request(operation, budget);
+        let request = changes::read_cursor_before(&self.0.feed, request).await;
         let response = completed(self.0.schema.execute(request).await, request_id);
         if operation.kind == OperationKind::Query && error::nothing_ran(&response) {
             return Answer::Unavailable(answer::errors(&response));
         }
-        let body = answer::write(&response, operation.document());
+        let document = operation.document();
+        let body = match operation.kind {
+            OperationKind::Query => {
+                if let Some(refusal) = error::too_large(&response) {
+                    return Answer::too_large(&refusal);
+                }
+                match answer::write(&response, document, self.0.response_bytes) {
+                    Ok(body) => body,
+                    Err(bytes) => {
+                        return Answer::too_large(&error::over(self.0.response_bytes, bytes));
+                    }
+                }
+            }
+            // What has happened is told. Whether there is room for it was asked before.
+            _ => whole(&response, document),
+        };
         match response.errors.is_empty() {
             true => Answer::Clean(body),
             false => Answer::Flawed(body),
@@ -212,6 +249,15 @@ pub enum Answer {
     Flawed(Bytes),
     /// The database could not be had for any of it. The JSON list of errors.
     Unavailable(Bytes),
+    /// A query whose answer would be too large. The JSON list of errors.
+    TooLarge(Bytes),
+}
+
+impl Answer {
+    fn too_large(refusal: &Refusal) -> Self {
+        let errors = refusals(std::slice::from_ref(refusal));
+        Self::TooLarge(errors.to_string().into())
+    }
 }
 
 /// One answer of a subscription.
@@ -224,12 +270,20 @@ pub struct Event {
     pub cursor: Option<FeedCursor>,
 }
 
-fn engine_request(operation: &Operation) -> Request {
+fn engine_request(operation: &Operation, budget: ResponseBudget) -> Request {
     let mut request = Request::new("")
         .variables(operation.variables.clone())
-        .data(Plain(Arc::clone(operation.document())));
+        .data(UnderWay {
+            document: Arc::clone(operation.document()),
+            budget,
+        });
     request.set_parsed_query(operation.outline().clone());
     request
+}
+
+/// An answer of any size.
+fn whole(response: &Response, document: &ExecutableDocument) -> Bytes {
+    answer::write(response, document, usize::MAX).unwrap_or_default()
 }
 
 /// Gives the errors of an answer what the contract has beside them.

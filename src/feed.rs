@@ -75,8 +75,8 @@ impl Feed {
         Ok(self.shared.store.feed_state().await?.head)
     }
 
-    /// The changes that follow `after` and match `filter`: at most `first`, oldest first. `text` says whether the
-    /// texts of the articles are wanted.
+    /// The changes that follow `after` and match `filter`: at most `first`, oldest first. `text_bytes` is how many bytes
+    /// the texts of the articles may have, although there is always one change; `None` where they are not wanted.
     ///
     /// # Errors
     /// [`crate::error::Error::CursorExpired`]
@@ -85,7 +85,7 @@ impl Feed {
         after: FeedCursor,
         first: usize,
         filter: ChangeFilter,
-        text: bool,
+        text_bytes: Option<usize>,
     ) -> Result<ChangesPage> {
         let state = self.shared.store.feed_state().await?;
         state.check(after)?;
@@ -94,8 +94,8 @@ impl Feed {
             upto: state.head.position,
             filter,
             first,
-            text_bytes: PAGE_BYTES,
-            text,
+            text_bytes: text_bytes.unwrap_or_default().min(PAGE_BYTES),
+            text: text_bytes.is_some(),
         };
         self.shared.store.changes(wanted).await
     }

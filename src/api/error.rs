@@ -1,10 +1,13 @@
 //! The one place where an error becomes a GraphQL error: its code, and what a stranger may read of it.
 
-use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
+use async_graphql::{ErrorExtensionValues, Response, ServerError, Value, value};
 use serde_json::json;
 
-use crate::document::{Exceeded, Refusal};
+use crate::document::{Code, Exceeded, Refusal};
 use crate::error::Error;
+
+/// What the limit of an answer is called.
+const RESPONSE_BYTES: &str = "responseBytes";
 
 /// Gives an error that the engine collected its code, and what the contract has beside it.
 ///
@@ -29,6 +32,13 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str) {
         Some(Error::VersionConflict { current }) => {
             extensions.set("code", "VERSION_CONFLICT");
             extensions.set("currentVersion", *current);
+        }
+        Some(&Error::TooLarge { max, value }) => {
+            extensions.set("code", Code::TooComplex.as_str());
+            extensions.set(
+                "limit",
+                value!({ "name": RESPONSE_BYTES, "max": max, "value": value }),
+            );
         }
         Some(cause @ (Error::Unavailable(_) | Error::Raced)) => {
             tracing::error!(error = %cause, "the database is unavailable");
@@ -60,6 +70,31 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str) {
         }
     }
     error.extensions = Some(extensions);
+}
+
+/// Why a query is refused whose answer was found to be too large while it was read or written. None of it is shown: which
+/// of its fields went over the limit is chance.
+pub(super) fn too_large(response: &Response) -> Option<Refusal> {
+    let mut causes = response.errors.iter().map(ServerError::source::<Error>);
+    causes.find_map(|cause| match cause {
+        Some(&Error::TooLarge { max, value }) => Some(over(max, value)),
+        _ => None,
+    })
+}
+
+/// The refusal of a query whose answer would have `value` bytes or more.
+pub(super) fn over(max: usize, value: usize) -> Refusal {
+    Refusal {
+        code: Code::TooComplex,
+        message: Error::TooLarge { max, value }.to_string(),
+        locations: Vec::new(),
+        field: None,
+        exceeded: Some(Exceeded {
+            name: RESPONSE_BYTES,
+            limit: u64::try_from(max).unwrap_or(u64::MAX),
+            value: u64::try_from(value).unwrap_or(u64::MAX),
+        }),
+    }
 }
 
 /// Whether a query has nothing to show because the database could not be had, so that it may be sent again.

@@ -6,6 +6,7 @@ use futures_util::{Stream, StreamExt as _};
 use super::changes::{
     ArticleChange, ArticleChangeKind, Progress, ResumeAfter, cursor, feed, filter,
 };
+use super::direct::budget;
 use crate::error::Result;
 
 /// The root of all subscriptions.
@@ -26,6 +27,7 @@ impl Subscription {
         let resume_after = ctx.data_opt().map(|ResumeAfter(cursor)| cursor.as_str());
         let after = resume_after.or(after.as_deref()).map(cursor).transpose()?;
         let filter = filter(kinds, article_ids)?;
+        let budget = budget(ctx)?.clone();
         let progress = ctx.data_opt::<Progress>().cloned().unwrap_or_default();
         // In a box, because what it takes to begin would stay as large as long as the subscription lasts.
         let changes = Box::pin(feed(ctx)?.subscribe(after, filter)).await?;
@@ -33,6 +35,7 @@ impl Subscription {
         Ok(changes.map(move |change| {
             let change = change?;
             progress.show(change.cursor);
+            budget.reset();
             Ok(ArticleChange(change))
         }))
     }

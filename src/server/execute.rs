@@ -143,6 +143,11 @@ impl App {
 fn outcome(answer: Answer) -> Outcome {
     match answer {
         Answer::Clean(body) | Answer::Flawed(body) => Outcome::Single(body),
+        Answer::TooLarge(errors) => Outcome::Refused(Refusal {
+            status: StatusCode::BAD_REQUEST,
+            errors,
+            headers: HeaderMap::new(),
+        }),
         Answer::Unavailable(errors) => Outcome::Refused(again_later(Refusal {
             status: StatusCode::SERVICE_UNAVAILABLE,
             errors,

@@ -12,7 +12,7 @@ use diesel::{ExpressionMethods as _, QueryDsl as _};
 use tokio::sync::watch;
 
 use self::scan::{Changes, Range, Row, Sizes};
-use super::connection::{Connection, run};
+use super::connection::{Connection, read_rows, run};
 use super::schema::{article_feed, feed};
 use super::{Access, Database, Store, postgres, sqlite};
 use crate::article::change::{ArticleChange, ChangeFilter, Epoch, FeedCursor};
@@ -243,16 +243,26 @@ async fn scan(
             None => return Ok((Vec::new(), has_more)),
         };
     }
-    let changes = Changes {
+    let statement = Changes {
         range,
         filter,
         text,
     };
-    let rows: Vec<Row> = run!(connection, |c| changes.load(c))?;
-    let changes = rows
-        .into_iter()
-        .map(|row| row.into_change(cursor))
-        .collect::<Result<_>>()?;
+    let mut changes: Vec<ArticleChange> = Vec::new();
+    let mut bytes = 0;
+    // Of few changes the sizes are seen when they are read.
+    read_rows!(connection, statement, Row, |row| {
+        let change = row.into_change(cursor)?;
+        bytes += change
+            .article
+            .as_ref()
+            .map_or(0, |article| article.text.len());
+        if bytes > room.bytes && text && !(room.must_take && changes.is_empty()) {
+            has_more = true;
+            break;
+        }
+        changes.push(change);
+    });
     Ok((changes, has_more))
 }
 

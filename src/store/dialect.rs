@@ -22,6 +22,8 @@ pub(super) type Pass<'a, 'b, DB> = AstPass<'a, 'b, DB>;
 pub(super) trait Dialect: Backend {
     /// Any instant, for a column that nobody asked for.
     const SOME_INSTANT: &'static str;
+    /// How many bytes the text of an article has as JSON, without the quotes.
+    const TEXT_BYTES_AS_JSON: &'static str;
 
     fn bind_id<'b>(pass: &mut Pass<'_, 'b, Self>, id: &'b ArticleId) -> QueryResult<()>;
     fn bind_instant<'b>(pass: &mut Pass<'_, 'b, Self>, instant: &'b Timestamp) -> QueryResult<()>;

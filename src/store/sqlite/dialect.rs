@@ -13,6 +13,7 @@ use crate::store::dialect::{Dialect, Pass, binds};
 
 impl Dialect for Sqlite {
     const SOME_INSTANT: &'static str = "0";
+    const TEXT_BYTES_AS_JSON: &'static str = "octet_length(json_quote(text)) - 2";
 
     binds!();
 

@@ -3,6 +3,7 @@
 //!
 //! It stops for as long as the changes take, or for `STORY_PAUSE` seconds where that is longer. A WebSocket that has
 //! said nothing for 90 seconds, not even an answer to a ping, is given up: with such a pause it resumes by its cursor.
+//! The timeout of writes, which would do the same sooner and to both, is off.
 
 use std::time::Duration;
 
