@@ -10,6 +10,7 @@ use broadsheet::article::filter::{Affix, Comparison, InstantColumn, Place, TextC
 use broadsheet::article::page::{Cursor, End, PageRequest, Wanted};
 use broadsheet::article::search::Search;
 use broadsheet::article::{ArticleKey, ArticleOrder, Columns, Filter};
+use broadsheet::budget::ResponseBudget;
 use broadsheet::clock::{Clock, Timestamp};
 use broadsheet::config::DatabaseSettings;
 use broadsheet::store::Store;
@@ -36,6 +37,10 @@ const ORDERS: [(&str, ArticleOrder); 8] = [
     ("SLUG_DESC", ArticleOrder::SlugDesc),
 ];
 
+fn unlimited() -> ResponseBudget {
+    ResponseBudget::new(usize::MAX)
+}
+
 #[derive(Parser)]
 struct Settings {
     #[command(flatten)]
@@ -60,7 +65,14 @@ async fn main() -> Outcome<()> {
     let settings = Settings::parse_from(["pages", &format!("--database-url={url}")]).database;
     let store = Store::open(&settings, Clock::system(), true).await?;
     if store
-        .articles(Filter::ALL, ArticleOrder::SlugAsc, 1, 0, Columns::ID)
+        .articles(
+            Filter::ALL,
+            ArticleOrder::SlugAsc,
+            1,
+            0,
+            Columns::ID,
+            &unlimited(),
+        )
         .await?
         .is_empty()
     {
@@ -79,7 +91,14 @@ async fn pages(store: &Store, rows: i64) -> Outcome<()> {
     );
     for (name, order) in ORDERS {
         let deep = store
-            .articles(Filter::ALL, order, 1, rows / 10 * 9, Columns::ALL)
+            .articles(
+                Filter::ALL,
+                order,
+                1,
+                rows / 10 * 9,
+                Columns::ALL,
+                &unlimited(),
+            )
             .await?;
         let deep = deep.first().map(|article| Cursor::of(article, order, 0));
         let request = |after| PageRequest {
@@ -99,8 +118,18 @@ async fn pages(store: &Store, rows: i64) -> Outcome<()> {
         // By turns, so that both meet the same neighbours.
         let (mut first, mut after) = (Vec::new(), Vec::new());
         for _ in 0..TIMES {
-            first.push(time(async || store.page(request(None)).await.map(drop)).await?);
-            after.push(time(async || store.page(request(deep.clone())).await.map(drop)).await?);
+            first.push(
+                time(async || store.page(request(None), &unlimited()).await.map(drop)).await?,
+            );
+            after.push(
+                time(async || {
+                    store
+                        .page(request(deep.clone()), &unlimited())
+                        .await
+                        .map(drop)
+                })
+                .await?,
+            );
         }
         let (first, after) = (median(first), median(after));
         let ratio = after.as_secs_f64() / first.as_secs_f64();
@@ -168,7 +197,8 @@ async fn questions(store: &Store, rows: i64) -> Outcome<()> {
     ] {
         let filter = Filter::And(vec![filter]);
         ask(name, async || {
-            let articles = store.articles(filter.clone(), order, 20, 0, Columns::ALL);
+            let budget = unlimited();
+            let articles = store.articles(filter.clone(), order, 20, 0, Columns::ALL, &budget);
             articles.await.map(|articles| articles.len())
         })
         .await?;

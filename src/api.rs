@@ -23,18 +23,20 @@ mod subscription;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{Context, Request, Response, SDLExportOptions, ServerError, ValidationMode};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 
-use self::direct::Plain;
+use self::direct::UnderWay;
 pub use self::error::{refusals, timeout_errors};
 pub use self::events::{Event, Events, ResumePosition, Unavailable};
 pub use self::filter::FilterLimits;
 use self::mutation::Mutation;
 use self::query::Query;
 use self::subscription::Subscription;
+use crate::budget::ResponseBudget;
 use crate::coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
 use crate::config::LimitSettings;
 use crate::document::{
@@ -47,13 +49,18 @@ use crate::store::Store;
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// How large documents and filters may be, and how long a query may take.
+/// How large documents, filters and responses may be, and how long a query may take.
 #[derive(Debug, Clone)]
 pub struct ApiSettings {
     pub document: Limits,
     pub filter: FilterLimits,
     pub query_timeout: Duration,
+    /// The largest response, in bytes, and the largest event of a subscription.
+    pub response_bytes: usize,
 }
+
+/// The limit of a response by default, in bytes.
+pub const RESPONSE_BYTES: usize = 32 * 1024 * 1024;
 
 impl Default for ApiSettings {
     fn default() -> Self {
@@ -61,6 +68,7 @@ impl Default for ApiSettings {
             document: Limits::default(),
             filter: FilterLimits::default(),
             query_timeout: Duration::from_secs(30),
+            response_bytes: RESPONSE_BYTES,
         }
     }
 }
@@ -85,6 +93,7 @@ impl From<&LimitSettings> for ApiSettings {
                 values: settings.max_filter_values,
                 nesting: settings.max_filter_nesting,
             },
+            response_bytes: settings.max_response_bytes,
             ..Self::default()
         }
     }
@@ -107,6 +116,7 @@ struct Inner {
     /// Equal queries that wait at the same time share an execution.
     reads: Coalescer<OperationKey, Shared>,
     query_timeout: Duration,
+    response_bytes: usize,
 }
 
 /// What equal queries share: a failure too, because to execute again, each for itself, would multiply the load just
@@ -139,6 +149,7 @@ impl Api {
             documents: Documents::new(&sdl(), settings.document)?.with_leaves(&output::DIRECT),
             schema,
             feed,
+            response_bytes: settings.response_bytes,
             reads: Coalescer::new(CoalescerLimits::default()),
             query_timeout: settings.query_timeout,
         })))
@@ -160,7 +171,7 @@ impl Api {
     /// Carries out a query or a mutation; `request_id` stands in the errors that are our fault.
     pub async fn execute(&self, operation: &Operation, request_id: &str) -> Answer {
         if operation.kind != OperationKind::Query {
-            return conclude(self.run(operation).await, operation, request_id);
+            return self.conclude(self.run(operation).await, operation, request_id);
         }
         let deadline = Instant::now() + self.0.query_timeout;
         // Boxed, because most calls of a busy query wait for another's execution, and this future is large.
@@ -170,7 +181,7 @@ impl Api {
                 Ok(response) if error::tells_request_id(&response) => {
                     Shared::Failed(Arc::new(response))
                 }
-                Ok(response) => Shared::Answer(conclude(response, operation, request_id)),
+                Ok(response) => Shared::Answer(self.conclude(response, operation, request_id)),
                 Err(_) => Shared::Answer(out_of_time()),
             }
         });
@@ -179,7 +190,7 @@ impl Api {
         };
         match shared {
             Ok(Shared::Answer(answer)) => answer,
-            Ok(Shared::Failed(response)) => conclude(copy(&response), operation, request_id),
+            Ok(Shared::Failed(response)) => self.conclude(copy(&response), operation, request_id),
             Err(panicked) => {
                 let mut error = ServerError::new(String::new(), None);
                 error.source = Some(Arc::new(Error::internal(panicked)));
@@ -196,27 +207,44 @@ impl Api {
     }
 
     async fn run(&self, operation: &Operation) -> Response {
-        let request = changes::read_cursor_before(&self.0.feed, engine_request(operation)).await;
+        let budget = ResponseBudget::new(self.0.response_bytes);
+        let request = engine_request(operation, budget);
+        let request = changes::read_cursor_before(&self.0.feed, request).await;
         self.0.schema.execute(request).await
+    }
+
+    /// The response as it is sent to the request with this id.
+    fn conclude(&self, response: Response, operation: &Operation, request_id: &str) -> Answer {
+        let nothing_ran = error::nothing_ran(&response, operation.kind);
+        let response = completed(response, request_id, operation.kind);
+        if nothing_ran {
+            return Answer::Unavailable(answer::errors(&response));
+        }
+        let document = operation.document();
+        let body = match operation.kind {
+            OperationKind::Query => {
+                if let Some(refusal) = error::too_large(&response) {
+                    return Answer::too_large(&refusal);
+                }
+                match answer::write(&response, document, self.0.response_bytes) {
+                    Ok(body) => body,
+                    Err(bytes) => {
+                        return Answer::too_large(&error::over(self.0.response_bytes, bytes));
+                    }
+                }
+            }
+            // What has happened is told. Whether there is room for it was asked before.
+            _ => whole(&response, document),
+        };
+        match response.errors.is_empty() {
+            true => Answer::Clean(body),
+            false => Answer::Flawed(body),
+        }
     }
 }
 
 fn out_of_time() -> Answer {
     Answer::Unavailable(error::timeout_errors())
-}
-
-/// The response as it is sent to the request with this id.
-fn conclude(response: Response, operation: &Operation, request_id: &str) -> Answer {
-    let nothing_ran = error::nothing_ran(&response, operation.kind);
-    let response = completed(response, request_id, operation.kind);
-    if nothing_ran {
-        return Answer::Unavailable(answer::errors(&response));
-    }
-    let body = answer::write(&response, operation.document());
-    match response.errors.is_empty() {
-        true => Answer::Clean(body),
-        false => Answer::Flawed(body),
-    }
 }
 
 /// What is written of a response. What resolvers have written already is not copied.
@@ -237,14 +265,31 @@ pub enum Answer {
     Unavailable(Bytes),
     /// The execution broke off by a fault of ours. The JSON list of errors.
     Internal(Bytes),
+    /// A query whose response would be too large. The JSON list of errors.
+    TooLarge(Bytes),
 }
 
-fn engine_request(operation: &Operation) -> Request {
+impl Answer {
+    fn too_large(refusal: &Refusal) -> Self {
+        let errors = refusals(std::slice::from_ref(refusal));
+        Self::TooLarge(errors.to_string().into())
+    }
+}
+
+fn engine_request(operation: &Operation, budget: ResponseBudget) -> Request {
     let mut request = Request::new("")
         .variables(operation.variables.clone())
-        .data(Plain(Arc::clone(operation.document())));
+        .data(UnderWay {
+            document: Arc::clone(operation.document()),
+            budget,
+        });
     request.set_parsed_query(operation.outline().clone());
     request
+}
+
+/// An answer of any size.
+fn whole(response: &Response, document: &ExecutableDocument) -> Bytes {
+    answer::write(response, document, usize::MAX).unwrap_or_default()
 }
 
 /// Gives the errors of an answer what the contract has beside them.

@@ -31,6 +31,17 @@ pub enum Error {
     /// The article has changed since the client saw it.
     #[error("the article has version {current} by now; look at it again, and decide anew")]
     VersionConflict { current: i32 },
+    /// The answer would have more bytes than it may (`TOO_COMPLEX`).
+    #[error(
+        "The answer is too large: it has {value} bytes or more, and {max} are allowed. Ask for fewer articles, or leave \
+         out their texts."
+    )]
+    TooLarge {
+        /// The limit, in bytes.
+        max: usize,
+        /// How many bytes were counted when it was found out.
+        value: usize,
+    },
     /// Another writer was faster; the transaction is to be tried again. Stays within the store.
     #[error("another writer was faster")]
     Raced,

@@ -79,8 +79,9 @@ impl Feed {
         Ok(self.shared.store.feed_state().await?.head)
     }
 
-    /// The changes that follow `after` and match `filter`: at most `first`, oldest first, of the next 10,000. `text` says
-    /// whether the texts of the articles are wanted.
+    /// The changes that follow `after` and match `filter`: at most `first`, oldest first, of the next 10,000. `text_bytes` is
+    /// how many bytes the texts of the articles may have, although there is always one change; `None` where they are not
+    /// wanted.
     ///
     /// # Errors
     /// [`crate::error::Error::CursorExpired`]
@@ -89,7 +90,7 @@ impl Feed {
         after: FeedCursor,
         first: usize,
         filter: ChangeFilter,
-        text: bool,
+        text_bytes: Option<usize>,
     ) -> Result<ChangesPage> {
         let state = self.shared.store.feed_state().await?;
         state.check(after)?;
@@ -98,8 +99,8 @@ impl Feed {
             upto: state.head.position,
             filter,
             first,
-            text_bytes: PAGE_BYTES,
-            text,
+            text_bytes: text_bytes.unwrap_or_default().min(PAGE_BYTES),
+            text: text_bytes.is_some(),
         };
         self.shared.store.changes(wanted).await
     }

@@ -1,11 +1,12 @@
 //! Broadsheet: a GraphQL API server for articles, on SQLite or PostgreSQL.
 //!
 //! The modules in the order in which a request meets them: [`server`] (HTTP) hands an operation to [`api`] (GraphQL),
-//! whose resolvers ask the [`store`] (SQL) for [`article`]s. [`error`] and [`clock`] are known to all of them;
+//! whose resolvers ask the [`store`] (SQL) for [`article`]s. [`error`], [`clock`] and [`budget`] are known to all of them;
 //! [`config`] and [`cli`] set them up.
 
 pub mod api;
 pub mod article;
+pub mod budget;
 mod cache;
 pub mod cli;
 pub mod clock;

@@ -9,6 +9,7 @@ mod events;
 mod execute;
 mod graphiql;
 mod health;
+mod host;
 pub mod http;
 mod metrics;
 mod middleware;
@@ -172,7 +173,8 @@ async fn run_with(
     let shutdown = Shutdown::new(stop.clone());
     let app = routes(settings, store.clone(), feed, persisted, shutdown.clone())?;
     let served = async {
-        connection::serve(listener, app, ConnectionSettings::default(), stop.clone()).await;
+        let connections = ConnectionSettings::with_write_timeout(settings.write_timeout);
+        connection::serve(listener, app, connections, stop.clone()).await;
         shutdown.finished().await;
     };
     // One bound for all of it: for the requests under way, the sockets, and the writes that nobody waits for any more.
@@ -242,7 +244,7 @@ fn routes(
     // Whoever may not ask for the schema is not shown it either.
     let schema_route = match settings.limits.introspection {
         true => get(schema),
-        false => get(async || StatusCode::NOT_FOUND),
+        false => get(not_found),
     };
     let requests = RequestMetrics::default();
     let metrics = Metrics::new(&requests, app.api.clone(), app.store.clone());
@@ -250,11 +252,14 @@ fn routes(
         .route("/", get(async || Redirect::temporary("/graphql")))
         // A million articles take longer than a request may; a slow reader holds nothing.
         .route("/api/v1/articles/", get(articles::all))
+        .route("/api/v1/articles", get(articles::all))
         .route("/schema.graphql", schema_route)
         .route("/health/live", get(async || "alive\n"))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(metrics::page).with_state(metrics))
         .merge(graphiql::routes())
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
         .with_state(app);
     let origins = settings.cors_origins.as_slice().into();
     let routes = Routes {
@@ -270,6 +275,24 @@ async fn schema() -> Response {
         api::sdl(),
     )
         .into_response()
+}
+
+/// The answer at a path where nothing is.
+async fn not_found() -> Response {
+    http::refusal(
+        StatusCode::NOT_FOUND,
+        "BAD_REQUEST",
+        "there is nothing at this path; GraphQL is served at /graphql",
+    )
+}
+
+/// The header `Allow` is added to it.
+async fn method_not_allowed() -> Response {
+    http::refusal(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "BAD_REQUEST",
+        "this method is not served at this path; the header Allow names those that are",
+    )
 }
 
 /// Cancelled at the first SIGTERM or Ctrl-C.

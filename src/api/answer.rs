@@ -6,25 +6,49 @@ use async_graphql::{Name, Response, Value};
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::direct::{self, Json, Unwritten, Written};
+
 /// What there is besides the objects that wrote themselves: a few names.
 const NAMES_BYTES: usize = 512;
 
 /// `{"data":…}`, after `errors` where there are any. The fields stand in the order of `operation` (GraphQL
 /// specification, section 7.2.2), in its plain form: the engine has them in the order in which their resolvers ended.
-pub(super) fn write(response: &Response, operation: &ExecutableDocument) -> Bytes {
-    let mut out = Vec::with_capacity(NAMES_BYTES + binary_bytes(&response.data));
-    out.push(b'{');
+///
+/// # Errors
+/// It would have more bytes than `most`: how many were counted.
+pub(super) fn write(
+    response: &Response,
+    operation: &ExecutableDocument,
+    most: usize,
+) -> Result<Bytes, usize> {
+    written(response, operation, most).map_err(|unwritten| match unwritten {
+        Unwritten::TooLarge { bytes } => bytes,
+        // Everything that the engine has is written here.
+        Unwritten::Unknown => usize::MAX,
+    })
+}
+
+fn written(
+    response: &Response,
+    operation: &ExecutableDocument,
+    most: usize,
+) -> Result<Bytes, Unwritten> {
+    let mut out = Json::new(NAMES_BYTES + text_bytes(&response.data), most);
+    // Before any of them is copied.
+    out.has_room_for(text_bytes(&response.data))?;
+    out.bytes.push(b'{');
     if !response.errors.is_empty() {
-        out.extend_from_slice(b"\"errors\":");
-        json(&mut out, &response.errors);
-        out.push(b',');
+        out.bytes.extend_from_slice(b"\"errors\":");
+        json(&mut out.bytes, &response.errors);
+        out.bytes.push(b',');
     }
-    out.extend_from_slice(b"\"data\":");
+    out.bytes.extend_from_slice(b"\"data\":");
     let selections = operation.operations.iter().next();
     let selections = selections.map(|(_, operation)| &operation.node.selection_set.node);
-    value(&mut out, &response.data, selections);
-    out.push(b'}');
-    out.into()
+    value(&mut out, &response.data, selections)?;
+    out.bytes.push(b'}');
+    out.has_room_for(0)?;
+    Ok(out.bytes.into())
 }
 
 /// `{"errors":…}` alone, for what was not executed.
@@ -43,48 +67,51 @@ pub(super) fn errors(response: &Response) -> Bytes {
     out.into()
 }
 
-/// How long the parts are that stand in the answer as they are.
-fn binary_bytes(given: &Value) -> usize {
+/// How long the parts are that stand in the answer as they are, and the texts but for their escapes.
+fn text_bytes(given: &Value) -> usize {
     match given {
         Value::Binary(raw) => raw.len(),
-        Value::List(items) => items.iter().map(binary_bytes).sum(),
-        Value::Object(fields) => fields.values().map(binary_bytes).sum(),
+        Value::String(text) => text.len(),
+        Value::List(items) => items.iter().map(text_bytes).sum(),
+        Value::Object(fields) => fields.values().map(text_bytes).sum(),
         _ => 0,
     }
 }
 
 /// A value of the engine. What it calls binary is JSON that a resolver has written itself.
-fn value(out: &mut Vec<u8>, given: &Value, selections: Option<&SelectionSet>) {
+fn value(out: &mut Json, given: &Value, selections: Option<&SelectionSet>) -> Written {
     match given {
-        Value::Binary(raw) => out.extend_from_slice(raw),
+        Value::Binary(raw) => {
+            out.has_room_for(raw.len())?;
+            out.bytes.extend_from_slice(raw);
+        }
         Value::List(items) => {
-            out.push(b'[');
+            out.bytes.push(b'[');
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
-                    out.push(b',');
+                    out.bytes.push(b',');
                 }
-                value(out, item, selections);
+                value(out, item, selections)?;
             }
-            out.push(b']');
+            out.bytes.push(b']');
         }
         Value::Object(fields) => {
             let mut keys = Vec::with_capacity(fields.len());
             in_order(&mut keys, fields, selections);
-            out.push(b'{');
+            out.bytes.push(b'{');
             for (index, (name, field, selections)) in keys.into_iter().enumerate() {
                 if index > 0 {
-                    out.push(b',');
+                    out.bytes.push(b',');
                 }
-                // A GraphQL name needs no escapes.
-                out.push(b'"');
-                out.extend_from_slice(name.as_bytes());
-                out.extend_from_slice(b"\":");
-                value(out, field, selections);
+                direct::name(out, name)?;
+                value(out, field, selections)?;
             }
-            out.push(b'}');
+            out.bytes.push(b'}');
         }
-        scalar => json(out, scalar),
+        Value::String(text) => direct::text(out, text)?,
+        scalar => json(&mut out.bytes, scalar),
     }
+    Ok(())
 }
 
 type Keys<'a> = Vec<(&'a Name, &'a Value, Option<&'a SelectionSet>)>;
@@ -132,7 +159,8 @@ mod tests {
     use super::*;
 
     fn written(document: &str, data: Value) -> String {
-        let answer = write(&Response::new(data), &parse_query(document).unwrap());
+        let document = parse_query(document).unwrap();
+        let answer = write(&Response::new(data), &document, usize::MAX).unwrap();
         String::from_utf8(answer.to_vec()).unwrap()
     }
 

@@ -9,7 +9,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
+use async_graphql::parser::types::{
+    ExecutableDocument, Field, OperationType, Selection, SelectionSet,
+};
 use async_graphql::registry::Registry;
 use async_graphql::{
     ContextBase, ContextSelectionSet, OutputType, Positioned, QueryPathNode, QueryPathSegment,
@@ -18,16 +20,61 @@ use async_graphql::{
 use serde::Serialize;
 
 use super::escape;
-use crate::error::Error;
+use crate::budget::ResponseBudget;
+use crate::error::{Error, Result};
 
-/// The whole operation in its plain form, as a resolver finds it in the context.
-pub(super) struct Plain(pub(super) Arc<ExecutableDocument>);
+/// What a resolver finds in the context of the operation under way.
+pub(super) struct UnderWay {
+    /// The whole operation in its plain form.
+    pub(super) document: Arc<ExecutableDocument>,
+    /// What its answer may take.
+    pub(super) budget: ResponseBudget,
+}
 
-/// What is selected of the field that is resolved; `None` where the context has no [`Plain`].
+impl UnderWay {
+    fn of<'c, T>(ctx: &ContextBase<'c, T>) -> Result<&'c Self> {
+        ctx.data_opt()
+            .ok_or_else(|| Error::internal("the context lacks the operation"))
+    }
+
+    /// What is selected of the field that is resolved.
+    fn selections<'c, T>(&'c self, ctx: &ContextBase<'c, T>) -> Option<&'c SelectionSet> {
+        let (_, operation) = self.document.operations.iter().next()?;
+        below(&operation.node.selection_set.node, ctx.path_node.as_ref())
+    }
+
+    /// How many bytes a field may have. What a mutation shows has happened, so it is shown: it was asked before whether
+    /// there is room.
+    fn left_to_write(&self) -> usize {
+        match self.is_mutation() {
+            true => usize::MAX,
+            false => self.budget.left_to_write(),
+        }
+    }
+
+    /// Counts the bytes of a field, those of its name among them.
+    fn count<C>(&self, ctx: &ContextBase<'_, C>, bytes: usize) -> Result<()> {
+        let counted = self.budget.write(bytes + name_bytes(ctx));
+        match self.is_mutation() {
+            true => Ok(()),
+            false => counted,
+        }
+    }
+
+    fn is_mutation(&self) -> bool {
+        let operation = self.document.operations.iter().next();
+        operation.is_some_and(|(_, operation)| operation.node.ty == OperationType::Mutation)
+    }
+}
+
+/// What is selected of the field that is resolved; `None` where the context has no [`UnderWay`].
 pub(super) fn selections<'c, T>(ctx: &ContextBase<'c, T>) -> Option<&'c SelectionSet> {
-    let Plain(document) = ctx.data_opt()?;
-    let (_, operation) = document.operations.iter().next()?;
-    below(&operation.node.selection_set.node, ctx.path_node.as_ref())
+    UnderWay::of(ctx).ok()?.selections(ctx)
+}
+
+/// What the answer may take.
+pub(super) fn budget<'c, T>(ctx: &ContextBase<'c, T>) -> Result<&'c ResponseBudget> {
+    UnderWay::of(ctx).map(|under_way| &under_way.budget)
 }
 
 /// The selections at the end of a path.
@@ -52,11 +99,79 @@ fn below<'d>(root: &'d SelectionSet, path: Option<&QueryPathNode<'_>>) -> Option
 
 /// An object whose fields are all at hand.
 pub(super) trait Direct: OutputType {
-    /// Writes the value of a field, and answers `None` for a field that it does not know.
-    fn write_field(&self, out: &mut Vec<u8>, field: &Field) -> Option<()>;
+    /// Writes the value of a field.
+    fn write_field(&self, out: &mut Json, field: &Field) -> Written;
 
     /// How many bytes it takes at the most, but for escapes.
     fn size_hint(&self) -> usize;
+}
+
+/// JSON that is being written.
+pub(super) struct Json {
+    pub(super) bytes: Vec<u8>,
+    /// The most bytes that it may have. Looked at before a name or a text is written, because nothing else is large.
+    most: usize,
+}
+
+/// Whether something was written.
+pub(super) type Written = std::result::Result<(), Unwritten>;
+
+/// Why something could not be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unwritten {
+    /// There is more than fields, which a document in its plain form does not have here, or a field that nobody knows.
+    Unknown,
+    /// There is no room for it: with the next text there would be so many bytes, or more.
+    TooLarge { bytes: usize },
+}
+
+impl Json {
+    /// Empty, with room for so many bytes where it may have them.
+    pub(super) fn new(size_hint: usize, most: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(size_hint.min(most)),
+            most,
+        }
+    }
+
+    /// Looks whether there is room for so many bytes more.
+    pub(super) fn has_room_for(&self, bytes: usize) -> Written {
+        let bytes = self.bytes.len() + bytes;
+        match bytes <= self.most {
+            true => Ok(()),
+            false => Err(Unwritten::TooLarge { bytes }),
+        }
+    }
+}
+
+/// Checks that there is room for objects with the selections of the field that is resolved, and answers how many bytes are
+/// left after them.
+///
+/// # Errors
+/// [`Error::TooLarge`]
+pub(super) fn room_after<T: Direct, C>(
+    ctx: &ContextBase<'_, C>,
+    objects: impl IntoIterator<Item = T>,
+) -> Result<usize> {
+    let under_way = UnderWay::of(ctx)?;
+    let budget = &under_way.budget;
+    let selected = under_way.selections(ctx).ok_or_else(unknown)?;
+    let mut out = Json::new(0, budget.left_to_write());
+    out.bytes.resize(name_bytes(ctx), 0);
+    for one in objects {
+        let written = object(&mut out, &one, selected);
+        let used = budget.max() - out.most;
+        let bytes = match written {
+            // With the comma.
+            Ok(()) => out.bytes.len() + 1,
+            Err(Unwritten::TooLarge { bytes }) => bytes,
+            Err(Unwritten::Unknown) => return Err(unknown()),
+        };
+        let left = out.most.checked_sub(bytes);
+        out.most = left.ok_or_else(|| budget.exceeded(used + bytes))?;
+        out.bytes.clear();
+    }
+    Ok(out.most)
 }
 
 /// One object that writes itself.
@@ -79,9 +194,9 @@ impl<T: Direct> OutputType for One<T> {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        let mut out = Vec::with_capacity(self.0.size_hint());
-        let written = selections(ctx).and_then(|selected| object(&mut out, &self.0, selected));
-        binary(out, written, ctx, field)
+        written(ctx, field, self.0.size_hint(), |out, selected| {
+            object(out, &self.0, selected)
+        })
     }
 }
 
@@ -104,79 +219,98 @@ impl<T: Direct> OutputType for Many<T> {
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
         let size: usize = self.0.iter().map(Direct::size_hint).sum();
-        let mut out = Vec::with_capacity(size + 2);
-        let written = selections(ctx).and_then(|selected| list(&mut out, &self.0, selected));
-        binary(out, written, ctx, field)
+        written(ctx, field, size + 2, |out, selected| {
+            list(out, &self.0, selected)
+        })
     }
 }
 
-fn binary(
-    out: Vec<u8>,
-    written: Option<()>,
+/// What `write` makes of the selections of a field.
+fn written(
     ctx: &ContextSelectionSet<'_>,
     field: &Positioned<Field>,
+    size_hint: usize,
+    write: impl FnOnce(&mut Json, &SelectionSet) -> Written,
 ) -> ServerResult<Value> {
-    if written.is_some() {
-        return Ok(Value::Binary(out.into()));
-    }
-    let error = Error::internal("an object does not know one of its fields");
-    let error = async_graphql::Error::from(error).into_server_error(field.pos);
-    Err(ctx.set_error_path(error))
+    let written = UnderWay::of(ctx).and_then(|under_way| {
+        let mut out = Json::new(size_hint, under_way.left_to_write());
+        let selected = under_way.selections(ctx).ok_or(Unwritten::Unknown);
+        match selected.and_then(|selected| write(&mut out, selected)) {
+            Ok(()) => under_way.count(ctx, out.bytes.len())?,
+            Err(Unwritten::TooLarge { bytes }) => under_way.count(ctx, bytes)?,
+            Err(Unwritten::Unknown) => return Err(unknown()),
+        }
+        Ok(Value::Binary(out.bytes.into()))
+    });
+    written.map_err(|error| {
+        let error = async_graphql::Error::from(error).into_server_error(field.pos);
+        ctx.set_error_path(error)
+    })
 }
 
-fn list<T: Direct>(out: &mut Vec<u8>, objects: &[T], selections: &SelectionSet) -> Option<()> {
-    out.push(b'[');
+fn name_bytes<C>(ctx: &ContextBase<'_, C>) -> usize {
+    match ctx.path_node.as_ref().map(|node| &node.segment) {
+        Some(QueryPathSegment::Name(name)) => name.len() + 3,
+        _ => 0,
+    }
+}
+
+fn unknown() -> Error {
+    Error::internal("an object does not know one of its fields")
+}
+
+fn list<T: Direct>(out: &mut Json, objects: &[T], selections: &SelectionSet) -> Written {
+    out.bytes.push(b'[');
     for (index, one) in objects.iter().enumerate() {
         if index > 0 {
-            out.push(b',');
+            out.bytes.push(b',');
         }
         object(out, one, selections)?;
     }
-    out.push(b']');
-    Some(())
+    out.bytes.push(b']');
+    Ok(())
 }
 
-/// Writes the selected fields of an object. `None` where there is more than fields, which a document in its plain
-/// form does not have here.
-pub(super) fn object<T: Direct>(
-    out: &mut Vec<u8>,
-    object: &T,
-    selections: &SelectionSet,
-) -> Option<()> {
-    out.push(b'{');
+/// Writes the selected fields of an object.
+pub(super) fn object<T: Direct>(out: &mut Json, object: &T, selections: &SelectionSet) -> Written {
+    out.bytes.push(b'{');
     for (index, selection) in selections.items.iter().enumerate() {
         let Selection::Field(Positioned { node: field, .. }) = &selection.node else {
-            return None;
+            return Err(Unwritten::Unknown);
         };
         if index > 0 {
-            out.push(b',');
+            out.bytes.push(b',');
         }
-        out.push(b'"');
-        out.extend_from_slice(field.response_key().node.as_bytes());
-        out.extend_from_slice(b"\":");
+        name(out, &field.response_key().node)?;
         if field.name.node == "__typename" {
             json(out, &T::type_name())?;
         } else {
             object.write_field(out, field)?;
         }
     }
-    out.push(b'}');
-    Some(())
+    out.bytes.push(b'}');
+    Ok(())
+}
+
+/// Writes the name of a field and a colon. A GraphQL name needs no escapes.
+pub(super) fn name(out: &mut Json, name: &str) -> Written {
+    out.has_room_for(name.len() + 3)?;
+    out.bytes.push(b'"');
+    out.bytes.extend_from_slice(name.as_bytes());
+    out.bytes.extend_from_slice(b"\":");
+    Ok(())
 }
 
 /// Writes a scalar.
-pub(super) fn json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Option<()> {
-    serde_json::to_writer(out, value).ok()
+pub(super) fn json(out: &mut Json, value: &(impl Serialize + ?Sized)) -> Written {
+    serde_json::to_writer(&mut out.bytes, value).map_err(|_| Unwritten::Unknown)
 }
 
 /// Writes a text.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "it ends a field as the other writers do"
-)]
-pub(super) fn text(out: &mut Vec<u8>, text: &str) -> Option<()> {
-    escape::string(out, text);
-    Some(())
+pub(super) fn text(out: &mut Json, text: &str) -> Written {
+    out.has_room_for(text.len())?;
+    escape::string(&mut out.bytes, text);
+    Ok(())
 }
 
 /// Writes a text that needs no escapes.
@@ -184,9 +318,9 @@ pub(super) fn text(out: &mut Vec<u8>, text: &str) -> Option<()> {
     clippy::unnecessary_wraps,
     reason = "it ends a field as the other writers do"
 )]
-pub(super) fn plain(out: &mut Vec<u8>, text: &[u8]) -> Option<()> {
-    out.push(b'"');
-    out.extend_from_slice(text);
-    out.push(b'"');
-    Some(())
+pub(super) fn plain(out: &mut Json, text: &[u8]) -> Written {
+    out.bytes.push(b'"');
+    out.bytes.extend_from_slice(text);
+    out.bytes.push(b'"');
+    Ok(())
 }

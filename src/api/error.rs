@@ -1,14 +1,17 @@
 //! The one place where an error becomes a GraphQL error: its code, and what a stranger may read of it.
 
-use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
+use async_graphql::{ErrorExtensionValues, Response, ServerError, Value, value};
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::document::{Exceeded, OperationKind, Refusal};
+use crate::document::{Code, Exceeded, OperationKind, Refusal};
 use crate::error::Error;
 
 /// What a client is told whose request met a limit of time.
 const TOO_LONG: &str = "the request took too long; try again later, or ask for less";
+
+/// What the limit of a response is called.
+const RESPONSE_BYTES: &str = "responseBytes";
 
 /// Gives an error that the engine collected its code, and what the contract has beside it.
 ///
@@ -33,6 +36,13 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str, kind: Operatio
         Some(Error::VersionConflict { current }) => {
             extensions.set("code", "VERSION_CONFLICT");
             extensions.set("currentVersion", *current);
+        }
+        Some(&Error::TooLarge { max, value }) => {
+            extensions.set("code", Code::TooComplex.as_str());
+            extensions.set(
+                "limit",
+                value!({ "name": RESPONSE_BYTES, "max": max, "value": value }),
+            );
         }
         Some(cause @ (Error::Unavailable(_) | Error::Raced)) => {
             tracing::error!(error = %cause, "the database is unavailable");
@@ -75,6 +85,31 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str, kind: Operatio
         }
     }
     error.extensions = Some(extensions);
+}
+
+/// Why a query is refused whose answer was found to be too large while it was read or written. None of it is shown: which
+/// of its fields went over the limit is chance.
+pub(super) fn too_large(response: &Response) -> Option<Refusal> {
+    let mut causes = response.errors.iter().map(ServerError::source::<Error>);
+    causes.find_map(|cause| match cause {
+        Some(&Error::TooLarge { max, value }) => Some(over(max, value)),
+        _ => None,
+    })
+}
+
+/// The refusal of a query whose answer would have `value` bytes or more.
+pub(super) fn over(max: usize, value: usize) -> Refusal {
+    Refusal {
+        code: Code::TooComplex,
+        message: Error::TooLarge { max, value }.to_string(),
+        locations: Vec::new(),
+        field: None,
+        exceeded: Some(Exceeded {
+            name: RESPONSE_BYTES,
+            limit: u64::try_from(max).unwrap_or(u64::MAX),
+            value: u64::try_from(value).unwrap_or(u64::MAX),
+        }),
+    }
 }
 
 /// Whether an operation may be sent again because nothing of it was done for want of the database.

@@ -14,8 +14,9 @@ use tokio::time::{Instant, sleep};
 
 use super::changes::ResumeAfter;
 use super::progress::Progress;
-use super::{Api, answer, completed, engine_request, error};
+use super::{Api, answer, completed, engine_request, error, whole};
 use crate::article::change::FeedCursor;
+use crate::budget::ResponseBudget;
 use crate::document::{Operation, OperationKind};
 
 /// One result of a subscription.
@@ -109,7 +110,8 @@ impl Api {
         request_id: &str,
     ) -> Result<Events, Response> {
         let progress = Progress::default();
-        let mut request = engine_request(operation).data(progress.clone());
+        let budget = ResponseBudget::new(self.0.response_bytes);
+        let mut request = engine_request(operation, budget).data(progress.clone());
         if let Some(cursor) = resume_after {
             request = request.data(ResumeAfter(cursor));
         }
@@ -137,7 +139,7 @@ impl Api {
             let response = completed(response, &request_id, OperationKind::Subscription);
             Event {
                 body: match shared.has_begun() {
-                    true => answer::write(&response, &document),
+                    true => whole(&response, &document),
                     false => answer::refusal(&response),
                 },
                 cursor: shared.take_shown(),

@@ -1,12 +1,14 @@
 //! The mutations. Each is a transaction of its own.
 
 use async_graphql::{Context, ID, Object};
+use uuid::Uuid;
 
-use super::direct::{Many, One};
+use super::direct::{Many, One, budget, room_after};
 use super::input::{CreateArticleInput, UpdateArticleInput, at_most};
-use super::output::{Article, columns};
+use super::output::{Article, columns, texts};
 use super::store;
-use crate::article::ArticleId;
+use crate::article::{self, ArticleEdit, ArticleId, MAX_CHARS, NewArticle, Slug, Title};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
 /// The most articles that are created at once.
@@ -59,6 +61,7 @@ impl Mutation {
 
 async fn create_article(ctx: &Context<'_>, input: CreateArticleInput) -> Result<One<Article>> {
     let new = input.into_new_article("input")?;
+    room_after(ctx, [&new].map(largest))?;
     let article = store(ctx)?.create_article(new, "input").await?;
     Ok(One(Article::new(article)))
 }
@@ -73,6 +76,7 @@ async fn create_articles(
         .enumerate()
         .map(|(index, input)| input.into_new_article(&format!("inputs.{index}")))
         .collect::<Result<Vec<_>>>()?;
+    room_after(ctx, new.iter().map(largest))?;
     let articles = store(ctx)?.create_articles(new, "inputs").await?;
     Ok(Many(articles.into_iter().map(Article::new).collect()))
 }
@@ -85,9 +89,23 @@ async fn update_article(
 ) -> Result<One<Article>> {
     let edit = input.into_edit("input")?;
     let id = ArticleId::parse(id).ok_or(Error::NotFound)?;
+    let room = room_after(ctx, [largest_after(&edit)])?;
+    // A text that is given is known to fit.
+    let text_bytes = match &edit.text {
+        Some(_) => None,
+        None => room.checked_div(texts(ctx)),
+    };
     let article = store(ctx)?
-        .update_article(id, edit, expected_version, columns(ctx), "input")
-        .await?;
+        .update_article(
+            id,
+            edit,
+            expected_version,
+            columns(ctx),
+            text_bytes,
+            "input",
+        )
+        .await
+        .map_err(|error| of_the_answer(ctx, error))?;
     Ok(One(Article::new(article)))
 }
 
@@ -97,8 +115,61 @@ async fn delete_article(
     expected_version: Option<i32>,
 ) -> Result<One<Article>> {
     let id = ArticleId::parse(id).ok_or(Error::NotFound)?;
+    let room = room_after(ctx, [largest_after(&ArticleEdit::default())])?;
+    let text_bytes = room.checked_div(texts(ctx));
     let article = store(ctx)?
-        .delete_article(id, expected_version, columns(ctx))
-        .await?;
+        .delete_article(id, expected_version, columns(ctx), text_bytes)
+        .await
+        .map_err(|error| of_the_answer(ctx, error))?;
     Ok(One(Article::new(article)))
+}
+
+/// The largest article that a new one can become, but for the bytes of its escapes the same as it will be.
+fn largest(new: &NewArticle) -> Article {
+    let slug = new.slug.as_ref().map(Slug::as_str);
+    Article::new(article::Article {
+        title: new.title.as_str().to_owned(),
+        // What is made from a title has only letters of ASCII.
+        slug: slug.map_or_else(|| "x".repeat(MAX_CHARS), str::to_owned),
+        text: new.text.as_str().to_owned(),
+        ..placeholder()
+    })
+}
+
+/// The largest article that an edited one can be, without a text where the edit has none.
+fn largest_after(edit: &ArticleEdit) -> Article {
+    // A control character takes the most bytes as JSON.
+    let longest = || "\u{1}".repeat(MAX_CHARS);
+    let title = edit.title.as_ref().map(Title::as_str);
+    let slug = edit.slug.as_ref().map(Slug::as_str);
+    Article::new(article::Article {
+        title: title.map_or_else(longest, str::to_owned),
+        slug: slug.map_or_else(longest, str::to_owned),
+        text: edit
+            .text
+            .as_ref()
+            .map_or_else(String::new, |text| text.as_str().to_owned()),
+        version: i32::MAX,
+        ..placeholder()
+    })
+}
+
+fn placeholder() -> article::Article {
+    article::Article {
+        id: ArticleId(Uuid::nil()),
+        title: String::new(),
+        slug: String::new(),
+        text: String::new(),
+        created_at: Timestamp::MIN,
+        updated_at: Timestamp::MIN,
+        version: 1,
+    }
+}
+
+/// The store knows what is left of the answer, but not the whole.
+fn of_the_answer(ctx: &Context<'_>, error: Error) -> Error {
+    match (error, budget(ctx)) {
+        (Error::TooLarge { .. }, Ok(budget)) => budget.exceeded(budget.max().saturating_add(1)),
+        (error, _) => error,
+    }
 }

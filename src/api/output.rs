@@ -6,10 +6,11 @@ use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 use uuid::Uuid;
 
-use super::direct::{self, Direct, Many};
+use super::direct::{self, Direct, Json, Many, Unwritten, Written};
 use super::scalar::DateTime;
 use crate::article::page::{Page, Placed, Wanted};
 use crate::article::{self, Columns};
+use crate::error::Result;
 
 /// Anything that has a global id.
 #[derive(Interface)]
@@ -28,7 +29,7 @@ impl Article {
 }
 
 impl Direct for Article {
-    fn write_field(&self, out: &mut Vec<u8>, field: &Field) -> Option<()> {
+    fn write_field(&self, out: &mut Json, field: &Field) -> Written {
         let article = &*self.0;
         match field.name.node.as_str() {
             "id" => {
@@ -42,7 +43,7 @@ impl Direct for Article {
             "createdAt" => direct::plain(out, &article.created_at.to_rfc3339()),
             "updatedAt" => direct::plain(out, &article.updated_at.to_rfc3339()),
             "version" => direct::json(out, &article.version),
-            _ => None,
+            _ => Err(Unwritten::Unknown),
         }
     }
 
@@ -69,8 +70,11 @@ impl Article {
         &self.0.slug
     }
 
-    async fn text(&self) -> &str {
-        &self.0.text
+    #[expect(clippy::unused_async, reason = "the engine awaits its resolvers")]
+    async fn text(&self, ctx: &Context<'_>) -> Result<&str> {
+        // The engine copies it.
+        direct::budget(ctx)?.write(self.0.text.len())?;
+        Ok(&self.0.text)
     }
 
     async fn created_at(&self) -> DateTime {
@@ -137,14 +141,14 @@ impl ArticleEdge {
 }
 
 impl Direct for ArticleEdge {
-    fn write_field(&self, out: &mut Vec<u8>, field: &Field) -> Option<()> {
+    fn write_field(&self, out: &mut Json, field: &Field) -> Written {
         match field.name.node.as_str() {
             "cursor" => direct::plain(out, self.0.cursor.encode().as_bytes()),
             "node" => {
                 let article = Article(Arc::clone(&self.0.article));
                 direct::object(out, &article, &field.selection_set.node)
             }
-            _ => None,
+            _ => Err(Unwritten::Unknown),
         }
     }
 
@@ -198,17 +202,26 @@ pub(super) fn wanted(ctx: &Context<'_>) -> Wanted {
     wanted
 }
 
-/// Whether a page of changes has to bring the articles' texts.
-pub(super) fn wants_text(ctx: &Context<'_>) -> bool {
-    let mut columns = Columns::ID;
+/// How often the field that is resolved, an article, shows its text.
+pub(super) fn texts(ctx: &Context<'_>) -> usize {
+    let mut texts = 0;
+    for_each_field(direct::selections(ctx), &mut |field| {
+        texts += usize::from(field.name.node == "text");
+    });
+    texts
+}
+
+/// How often a page of changes shows the text of each article.
+pub(super) fn texts_of_changes(ctx: &Context<'_>) -> usize {
+    let mut texts = 0;
     for_each_field(direct::selections(ctx), &mut |changes| {
         for_each_field(Some(&changes.selection_set.node), &mut |article| {
             for_each_field(Some(&article.selection_set.node), &mut |field| {
-                add(&mut columns, field);
+                texts += usize::from(field.name.node == "text");
             });
         });
     });
-    columns.text
+    texts
 }
 
 /// Adds the column that a field of an article shows.

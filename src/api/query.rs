@@ -3,10 +3,10 @@
 use async_graphql::{Context, ID, Object};
 
 use super::changes::{self, ArticleChangeKind, ArticleChangePage, CursorBefore, feed};
-use super::direct::{Many, One};
+use super::direct::{Many, One, budget};
 use super::filter::{ArticleFilter, FilterLimits, filter};
 use super::input::{ArticleBy, ArticleOrder, at_most, within};
-use super::output::{Article, ArticleConnection, Node, columns, wanted, wants_text};
+use super::output::{Article, ArticleConnection, Node, columns, texts_of_changes, wanted};
 use super::store;
 use crate::article::page::{Cursor, End, PageRequest};
 use crate::article::{self, ArticleId, ArticleKey, Filter};
@@ -46,8 +46,9 @@ impl Query {
         let order = order(order_by, &filter)?;
         let limit = within("limit", limit, 1, MAX_PAGE_SIZE)?;
         let offset = within("offset", offset, 0, i32::MAX)?;
+        let (limit, offset) = (limit.into(), offset.into());
         let articles = store(ctx)?
-            .articles(filter, order, limit.into(), offset.into(), columns(ctx))
+            .articles(filter, order, limit, offset, columns(ctx), budget(ctx)?)
             .await?;
         Ok(Many(articles.into_iter().map(Article::new).collect()))
     }
@@ -96,7 +97,8 @@ impl Query {
             before: cursor("before", before)?,
             wanted: wanted(ctx),
         };
-        Ok(ArticleConnection(store(ctx)?.page(request).await?))
+        let page = store(ctx)?.page(request, budget(ctx)?).await?;
+        Ok(ArticleConnection(page))
     }
 
     async fn node(&self, ctx: &Context<'_>, id: ID) -> Option<Result<Node>> {
@@ -110,7 +112,9 @@ impl Query {
         at_most("ids", &ids, MAX_IDS)?;
         let ids: Vec<_> = ids.iter().map(|id| ArticleId::parse(id)).collect();
         let known = ids.iter().copied().flatten().collect();
-        let articles = store(ctx)?.articles_by_id(known, columns(ctx)).await?;
+        let articles = store(ctx)?
+            .articles_by_id(known, columns(ctx), budget(ctx)?)
+            .await?;
         let node = |id| articles.get(&id).cloned().map(Article).map(Node::Article);
         Ok(ids.into_iter().map(|id| id.and_then(node)).collect())
     }
@@ -137,14 +141,28 @@ impl Query {
         let after = changes::cursor(&after)?;
         let first = usize::try_from(within("first", first, 1, 500)?).map_err(Error::internal)?;
         let filter = changes::filter(kinds, article_ids)?;
-        let text = wants_text(ctx);
-        let page = feed(ctx)?.page(after, first, filter, text).await?;
+        let (budget, texts) = (budget(ctx)?, texts_of_changes(ctx));
+        // How much fits on a page depends on those before it.
+        let _turn = budget.turn().await;
+        budget.check()?;
+        // Half, because as JSON a text is longer.
+        let text_bytes = (texts > 0).then(|| budget.left_to_read() / 2 / texts);
+        let page = feed(ctx)?.page(after, first, filter, text_bytes).await?;
+        if texts > 0 {
+            let articles = page.changes.iter().flat_map(|change| &change.article);
+            budget.read(articles.map(|article| article.text.len() * texts).sum())?;
+        }
         Ok(page.into())
     }
 }
 
 async fn find(ctx: &Context<'_>, key: ArticleKey) -> Result<Option<Article>> {
-    let article = store(ctx)?.article(key, columns(ctx)).await?;
+    let (budget, columns) = (budget(ctx)?, columns(ctx));
+    budget.check()?;
+    let article = store(ctx)?.article(key, columns).await?;
+    if let Some(article) = article.as_ref().filter(|_| columns.text) {
+        budget.read(article.text.len())?;
+    }
     Ok(article.map(Article))
 }
 

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Subscription};
 use futures_util::{Stream, StreamExt as _};
 
 use super::changes::{ArticleChange, ArticleChangeKind, ResumeAfter, cursor, feed, filter};
+use super::direct::budget;
 use super::progress::Progress;
 use crate::error::Result;
 
@@ -25,6 +26,7 @@ impl Subscription {
         let resume_after = ctx.data_opt().map(|ResumeAfter(cursor)| cursor.as_str());
         let after = resume_after.or(after.as_deref()).map(cursor).transpose()?;
         let filter = filter(kinds, article_ids)?;
+        let budget = budget(ctx)?.clone();
         let progress = ctx.data_opt::<Progress>().cloned().unwrap_or_default();
         // In a box, because what it takes to begin would stay as large as long as the subscription lasts.
         let changes = Box::pin(feed(ctx)?.subscribe(after, filter)).await?;
@@ -32,6 +34,7 @@ impl Subscription {
         Ok(changes.map(move |change| {
             let change = change?;
             progress.show(change.cursor);
+            budget.reset();
             Ok(ArticleChange(change))
         }))
     }

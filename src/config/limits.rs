@@ -111,6 +111,10 @@ pub struct LimitSettings {
     )]
     pub max_filter_nesting: usize,
 
+    /// The largest response, in bytes, and the largest event of a subscription
+    #[arg(long, env = "MAX_RESPONSE_BYTES", default_value_t = crate::api::RESPONSE_BYTES, value_parser = at_least_one::<usize>(), value_name = "BYTES")]
+    pub max_response_bytes: usize,
+
     /// Memory for documents that were parsed, in bytes; an eighth as much again is for requests that repeat
     #[arg(long, env = "DOCUMENT_CACHE_BYTES", default_value_t = 32 * 1024 * 1024, value_parser = number::<usize>(), value_name = "BYTES")]
     pub document_cache_bytes: usize,

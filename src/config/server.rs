@@ -53,6 +53,10 @@ pub struct ServerSettings {
     #[arg(long, env = "STOP_TIMEOUT", default_value = "30s", value_parser = time, value_name = "TIME")]
     pub stop_timeout: Duration,
 
+    /// How long a connection may take nothing of what is written to it, until it is cut off; 0s for ever
+    #[arg(long, env = "WRITE_TIMEOUT", default_value = "60s", value_parser = time, value_name = "TIME")]
+    pub write_timeout: Duration,
+
     /// How long changes stay in the feed
     #[arg(long, env = "CHANGE_RETENTION", default_value = "7days", value_parser = some_time, value_name = "TIME")]
     pub change_retention: Duration,

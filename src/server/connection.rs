@@ -4,11 +4,13 @@
 //! bytes of a connection on their own, which doubles its read buffer: 6 of the 27 kB that a subscriber by SSE took.
 //! HTTP/2 is left to the proxy that ends TLS.
 
+mod peer;
+mod unread;
+
 use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use hyper::body::Incoming;
@@ -20,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
+use self::peer::{Patience, Peer};
+
 /// The limits of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ConnectionSettings {
@@ -29,6 +33,22 @@ pub(super) struct ConnectionSettings {
     pub(super) head_timeout: Duration,
     /// About the longest head, in bytes; then 431. A query by GET is part of it. Also the most of a body that is read ahead.
     pub(super) head_bytes: usize,
+    /// How long a client is waited for that does not read, or has closed its side.
+    patience: Patience,
+}
+
+impl ConnectionSettings {
+    /// The defaults, but for how long a connection may take nothing of what is written to it; zero for ever.
+    pub(super) fn with_write_timeout(write_timeout: Duration) -> Self {
+        let patience = Patience {
+            write_timeout,
+            ..Patience::default()
+        };
+        Self {
+            patience,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for ConnectionSettings {
@@ -36,6 +56,7 @@ impl Default for ConnectionSettings {
         Self {
             head_timeout: Duration::from_secs(75),
             head_bytes: 64 * 1024,
+            patience: Patience::default(),
         }
     }
 }
@@ -54,16 +75,26 @@ pub(super) async fn serve<S>(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(settings.head_timeout)
+        // Who has closed the sending side may still wait for the answer.
+        .half_close(true)
         .max_buf_size(settings.head_bytes);
     let connections = TaskTracker::new();
     while let Some(stream) = stop.run_until_cancelled(accept(&listener)).await {
         let service = service.clone();
+        let peer = Peer::new(stream, settings.patience, stop.clone());
         // The service is always ready.
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            service.clone().call(request.map(Body::new))
+            let (head, body) = request.into_parts();
+            let (body, has_ended) = unread::watched(body);
+            let answer = service.clone().call(Request::from_parts(head, body));
+            async move {
+                let mut response = answer.await?;
+                unread::announce_close(&mut response, has_ended);
+                Ok::<_, Infallible>(response)
+            }
         });
         let mut connection = http
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(peer), service)
             .with_upgrades();
         let stop = stop.clone();
         connections.spawn(async move {

@@ -175,6 +175,11 @@ fn into_events(events: api::Events) -> Events {
 fn outcome(answer: Answer) -> Outcome {
     match answer {
         Answer::Clean(body) | Answer::Flawed(body) => Outcome::Single(body),
+        Answer::TooLarge(errors) => Outcome::Refused(Refusal {
+            status: StatusCode::BAD_REQUEST,
+            errors,
+            headers: HeaderMap::new(),
+        }),
         Answer::Unavailable(errors) => Outcome::Refused(unavailable(errors)),
         Answer::Internal(errors) => Outcome::Refused(Refusal {
             status: StatusCode::INTERNAL_SERVER_ERROR,

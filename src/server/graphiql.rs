@@ -8,6 +8,7 @@ use std::io::Read as _;
 
 use axum::Router;
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
@@ -120,7 +121,13 @@ fn escaped(text: &str) -> String {
     html
 }
 
-async fn serve(Path((hash, name)): Path<(String, String)>, request: HeaderMap) -> Response {
+async fn serve(
+    path: Result<Path<(String, String)>, PathRejection>,
+    request: HeaderMap,
+) -> Response {
+    let Ok(Path((hash, name))) = path else {
+        return super::not_found().await;
+    };
     let pages = [Some(&embedded::PLAIN), embedded::GRAPHIQL.as_ref()];
     let found = pages
         .into_iter()
@@ -129,7 +136,7 @@ async fn serve(Path((hash, name)): Path<(String, String)>, request: HeaderMap) -
         .find(|file| file.hash == hash && file.name == name);
     match found {
         Some(asset) => asset.answer(&request),
-        None => StatusCode::NOT_FOUND.into_response(),
+        None => super::not_found().await,
     }
 }
 

@@ -93,6 +93,10 @@ impl Route {
     ];
 
     pub(super) fn of(path: &str) -> Self {
+        let path = match path {
+            "/api/v1/articles" => "/api/v1/articles/",
+            path => path,
+        };
         let fixed = Self::FIXED.into_iter().find(|&route| route == path);
         Self(
             fixed.unwrap_or_else(|| match path.starts_with("/graphiql/") {

@@ -25,6 +25,7 @@ use tracing::Instrument as _;
 use super::cors::{Origins, Permission};
 use super::encoding;
 use super::etag::Conditions;
+use super::host;
 use super::http::{self, Endpoint, internal_error};
 use super::metrics::{RequestMetrics, Route};
 use super::operation::Execute;
@@ -101,7 +102,7 @@ impl<E: Execute> Service<Request> for Middleware<E> {
         let (permission, preflight) = Permission::of(&self.settings.origins, &request);
         request.extensions_mut().insert(id.clone());
         let is_head = as_get(&mut request);
-        let answer = match preflight {
+        let answer = match host::refused(&request).or(preflight) {
             Some(answer) => Either::Left(ready(answer)),
             None => Either::Right(encoding::decoded(self.routes.clone(), request)),
         };

@@ -139,7 +139,8 @@ fn foreign_origin() -> Response {
     let refusal = Refusal::new(
         StatusCode::FORBIDDEN,
         "FORBIDDEN",
-        "pages of this origin may not connect",
+        "pages of this origin may not connect; the server's setting CORS_ORIGINS names those that may, and a proxy in \
+         between must pass Host on, or send X-Forwarded-Host",
     );
     let json = [("content-type", "application/json; charset=utf-8")];
     (refusal.status, json, refusal.body()).into_response()

@@ -7,36 +7,55 @@ use futures_util::Stream;
 use futures_util::stream::try_unfold;
 
 use super::condition::Side;
-use super::connection::{Connection, run};
+use super::connection::{Connection, read_rows};
 use super::lookups::many;
 use super::select::{Keys, Row, Select, Selection};
 use super::{Access, Store};
 use crate::article::filter::Filter;
 use crate::article::page::Cursor;
 use crate::article::{Article, ArticleId, ArticleOrder, Columns};
+use crate::budget::ResponseBudget;
 use crate::error::Result;
 
-/// How many articles [`Store::all_articles`] reads with a statement.
-const BATCH: i64 = 500;
+/// How many articles [`Store::all_articles`] reads with a statement: the first time, and at most.
+const FIRST_BATCH: usize = 50;
+const BATCH: usize = 500;
+
+/// How many bytes of text a batch of [`Store::all_articles`] has, apart from those of its last article.
+const BATCH_BYTES: usize = 2 * 1024 * 1024;
 
 impl Store {
     /// Articles by their ids; those that are not there are left out.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::TooLarge`] where their texts go over the budget.
     pub async fn articles_by_id(
         &self,
         ids: Vec<ArticleId>,
         columns: Columns,
+        budget: &ResponseBudget,
     ) -> Result<HashMap<ArticleId, Arc<Article>>> {
+        let budget = budget.clone();
         self.run(Access::Read, move |connection| {
             Box::pin(async move {
-                let articles = many(connection, Keys::Ids(ids), columns).await?;
-                let articles = articles.into_iter().map(Arc::new);
-                Ok(articles.map(|article| (article.id, article)).collect())
+                let mut articles = HashMap::with_capacity(ids.len());
+                let read = |article: Article| {
+                    budget.read(article.text.len())?;
+                    articles.insert(article.id, Arc::new(article));
+                    Ok(true)
+                };
+                budget.check()?;
+                many(connection, Keys::Ids(ids), columns, read).await?;
+                Ok(articles)
             })
         })
         .await
     }
 
     /// A part of the list of the articles that `filter` matches.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::TooLarge`] where their texts go over the budget.
     pub async fn articles(
         &self,
         filter: Filter,
@@ -44,13 +63,22 @@ impl Store {
         limit: i64,
         offset: i64,
         columns: Columns,
+        budget: &ResponseBudget,
     ) -> Result<Vec<Article>> {
-        self.select(Select {
+        let select = Select {
             columns,
             selection: Selection::new(filter, order),
             reversed: false,
             limit,
             offset,
+        };
+        let access = match select.selection.has_filter() {
+            true => Access::Scan,
+            false => Access::Read,
+        };
+        let budget = budget.clone();
+        self.run(access, move |connection| {
+            Box::pin(async move { load(connection, select, &budget, usize::MAX).await })
         })
         .await
     }
@@ -58,46 +86,86 @@ impl Store {
     /// Every article, newest first, a batch at a time.
     ///
     /// Each batch is a statement of its own that begins where the last one ended, so that a million articles take
-    /// no more memory than ten, and a slow reader holds no connection.
+    /// no more memory than ten, and a slow reader holds no connection. A batch has a few megabytes at the most, or one
+    /// article.
     pub fn all_articles(&self) -> impl Stream<Item = Result<Vec<Article>>> + Send + use<> {
         const ORDER: ArticleOrder = ArticleOrder::CreatedAtDesc;
         let store = self.clone();
-        let first = Some(Selection::new(Filter::ALL, ORDER));
-        try_unfold(first, move |selection| {
+        let first = Some((Selection::new(Filter::ALL, ORDER), FIRST_BATCH));
+        try_unfold(first, move |next| {
             let store = store.clone();
             async move {
-                let Some(selection) = selection else {
+                let Some((selection, limit)) = next else {
                     return Ok(None);
                 };
-                let select = Select {
-                    columns: Columns::ALL,
-                    selection,
-                    reversed: false,
-                    limit: BATCH,
-                    offset: 0,
-                };
-                let batch = store.select(select).await?;
-                let next = batch.last().map(|last| {
+                let batch = store.batch(selection, limit).await?;
+                let next = batch.next_limit.zip(batch.articles.last());
+                let next = next.map(|(limit, last)| {
                     let place = Cursor::of(last, ORDER, 0).place;
-                    Selection::new(Filter::ALL, ORDER).with(Side::After, place)
+                    let rest = Selection::new(Filter::ALL, ORDER).with(Side::After, place);
+                    (rest, limit)
                 });
-                Ok((!batch.is_empty()).then_some((batch, next)))
+                Ok((!batch.articles.is_empty()).then_some((batch.articles, next)))
             }
         })
     }
 
-    async fn select(&self, select: Select) -> Result<Vec<Article>> {
-        let access = match select.selection.has_filter() {
-            true => Access::Scan,
-            false => Access::Read,
+    async fn batch(&self, selection: Selection, limit: usize) -> Result<Batch> {
+        let select = Select {
+            columns: Columns::ALL,
+            selection,
+            reversed: false,
+            limit: i64::try_from(limit).unwrap_or(i64::MAX),
+            offset: 0,
         };
-        self.run(access, |connection| Box::pin(load(connection, select)))
-            .await
+        self.run(Access::Read, move |connection| {
+            Box::pin(async move {
+                let mut articles: Vec<Article> = Vec::with_capacity(limit);
+                let mut bytes = 0;
+                read_rows!(connection, select, Row, |row| {
+                    let article = Article::from(row);
+                    bytes += article.text.len();
+                    articles.push(article);
+                    if bytes >= BATCH_BYTES {
+                        break;
+                    }
+                });
+                let count = articles.len();
+                let has_ended = count < limit && bytes < BATCH_BYTES;
+                // PostgreSQL goes on to send what was asked for, so no more is asked for than is likely to fit.
+                let fitting = BATCH_BYTES * count.max(1) / bytes.max(1);
+                Ok(Batch {
+                    articles,
+                    next_limit: (!has_ended).then(|| fitting.clamp(1, BATCH)),
+                })
+            })
+        })
+        .await
     }
 }
 
-/// The articles of a SELECT.
-pub(super) async fn load(connection: &mut Connection<'_>, select: Select) -> Result<Vec<Article>> {
-    let rows: Vec<Row> = run!(connection, |c| select.load(c))?;
-    Ok(rows.into_iter().map(Article::from).collect())
+/// Some of all articles.
+struct Batch {
+    articles: Vec<Article>,
+    /// How many to ask for next; `None` where these are the last.
+    next_limit: Option<usize>,
+}
+
+/// The articles of a SELECT. The texts of the first `counted` count for the budget.
+pub(super) async fn load(
+    connection: &mut Connection<'_>,
+    select: Select,
+    budget: &ResponseBudget,
+    counted: usize,
+) -> Result<Vec<Article>> {
+    budget.check()?;
+    let mut articles = Vec::new();
+    read_rows!(connection, select, Row, |row| {
+        let article = Article::from(row);
+        if articles.len() < counted {
+            budget.read(article.text.len())?;
+        }
+        articles.push(article);
+    });
+    Ok(articles)
 }

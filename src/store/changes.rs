@@ -12,7 +12,7 @@ use diesel::{ExpressionMethods as _, QueryDsl as _};
 use tokio::sync::watch;
 
 use self::scan::{Changes, Range, Row, Sizes};
-use super::connection::{Connection, run};
+use super::connection::{Connection, read_rows, run};
 use super::schema::{article_feed, feed};
 use super::{Access, Database, Store, postgres, sqlite};
 use crate::article::change::{ArticleChange, ChangeFilter, Epoch, FeedCursor};
@@ -227,16 +227,26 @@ async fn scan(
             None => return Ok((Vec::new(), is_full)),
         };
     }
-    let changes = Changes {
+    let statement = Changes {
         range,
         filter,
         text: wanted.text,
     };
-    let rows: Vec<Row> = run!(connection, |c| changes.load(c))?;
-    let changes = rows
-        .into_iter()
-        .map(|row| row.into_change(wanted.after))
-        .collect::<Result<_>>()?;
+    let mut changes: Vec<ArticleChange> = Vec::new();
+    let mut bytes = 0;
+    // Of few changes the sizes are seen when they are read.
+    read_rows!(connection, statement, Row, |row| {
+        let change = row.into_change(wanted.after)?;
+        bytes += change
+            .article
+            .as_ref()
+            .map_or(0, |article| article.text.len());
+        if bytes > wanted.text_bytes && wanted.text && !changes.is_empty() {
+            is_full = true;
+            break;
+        }
+        changes.push(change);
+    });
     Ok((changes, is_full))
 }
 

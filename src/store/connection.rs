@@ -49,3 +49,32 @@ macro_rules! run {
     };
 }
 pub(crate) use run;
+
+/// Reads the rows of a statement one after another: `read_rows!(connection, statement, Row, |row| …)`. The expression
+/// stands within a loop, so it may `break`, or return from the function; the other rows are then never in memory.
+macro_rules! read_rows {
+    ($connection:expr, $statement:expr, $type:ty, |$row:ident| $take:expr) => {
+        match $connection {
+            $crate::store::connection::Connection::Postgres(c) => {
+                use futures_util::TryStreamExt as _;
+                let rows =
+                    diesel_async::RunQueryDsl::load_stream::<$type>($statement, &mut **c).await?;
+                let mut rows = std::pin::pin!(rows);
+                while let Some($row) = rows.try_next().await? {
+                    $take
+                }
+            }
+            $crate::store::connection::Connection::Sqlite(c) => {
+                use diesel::connection::DefaultLoadingMode;
+                let rows = diesel::RunQueryDsl::load_iter::<$type, DefaultLoadingMode>(
+                    $statement, &mut **c,
+                )?;
+                for row in rows {
+                    let $row = row?;
+                    $take
+                }
+            }
+        }
+    };
+}
+pub(crate) use read_rows;

@@ -22,6 +22,8 @@ pub(super) type Pass<'a, 'b, DB> = AstPass<'a, 'b, DB>;
 pub(super) trait Dialect: Backend {
     /// Any instant, for a column that nobody asked for.
     const SOME_INSTANT: &'static str;
+    /// How many bytes the text of an article has as JSON, without the quotes.
+    const TEXT_BYTES_AS_JSON: &'static str;
 
     /// The condition on each article that ends a statement when its time is over, where the database itself does not.
     const TIME_LIMIT: Option<&'static str>;

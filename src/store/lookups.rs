@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use foldhash::{HashMap, HashMapExt as _};
 use futures_util::FutureExt as _;
 
-use super::connection::{Connection, run};
+use super::connection::{Connection, read_rows, run};
 use super::select::{Keys, Row, SelectMany, SelectOne};
 use super::{Access, Inner, Store};
 use crate::article::{Article, ArticleKey, Columns};
@@ -13,7 +13,11 @@ use crate::coalesce::{BatchFailure, BatchLimits, Batcher};
 use crate::error::{Error, Result};
 
 /// What gathers the lookups of a store.
-pub(super) type Lookups = Batcher<Lookup, Arc<Article>, Error>;
+pub(super) type Lookups = Batcher<Lookup, Found, Error>;
+
+/// How many bytes of text are read for lookups that gathered, apart from those of the last article: they may belong to
+/// hundreds of requests, or all to one that may not have them. The others are looked up one by one.
+const LOAD_BYTES: usize = 8 * 1024 * 1024;
 
 /// A lookup, and what of the article somebody wants to see.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,10 +26,29 @@ pub(super) struct Lookup {
     columns: Columns,
 }
 
+/// What became of a lookup of an article that may be there.
+#[derive(Debug, Clone)]
+pub(super) enum Found {
+    Article(Arc<Article>),
+    /// The texts of the others were too large.
+    LeftOut(Lookup),
+}
+
 impl Store {
     /// One article by its id or slug.
     pub async fn article(&self, key: ArticleKey, columns: Columns) -> Result<Option<Arc<Article>>> {
-        self.0.lookups.get(Lookup { key, columns }).await
+        match self.0.lookups.get(Lookup { key, columns }).await? {
+            None => Ok(None),
+            Some(Found::Article(article)) => Ok(Some(article)),
+            Some(Found::LeftOut(lookup)) => Box::pin(self.article_alone(lookup)).await,
+        }
+    }
+
+    async fn article_alone(&self, lookup: Lookup) -> Result<Option<Arc<Article>>> {
+        self.run(Access::Read, |connection| {
+            Box::pin(async move { Ok(one(connection, &lookup).await?.map(Arc::new)) })
+        })
+        .await
     }
 }
 
@@ -48,7 +71,7 @@ pub(super) fn lookups(store: Weak<Inner>) -> Lookups {
 async fn load(
     connection: &mut Connection<'_>,
     lookups: Vec<Lookup>,
-) -> Result<HashMap<Lookup, Arc<Article>>> {
+) -> Result<HashMap<Lookup, Found>> {
     // Where a statement costs no round trip, many small ones that are prepared beat a large one.
     if lookups.len() == 1 || matches!(connection, Connection::Sqlite(_)) {
         return one_by_one(connection, lookups).await;
@@ -65,15 +88,22 @@ async fn load(
     columns.slug |= !slugs.is_empty();
     let mut by_id = HashMap::with_capacity(ids.len());
     let mut by_slug = HashMap::with_capacity(slugs.len());
+    let mut room = Room::default();
     if !ids.is_empty() {
-        for article in many(connection, Keys::Ids(ids), columns).await? {
+        let read = |article: Article| {
+            let has_room = room.take(&article);
             by_id.insert(article.id, Arc::new(article));
-        }
+            Ok(has_room)
+        };
+        many(connection, Keys::Ids(ids), columns, read).await?;
     }
-    if !slugs.is_empty() {
-        for article in many(connection, Keys::Slugs(slugs), columns).await? {
+    if !slugs.is_empty() && room.is_left() {
+        let read = |article: Article| {
+            let has_room = room.take(&article);
             by_slug.insert(article.slug.clone(), Arc::new(article));
-        }
+            Ok(has_room)
+        };
+        many(connection, Keys::Slugs(slugs), columns, read).await?;
     }
     let mut found = HashMap::with_capacity(lookups.len());
     for lookup in lookups {
@@ -82,7 +112,9 @@ async fn load(
             ArticleKey::Slug(slug) => by_slug.get(slug),
         };
         if let Some(article) = article {
-            found.insert(lookup, Arc::clone(article));
+            found.insert(lookup, Found::Article(Arc::clone(article)));
+        } else if !room.is_left() {
+            found.insert(lookup.clone(), Found::LeftOut(lookup));
         }
     }
     Ok(found)
@@ -91,30 +123,62 @@ async fn load(
 async fn one_by_one(
     connection: &mut Connection<'_>,
     lookups: Vec<Lookup>,
-) -> Result<HashMap<Lookup, Arc<Article>>> {
+) -> Result<HashMap<Lookup, Found>> {
     let mut found = HashMap::with_capacity(lookups.len());
+    let mut room = Room::default();
     for lookup in lookups {
-        let select = SelectOne {
-            columns: lookup.columns,
-            key: lookup.key.clone(),
-        };
-        let rows: Vec<Row> = run!(connection, |c| select.load(c))?;
-        if let Some(row) = rows.into_iter().next() {
-            found.insert(lookup, Arc::new(row.into()));
+        if !room.is_left() {
+            found.insert(lookup.clone(), Found::LeftOut(lookup));
+        } else if let Some(article) = one(connection, &lookup).await? {
+            room.take(&article);
+            found.insert(lookup, Found::Article(Arc::new(article)));
         }
     }
     Ok(found)
 }
 
-/// Articles by their ids or slugs, in no order; those that are not there are left out.
+async fn one(connection: &mut Connection<'_>, lookup: &Lookup) -> Result<Option<Article>> {
+    let select = SelectOne {
+        columns: lookup.columns,
+        key: lookup.key.clone(),
+    };
+    let rows: Vec<Row> = run!(connection, |c| select.load(c))?;
+    Ok(rows.into_iter().next().map(Article::from))
+}
+
+/// Reads articles by their ids or slugs, in no order, for as long as `read` answers `true`; those that are not there are
+/// left out.
 pub(super) async fn many(
     connection: &mut Connection<'_>,
     keys: Keys,
     columns: Columns,
-) -> Result<Vec<Article>> {
+    mut read: impl FnMut(Article) -> Result<bool>,
+) -> Result<()> {
     let select = SelectMany { columns, keys };
-    let rows: Vec<Row> = run!(connection, |c| select.load(c))?;
-    Ok(rows.into_iter().map(Article::from).collect())
+    read_rows!(connection, select, Row, |row| {
+        if !read(row.into())? {
+            break;
+        }
+    });
+    Ok(())
+}
+
+/// The bytes of text that one load has read.
+#[derive(Default)]
+struct Room {
+    used: usize,
+}
+
+impl Room {
+    /// Counts an article, and answers whether there is room for another.
+    fn take(&mut self, article: &Article) -> bool {
+        self.used += article.text.len();
+        self.is_left()
+    }
+
+    fn is_left(&self) -> bool {
+        self.used < LOAD_BYTES
+    }
 }
 
 impl From<BatchFailure> for Error {

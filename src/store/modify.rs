@@ -7,6 +7,7 @@ use super::dialect::{Dialect, Pass};
 use super::select::{RowType, push_columns, query};
 use crate::article::{Article, ArticleEdit, ArticleId, Columns, Slug, Text, Title};
 use crate::clock::Timestamp;
+use crate::error::Error;
 
 /// `INSERT INTO article … ON CONFLICT (slug) DO NOTHING`
 ///
@@ -22,6 +23,7 @@ pub(super) struct Update {
     pub(super) edit: ArticleEdit,
     pub(super) now: Timestamp,
     pub(super) columns: Columns,
+    pub(super) text: TextRoom,
 }
 
 /// `DELETE FROM article WHERE id = … [AND version = …] RETURNING …`
@@ -30,6 +32,54 @@ pub(super) struct Delete {
     pub(super) id: ArticleId,
     pub(super) expected_version: Option<i32>,
     pub(super) columns: Columns,
+    pub(super) text: TextRoom,
+}
+
+/// A condition on the text that an article has: as JSON it must fit into the answer. Whether it does is part of the
+/// statement, because what was carried out must be answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TextRoom {
+    /// The most bytes of the text as JSON, and of one that certainly has no more than that. `None` for any text.
+    bytes: Option<(i64, i64)>,
+}
+
+/// How many bytes JSON needs for a byte of text at the most: a control character is written as `\u0001`.
+const LONGEST_ESCAPE: i64 = 6;
+
+impl TextRoom {
+    pub(super) fn new(bytes: Option<usize>) -> Self {
+        let bytes = bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+        Self {
+            bytes: bytes.map(|bytes| (bytes, bytes / LONGEST_ESCAPE)),
+        }
+    }
+
+    /// The error where the text does not fit; `None` where any does.
+    pub(super) fn exceeded(self) -> Option<Error> {
+        let (most, _) = self.bytes?;
+        let max = usize::try_from(most).unwrap_or(usize::MAX);
+        Some(Error::TooLarge {
+            max,
+            value: max.saturating_add(1),
+        })
+    }
+
+    fn condition<'b, DB: Dialect>(&'b self, pass: &mut Pass<'_, 'b, DB>) -> QueryResult<()> {
+        let Some((most, certain)) = &self.bytes else {
+            return Ok(());
+        };
+        // The length of a text is known without reading it; that of its JSON is not.
+        pass.push_sql(" AND CASE WHEN octet_length(text) <= ");
+        DB::bind_integer(pass, certain)?;
+        pass.push_sql(" THEN TRUE WHEN octet_length(text) > ");
+        DB::bind_integer(pass, most)?;
+        pass.push_sql(" THEN FALSE ELSE ");
+        pass.push_sql(DB::TEXT_BYTES_AS_JSON);
+        pass.push_sql(" <= ");
+        DB::bind_integer(pass, most)?;
+        pass.push_sql(" END");
+        Ok(())
+    }
 }
 
 impl<DB: Dialect> QueryFragment<DB> for Insert<'_> {
@@ -78,6 +128,7 @@ impl<DB: Dialect> QueryFragment<DB> for Update {
             }
         }
         this_version(&mut pass, &self.id, self.expected_version.as_ref())?;
+        self.text.condition(&mut pass)?;
         pass.push_sql(" RETURNING ");
         push_columns(&mut pass, self.columns);
         Ok(())
@@ -88,6 +139,7 @@ impl<DB: Dialect> QueryFragment<DB> for Delete {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         pass.push_sql("DELETE FROM article");
         this_version(&mut pass, &self.id, self.expected_version.as_ref())?;
+        self.text.condition(&mut pass)?;
         pass.push_sql(" RETURNING ");
         push_columns(&mut pass, self.columns);
         Ok(())

@@ -5,25 +5,30 @@ use std::sync::Arc;
 use super::articles::load;
 use super::condition::Side;
 use super::connection::{Connection, run};
-use super::select::{Count, Select, Selection};
+use super::select::{Count, Row, Select, Selection};
 use super::{Access, Store};
 use crate::article::page::{Cursor, End, Page, PageRequest, Place, Placed};
 use crate::article::{Article, ArticleOrder, Columns, Filter};
+use crate::budget::ResponseBudget;
 use crate::error::Result;
 
 impl Store {
     /// A page, and what was wanted beside it, all of one state of the articles.
-    pub async fn page(&self, request: PageRequest) -> Result<Page> {
+    ///
+    /// # Errors
+    /// [`crate::error::Error::TooLarge`] where the texts of its articles go over the budget.
+    pub async fn page(&self, request: PageRequest, budget: &ResponseBudget) -> Result<Page> {
+        let budget = budget.clone();
         let access = match takes_one_statement(&request) {
             true if request.filter == Filter::ALL => Access::Read,
             true => Access::Scan,
             false => Access::Snapshot,
         };
-        self.run(access, |connection| {
+        self.run(access, move |connection| {
             Box::pin(async move {
                 match request.order {
-                    ArticleOrder::Relevance => by_position(connection, request).await,
-                    _ => by_key(connection, request).await,
+                    ArticleOrder::Relevance => by_position(connection, request, &budget).await,
+                    _ => by_key(connection, request, &budget).await,
                 }
             })
         })
@@ -40,7 +45,11 @@ fn takes_one_statement(request: &PageRequest) -> bool {
 }
 
 /// A page of a list whose places are values, which an index finds at any depth.
-async fn by_key(connection: &mut Connection<'_>, request: PageRequest) -> Result<Page> {
+async fn by_key(
+    connection: &mut Connection<'_>,
+    request: PageRequest,
+    budget: &ResponseBudget,
+) -> Result<Page> {
     let PageRequest {
         order, end, wanted, ..
     } = request;
@@ -56,14 +65,10 @@ async fn by_key(connection: &mut Connection<'_>, request: PageRequest) -> Result
     let mut more = false;
     if request.size > 0 {
         let reversed = end == End::Back;
-        articles = take(
-            connection,
-            between,
-            with_key(wanted.columns, order),
-            reversed,
-            request.size + 1,
-        )
-        .await?;
+        let columns = with_key(wanted.columns, order);
+        let select = list(between, columns, reversed, request.size + 1);
+        // The one more is not shown.
+        articles = load(connection, select, budget, request.size).await?;
         more = articles.len() > request.size;
         articles.truncate(request.size);
         if reversed {
@@ -125,7 +130,11 @@ async fn by_key(connection: &mut Connection<'_>, request: PageRequest) -> Result
 }
 
 /// A page of a list whose places are counted from its front.
-async fn by_position(connection: &mut Connection<'_>, request: PageRequest) -> Result<Page> {
+async fn by_position(
+    connection: &mut Connection<'_>,
+    request: PageRequest,
+    budget: &ResponseBudget,
+) -> Result<Page> {
     let PageRequest {
         order, end, wanted, ..
     } = request;
@@ -154,7 +163,7 @@ async fn by_position(connection: &mut Connection<'_>, request: PageRequest) -> R
     };
     let articles = match select.limit {
         0 => Vec::new(),
-        _ => load(connection, select).await?,
+        _ => load(connection, select, budget, usize::MAX).await?,
     };
     Ok(Page {
         articles: articles
@@ -171,27 +180,20 @@ async fn by_position(connection: &mut Connection<'_>, request: PageRequest) -> R
     })
 }
 
-async fn take(
-    connection: &mut Connection<'_>,
-    selection: Selection,
-    columns: Columns,
-    reversed: bool,
-    limit: usize,
-) -> Result<Vec<Article>> {
-    let select = Select {
+fn list(selection: Selection, columns: Columns, reversed: bool, limit: usize) -> Select {
+    Select {
         columns,
         selection,
         reversed,
         limit: i64::try_from(limit).unwrap_or(i64::MAX),
         offset: 0,
-    };
-    load(connection, select).await
+    }
 }
 
 async fn any(connection: &mut Connection<'_>, selection: Selection) -> Result<bool> {
-    Ok(!take(connection, selection, Columns::ID, false, 1)
-        .await?
-        .is_empty())
+    let select = list(selection, Columns::ID, false, 1);
+    let rows: Vec<Row> = run!(connection, |c| select.load(c))?;
+    Ok(!rows.is_empty())
 }
 
 async fn total(connection: &mut Connection<'_>, wanted: bool, selection: Selection) -> Result<i64> {

@@ -6,7 +6,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
 
 use super::connection::{Connection, run};
-use super::modify::{Delete, Insert, Update};
+use super::modify::{Delete, Insert, TextRoom, Update};
 use super::schema::article;
 use super::select::Row;
 use super::{Access, Store};
@@ -76,17 +76,18 @@ impl Store {
         Err(outrun())
     }
 
-    /// Changes what `edit` has of an article.
+    /// Changes what `edit` has of an article, where the text that it has takes no more than `text_bytes` as JSON.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::VersionConflict`] where `expected_version` is given and not the current one;
-    /// [`Error::SlugTaken`] at `field`.
+    /// [`Error::SlugTaken`] at `field`; [`Error::TooLarge`]. Nothing has changed then.
     pub async fn update_article(
         &self,
         id: ArticleId,
         edit: ArticleEdit,
         expected_version: Option<i32>,
         columns: Columns,
+        text_bytes: Option<usize>,
         field: &str,
     ) -> Result<Article> {
         let field = format!("{field}.slug");
@@ -97,15 +98,17 @@ impl Store {
             edit,
             now: self.0.clock.now(),
             columns,
+            text: TextRoom::new(text_bytes),
         };
         for _ in 0..ATTEMPTS {
             let (update, field, slug) = (update.clone(), field.clone(), slug.clone());
             let updated = self
                 .run(Access::Write, move |connection| {
                     Box::pin(async move {
+                        let room = update.text;
                         match run!(connection, |c| update.get_result::<Row>(c)).optional() {
                             Ok(Some(row)) => Ok(row.into()),
-                            Ok(None) => Err(why_not(connection, id).await?),
+                            Ok(None) => Err(why_not(connection, id, expected_version, room).await?),
                             Err(DieselError::DatabaseError(
                                 DatabaseErrorKind::UniqueViolation,
                                 _,
@@ -126,26 +129,30 @@ impl Store {
         Err(outrun())
     }
 
-    /// Deletes an article, and answers with it as it was.
+    /// Deletes an article, where its text takes no more than `text_bytes` as JSON, and answers with it as it was.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::VersionConflict`] where `expected_version` is given and not the current one.
+    /// [`Error::NotFound`]; [`Error::VersionConflict`] where `expected_version` is given and not the current one;
+    /// [`Error::TooLarge`]. The article is still there then.
     pub async fn delete_article(
         &self,
         id: ArticleId,
         expected_version: Option<i32>,
         columns: Columns,
+        text_bytes: Option<usize>,
     ) -> Result<Article> {
         let delete = Delete {
             id,
             expected_version,
             columns,
+            text: TextRoom::new(text_bytes),
         };
         self.run(Access::Write, move |connection| {
             Box::pin(async move {
+                let room = delete.text;
                 match run!(connection, |c| delete.get_result::<Row>(c)).optional()? {
                     Some(row) => Ok(row.into()),
-                    None => Err(why_not(connection, id).await?),
+                    None => Err(why_not(connection, id, expected_version, room).await?),
                 }
             })
         })
@@ -265,13 +272,21 @@ async fn taken_slugs(
     Ok(taken.into_iter().collect())
 }
 
-/// Why a statement with `expected_version` found nothing to change.
-async fn why_not(connection: &mut Connection<'_>, id: ArticleId) -> Result<Error> {
+/// Why a statement with `expected_version` and room for a text found nothing to change.
+async fn why_not(
+    connection: &mut Connection<'_>,
+    id: ArticleId,
+    expected_version: Option<i32>,
+    room: TextRoom,
+) -> Result<Error> {
     let version = run!(connection, |c| article::table
         .filter(article::id.eq(id))
         .select(article::version)
         .get_result(c));
     Ok(match version.optional()? {
+        Some(current) if expected_version.is_none_or(|expected| expected == current) => room
+            .exceeded()
+            .unwrap_or(Error::VersionConflict { current }),
         Some(current) => Error::VersionConflict { current },
         None => Error::NotFound,
     })

@@ -78,6 +78,13 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [env: STOP_TIMEOUT=]
               [default: 30s]
 
+          --write-timeout <TIME>
+              How long a connection may take nothing of what is written to it, until it is cut off; 0
+              for ever
+              
+              [env: WRITE_TIMEOUT=]
+              [default: 60s]
+
           --change-retention <TIME>
               How long changes stay in the feed
               
@@ -199,6 +206,12 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               
               [env: MAX_FILTER_NESTING=]
               [default: 10]
+
+          --max-response-bytes <BYTES>
+              The largest answer, in bytes, and the largest event of a subscription
+              
+              [env: MAX_RESPONSE_BYTES=]
+              [default: 33554432]
 
           --document-cache-bytes <BYTES>
               Memory for documents that were parsed, in bytes; an eighth as much again is for requests
@@ -401,7 +414,7 @@ fn every_module_imports_only_what_stands_below_it() {
         }
         // The leaves, which anybody may know, and the domain: they know only each other.
         let above: &[&str] = match module {
-            "error" | "clock" | "article" => &["crate::store", "crate::config"],
+            "error" | "clock" | "budget" | "article" => &["crate::store", "crate::config"],
             _ => &[],
         };
         for what in above.iter().filter(|what| names(&text, what)) {

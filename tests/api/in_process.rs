@@ -84,7 +84,9 @@ impl InProcess {
                 Answer::Clean(body) | Answer::Flawed(body) => {
                     serde_json::from_slice(&body).unwrap()
                 }
-                Answer::Unavailable(errors) | Answer::Internal(errors) => {
+                Answer::Unavailable(errors)
+                | Answer::Internal(errors)
+                | Answer::TooLarge(errors) => {
                     let errors: Value = serde_json::from_slice(&errors).unwrap();
                     json!({ "errors": errors })
                 }

@@ -152,6 +152,23 @@ impl Program {
         kibibytes.parse::<usize>().unwrap() * 1_024
     }
 
+    /// How many clients it is connected to.
+    pub(crate) fn connections(&self) -> usize {
+        const ESTABLISHED: &str = "01";
+        const CLOSE_WAIT: &str = "08";
+        let table = format!("/proc/{}/net/tcp", self.process.id().unwrap());
+        let table = std::fs::read_to_string(table).unwrap();
+        let (_, port) = self.address.rsplit_once(':').unwrap();
+        let port = format!(":{:04X}", port.parse::<u16>().unwrap());
+        let is_ours = |line: &&str| {
+            let mut words = line.split_whitespace().skip(1);
+            let (local, _, state) = (words.next(), words.next(), words.next());
+            local.is_some_and(|local| local.ends_with(&port))
+                && matches!(state, Some(ESTABLISHED | CLOSE_WAIT))
+        };
+        table.lines().filter(is_ours).count()
+    }
+
     /// Sends a signal, such as `TERM`, without the program `kill`, which not every machine has.
     pub(crate) fn signal(&self, name: &str) {
         let signal = match name {

@@ -1,5 +1,7 @@
 //! Each test talks to a server of its own over a bare connection.
 
+mod peer;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -123,12 +125,20 @@ fn routes() -> Router {
 }
 
 async fn start(routes: Router, stop: CancellationToken) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
     let settings = ConnectionSettings {
         head_timeout: HEAD_TIMEOUT,
         ..ConnectionSettings::default()
     };
+    start_with(settings, routes, stop).await
+}
+
+async fn start_with(
+    settings: ConnectionSettings,
+    routes: Router,
+    stop: CancellationToken,
+) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
     tokio::spawn(serve(listener, routes, settings, stop));
     address
 }

@@ -126,9 +126,11 @@ fn request(method: &str, query: &str, headers: Headers<'_>, body: impl Into<Body
     let mut request = Request::new(body.into());
     *request.method_mut() = method.parse().unwrap();
     *request.uri_mut() = format!("/graphql{query}").parse().unwrap();
-    request
-        .headers_mut()
-        .insert("x-request-id", HeaderValue::from_static("request-7"));
+    let own = [("host", "localhost"), ("x-request-id", "request-7")];
+    for (name, value) in own {
+        let value = HeaderValue::from_static(value);
+        request.headers_mut().insert(name, value);
+    }
     for &(name, value) in headers {
         let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
         let name: HeaderName = name.parse().unwrap();

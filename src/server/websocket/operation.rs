@@ -178,7 +178,7 @@ impl Voice {
                 message::error(&self.operation.id, &refusal.errors)
             }
         };
-        self.say(last, true).await;
+        self.say(|| last, true).await;
     }
 
     async fn results(&mut self, outcome: BoxFuture<'static, Outcome>) -> End {
@@ -195,25 +195,27 @@ impl Voice {
                 events.stream
             }
         };
+        let operation = Arc::clone(&self.operation);
         while let Some(event) = events.next().await {
-            let next = message::next(&self.operation.id, &event.body);
+            let next = || message::next(&operation.id, &event.body);
             self.say(next, false).await;
         }
         End::Complete
     }
 
-    /// Waits for room in the queue, which is how a slow client slows its sources.
-    async fn say(&mut self, message: Message, is_last: bool) {
-        let outgoing = Box::new(Outgoing {
-            message,
-            operation: Some(Arc::clone(&self.operation)),
-            is_last,
-            unanswered: self.unanswered.take_if(|_| is_last),
-        });
-        if self.outbox.send(outgoing).await.is_err() {
+    /// Waits for room in the queue, which is how a slow client slows its sources. The message is made only then: until
+    /// then equal operations share the body of their answer.
+    async fn say(&mut self, message: impl FnOnce() -> Message, is_last: bool) {
+        match self.outbox.reserve().await {
+            Ok(room) => room.send(Box::new(Outgoing {
+                message: message(),
+                operation: Some(Arc::clone(&self.operation)),
+                is_last,
+                unanswered: self.unanswered.take_if(|_| is_last),
+            })),
             // The socket has ended, and this operation is about to be cancelled. Going on would be an
             // endless loop if the source is endless, since nothing makes it wait any more.
-            std::future::pending::<()>().await;
+            Err(_) => std::future::pending().await,
         }
     }
 }

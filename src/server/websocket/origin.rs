@@ -2,10 +2,14 @@
 
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::{Authority, Uri};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+/// What a proxy that names itself in `Host` tells of the one that the client has asked for.
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Whether the handshake may go on. Without an `Origin` it was no browser that sent it, and nothing
-/// of a user's can be misused.
+/// of a user's can be misused. No page can send a header of its own in a handshake, so `X-Forwarded-Host` comes from a
+/// proxy.
 pub(super) fn is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return true;
@@ -15,15 +19,19 @@ pub(super) fn is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
     };
     let is_listed =
         |entry: &String| entry == "*" || entry.trim_end_matches('/').eq_ignore_ascii_case(origin);
-    allowed.iter().any(is_listed) || is_of_this_host(origin, headers.get(HOST))
+    allowed.iter().any(is_listed)
+        || is_of_this_host(origin, headers.get(HOST))
+        || is_of_this_host(origin, headers.get(FORWARDED_HOST))
 }
 
-/// Compares with `Host`, where a missing port means that of the origin's scheme: behind a proxy that
+/// Compares with the host that was asked for, where a missing port means that of the origin's scheme: behind a proxy that
 /// ends TLS the scheme is known from the origin only.
 fn is_of_this_host(origin: &str, host: Option<&HeaderValue>) -> bool {
     let Some(host) = host.and_then(|host| host.to_str().ok()) else {
         return false;
     };
+    // A proxy behind another adds its own to the list.
+    let host = host.split(',').next().unwrap_or_default().trim();
     let (Ok(origin), Ok(host)) = (origin.parse::<Uri>(), host.parse::<Authority>()) else {
         return false;
     };
@@ -78,6 +86,24 @@ mod tests {
             "",
         ] {
             assert!(!allows(Some(origin), "localhost:8000", &[]), "{origin}");
+        }
+    }
+
+    #[test]
+    fn behind_a_proxy_that_names_itself_in_the_host_the_forwarded_host_counts() {
+        let allows = |forwarded: &'static str| {
+            let headers = HeaderMap::from_iter([
+                (HOST, HeaderValue::from_static("127.0.0.1:8000")),
+                (FORWARDED_HOST, HeaderValue::from_static(forwarded)),
+                (ORIGIN, HeaderValue::from_static("https://example.com")),
+            ]);
+            is_allowed(&headers, &[])
+        };
+        for forwarded in ["example.com", "example.com:443", "example.com, inner"] {
+            assert!(allows(forwarded), "{forwarded}");
+        }
+        for forwarded in ["example.org", "inner, example.com", "example.com:80", ""] {
+            assert!(!allows(forwarded), "{forwarded}");
         }
     }
 

@@ -16,6 +16,7 @@ use crate::store::types::Id;
 impl Dialect for Pg {
     const SOME_INSTANT: &'static str = "to_timestamp(0)";
     const TIME_LIMIT: Option<&'static str> = None;
+    const TEXT_BYTES_AS_JSON: &'static str = "octet_length(to_json(text)::text) - 2";
 
     binds!();
 

@@ -14,6 +14,7 @@ use crate::store::dialect::{Dialect, Pass, binds};
 impl Dialect for Sqlite {
     const SOME_INSTANT: &'static str = "0";
     const TIME_LIMIT: Option<&'static str> = Some("within_time_limit(number)");
+    const TEXT_BYTES_AS_JSON: &'static str = "octet_length(json_quote(text)) - 2";
 
     binds!();
 

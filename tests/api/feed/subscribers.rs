@@ -79,7 +79,10 @@ async fn a_filter_lets_through_what_it_names_from_memory_and_from_the_table(data
     let unwanted = create(&node, "unwanted").await;
     for id in [unwanted, wanted] {
         let columns = broadsheet::article::Columns::ID;
-        node.store.delete_article(id, None, columns).await.unwrap();
+        node.store
+            .delete_article(id, None, columns, None)
+            .await
+            .unwrap();
     }
     let kinds = |changes: &[std::sync::Arc<ArticleChange>]| {
         let kind = |change: &std::sync::Arc<ArticleChange>| (change.kind, change.article_id);
@@ -94,7 +97,11 @@ async fn a_filter_lets_through_what_it_names_from_memory_and_from_the_table(data
         assert_eq!(&kinds(&next(changes, expected.len()).await), expected);
     }
     for (filter, expected) in [deleted, only, both].into_iter().zip(&expected) {
-        let page = node.feed.page(begin, 500, filter, true).await.unwrap();
+        let page = node
+            .feed
+            .page(begin, 500, filter, Some(usize::MAX))
+            .await
+            .unwrap();
         let changes: Vec<_> = page.changes.into_iter().map(Into::into).collect();
         assert_eq!(&kinds(&changes), expected);
         assert_eq!((page.end, page.has_more), (node.head().await, false));
@@ -163,7 +170,7 @@ async fn what_is_no_longer_kept_is_told_with_the_oldest_cursor_that_serves(datab
     let oldest = loop {
         match short
             .feed
-            .page(begin, 1, ChangeFilter::default(), true)
+            .page(begin, 1, ChangeFilter::default(), Some(usize::MAX))
             .await
         {
             Err(Error::CursorExpired { oldest }) if oldest == head.to_string() => break oldest,

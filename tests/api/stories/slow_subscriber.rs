@@ -3,6 +3,7 @@
 //!
 //! It stops for as long as the changes take, or for `STORY_PAUSE` seconds where that is longer. A WebSocket that has
 //! said nothing for 90 seconds, not even an answer to a ping, is given up: with such a pause it resumes by its cursor.
+//! The timeout of writes, which would do the same sooner and to both, is off.
 
 use std::time::Duration;
 
@@ -38,7 +39,8 @@ async fn one_that_does_not_read_costs_nothing_and_then_gets_every_change(databas
         return;
     };
     // Few connections, and as much written before, so that SQLite's caches are full when it is measured.
-    let program = Program::start(&own.url, &["--db-max-size=2"]).await;
+    let flags = ["--db-max-size=2", "--write-timeout=0"];
+    let program = Program::start(&own.url, &flags).await;
     let server = Remote::new(program.address());
     write(&program, "warm").await;
 
