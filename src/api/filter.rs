@@ -32,6 +32,13 @@ pub(crate) struct IdFilter {
     r#in: Option<Vec<ID>>,
 }
 
+impl ArticleFilter {
+    /// Whether it has a search at its top, blank or not.
+    pub(super) fn searches(&self) -> bool {
+        self.search.is_some()
+    }
+}
+
 /// `contains`, `startsWith` and `endsWith` ignore case; the others do not.
 #[derive(InputObject)]
 pub(crate) struct StringFilter {
@@ -159,10 +166,10 @@ impl Reader {
     }
 
     fn search(&mut self, text: &str, field: &str) -> Result<Option<Filter>> {
-        let Some(search) = Search::parse(text) else {
-            return Ok(None);
-        };
-        self.words += search.words();
+        let filter = Search::parse(text);
+        if let Some(Filter::Search(search)) = &filter {
+            self.words += search.words();
+        }
         let most = self.limits.values;
         if self.words > most {
             return Err(Error::invalid(
@@ -170,7 +177,7 @@ impl Reader {
                 format!("the searches of a filter may have at most {most} words"),
             ));
         }
-        Ok(Some(Filter::Search(search)))
+        Ok(filter)
     }
 
     fn list(

@@ -4,6 +4,12 @@
 //! person can type is an error: what is no word is passed over, and a quotation mark that is never closed reaches
 //! to the end.
 
+use super::filter::Filter;
+
+/// The most characters of a word that is looked for. PostgreSQL indexes no word of 2,047 bytes or more, in lower case, and
+/// passes over such a word in a search; a character of any script has at most four.
+pub const MAX_WORD_CHARS: usize = 500;
+
 /// A search: any of the alternatives must match. There is at least one, and each has at least one term.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Search {
@@ -23,10 +29,15 @@ pub struct Alternative {
 pub struct Phrase(pub Vec<String>);
 
 impl Search {
-    /// `None` where the text has no word, which is as if no search were given.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut alternatives = Vec::new();
-        let mut current = Alternative::default();
+    /// The condition that a text stands for. `None` where it is blank, which is as if no search were given.
+    ///
+    /// No article matches a text without a word, or has a word of more than [`MAX_WORD_CHARS`].
+    pub fn parse(text: &str) -> Option<Filter> {
+        if text.trim().is_empty() {
+            return None;
+        }
+        let mut drafts = Vec::new();
+        let mut current = Draft::default();
         let mut rest = text;
         // Whether something stands before, so that an `or` stands between two things.
         let mut after_operand = false;
@@ -40,26 +51,30 @@ impl Search {
                     && text.eq_ignore_ascii_case("or")
                     && next_token(following).is_some() =>
                 {
-                    alternatives.push(std::mem::take(&mut current));
+                    drafts.push(std::mem::take(&mut current));
                     after_operand = false;
                 }
                 Token::Bare { negated, text } | Token::Quoted { negated, text } => {
                     after_operand = true;
                     if let Some(phrase) = Phrase::of(text) {
-                        let terms = if negated {
-                            &mut current.without
-                        } else {
-                            &mut current.with
-                        };
-                        terms.push(phrase);
+                        current.add(negated, phrase);
                     }
                 }
             }
         }
-        alternatives.push(current);
-        alternatives
-            .retain(|alternative| !(alternative.with.is_empty() && alternative.without.is_empty()));
-        (!alternatives.is_empty()).then_some(Self { alternatives })
+        drafts.push(current);
+        if drafts.iter().any(Draft::always_holds) {
+            return Some(Filter::ALL);
+        }
+        let alternatives: Vec<Alternative> = drafts
+            .into_iter()
+            .filter(|draft| !draft.never_holds && !draft.terms.is_empty())
+            .map(|draft| draft.terms)
+            .collect();
+        Some(match alternatives.is_empty() {
+            true => Filter::Or(Vec::new()),
+            false => Filter::Search(Self { alternatives }),
+        })
     }
 
     /// How many words it has.
@@ -72,7 +87,45 @@ impl Search {
     }
 }
 
+/// An alternative that is being read, with what is known of it beside the terms that the database is asked for.
+#[derive(Default)]
+struct Draft {
+    terms: Alternative,
+    /// It demands a word that no article has.
+    never_holds: bool,
+    /// It excludes a word that no article has.
+    excludes_nothing: bool,
+}
+
+impl Draft {
+    fn add(&mut self, negated: bool, phrase: Phrase) {
+        match (negated, phrase.is_nowhere()) {
+            (false, false) => self.terms.with.push(phrase),
+            (true, false) => self.terms.without.push(phrase),
+            (false, true) => self.never_holds = true,
+            (true, true) => self.excludes_nothing = true,
+        }
+    }
+
+    fn always_holds(&self) -> bool {
+        self.excludes_nothing && !self.never_holds && self.terms.is_empty()
+    }
+}
+
+impl Alternative {
+    fn is_empty(&self) -> bool {
+        self.with.is_empty() && self.without.is_empty()
+    }
+}
+
 impl Phrase {
+    /// Whether one of its words is too long to be found anywhere.
+    fn is_nowhere(&self) -> bool {
+        self.0
+            .iter()
+            .any(|word| word.chars().nth(MAX_WORD_CHARS).is_some())
+    }
+
     fn of(text: &str) -> Option<Self> {
         let words: Vec<String> = text
             .split(|c: char| !c.is_alphanumeric())
@@ -119,8 +172,11 @@ mod tests {
 
     /// The search in a plain form: `(a "b c" -d) | (e)`.
     fn parsed(text: &str) -> String {
-        let Some(search) = Search::parse(text) else {
-            return String::new();
+        let search = match Search::parse(text) {
+            Some(Filter::Search(search)) => search,
+            Some(Filter::Or(none)) if none.is_empty() => return "nothing".to_owned(),
+            Some(_) => return "everything".to_owned(),
+            None => return "not given".to_owned(),
         };
         let mut out = String::new();
         for alternative in search.alternatives {
@@ -160,17 +216,32 @@ mod tests {
     #[test]
     fn what_is_no_word_is_passed_over() {
         assert_eq!(parsed("e-mail 3.14 o'neill"), "e+mail 3+14 o+neill");
-        assert_eq!(parsed("!!! & | ( ) * : \\ '"), "");
-        assert_eq!(parsed("  "), "");
+        assert_eq!(parsed("!!! & | ( ) * : \\ '"), "nothing");
+        assert_eq!(parsed("\"\" or -\u{1f389}"), "nothing");
+        assert_eq!(parsed(" \u{2003}\n"), "not given");
+        assert_eq!(parsed(""), "not given");
         assert_eq!(parsed("a or !!!"), "a");
         assert_eq!(parsed(r#"a "b c"#), "a b+c");
         assert_eq!(parsed(r#"a"b"c - -- """#), "a b c");
     }
 
+    #[test]
+    fn a_word_that_is_too_long_is_nowhere() {
+        let (longest, long) = ("é".repeat(500), "é".repeat(501));
+        assert_eq!(parsed(&longest), longest);
+        assert_eq!(parsed(&long), "nothing");
+        assert_eq!(parsed(&format!("a {long}")), "nothing");
+        assert_eq!(parsed(&format!("\"a {long}\" or b")), "b");
+        assert_eq!(parsed(&format!("a -{long}")), "a");
+        assert_eq!(parsed(&format!("-{long}")), "everything");
+        assert_eq!(parsed(&format!("a or -{long}")), "everything");
+        assert_eq!(parsed(&format!("{long} -{long}")), "nothing");
+    }
+
     proptest! {
         #[test]
         fn nothing_that_can_be_typed_breaks_it(text in "[a-c \"\\-!or']{0,40}|\\PC{0,40}") {
-            if let Some(search) = Search::parse(&text) {
+            if let Some(Filter::Search(search)) = Search::parse(&text) {
                 prop_assert!(!search.alternatives.is_empty());
                 for alternative in search.alternatives {
                     prop_assert!(!(alternative.with.is_empty() && alternative.without.is_empty()));

@@ -331,7 +331,7 @@ impl Model {
 
     /// The articles that a filter matches, in an order; best match first is the same as any.
     fn list(&self, filter: &Value, order: &str) -> Result<Vec<Article>, Refused> {
-        if order == "RELEVANCE" && search_words(&filter["search"]).is_none() {
+        if order == "RELEVANCE" && filter["search"].is_null() {
             return Err(refused("orderBy"));
         }
         let matching = self
@@ -642,11 +642,12 @@ fn slugs(title: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// A search as its alternatives; each term says whether it must occur or must not. `None` where it has no word.
+/// A search as its alternatives, none where it has no word; each term says whether it must occur or must not. `None` where
+/// it is blank.
 fn search_words(search: &Value) -> Option<Vec<Vec<Term>>> {
-    let search = search.as_str()?;
+    let search = search.as_str().filter(|text| !text.trim().is_empty())?;
     if words(search).is_empty() {
-        return None;
+        return Some(Vec::new());
     }
     let alternatives = search.split(" or ").map(|terms| {
         // What stands between quotation marks is one term; elsewhere each word is.
