@@ -17,6 +17,7 @@ pub mod postgres;
 mod schema;
 mod select;
 mod sqlite;
+mod stored;
 mod types;
 mod unstoppable;
 mod writes;

@@ -8,9 +8,9 @@ use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
 use super::connection::{Connection, run};
 use super::modify::{Delete, Insert, Update};
 use super::schema::article;
-use super::select::Row;
+use super::stored::{Row, StoredVersion};
 use super::{Access, Store};
-use crate::article::{Article, ArticleEdit, ArticleId, Columns, NewArticle, Slug};
+use crate::article::{Article, ArticleEdit, ArticleId, Columns, MAX_VERSION, NewArticle, Slug};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
@@ -80,7 +80,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::VersionConflict`] where `expected_version` is given and not the current one;
-    /// [`Error::SlugTaken`] at `field`.
+    /// [`Error::SlugTaken`] at `field`; [`Error::Invalid`] where it has [`MAX_VERSION`].
     pub async fn update_article(
         &self,
         id: ArticleId,
@@ -96,16 +96,27 @@ impl Store {
             expected_version,
             edit,
             now: self.0.clock.now(),
+            as_shown: false,
             columns,
         };
-        for _ in 0..ATTEMPTS {
-            let (update, field, slug) = (update.clone(), field.clone(), slug.clone());
+        for attempt in 0..ATTEMPTS {
+            let (mut update, field, slug) = (update.clone(), field.clone(), slug.clone());
+            let first = attempt == 0;
+            update.as_shown = !first;
             let updated = self
                 .run(Access::Write, move |connection| {
                     Box::pin(async move {
                         match run!(connection, |c| update.get_result::<Row>(c)).optional() {
                             Ok(Some(row)) => Ok(row.into()),
-                            Ok(None) => Err(why_not(connection, id).await?),
+                            Ok(None) => Err(match why_not(connection, id).await? {
+                                Error::VersionConflict { current }
+                                    if current >= MAX_VERSION
+                                        && expected_version.is_none_or(|it| it == current) =>
+                                {
+                                    last_version()
+                                }
+                                why => why,
+                            }),
                             Err(DieselError::DatabaseError(
                                 DatabaseErrorKind::UniqueViolation,
                                 _,
@@ -113,6 +124,11 @@ impl Store {
                                 let slug = slug.unwrap_or_default();
                                 Err(Error::SlugTaken { field, slug })
                             }
+                            // Of another column than those that the edit has, whose values were checked.
+                            Err(DieselError::DatabaseError(
+                                DatabaseErrorKind::CheckViolation,
+                                _,
+                            )) if first => Err(Error::Raced),
                             Err(error) => Err(error.into()),
                         }
                     })
@@ -163,9 +179,21 @@ impl Store {
             created_at: new.created_at.unwrap_or(now),
             updated_at: now,
             version: 1,
+            stored_keys: None,
         };
         (article, slug)
     }
+}
+
+/// What a client learns who would update an article for which no version is left.
+fn last_version() -> Error {
+    Error::invalid(
+        "id",
+        format!(
+            "this article has version {MAX_VERSION} or above, after which there is none, so it cannot be updated any \
+             more; delete it and create it anew"
+        ),
+    )
 }
 
 /// What a client learns who lost every race.
@@ -270,9 +298,11 @@ async fn why_not(connection: &mut Connection<'_>, id: ArticleId) -> Result<Error
     let version = run!(connection, |c| article::table
         .filter(article::id.eq(id))
         .select(article::version)
-        .get_result(c));
+        .get_result::<StoredVersion>(c));
     Ok(match version.optional()? {
-        Some(current) => Error::VersionConflict { current },
+        Some(current) => Error::VersionConflict {
+            current: current.shown(),
+        },
         None => Error::NotFound,
     })
 }

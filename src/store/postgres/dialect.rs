@@ -15,8 +15,20 @@ use crate::store::types::Id;
 
 impl Dialect for Pg {
     const SOME_INSTANT: &'static str = "to_timestamp(0)";
+    const TITLE_AND_SLUG: &'static str = "title, slug";
+    const TEXT: &'static str = "text";
+    const VERSION: &'static str = "version";
+    const AS_SHOWN: &'static str = ", created_at = \
+        least(greatest(created_at, '0001-01-01 00:00:00+00'), '9999-12-31 23:59:59.999999+00')";
 
     binds!();
+
+    /// Only texts are stored here. The place of a cursor may be that of another database, and is then near.
+    fn bind_stored<'b>(pass: &mut Pass<'_, 'b, Self>, text: &'b [u8]) -> QueryResult<()> {
+        let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+        let text = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        pass.push_bind_param::<Text, _>(text)
+    }
 
     /// Of a page after a random cursor, planning takes twice as long as reading, and by its estimates PostgreSQL would
     /// plan anew each time for what it knows of the cursor.

@@ -2,7 +2,7 @@
 
 use diesel::QueryResult;
 use diesel::serialize::{self, IsNull, Output, ToSql};
-use diesel::sql_types::Text;
+use diesel::sql_types::{Binary, Text};
 use diesel::sqlite::Sqlite;
 
 use crate::article::ArticleId;
@@ -13,8 +13,22 @@ use crate::store::dialect::{Dialect, Pass, binds};
 
 impl Dialect for Sqlite {
     const SOME_INSTANT: &'static str = "0";
+    const TITLE_AND_SLUG: &'static str = "CAST(title AS BLOB), CAST(slug AS BLOB)";
+    const TEXT: &'static str = "CAST(text AS BLOB)";
+    const VERSION: &'static str = "min(max(version, 1), 2147483647)";
+    const AS_SHOWN: &'static str = "";
 
     binds!();
+
+    fn bind_stored<'b>(pass: &mut Pass<'_, 'b, Self>, text: &'b [u8]) -> QueryResult<()> {
+        if let Ok(text) = str::from_utf8(text) {
+            return pass.push_bind_param::<Text, _>(text);
+        }
+        pass.push_sql("CAST(");
+        pass.push_bind_param::<Binary, _>(text)?;
+        pass.push_sql(" AS TEXT)");
+        Ok(())
+    }
 
     fn unplanned<'b>(
         pass: &mut Pass<'_, 'b, Self>,

@@ -506,6 +506,7 @@ impl Article {
             created_at: Timestamp::from_micros(self.created_at).unwrap(),
             updated_at: Timestamp::from_micros(self.updated_at).unwrap(),
             version: self.version,
+            stored_keys: None,
         };
         Cursor::of(&article, order, position).encode()
     }
