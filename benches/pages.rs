@@ -124,7 +124,10 @@ async fn questions(store: &Store, rows: i64) -> Outcome<()> {
     let part = |part: &str| {
         Filter::Text(
             TextColumn::Title,
-            TextTest::Affix(Affix::new(Place::Anywhere, part)),
+            TextTest::Affix(Affix {
+                place: Place::Anywhere,
+                part: part.to_owned(),
+            }),
         )
     };
     for (name, filter, order) in [

@@ -218,7 +218,7 @@ impl Reader {
         field: &str,
         parts: &mut Vec<Filter>,
     ) -> Result<()> {
-        let affix = |place| move |part: String| TextTest::Affix(Affix::new(place, &part));
+        let affix = |place| move |part: String| TextTest::Affix(Affix { place, part });
         let single: [(&str, Option<String>, MakeTest<'_>); 5] = [
             ("eq", given.eq, &TextTest::Equal),
             ("ne", given.ne, &TextTest::NotEqual),

@@ -25,7 +25,9 @@ use tokio::sync::Mutex;
 use self::commit::Writer;
 use super::connection::{Work, run_on_sqlite};
 use super::migrations::{self, Migrate, MigrationStatus};
+use super::stored::StoredText;
 use super::{Access, OpenError, PoolStatus, from_pool};
+use crate::article::filter::fold_case;
 use crate::config::{DatabaseSettings, SqliteLocation};
 use crate::error::Result;
 
@@ -35,7 +37,7 @@ type Async = SyncConnectionWrapper<SqliteConnection>;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 diesel::define_sql_function! {
-    /// Whether the text, in Unicode's full lower case, has this part.
+    /// Whether the text, ignoring case, has this part, which is folded.
     fn contains_ignoring_case(text: Text, part: Text) -> Bool;
 }
 diesel::define_sql_function! {
@@ -227,14 +229,15 @@ fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {
         "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
          PRAGMA cache_size = -8192",
     )?;
-    contains_ignoring_case_utils::register_impl(connection, |text: String, part: String| {
-        text.to_lowercase().contains(&part)
+    contains_ignoring_case_utils::register_impl(connection, |text: StoredText, part: String| {
+        fold_case(&text.shown).contains(&part)
     })?;
-    starts_with_ignoring_case_utils::register_impl(connection, |text: String, part: String| {
-        text.to_lowercase().starts_with(&part)
-    })?;
-    ends_with_ignoring_case_utils::register_impl(connection, |text: String, part: String| {
-        text.to_lowercase().ends_with(&part)
+    starts_with_ignoring_case_utils::register_impl(
+        connection,
+        |text: StoredText, part: String| fold_case(&text.shown).starts_with(&part),
+    )?;
+    ends_with_ignoring_case_utils::register_impl(connection, |text: StoredText, part: String| {
+        fold_case(&text.shown).ends_with(&part)
     })
 }
 

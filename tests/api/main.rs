@@ -32,6 +32,7 @@ mod program;
 mod replaced;
 mod request_id;
 mod sandbox;
+mod scripts;
 mod search;
 mod start_and_stop;
 mod stories;

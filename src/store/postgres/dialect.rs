@@ -64,10 +64,22 @@ impl Dialect for Pg {
         column: &str,
         affix: &'b Affix,
     ) -> QueryResult<()> {
-        pass.push_sql("lower(");
+        // PostgreSQL folds both: what it does not know to have a case then equals itself at least. An index on trigrams
+        // serves the first condition, which takes any letter for a sigma.
+        pass.push_sql("(lower(");
         pass.push_sql(column);
-        pass.push_sql(" COLLATE \"und-x-icu\") LIKE ");
-        pass.push_bind_param::<Text, _>(affix)
+        pass.push_sql(" COLLATE \"und-x-icu\") LIKE lower(");
+        pass.push_bind_param::<AnySigma, _>(affix)?;
+        pass.push_sql(" COLLATE \"und-x-icu\")");
+        if affix.part.contains(SIGMAS) {
+            pass.push_sql(" AND replace(lower(");
+            pass.push_sql(column);
+            pass.push_sql(" COLLATE \"und-x-icu\"), 'ς', 'σ') LIKE replace(lower(");
+            pass.push_bind_param::<Text, _>(affix)?;
+            pass.push_sql(" COLLATE \"und-x-icu\"), 'ς', 'σ')");
+        }
+        pass.push_sql(")");
+        Ok(())
     }
 
     fn matches<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()> {
@@ -114,23 +126,50 @@ impl ToSql<Text, Pg> for Phrase {
     }
 }
 
-/// A pattern of `LIKE`, in which the part stands for itself.
+/// The letters whose lower case depends on what stands beside them, and is taken for the same.
+const SIGMAS: [char; 3] = ['Σ', 'σ', 'ς'];
+
+/// A pattern of `LIKE` in which any character may stand for a sigma.
+#[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+#[diesel(postgres_type(oid = 25, array_oid = 1009))]
+struct AnySigma;
+
+impl ToSql<AnySigma, Pg> for Affix {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        pattern(out, self, |c| SIGMAS.contains(&c))
+    }
+}
+
+/// A pattern of `LIKE` in which the part stands for itself.
 impl ToSql<Text, Pg> for Affix {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        let mut pattern = String::with_capacity(self.part.len() + 2);
-        if self.place != Place::Start {
-            pattern.push('%');
-        }
-        for c in self.part.chars() {
-            if matches!(c, '%' | '_' | '\\') {
-                pattern.push('\\');
-            }
-            pattern.push(c);
-        }
-        if self.place != Place::End {
-            pattern.push('%');
-        }
-        out.write_all(pattern.as_bytes())?;
-        Ok(IsNull::No)
+        pattern(out, self, |_| false)
     }
+}
+
+/// The pattern, in which any character may stand for some; it is the same pattern after it was folded.
+fn pattern(
+    out: &mut Output<'_, '_, Pg>,
+    affix: &Affix,
+    is_any: impl Fn(char) -> bool,
+) -> serialize::Result {
+    let mut pattern = String::with_capacity(affix.part.len() + 2);
+    if affix.place != Place::Start {
+        pattern.push('%');
+    }
+    for c in affix.part.chars() {
+        if is_any(c) {
+            pattern.push('_');
+            continue;
+        }
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    if affix.place != Place::End {
+        pattern.push('%');
+    }
+    out.write_all(pattern.as_bytes())?;
+    Ok(IsNull::No)
 }

@@ -6,7 +6,7 @@ use diesel::sql_types::{Binary, Text};
 use diesel::sqlite::Sqlite;
 
 use crate::article::ArticleId;
-use crate::article::filter::{Affix, Place};
+use crate::article::filter::{Affix, Place, fold_case};
 use crate::article::search::{Alternative, Phrase, Search};
 use crate::clock::Timestamp;
 use crate::store::dialect::{Dialect, Pass, binds};
@@ -65,7 +65,7 @@ impl Dialect for Sqlite {
         });
         pass.push_sql(column);
         pass.push_sql(", ");
-        pass.push_bind_param::<Text, _>(affix.part.as_str())?;
+        pass.push_bind_param::<Text, _>(affix)?;
         pass.push_sql(")");
         Ok(())
     }
@@ -152,6 +152,14 @@ impl ToSql<Excluded, Sqlite> for Search {
             .map(|alternative| format!("({})", joined(&alternative.without, " OR ")))
             .collect();
         out.set_value(alternatives.join(" AND "));
+        Ok(IsNull::No)
+    }
+}
+
+/// The part, folded as the functions fold the texts.
+impl ToSql<Text, Sqlite> for Affix {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(fold_case(&self.part));
         Ok(IsNull::No)
     }
 }
