@@ -100,6 +100,7 @@ fn cursor() -> Cursor {
         created_at: now,
         updated_at: now,
         version: 1,
+        stored_keys: None,
     };
     Cursor::of(&article, ArticleOrder::CreatedAtDesc, 0)
 }

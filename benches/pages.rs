@@ -149,11 +149,14 @@ async fn questions(store: &Store, rows: i64) -> Outcome<()> {
     let instant =
         Timestamp::from_micros(BEGIN_MICROS + middle * 1_000_000).ok_or("no such time")?;
     let at = |comparison| Filter::Instant(InstantColumn::CreatedAt, comparison, instant);
-    let search = |text: &str| Search::parse(text).map_or(Filter::ALL, Filter::Search);
+    let search = |text: &str| Search::parse(text).unwrap_or(Filter::ALL);
     let part = |part: &str| {
         Filter::Text(
             TextColumn::Title,
-            TextTest::Affix(Affix::new(Place::Anywhere, part)),
+            TextTest::Affix(Affix {
+                place: Place::Anywhere,
+                part: part.to_owned(),
+            }),
         )
     };
     for (name, filter, order) in [

@@ -36,6 +36,10 @@ impl fmt::Display for ArticleId {
     }
 }
 
+/// The highest version that an article can have. The database refuses higher ones, of which some might be no number of
+/// 32 bits any more after an update.
+pub const MAX_VERSION: i32 = i32::MAX - 1;
+
 /// An article as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Article {
@@ -47,6 +51,16 @@ pub struct Article {
     pub updated_at: Timestamp,
     /// Starts at 1 and grows by one with each update.
     pub version: i32,
+    /// Only where another program stored a title or a slug that is not UTF-8.
+    pub stored_keys: Option<Box<StoredKeys>>,
+}
+
+/// The bytes of a title and a slug, by which an article has its place in a list, where the texts that are shown have
+/// replacement characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKeys {
+    pub title: Box<[u8]>,
+    pub slug: Box<[u8]>,
 }
 
 /// An article that is to be created. What is `None` is made up at the moment of the call.

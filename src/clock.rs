@@ -13,9 +13,11 @@ use uuid::Uuid;
 
 /// An instant in UTC, exact to the microsecond, between the years 1 and 9999.
 ///
-/// Displayed as RFC 3339 with six digits and `Z`: `2026-01-31T09:30:00.123456Z`.
+/// Displayed as RFC 3339 with six digits and `Z`: `2026-01-31T09:30:00.123456Z`. What another program stored beyond these
+/// years, [`stored`](Self::stored), keeps its order among the others and is displayed as the nearest instant within.
+// The most that either database stores does not fit into 64 bits of microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(i64);
+pub struct Timestamp(i128);
 
 impl Timestamp {
     /// `0001-01-01T00:00:00.000000Z`
@@ -25,13 +27,27 @@ impl Timestamp {
 
     /// The instant that many microseconds after 1970 began; `None` outside the years 1 to 9999.
     pub fn from_micros(micros: i64) -> Option<Self> {
-        (Self::MIN.0..=Self::MAX.0)
-            .contains(&micros)
-            .then_some(Self(micros))
+        let instant = Self::stored(micros.into());
+        instant.is_within_bounds().then_some(instant)
     }
 
-    /// Microseconds since 1970 began.
+    /// The instant that a database has, as microseconds since 1970 began, whatever its year.
+    pub fn stored(micros: i128) -> Self {
+        Self(micros)
+    }
+
+    /// Whether it lies in the years 1 to 9999.
+    pub fn is_within_bounds(self) -> bool {
+        (Self::MIN..=Self::MAX).contains(&self)
+    }
+
+    /// Microseconds since 1970 began, of the instant that is displayed.
     pub fn as_micros(self) -> i64 {
+        i64::try_from(self.clamp(Self::MIN, Self::MAX).0).unwrap_or_default()
+    }
+
+    /// Microseconds since 1970 began, also beyond what can be displayed.
+    pub fn stored_micros(self) -> i128 {
         self.0
     }
 
@@ -39,7 +55,7 @@ impl Timestamp {
     /// a page of articles prints dozens.
     pub fn to_rfc3339(self) -> [u8; 27] {
         let mut text = *b"0000-00-00T00:00:00.000000Z";
-        let instant = DateTime::from_timestamp_micros(self.0).unwrap_or_default();
+        let instant = DateTime::from_timestamp_micros(self.as_micros()).unwrap_or_default();
         let mut put = |end: usize, width: usize, mut value: u32| {
             for byte in text[end - width..end].iter_mut().rev() {
                 *byte = b'0' + u8::try_from(value % 10).unwrap_or_default();
@@ -102,7 +118,7 @@ impl Clock {
     /// A clock that stands at `now` until [`set`](Self::set) moves it, and that counts its ids from one.
     pub fn fixed(now: Timestamp) -> Self {
         Self(Some(Arc::new(Fixed {
-            micros: AtomicI64::new(now.0),
+            micros: AtomicI64::new(now.as_micros()),
             ids: AtomicU64::new(0),
         })))
     }
@@ -110,7 +126,7 @@ impl Clock {
     /// Moves a fixed clock; the machine's clock is left alone.
     pub fn set(&self, now: Timestamp) {
         if let Some(fixed) = &self.0 {
-            fixed.micros.store(now.0, Ordering::SeqCst);
+            fixed.micros.store(now.as_micros(), Ordering::SeqCst);
         }
     }
 
@@ -118,8 +134,8 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            None => Timestamp(Utc::now().timestamp_micros()),
-            Some(fixed) => Timestamp(fixed.micros.load(Ordering::SeqCst)),
+            None => Timestamp(Utc::now().timestamp_micros().into()),
+            Some(fixed) => Timestamp(fixed.micros.load(Ordering::SeqCst).into()),
         }
     }
 
@@ -165,6 +181,21 @@ mod tests {
             shown("1969-12-31T23:59:59.9999999Z").as_deref(),
             Ok("1969-12-31T23:59:59.999999Z")
         );
+    }
+
+    #[test]
+    fn a_stored_instant_outside_the_years_is_shown_as_the_nearest_and_keeps_its_place() {
+        let far = [i128::MIN, i128::from(i64::MIN), -62_135_596_800_000_001];
+        for micros in far {
+            let instant = Timestamp::stored(micros);
+            assert_eq!(instant.to_string(), "0001-01-01T00:00:00.000000Z");
+            assert!(instant < Timestamp::MIN && instant.stored_micros() == micros);
+        }
+        for micros in [253_402_300_800_000_000, i128::from(i64::MAX), i128::MAX] {
+            let instant = Timestamp::stored(micros);
+            assert_eq!(instant.to_string(), "9999-12-31T23:59:59.999999Z");
+            assert!(instant > Timestamp::MAX && instant.stored_micros() == micros);
+        }
     }
 
     #[test]

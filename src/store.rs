@@ -18,6 +18,7 @@ pub mod postgres;
 mod schema;
 mod select;
 mod sqlite;
+mod stored;
 mod types;
 mod unstoppable;
 mod writes;

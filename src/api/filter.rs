@@ -32,6 +32,13 @@ pub(crate) struct IdFilter {
     r#in: Option<Vec<ID>>,
 }
 
+impl ArticleFilter {
+    /// Whether it has a search at its top, blank or not.
+    pub(super) fn searches(&self) -> bool {
+        self.search.is_some()
+    }
+}
+
 /// `contains`, `startsWith` and `endsWith` ignore case; the others do not.
 #[derive(InputObject)]
 pub(crate) struct StringFilter {
@@ -159,10 +166,10 @@ impl Reader {
     }
 
     fn search(&mut self, text: &str, field: &str) -> Result<Option<Filter>> {
-        let Some(search) = Search::parse(text) else {
-            return Ok(None);
-        };
-        self.words += search.words();
+        let filter = Search::parse(text);
+        if let Some(Filter::Search(search)) = &filter {
+            self.words += search.words();
+        }
         let most = self.limits.values;
         if self.words > most {
             return Err(Error::invalid(
@@ -170,7 +177,10 @@ impl Reader {
                 format!("the searches of a filter may have at most {most} words"),
             ));
         }
-        Ok(Some(Filter::Search(search.without_repetitions())))
+        Ok(filter.map(|filter| match filter {
+            Filter::Search(search) => Filter::Search(search.without_repetitions()),
+            filter => filter,
+        }))
     }
 
     fn list(
@@ -211,7 +221,7 @@ impl Reader {
         field: &str,
         parts: &mut Vec<Filter>,
     ) -> Result<()> {
-        let affix = |place| move |part: String| TextTest::Affix(Affix::new(place, &part));
+        let affix = |place| move |part: String| TextTest::Affix(Affix { place, part });
         let single: [(&str, Option<String>, MakeTest<'_>); 5] = [
             ("eq", given.eq, &TextTest::Equal),
             ("ne", given.ne, &TextTest::NotEqual),

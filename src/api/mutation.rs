@@ -163,6 +163,7 @@ fn placeholder() -> article::Article {
         created_at: Timestamp::MIN,
         updated_at: Timestamp::MIN,
         version: 1,
+        stored_keys: None,
     }
 }
 

@@ -9,7 +9,7 @@ use super::input::{ArticleBy, ArticleOrder, at_most, within};
 use super::output::{Article, ArticleConnection, Node, columns, texts_of_changes, wanted};
 use super::store;
 use crate::article::page::{Cursor, End, PageRequest};
-use crate::article::{self, ArticleId, ArticleKey, Filter};
+use crate::article::{self, ArticleId, ArticleKey};
 use crate::error::{Error, Result};
 
 /// The size of a page where none is asked for.
@@ -42,8 +42,9 @@ impl Query {
         #[graphql(default = 20)] limit: i32,
         #[graphql(default = 0)] offset: i32,
     ) -> Result<Many<Article>> {
+        let searches = given.as_ref().is_some_and(ArticleFilter::searches);
         let filter = filter(given, "filter", limits(ctx))?;
-        let order = order(order_by, &filter)?;
+        let order = order(order_by, searches)?;
         let limit = within("limit", limit, 1, MAX_PAGE_SIZE)?;
         let offset = within("offset", offset, 0, i32::MAX)?;
         let (limit, offset) = (limit.into(), offset.into());
@@ -68,8 +69,9 @@ impl Query {
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<ArticleConnection> {
+        let searches = given.as_ref().is_some_and(ArticleFilter::searches);
         let filter = filter(given, "filter", limits(ctx))?;
-        let order = order(order_by, &filter)?;
+        let order = order(order_by, searches)?;
         let (size, end) = match (first, last) {
             (Some(_), Some(_)) => {
                 return Err(Error::invalid(
@@ -170,16 +172,13 @@ fn limits(ctx: &Context<'_>) -> FilterLimits {
     ctx.data_opt().copied().unwrap_or_default()
 }
 
-/// Relevance is measured by the search at the top of the filter, so there must be one.
-fn order(given: ArticleOrder, filter: &Filter) -> Result<article::ArticleOrder> {
-    let searches = match filter {
-        Filter::And(parts) => matches!(parts.first(), Some(Filter::Search(_))),
-        _ => false,
-    };
+/// Relevance is measured by the search at the top of the filter, so one must be given there. Where it is blank, or finds
+/// nothing, all are equally relevant.
+fn order(given: ArticleOrder, searches: bool) -> Result<article::ArticleOrder> {
     if given == ArticleOrder::Relevance && !searches {
         return Err(Error::invalid(
             "orderBy",
-            "RELEVANCE needs a search with a word at the top of the filter",
+            "RELEVANCE needs a search at the top of the filter",
         ));
     }
     Ok(given.into())

@@ -56,11 +56,10 @@ pub enum TextTest {
     Affix(Affix),
 }
 
-/// A part that a text must have, compared in Unicode's full lower case.
+/// A part that a text must have, ignoring case: both are compared as [`fold_case`] has them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Affix {
     pub place: Place,
-    /// In lower case.
     pub part: String,
 }
 
@@ -71,12 +70,13 @@ pub enum Place {
     End,
 }
 
-impl Affix {
-    pub fn new(place: Place, part: &str) -> Self {
-        Self {
-            place,
-            part: part.to_lowercase(),
-        }
+/// Unicode's full lower case, with σ for ς: each character becomes what it becomes whatever stands beside it, so that a
+/// text always has its own beginning and end.
+pub fn fold_case(text: &str) -> String {
+    let lower = text.to_lowercase();
+    match lower.contains('ς') {
+        true => lower.replace('ς', "σ"),
+        false => lower,
     }
 }
 

@@ -6,6 +6,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::filter::Filter;
+
+/// The most characters of a word that is looked for. PostgreSQL indexes no word of 2,047 bytes or more, in lower case, and
+/// passes over such a word in a search; a character of any script has at most four.
+pub const MAX_WORD_CHARS: usize = 500;
+
 /// A search: any of the alternatives must match. There is at least one, and each has at least one term.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Search {
@@ -25,10 +31,15 @@ pub struct Alternative {
 pub struct Phrase(pub Vec<String>);
 
 impl Search {
-    /// `None` where the text has no word, which is as if no search were given.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut alternatives = Vec::new();
-        let mut current = Alternative::default();
+    /// The condition that a text stands for. `None` where it is blank, which is as if no search were given.
+    ///
+    /// No article matches a text without a word, or has a word of more than [`MAX_WORD_CHARS`].
+    pub fn parse(text: &str) -> Option<Filter> {
+        if text.trim().is_empty() {
+            return None;
+        }
+        let mut drafts = Vec::new();
+        let mut current = Draft::default();
         let mut rest = text;
         // Whether something stands before, so that an `or` stands between two things.
         let mut after_operand = false;
@@ -42,26 +53,30 @@ impl Search {
                     && text.eq_ignore_ascii_case("or")
                     && next_token(following).is_some() =>
                 {
-                    alternatives.push(std::mem::take(&mut current));
+                    drafts.push(std::mem::take(&mut current));
                     after_operand = false;
                 }
                 Token::Bare { negated, text } | Token::Quoted { negated, text } => {
                     after_operand = true;
                     if let Some(phrase) = Phrase::of(text) {
-                        let terms = if negated {
-                            &mut current.without
-                        } else {
-                            &mut current.with
-                        };
-                        terms.push(phrase);
+                        current.add(negated, phrase);
                     }
                 }
             }
         }
-        alternatives.push(current);
-        alternatives
-            .retain(|alternative| !(alternative.with.is_empty() && alternative.without.is_empty()));
-        (!alternatives.is_empty()).then_some(Self { alternatives })
+        drafts.push(current);
+        if drafts.iter().any(Draft::always_holds) {
+            return Some(Filter::ALL);
+        }
+        let alternatives: Vec<Alternative> = drafts
+            .into_iter()
+            .filter(|draft| !draft.never_holds && !draft.terms.is_empty())
+            .map(|draft| draft.terms)
+            .collect();
+        Some(match alternatives.is_empty() {
+            true => Filter::Or(Vec::new()),
+            false => Filter::Search(Self { alternatives }),
+        })
     }
 
     /// The same search with what it repeats only once. Only the case of ASCII is passed over in comparing, because how
@@ -117,6 +132,37 @@ impl Search {
     }
 }
 
+/// An alternative that is being read, with what is known of it beside the terms that the database is asked for.
+#[derive(Default)]
+struct Draft {
+    terms: Alternative,
+    /// It demands a word that no article has.
+    never_holds: bool,
+    /// It excludes a word that no article has.
+    excludes_nothing: bool,
+}
+
+impl Draft {
+    fn add(&mut self, negated: bool, phrase: Phrase) {
+        match (negated, phrase.is_nowhere()) {
+            (false, false) => self.terms.with.push(phrase),
+            (true, false) => self.terms.without.push(phrase),
+            (false, true) => self.never_holds = true,
+            (true, true) => self.excludes_nothing = true,
+        }
+    }
+
+    fn always_holds(&self) -> bool {
+        self.excludes_nothing && !self.never_holds && self.terms.is_empty()
+    }
+}
+
+impl Alternative {
+    fn is_empty(&self) -> bool {
+        self.with.is_empty() && self.without.is_empty()
+    }
+}
+
 fn retain_first(phrases: &mut Vec<Phrase>) {
     let mut seen = HashSet::new();
     phrases.retain(|phrase| seen.insert(phrase.folded()));
@@ -125,6 +171,13 @@ fn retain_first(phrases: &mut Vec<Phrase>) {
 impl Phrase {
     fn folded(&self) -> String {
         self.0.join(" ").to_ascii_lowercase()
+    }
+
+    /// Whether one of its words is too long to be found anywhere.
+    fn is_nowhere(&self) -> bool {
+        self.0
+            .iter()
+            .any(|word| word.chars().nth(MAX_WORD_CHARS).is_some())
     }
 
     fn of(text: &str) -> Option<Self> {
@@ -173,7 +226,19 @@ mod tests {
 
     /// The search in a plain form: `(a "b c" -d) | (e)`.
     fn parsed(text: &str) -> String {
-        Search::parse(text).map_or_else(String::new, shown)
+        match Search::parse(text) {
+            Some(Filter::Search(search)) => shown(search),
+            Some(Filter::Or(none)) if none.is_empty() => "nothing".to_owned(),
+            Some(_) => "everything".to_owned(),
+            None => "not given".to_owned(),
+        }
+    }
+
+    fn search(text: &str) -> Search {
+        match Search::parse(text) {
+            Some(Filter::Search(search)) => search,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn shown(search: Search) -> String {
@@ -214,7 +279,7 @@ mod tests {
 
     #[test]
     fn what_is_repeated_stands_once() {
-        let once = |text: &str| shown(Search::parse(text).unwrap().without_repetitions());
+        let once = |text: &str| shown(search(text).without_repetitions());
         assert_eq!(once("a A \"b c\" \"B c\" -d -D"), "a b+c -d");
         assert_eq!(once("a b or c or B A or a -b or c"), "a b | c | a -b");
         assert_eq!(
@@ -226,7 +291,7 @@ mod tests {
 
     #[test]
     fn the_first_words_are_those_of_the_first_alternatives() {
-        let first = |text: &str, most| shown(Search::parse(text).unwrap().first_words(most));
+        let first = |text: &str, most| shown(search(text).first_words(most));
         assert_eq!(first("a b -c or -d or \"e f\" g", 4), "a b | e+f");
         assert_eq!(first("a \"b c d\" e", 3), "a b+c");
         assert_eq!(first("-a or b", 1), "b");
@@ -235,17 +300,32 @@ mod tests {
     #[test]
     fn what_is_no_word_is_passed_over() {
         assert_eq!(parsed("e-mail 3.14 o'neill"), "e+mail 3+14 o+neill");
-        assert_eq!(parsed("!!! & | ( ) * : \\ '"), "");
-        assert_eq!(parsed("  "), "");
+        assert_eq!(parsed("!!! & | ( ) * : \\ '"), "nothing");
+        assert_eq!(parsed("\"\" or -\u{1f389}"), "nothing");
+        assert_eq!(parsed(" \u{2003}\n"), "not given");
+        assert_eq!(parsed(""), "not given");
         assert_eq!(parsed("a or !!!"), "a");
         assert_eq!(parsed(r#"a "b c"#), "a b+c");
         assert_eq!(parsed(r#"a"b"c - -- """#), "a b c");
     }
 
+    #[test]
+    fn a_word_that_is_too_long_is_nowhere() {
+        let (longest, long) = ("é".repeat(500), "é".repeat(501));
+        assert_eq!(parsed(&longest), longest);
+        assert_eq!(parsed(&long), "nothing");
+        assert_eq!(parsed(&format!("a {long}")), "nothing");
+        assert_eq!(parsed(&format!("\"a {long}\" or b")), "b");
+        assert_eq!(parsed(&format!("a -{long}")), "a");
+        assert_eq!(parsed(&format!("-{long}")), "everything");
+        assert_eq!(parsed(&format!("a or -{long}")), "everything");
+        assert_eq!(parsed(&format!("{long} -{long}")), "nothing");
+    }
+
     proptest! {
         #[test]
         fn nothing_that_can_be_typed_breaks_it(text in "[a-c \"\\-!or']{0,40}|\\PC{0,40}") {
-            if let Some(search) = Search::parse(&text) {
+            if let Some(Filter::Search(search)) = Search::parse(&text) {
                 prop_assert!(!search.alternatives.is_empty());
                 for alternative in search.alternatives {
                     prop_assert!(!(alternative.with.is_empty() && alternative.without.is_empty()));

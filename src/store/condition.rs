@@ -122,7 +122,7 @@ pub(super) fn beside<'b, DB: Dialect>(
             id
         }
         Place::Text(text, id) => {
-            DB::unplanned(pass, "text", |pass| DB::bind_text(pass, text))?;
+            DB::unplanned(pass, "text", |pass| DB::bind_stored(pass, text))?;
             id
         }
         Place::Position(_) => return Ok(()),

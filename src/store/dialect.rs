@@ -27,12 +27,22 @@ pub(super) trait Dialect: Backend {
 
     /// The condition on each article that ends a statement when its time is over, where the database itself does not.
     const TIME_LIMIT: Option<&'static str>;
+    /// The columns `title` and `slug`, and `text`, in the form that [`StoredText`](super::stored::StoredText) reads best.
+    const TITLE_AND_SLUG: &'static str;
+    const TEXT: &'static str;
+    /// The version that is shown of what another program stored.
+    const VERSION: &'static str;
+    /// What an update sets besides, where another program stored what the table refuses by now: what is shown of it.
+    const AS_SHOWN: &'static str;
 
     fn bind_id<'b>(pass: &mut Pass<'_, 'b, Self>, id: &'b ArticleId) -> QueryResult<()>;
     fn bind_instant<'b>(pass: &mut Pass<'_, 'b, Self>, instant: &'b Timestamp) -> QueryResult<()>;
     fn bind_text<'b>(pass: &mut Pass<'_, 'b, Self>, text: &'b str) -> QueryResult<()>;
     fn bind_integer<'b>(pass: &mut Pass<'_, 'b, Self>, integer: &'b i64) -> QueryResult<()>;
     fn bind_version<'b>(pass: &mut Pass<'_, 'b, Self>, version: &'b i32) -> QueryResult<()>;
+
+    /// A text as it is stored, which need not be UTF-8.
+    fn bind_stored<'b>(pass: &mut Pass<'_, 'b, Self>, text: &'b [u8]) -> QueryResult<()>;
 
     /// A value that the plan of the statement does not depend on, so that one plan serves for all; `bind` binds it, and
     /// `ty` is what PostgreSQL calls its type.

@@ -6,7 +6,8 @@ use foldhash::{HashMap, HashMapExt as _};
 use futures_util::FutureExt as _;
 
 use super::connection::{Connection, read_rows, run};
-use super::select::{Keys, Row, SelectMany, SelectOne};
+use super::select::{Keys, SelectMany, SelectOne};
+use super::stored::Row;
 use super::{Access, Inner, Store};
 use crate::article::{Article, ArticleKey, Columns};
 use crate::coalesce::{BatchFailure, BatchLimits, Batcher};

@@ -22,6 +22,8 @@ pub(super) struct Update {
     pub(super) expected_version: Option<i32>,
     pub(super) edit: ArticleEdit,
     pub(super) now: Timestamp,
+    /// Whether the values that another program stored, and that the table refuses by now, become what is shown of them.
+    pub(super) as_shown: bool,
     pub(super) columns: Columns,
     pub(super) text: TextRoom,
 }
@@ -127,7 +129,12 @@ impl<DB: Dialect> QueryFragment<DB> for Update {
                 DB::bind_text(&mut pass, value)?;
             }
         }
+        if self.as_shown {
+            pass.push_sql(DB::AS_SHOWN);
+        }
         this_version(&mut pass, &self.id, self.expected_version.as_ref())?;
+        // `MAX_VERSION`, beyond which one more might be no number.
+        pass.push_sql(" AND version < 2147483646");
         self.text.condition(&mut pass)?;
         pass.push_sql(" RETURNING ");
         push_columns(&mut pass, self.columns);
@@ -154,7 +161,9 @@ fn this_version<'b, DB: Dialect>(
     pass.push_sql(" WHERE id = ");
     DB::bind_id(pass, id)?;
     if let Some(version) = expected_version {
-        pass.push_sql(" AND version = ");
+        pass.push_sql(" AND ");
+        pass.push_sql(DB::VERSION);
+        pass.push_sql(" = ");
         DB::bind_version(pass, version)?;
     }
     Ok(())

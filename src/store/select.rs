@@ -1,8 +1,8 @@
 //! The SELECTs over articles: some columns of a page, and how many there are.
 
+use diesel::QueryResult;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Integer, Text};
-use diesel::{QueryResult, Queryable};
 
 use super::condition::{self, Key, Side};
 use super::dialect::{Dialect, Pass};
@@ -10,8 +10,7 @@ use super::types::{Id, Instant};
 use crate::article::filter::Filter;
 use crate::article::page::Place;
 use crate::article::search::Search;
-use crate::article::{Article, ArticleId, ArticleKey, ArticleOrder, Columns};
-use crate::clock::Timestamp;
+use crate::article::{ArticleId, ArticleKey, ArticleOrder, Columns};
 
 /// Which articles of a list.
 #[derive(Debug, Clone)]
@@ -144,23 +143,25 @@ pub(super) enum Keys {
 #[derive(Debug, Clone)]
 pub(super) struct Count(pub(super) Selection);
 
-/// The columns, in the order of [`Row`], with constants for the text and what stands behind it where nobody asked for
+/// The columns, in the order of a [`Row`](super::stored::Row), with constants for the text and what stands behind it where nobody asked for
 /// them: SQLite reads a row from the front, so a long text is in the way.
 ///
 /// The short columns before the text are always read. A statement for each choice of columns would be prepared on each
 /// connection, and there are sixty-four of them.
 pub(super) fn push_columns<DB: Dialect>(pass: &mut Pass<'_, '_, DB>, columns: Columns) {
     let some_behind_text = columns.created_at || columns.updated_at || columns.version;
-    if columns.text {
-        pass.push_sql("id, title, slug, text, created_at, updated_at, version");
-    } else if some_behind_text {
-        pass.push_sql("id, title, slug, '', created_at, updated_at, version");
+    pass.push_sql("id, ");
+    pass.push_sql(DB::TITLE_AND_SLUG);
+    pass.push_sql(", ");
+    pass.push_sql(if columns.text { DB::TEXT } else { "''" });
+    if columns.text || some_behind_text {
+        pass.push_sql(", created_at, updated_at, version");
     } else {
-        pass.push_sql("id, title, slug, '', ");
+        pass.push_sql(", ");
         pass.push_sql(DB::SOME_INSTANT);
         pass.push_sql(", ");
         pass.push_sql(DB::SOME_INSTANT);
-        pass.push_sql(", 0");
+        pass.push_sql(", 1");
     }
 }
 
@@ -235,7 +236,7 @@ impl<DB: Dialect> QueryFragment<DB> for Count {
     }
 }
 
-/// The types of the columns of [`Row`].
+/// The types of the columns of a [`Row`](super::stored::Row).
 pub(super) type RowType = (Id, Text, Text, Text, Instant, Instant, Integer);
 
 /// Makes a statement one that Diesel executes. Its text depends on what is asked for, so Diesel tells such
@@ -260,29 +261,3 @@ query!(Select, RowType);
 query!(SelectOne, RowType);
 query!(SelectMany, RowType);
 query!(Count, BigInt);
-
-/// A row of articles.
-#[derive(Queryable)]
-pub(super) struct Row {
-    id: ArticleId,
-    title: String,
-    slug: String,
-    text: String,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    version: i32,
-}
-
-impl From<Row> for Article {
-    fn from(row: Row) -> Self {
-        Self {
-            id: row.id,
-            title: row.title,
-            slug: row.slug,
-            text: row.text,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            version: row.version,
-        }
-    }
-}

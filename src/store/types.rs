@@ -76,11 +76,23 @@ macro_rules! uuid_values {
 uuid_values!(ArticleId, Epoch);
 
 /// Microseconds from 1970 to 2000, where PostgreSQL begins to count.
-const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
+const POSTGRES_EPOCH_MICROS: i128 = 946_684_800_000_000;
+
+/// The instants that PostgreSQL has between its two infinities, in microseconds since 2000: 4714 BC to 294276. Its least
+/// and its greatest number stand for the infinities.
+const POSTGRES_MICROS: std::ops::Range<i128> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
 
 impl ToSql<Instant, Pg> for Timestamp {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        let micros = self.as_micros() - POSTGRES_EPOCH_MICROS;
+        let micros = self.stored_micros().saturating_sub(POSTGRES_EPOCH_MICROS);
+        // The place of a cursor may be that of another database.
+        let micros = if micros < POSTGRES_MICROS.start {
+            i64::MIN
+        } else if micros >= POSTGRES_MICROS.end {
+            i64::MAX
+        } else {
+            nearest(micros)
+        };
         out.write_all(&micros.to_be_bytes())?;
         Ok(IsNull::No)
     }
@@ -88,27 +100,25 @@ impl ToSql<Instant, Pg> for Timestamp {
 
 impl ToSql<Instant, Sqlite> for Timestamp {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
-        out.set_value(self.as_micros());
+        out.set_value(nearest(self.stored_micros()));
         Ok(IsNull::No)
     }
+}
+
+fn nearest(micros: i128) -> i64 {
+    let within = micros.clamp(i64::MIN.into(), i64::MAX.into());
+    i64::try_from(within).unwrap_or_default()
 }
 
 impl FromSql<Instant, Pg> for Timestamp {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
         let micros = i64::from_be_bytes(value.as_bytes().try_into()?);
-        in_range(micros.checked_add(POSTGRES_EPOCH_MICROS))
+        Ok(Self::stored(i128::from(micros) + POSTGRES_EPOCH_MICROS))
     }
 }
 
 impl FromSql<Instant, Sqlite> for Timestamp {
     fn from_sql(mut value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
-        in_range(Some(value.read_long()))
+        Ok(Self::stored(value.read_long().into()))
     }
-}
-
-/// Another program may have written an instant that no RFC 3339 text can show.
-fn in_range(micros: Option<i64>) -> deserialize::Result<Timestamp> {
-    micros
-        .and_then(Timestamp::from_micros)
-        .ok_or_else(|| "an instant outside the years 1 to 9999".into())
 }

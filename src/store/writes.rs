@@ -8,9 +8,9 @@ use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
 use super::connection::{Connection, run};
 use super::modify::{Delete, Insert, TextRoom, Update};
 use super::schema::article;
-use super::select::Row;
+use super::stored::{Row, StoredVersion};
 use super::{Access, Store};
-use crate::article::{Article, ArticleEdit, ArticleId, Columns, NewArticle, Slug};
+use crate::article::{Article, ArticleEdit, ArticleId, Columns, MAX_VERSION, NewArticle, Slug};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
@@ -80,7 +80,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::VersionConflict`] where `expected_version` is given and not the current one;
-    /// [`Error::SlugTaken`] at `field`; [`Error::TooLarge`]. Nothing has changed then.
+    /// [`Error::SlugTaken`] at `field`; [`Error::TooLarge`]; [`Error::Invalid`] where it has [`MAX_VERSION`]. Nothing has
+    /// changed then.
     pub async fn update_article(
         &self,
         id: ArticleId,
@@ -97,18 +98,29 @@ impl Store {
             expected_version,
             edit,
             now: self.0.clock.now(),
+            as_shown: false,
             columns,
             text: TextRoom::new(text_bytes),
         };
-        for _ in 0..ATTEMPTS {
-            let (update, field, slug) = (update.clone(), field.clone(), slug.clone());
+        for attempt in 0..ATTEMPTS {
+            let (mut update, field, slug) = (update.clone(), field.clone(), slug.clone());
+            let first = attempt == 0;
+            update.as_shown = !first;
             let updated = self
                 .run(Access::Write, move |connection| {
                     Box::pin(async move {
                         let room = update.text;
                         match run!(connection, |c| update.get_result::<Row>(c)).optional() {
                             Ok(Some(row)) => Ok(row.into()),
-                            Ok(None) => Err(why_not(connection, id, expected_version, room).await?),
+                            Ok(None) => Err(match stored_version(connection, id).await? {
+                                Some(current)
+                                    if current >= MAX_VERSION
+                                        && expected_version.is_none_or(|it| it == current) =>
+                                {
+                                    last_version()
+                                }
+                                current => why_not(current, expected_version, room),
+                            }),
                             Err(DieselError::DatabaseError(
                                 DatabaseErrorKind::UniqueViolation,
                                 _,
@@ -116,6 +128,11 @@ impl Store {
                                 let slug = slug.unwrap_or_default();
                                 Err(Error::SlugTaken { field, slug })
                             }
+                            // Of another column than those that the edit has, whose values were checked.
+                            Err(DieselError::DatabaseError(
+                                DatabaseErrorKind::CheckViolation,
+                                _,
+                            )) if first => Err(Error::Raced),
                             Err(error) => Err(error.into()),
                         }
                     })
@@ -152,7 +169,10 @@ impl Store {
                 let room = delete.text;
                 match run!(connection, |c| delete.get_result::<Row>(c)).optional()? {
                     Some(row) => Ok(row.into()),
-                    None => Err(why_not(connection, id, expected_version, room).await?),
+                    None => {
+                        let current = stored_version(connection, id).await?;
+                        Err(why_not(current, expected_version, room))
+                    }
                 }
             })
         })
@@ -170,9 +190,21 @@ impl Store {
             created_at: new.created_at.unwrap_or(now),
             updated_at: now,
             version: 1,
+            stored_keys: None,
         };
         (article, slug)
     }
+}
+
+/// What a client learns who would update an article for which no version is left.
+fn last_version() -> Error {
+    Error::invalid(
+        "id",
+        format!(
+            "this article has version {MAX_VERSION} or above, after which there is none, so it cannot be updated any \
+             more; delete it and create it anew"
+        ),
+    )
 }
 
 /// What a client learns who lost every race.
@@ -273,21 +305,20 @@ async fn taken_slugs(
 }
 
 /// Why a statement with `expected_version` and room for a text found nothing to change.
-async fn why_not(
-    connection: &mut Connection<'_>,
-    id: ArticleId,
-    expected_version: Option<i32>,
-    room: TextRoom,
-) -> Result<Error> {
+fn why_not(current: Option<i32>, expected_version: Option<i32>, room: TextRoom) -> Error {
+    let Some(current) = current else {
+        return Error::NotFound;
+    };
+    let is_expected = expected_version.is_none_or(|expected| expected == current);
+    let exceeded = is_expected.then(|| room.exceeded()).flatten();
+    exceeded.unwrap_or(Error::VersionConflict { current })
+}
+
+/// The version of an article as it is shown.
+async fn stored_version(connection: &mut Connection<'_>, id: ArticleId) -> Result<Option<i32>> {
     let version = run!(connection, |c| article::table
         .filter(article::id.eq(id))
         .select(article::version)
-        .get_result(c));
-    Ok(match version.optional()? {
-        Some(current) if expected_version.is_none_or(|expected| expected == current) => room
-            .exceeded()
-            .unwrap_or(Error::VersionConflict { current }),
-        Some(current) => Error::VersionConflict { current },
-        None => Error::NotFound,
-    })
+        .get_result::<StoredVersion>(c));
+    Ok(version.optional()?.map(StoredVersion::shown))
 }

@@ -368,7 +368,7 @@ async fn a_page_that_cannot_be_is_refused(database: Database) {
     {
       "errors": [
         {
-          "message": "RELEVANCE needs a search with a word at the top of the filter",
+          "message": "RELEVANCE needs a search at the top of the filter",
           "locations": [
             {
               "line": 1,

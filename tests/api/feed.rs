@@ -24,16 +24,16 @@ const RETENTION: Duration = Duration::from_hours(1);
 /// What is heard must be heard within this time, on a busy machine too.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-type Changes = BoxStream<'static, Result<Arc<ArticleChange>>>;
+pub(crate) type Changes = BoxStream<'static, Result<Arc<ArticleChange>>>;
 
 /// A server without its HTTP.
-struct Node {
-    store: Store,
+pub(crate) struct Node {
+    pub(crate) store: Store,
     feed: Feed,
 }
 
 impl Node {
-    async fn start(database: &OwnDatabase, flags: &[&str]) -> Self {
+    pub(crate) async fn start(database: &OwnDatabase, flags: &[&str]) -> Self {
         Self::keeping(database, flags, RETENTION).await
     }
 
@@ -45,7 +45,7 @@ impl Node {
         Self { store, feed }
     }
 
-    async fn subscribe(&self, after: Option<FeedCursor>) -> Changes {
+    pub(crate) async fn subscribe(&self, after: Option<FeedCursor>) -> Changes {
         let changes = self.feed.subscribe(after, ChangeFilter::default()).await;
         changes.unwrap().boxed()
     }
@@ -71,14 +71,14 @@ macro_rules! start {
 use start;
 
 /// The next so many changes.
-async fn next(changes: &mut Changes, count: usize) -> Vec<Arc<ArticleChange>> {
+pub(crate) async fn next(changes: &mut Changes, count: usize) -> Vec<Arc<ArticleChange>> {
     let taken = changes.by_ref().take(count).try_collect();
     let taken = tokio::time::timeout(PATIENCE, taken).await;
     taken.expect("a change was not heard").unwrap()
 }
 
 /// A change in a line: the kind, and the article as the change left it.
-fn told(change: &ArticleChange) -> String {
+pub(crate) fn told(change: &ArticleChange) -> String {
     let kind = change.kind;
     match &change.article {
         None => format!("{kind:?}"),

@@ -66,14 +66,15 @@ async fn nothing_that_can_be_typed_is_an_error(database: Database) {
     expect(
         &app,
         &[
+            // Blank: as if not given. Without a word: nothing.
             ("", ALL),
-            ("  ", ALL),
-            ("!!!", ALL),
-            ("& | ! ( ) < > * : ^ ~ \\ ' \" {} []", ALL),
-            ("-", ALL),
-            ("\"\"", ALL),
-            ("-\"", ALL),
-            ("\u{1f600}", ALL),
+            (" \u{2003}\n", ALL),
+            ("!!!", ""),
+            ("& | ! ( ) < > * : ^ ~ \\ ' \" {} []", ""),
+            ("-", ""),
+            ("\"\"", ""),
+            ("-\"", ""),
+            ("\u{1f600}", ""),
             ("fat & !rats", "a b"),
             ("fat:*", "a b"),
             ("title:fat", ""),
@@ -86,6 +87,60 @@ async fn nothing_that_can_be_typed_is_an_error(database: Database) {
             ("\"fat\"\"rats\"", "a b"),
             (&long, ""),
             ("NULL", ""),
+        ],
+    )
+    .await;
+}
+
+#[apply(on_both_databases)]
+async fn a_search_that_is_blank_or_without_a_word_is_no_error_in_any_order(database: Database) {
+    let app = in_process!(database);
+    fill(&app).await;
+    for (search, count) in [("", 8), (" ", 8), ("\u{1f389}", 0), ("???", 0), ("fat", 2)] {
+        for order in ["RELEVANCE", "SLUG_ASC", "CREATED_AT_DESC"] {
+            let query = "query($filter: ArticleFilter, $order: ArticleOrder!) {
+                articles(filter: $filter, orderBy: $order, limit: 100) { slug }
+                articlesConnection(filter: $filter, orderBy: $order) {
+                    nodes { slug } totalCount pageInfo { hasNextPage hasPreviousPage }
+                }
+            }";
+            let filter = json!({ "search": search, "slug": { "ne": "z" } });
+            let variables = json!({ "filter": filter, "order": order });
+            let data = app.data(query, variables).await;
+            let listed = data["articles"].as_array().unwrap();
+            let connection = &data["articlesConnection"];
+            assert_eq!(listed.len(), count, "{search:?} {order}");
+            assert_eq!(
+                &connection["nodes"], &data["articles"],
+                "{search:?} {order}"
+            );
+            assert_eq!(connection["totalCount"], count, "{search:?} {order}");
+        }
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_word_of_more_than_five_hundred_characters_is_found_nowhere(database: Database) {
+    let app = in_process!(database);
+    fill(&app).await;
+    let (longest, long) = ("日".repeat(500), "日".repeat(501));
+    let inputs = json!([
+        { "title": "i", "slug": "i", "text": format!("fat {longest}") },
+        { "title": "j", "slug": "j", "text": format!("fat {long}") },
+    ]);
+    let create =
+        "mutation($inputs: [CreateArticleInput!]!) { createArticles(inputs: $inputs) { id } }";
+    app.data(create, json!({ "inputs": inputs })).await;
+    expect(
+        &app,
+        &[
+            (&longest, "i"),
+            (&long, ""),
+            (&"x".repeat(3_000), ""),
+            (&format!("fat {long}"), ""),
+            (&format!("fat -{long}"), "a b i j"),
+            (&format!("\"fat {long}\" or mat"), "a"),
+            (&format!("-{long}"), "a b c d e f g h i j"),
         ],
     )
     .await;

@@ -132,6 +132,30 @@ impl OwnDatabase {
         }
     }
 
+    /// Why it refuses SQL of another program; an empty text where it does not.
+    pub(crate) async fn refusal(&self, sql: &str) -> String {
+        match &*self.kept {
+            Kept::Sqlite { .. } => {
+                let (path, sql) = (self.path(), sql.to_owned());
+                let refused = tokio::task::spawn_blocking(move || {
+                    let mut connection = SqliteConnection::establish(&path).unwrap();
+                    connection.batch_execute(&sql).err()
+                });
+                refused.await.unwrap().map(|error| error.to_string())
+            }
+            Kept::Postgres { .. } => {
+                let (client, connection) =
+                    tokio_postgres::connect(&self.url, tokio_postgres::NoTls)
+                        .await
+                        .unwrap();
+                tokio::spawn(connection);
+                let refused = client.batch_execute(sql).await.err();
+                refused.map(|error| error.as_db_error().unwrap().message().to_owned())
+            }
+        }
+        .unwrap_or_default()
+    }
+
     /// Inserts so many articles, of which always three are from one moment. The text of each has `text_bytes`.
     pub(crate) async fn fill(&self, count: usize, text_bytes: usize) {
         let sql = match &*self.kept {

@@ -5,6 +5,7 @@ use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
 use diesel::{QueryResult, Queryable};
 
 use super::super::dialect::Dialect;
+use super::super::stored::{self, StoredText, StoredVersion};
 use super::super::types::{Id, Instant};
 use crate::article::change::{ArticleChange, ChangeFilter, ChangeKind, FeedCursor};
 use crate::article::{Article, ArticleId};
@@ -72,8 +73,10 @@ fn conditions<'b, DB: Dialect>(
 
 impl<DB: Dialect> QueryFragment<DB> for Changes<'_> {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        pass.push_sql("SELECT position, kind, article_id, title, slug, ");
-        pass.push_sql(if self.text { "text" } else { "''" });
+        pass.push_sql("SELECT position, kind, article_id, ");
+        pass.push_sql(DB::TITLE_AND_SLUG);
+        pass.push_sql(", ");
+        pass.push_sql(if self.text { DB::TEXT } else { "''" });
         pass.push_sql(", created_at, updated_at, version");
         conditions(&self.range, self.filter, &mut pass)
     }
@@ -126,12 +129,12 @@ pub(super) struct Row {
     position: i64,
     kind: i16,
     article_id: ArticleId,
-    title: Option<String>,
-    slug: Option<String>,
-    text: Option<String>,
+    title: Option<StoredText>,
+    slug: Option<StoredText>,
+    text: Option<StoredText>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
-    version: Option<i32>,
+    version: Option<StoredVersion>,
 }
 
 impl Row {
@@ -146,7 +149,7 @@ impl Row {
         let (cursor, article_id) = (cursor.at(self.position), self.article_id);
         let article = match kind {
             ChangeKind::Deleted => None,
-            ChangeKind::Created | ChangeKind::Updated => Some(self.into_article()?),
+            ChangeKind::Created | ChangeKind::Updated => self.into_article(),
         };
         Ok(ArticleChange {
             cursor,
@@ -156,16 +159,17 @@ impl Row {
         })
     }
 
-    fn into_article(self) -> Result<Article> {
-        let incomplete = || Error::internal("a change of the log lacks a column of its article");
-        Ok(Article {
+    /// `None` where another program wrote into the log and left something out.
+    fn into_article(self) -> Option<Article> {
+        let row = stored::Row {
             id: self.article_id,
-            title: self.title.ok_or_else(incomplete)?,
-            slug: self.slug.ok_or_else(incomplete)?,
-            text: self.text.ok_or_else(incomplete)?,
-            created_at: self.created_at.ok_or_else(incomplete)?,
-            updated_at: self.updated_at.ok_or_else(incomplete)?,
-            version: self.version.ok_or_else(incomplete)?,
-        })
+            title: self.title?,
+            slug: self.slug?,
+            text: self.text?,
+            created_at: self.created_at?,
+            updated_at: self.updated_at?,
+            version: self.version?,
+        };
+        Some(row.into())
     }
 }

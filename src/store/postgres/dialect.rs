@@ -17,8 +17,20 @@ impl Dialect for Pg {
     const SOME_INSTANT: &'static str = "to_timestamp(0)";
     const TIME_LIMIT: Option<&'static str> = None;
     const TEXT_BYTES_AS_JSON: &'static str = "octet_length(to_json(text)::text) - 2";
+    const TITLE_AND_SLUG: &'static str = "title, slug";
+    const TEXT: &'static str = "text";
+    const VERSION: &'static str = "version";
+    const AS_SHOWN: &'static str = ", created_at = \
+        least(greatest(created_at, '0001-01-01 00:00:00+00'), '9999-12-31 23:59:59.999999+00')";
 
     binds!();
+
+    /// Only texts are stored here. The place of a cursor may be that of another database, and is then near.
+    fn bind_stored<'b>(pass: &mut Pass<'_, 'b, Self>, text: &'b [u8]) -> QueryResult<()> {
+        let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+        let text = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        pass.push_bind_param::<Text, _>(text)
+    }
 
     /// Of a page after a random cursor, planning takes twice as long as reading, and by its estimates PostgreSQL would
     /// plan anew each time for what it knows of the cursor.
@@ -54,10 +66,22 @@ impl Dialect for Pg {
         column: &str,
         affix: &'b Affix,
     ) -> QueryResult<()> {
-        pass.push_sql("lower(");
+        // PostgreSQL folds both: what it does not know to have a case then equals itself at least. An index on trigrams
+        // serves the first condition, which takes any letter for a sigma.
+        pass.push_sql("(lower(");
         pass.push_sql(column);
-        pass.push_sql(" COLLATE \"und-x-icu\") LIKE ");
-        pass.push_bind_param::<Text, _>(affix)
+        pass.push_sql(" COLLATE \"und-x-icu\") LIKE lower(");
+        pass.push_bind_param::<AnySigma, _>(affix)?;
+        pass.push_sql(" COLLATE \"und-x-icu\")");
+        if affix.part.contains(SIGMAS) {
+            pass.push_sql(" AND replace(lower(");
+            pass.push_sql(column);
+            pass.push_sql(" COLLATE \"und-x-icu\"), 'ς', 'σ') LIKE replace(lower(");
+            pass.push_bind_param::<Text, _>(affix)?;
+            pass.push_sql(" COLLATE \"und-x-icu\"), 'ς', 'σ')");
+        }
+        pass.push_sql(")");
+        Ok(())
     }
 
     fn matches<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()> {
@@ -104,23 +128,50 @@ impl ToSql<Text, Pg> for Phrase {
     }
 }
 
-/// A pattern of `LIKE`, in which the part stands for itself.
+/// The letters whose lower case depends on what stands beside them, and is taken for the same.
+const SIGMAS: [char; 3] = ['Σ', 'σ', 'ς'];
+
+/// A pattern of `LIKE` in which any character may stand for a sigma.
+#[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+#[diesel(postgres_type(oid = 25, array_oid = 1009))]
+struct AnySigma;
+
+impl ToSql<AnySigma, Pg> for Affix {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        pattern(out, self, |c| SIGMAS.contains(&c))
+    }
+}
+
+/// A pattern of `LIKE` in which the part stands for itself.
 impl ToSql<Text, Pg> for Affix {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        let mut pattern = String::with_capacity(self.part.len() + 2);
-        if self.place != Place::Start {
-            pattern.push('%');
-        }
-        for c in self.part.chars() {
-            if matches!(c, '%' | '_' | '\\') {
-                pattern.push('\\');
-            }
-            pattern.push(c);
-        }
-        if self.place != Place::End {
-            pattern.push('%');
-        }
-        out.write_all(pattern.as_bytes())?;
-        Ok(IsNull::No)
+        pattern(out, self, |_| false)
     }
+}
+
+/// The pattern, in which any character may stand for some; it is the same pattern after it was folded.
+fn pattern(
+    out: &mut Output<'_, '_, Pg>,
+    affix: &Affix,
+    is_any: impl Fn(char) -> bool,
+) -> serialize::Result {
+    let mut pattern = String::with_capacity(affix.part.len() + 2);
+    if affix.place != Place::Start {
+        pattern.push('%');
+    }
+    for c in affix.part.chars() {
+        if is_any(c) {
+            pattern.push('_');
+            continue;
+        }
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    if affix.place != Place::End {
+        pattern.push('%');
+    }
+    out.write_all(pattern.as_bytes())?;
+    Ok(IsNull::No)
 }

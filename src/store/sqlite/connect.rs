@@ -16,11 +16,13 @@ use futures_util::FutureExt as _;
 
 use super::time_limit::{self, WhileInTime};
 use super::{Async, BUSY_TIMEOUT, file, is_busy, log};
+use crate::article::filter::fold_case;
 use crate::config::SqliteLocation;
 use crate::store::OpenError;
+use crate::store::stored::StoredText;
 
 diesel::define_sql_function! {
-    /// Whether the text, in Unicode's full lower case, has this part.
+    /// Whether the text, ignoring case, has this part, which is folded.
     fn contains_ignoring_case(text: Text, part: Text) -> Bool;
 }
 diesel::define_sql_function! {
@@ -141,14 +143,15 @@ fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {
         log::SMALL
     ))?;
     time_limit::register(connection)?;
-    contains_ignoring_case_utils::register_impl(connection, |text: String, part: String| {
-        WhileInTime(text.to_lowercase().contains(&part))
+    contains_ignoring_case_utils::register_impl(connection, |text: StoredText, part: String| {
+        WhileInTime(fold_case(&text.shown).contains(&part))
     })?;
-    starts_with_ignoring_case_utils::register_impl(connection, |text: String, part: String| {
-        WhileInTime(text.to_lowercase().starts_with(&part))
-    })?;
-    ends_with_ignoring_case_utils::register_impl(connection, |text: String, part: String| {
-        WhileInTime(text.to_lowercase().ends_with(&part))
+    starts_with_ignoring_case_utils::register_impl(
+        connection,
+        |text: StoredText, part: String| WhileInTime(fold_case(&text.shown).starts_with(&part)),
+    )?;
+    ends_with_ignoring_case_utils::register_impl(connection, |text: StoredText, part: String| {
+        WhileInTime(fold_case(&text.shown).ends_with(&part))
     })
 }
 

@@ -2,11 +2,11 @@
 
 use diesel::QueryResult;
 use diesel::serialize::{self, IsNull, Output, ToSql};
-use diesel::sql_types::Text;
+use diesel::sql_types::{Binary, Text};
 use diesel::sqlite::Sqlite;
 
 use crate::article::ArticleId;
-use crate::article::filter::{Affix, Place};
+use crate::article::filter::{Affix, Place, fold_case};
 use crate::article::search::{Alternative, Phrase, Search};
 use crate::clock::Timestamp;
 use crate::store::dialect::{Dialect, Pass, binds};
@@ -15,8 +15,22 @@ impl Dialect for Sqlite {
     const SOME_INSTANT: &'static str = "0";
     const TIME_LIMIT: Option<&'static str> = Some("within_time_limit(number)");
     const TEXT_BYTES_AS_JSON: &'static str = "octet_length(json_quote(text)) - 2";
+    const TITLE_AND_SLUG: &'static str = "CAST(title AS BLOB), CAST(slug AS BLOB)";
+    const TEXT: &'static str = "CAST(text AS BLOB)";
+    const VERSION: &'static str = "min(max(version, 1), 2147483647)";
+    const AS_SHOWN: &'static str = "";
 
     binds!();
+
+    fn bind_stored<'b>(pass: &mut Pass<'_, 'b, Self>, text: &'b [u8]) -> QueryResult<()> {
+        if let Ok(text) = str::from_utf8(text) {
+            return pass.push_bind_param::<Text, _>(text);
+        }
+        pass.push_sql("CAST(");
+        pass.push_bind_param::<Binary, _>(text)?;
+        pass.push_sql(" AS TEXT)");
+        Ok(())
+    }
 
     fn unplanned<'b>(
         pass: &mut Pass<'_, 'b, Self>,
@@ -53,7 +67,7 @@ impl Dialect for Sqlite {
         });
         pass.push_sql(column);
         pass.push_sql(", ");
-        pass.push_bind_param::<Text, _>(affix.part.as_str())?;
+        pass.push_bind_param::<Text, _>(affix)?;
         pass.push_sql(")");
         Ok(())
     }
@@ -140,6 +154,14 @@ impl ToSql<Excluded, Sqlite> for Search {
             .map(|alternative| format!("({})", joined(&alternative.without, " OR ")))
             .collect();
         out.set_value(alternatives.join(" AND "));
+        Ok(IsNull::No)
+    }
+}
+
+/// The part, folded as the functions fold the texts.
+impl ToSql<Text, Sqlite> for Affix {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(fold_case(&self.part));
         Ok(IsNull::No)
     }
 }

@@ -331,7 +331,7 @@ impl Model {
 
     /// The articles that a filter matches, in an order; best match first is the same as any.
     fn list(&self, filter: &Value, order: &str) -> Result<Vec<Article>, Refused> {
-        if order == "RELEVANCE" && search_words(&filter["search"]).is_none() {
+        if order == "RELEVANCE" && filter["search"].is_null() {
             return Err(refused("orderBy"));
         }
         let matching = self
@@ -506,6 +506,7 @@ impl Article {
             created_at: Timestamp::from_micros(self.created_at).unwrap(),
             updated_at: Timestamp::from_micros(self.updated_at).unwrap(),
             version: self.version,
+            stored_keys: None,
         };
         Cursor::of(&article, order, position).encode()
     }
@@ -561,15 +562,16 @@ fn compare(order: &str, one: &Place, other: &Place) -> Ordering {
 fn text_matches(text: &str, tests: &Value) -> bool {
     tests.as_object().unwrap().iter().all(|(name, given)| {
         let is_listed = || given.as_array().unwrap().iter().any(|value| value == text);
-        let part = || given.as_str().unwrap().to_lowercase();
+        let fold = |text: &str| text.to_lowercase().replace('ς', "σ");
+        let part = || fold(given.as_str().unwrap());
         match name.as_str() {
             "eq" => given == text,
             "ne" => given != text,
             "in" => is_listed(),
             "notIn" => !is_listed(),
-            "contains" => text.to_lowercase().contains(&part()),
-            "startsWith" => text.to_lowercase().starts_with(&part()),
-            "endsWith" => text.to_lowercase().ends_with(&part()),
+            "contains" => fold(text).contains(&part()),
+            "startsWith" => fold(text).starts_with(&part()),
+            "endsWith" => fold(text).ends_with(&part()),
             _ => panic!("no test {name}"),
         }
     })
@@ -642,11 +644,12 @@ fn slugs(title: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// A search as its alternatives; each term says whether it must occur or must not. `None` where it has no word.
+/// A search as its alternatives, none where it has no word; each term says whether it must occur or must not. `None` where
+/// it is blank.
 fn search_words(search: &Value) -> Option<Vec<Vec<Term>>> {
-    let search = search.as_str()?;
+    let search = search.as_str().filter(|text| !text.trim().is_empty())?;
     if words(search).is_empty() {
-        return None;
+        return Some(Vec::new());
     }
     let alternatives = search.split(" or ").map(|terms| {
         // What stands between quotation marks is one term; elsewhere each word is.

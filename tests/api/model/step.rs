@@ -440,5 +440,9 @@ fn search() -> impl Strategy<Value = String> {
         .prop_map(|(not, term)| if not { format!("-{term}") } else { term });
     let terms = prop::collection::vec(term, 1..=3).prop_map(|terms| terms.join(" "));
     let alternatives = prop::collection::vec(terms, 1..=2).prop_map(|terms| terms.join(" or "));
-    prop_oneof![12 => alternatives, 1 => Just("?!".to_owned())]
+    prop_oneof![
+        12 => alternatives,
+        1 => Just("?!".to_owned()),
+        1 => Just(" ".to_owned()),
+    ]
 }

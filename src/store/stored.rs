@@ -1,0 +1,168 @@
+//! What stands in the row of an article. Other programs may have written it, so it is read as well as it can be,
+//! whatever it is, and told of once in the log.
+
+use std::collections::HashSet;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use diesel::Queryable;
+use diesel::backend::Backend;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::pg::{Pg, PgValue};
+use diesel::sql_types::{Integer, Text};
+use diesel::sqlite::Sqlite;
+
+use crate::article::{Article, ArticleId, StoredKeys};
+use crate::clock::Timestamp;
+
+/// A row of articles.
+#[derive(Queryable)]
+pub(super) struct Row {
+    pub(super) id: ArticleId,
+    pub(super) title: StoredText,
+    pub(super) slug: StoredText,
+    pub(super) text: StoredText,
+    pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+    pub(super) version: StoredVersion,
+}
+
+/// A text. What is not UTF-8 becomes replacement characters.
+#[derive(Debug, FromSqlRow)]
+pub(super) struct StoredText {
+    pub(super) shown: String,
+    /// Where that is not the same.
+    bytes: Option<Box<[u8]>>,
+}
+
+/// A version, whatever number it is.
+#[derive(Debug, Clone, Copy, FromSqlRow)]
+pub(super) struct StoredVersion(i64);
+
+impl From<Row> for Article {
+    fn from(row: Row) -> Self {
+        let odd = Odd {
+            title: row.title.is_odd(),
+            slug: row.slug.is_odd(),
+            text: row.text.bytes.is_some(),
+            created_at: !row.created_at.is_within_bounds(),
+            updated_at: !row.updated_at.is_within_bounds(),
+            version: i64::from(row.version.shown()) != row.version.0,
+        };
+        if odd != Odd::default() {
+            tell(row.id, odd);
+        }
+        let stored_keys = (row.title.bytes.is_some() || row.slug.bytes.is_some()).then(|| {
+            Box::new(StoredKeys {
+                title: row.title.as_stored().into(),
+                slug: row.slug.as_stored().into(),
+            })
+        });
+        Self {
+            id: row.id,
+            title: row.title.shown,
+            slug: row.slug.shown,
+            text: row.text.shown,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            version: row.version.shown(),
+            stored_keys,
+        }
+    }
+}
+
+impl StoredText {
+    fn as_stored(&self) -> &[u8] {
+        self.bytes.as_deref().unwrap_or(self.shown.as_bytes())
+    }
+
+    /// Whether an article cannot have it. Asked of short texts only.
+    fn is_odd(&self) -> bool {
+        self.bytes.is_some() || self.shown.as_bytes().contains(&0)
+    }
+}
+
+impl StoredVersion {
+    /// The nearest that can be a version.
+    pub(super) fn shown(self) -> i32 {
+        i32::try_from(self.0.clamp(1, i32::MAX.into())).unwrap_or(i32::MAX)
+    }
+}
+
+impl FromSql<Text, Pg> for StoredText {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let shown = <String as FromSql<Text, Pg>>::from_sql(value)?;
+        Ok(Self { shown, bytes: None })
+    }
+}
+
+impl FromSql<Text, Sqlite> for StoredText {
+    fn from_sql(mut value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
+        // Bytes can be read as they are, and texts cannot.
+        Ok(match String::from_utf8(value.read_blob().to_vec()) {
+            Ok(shown) => Self { shown, bytes: None },
+            Err(error) => Self {
+                shown: String::from_utf8_lossy(error.as_bytes()).into_owned(),
+                bytes: Some(error.into_bytes().into()),
+            },
+        })
+    }
+}
+
+impl FromSql<Integer, Pg> for StoredVersion {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let version = <i32 as FromSql<Integer, Pg>>::from_sql(value)?;
+        Ok(Self(version.into()))
+    }
+}
+
+impl FromSql<Integer, Sqlite> for StoredVersion {
+    fn from_sql(mut value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(value.read_long()))
+    }
+}
+
+/// Which columns hold what an article cannot have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each column")]
+struct Odd {
+    title: bool,
+    slug: bool,
+    text: bool,
+    created_at: bool,
+    updated_at: bool,
+    version: bool,
+}
+
+/// The most articles that the log names.
+const MOST_TOLD: usize = 100;
+
+/// Logs what another program stored; the same only once.
+#[cold]
+fn tell(id: ArticleId, odd: Odd) {
+    static TOLD: LazyLock<Mutex<HashSet<(ArticleId, Odd)>>> = LazyLock::new(Mutex::default);
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if told.len() > MOST_TOLD || !told.insert((id, odd)) {
+        return;
+    }
+    if told.len() > MOST_TOLD {
+        tracing::warn!("more articles than these hold what an article cannot have");
+        return;
+    }
+    let columns = [
+        (odd.title, "title"),
+        (odd.slug, "slug"),
+        (odd.text, "text"),
+        (odd.created_at, "created_at"),
+        (odd.updated_at, "updated_at"),
+        (odd.version, "version"),
+    ];
+    let names: Vec<&str> = columns
+        .into_iter()
+        .filter_map(|(odd, name)| odd.then_some(name))
+        .collect();
+    tracing::warn!(
+        article.id = %id,
+        columns = names.join(", "),
+        "another program stored what an article cannot have; it is shown as well as it can be"
+    );
+}
