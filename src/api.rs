@@ -23,7 +23,6 @@ use std::sync::Arc;
 use async_graphql::{Context, Request, Response, SDLExportOptions, ValidationMode};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use serde_json::{Map, Value};
 
 use self::changes::{Progress, ResumeAfter};
 use self::direct::Plain;
@@ -36,10 +35,11 @@ use crate::article::change::FeedCursor;
 use crate::coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
 use crate::config::LimitSettings;
 use crate::document::{
-    Documents, InvalidSchema, Limits, Operation, OperationKey, OperationKind, Refusal,
+    Documents, InvalidSchema, Limits, Operation, OperationKey, OperationKind, Refusal, ValueLimits,
 };
 use crate::error::{Error, Result};
 use crate::feed::Feed;
+use crate::json::ObjectText;
 use crate::store::Store;
 
 /// The schema with its resolvers.
@@ -64,6 +64,11 @@ impl From<&LimitSettings> for ApiSettings {
                 root_fields: settings.max_root_fields,
                 directives: settings.max_directives,
                 complexity: settings.max_complexity,
+                values: ValueLimits::new(
+                    settings.max_filter_conditions,
+                    settings.max_filter_values,
+                    changes::MAX_ARTICLE_IDS.max(mutation::MAX_ARTICLES),
+                ),
                 cache_bytes: settings.document_cache_bytes,
                 introspection: settings.introspection,
             },
@@ -128,7 +133,7 @@ impl Api {
         &self,
         query: &str,
         operation_name: Option<&str>,
-        variables: &Map<String, Value>,
+        variables: &ObjectText,
     ) -> std::result::Result<Operation, Vec<Refusal>> {
         self.0.documents.prepare(query, operation_name, variables)
     }

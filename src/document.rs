@@ -12,6 +12,7 @@ mod convert;
 mod cost;
 mod description;
 mod expansion;
+mod limits;
 mod lines;
 mod normal;
 mod print;
@@ -34,63 +35,24 @@ use std::sync::{Arc, OnceLock};
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Node, executable};
 use async_graphql::parser::types;
-use async_graphql::{Value as ConstValue, Variables};
-use serde_json::{Map, Value};
+use async_graphql::{Name, Variables};
 
 pub use async_graphql::parser::types::OperationType as OperationKind;
+pub use limits::{Limits, ValueLimits};
 pub use refusal::{Code, Exceeded, Location, Refusal};
 pub use scanner::{Measure, measure};
 pub use schema::InvalidSchema;
 
+use crate::json::ObjectText;
 use cache::FormKey;
+use convert::Converted;
+use limits::value_bytes;
 use lines::Lines;
 use schema::Schema;
 use shape::Shape;
 
 /// So many reasons are given at most for refusing one document: the first ones help, the others are work.
 const MAX_REFUSALS: usize = 10;
-
-/// How large a document may be. Each number is the highest that is allowed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Lexical tokens of the text.
-    pub document_tokens: usize,
-    /// Nesting of brackets in the text, and of selections once fragments are put in place.
-    pub nesting: usize,
-    /// Selections of all operations together, once fragments are put in place.
-    pub selections: usize,
-    /// Nesting of fields in the plain form; what stands below `__schema` and `__type` does not count.
-    pub depth: usize,
-    /// Aliases in the plain form.
-    pub aliases: usize,
-    /// Root fields in the plain form.
-    pub root_fields: usize,
-    /// Directives on one place of the text.
-    pub directives: usize,
-    /// One for each field, those below a list times the size of its page.
-    pub complexity: u64,
-    /// Bytes that parsed documents and plain forms may take in memory, as estimated.
-    pub cache_bytes: usize,
-    /// Whether `__schema` and `__type` may be asked for.
-    pub introspection: bool,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            document_tokens: 15_000,
-            nesting: 64,
-            selections: 5_000,
-            depth: 16,
-            aliases: 50,
-            root_fields: 50,
-            directives: 10,
-            complexity: 20_000,
-            cache_bytes: 32 * 1024 * 1024,
-            introspection: true,
-        }
-    }
-}
 
 /// Prepares documents for one schema. Meant to be shared by all threads.
 pub struct Documents {
@@ -202,8 +164,21 @@ struct Form {
     /// The documents' own.
     hashes: RandomState,
     complexity: cost::Complexity,
+    /// The variables that stand at more than one place, and at how many more.
+    repeated: Vec<(Name, u64)>,
     /// Estimated size in memory.
     bytes: u64,
+}
+
+impl Form {
+    /// What the engine's copies of variables take that stand at more than one place.
+    fn repeated_bytes(&self, variables: &Variables) -> u64 {
+        let copies = self.repeated.iter().filter_map(|(name, times)| {
+            let value = variables.get(name)?;
+            Some(value_bytes(value).saturating_mul(*times))
+        });
+        copies.fold(0, u64::saturating_add)
+    }
 }
 
 impl Documents {
@@ -240,14 +215,23 @@ impl Documents {
         &self,
         query: &str,
         operation_name: Option<&str>,
-        variables: &Map<String, Value>,
+        variables: &ObjectText,
     ) -> Result<Operation, Vec<Refusal>> {
         let parsed = self.parsed(query)?;
         let (index, operation) =
             pick(&parsed.document, operation_name).map_err(|refusal| vec![refusal])?;
-        let variables = variables::coerce(&self.schema, &operation.variables, variables)
-            .map_err(|refusals| located(refusals, operation, query))?;
+        let limits = &self.limits.values;
+        let variables = variables::coerce(&self.schema, limits, &operation.variables, variables)
+            .map_err(|refusals| located(refusals, query))?;
         let form = self.form(query, &parsed, index, operation, &variables)?;
+        let repeated = form.repeated_bytes(&variables);
+        Refusal::over(
+            "variables",
+            "size of the variables that it uses more than once, in bytes,",
+            limits.bytes,
+            repeated,
+        )
+        .map_err(|refusal| vec![refusal])?;
         let complexity = form.complexity.of(&variables);
         Refusal::over(
             "complexity",
@@ -324,15 +308,16 @@ impl Documents {
         let convert = |leaves| {
             convert::document(&self.schema, operation, &selections, &shape, &lines, leaves)
         };
-        let document = convert(&[])?;
+        let Converted { document, repeated } = convert(&[])?;
         let text = print::document(&document);
         let form = Form {
             bytes: form_bytes(&text),
             document: Arc::new(document),
-            outline: convert(self.leaves)?,
+            outline: convert(self.leaves)?.document,
             text: Text::new(text, &self.hashes),
             hashes: self.hashes.clone(),
             complexity,
+            repeated,
         };
         let form = Arc::new(form);
         self.cache.keep_form(key, Arc::clone(&form));
@@ -369,22 +354,13 @@ fn pick<'a>(
     }
 }
 
-/// Adds to each refused variable where the document declares it.
-fn located(refusals: Vec<Refusal>, operation: &executable::Operation, query: &str) -> Vec<Refusal> {
+/// Each reason with the place where the document declares the variable.
+fn located(refusals: variables::Refusals, query: &str) -> Vec<Refusal> {
     let lines = Lines::new(query);
-    let locate = |refusal: Refusal| {
-        let name = refusal
-            .field
-            .as_deref()
-            .and_then(|field| field.split('.').next());
-        let variable = operation
-            .variables
-            .iter()
-            .find(|variable| Some(variable.name.as_str()) == name);
-        let location = variable.and_then(|variable| lines.of(variable.location()));
-        refusal.at(location)
-    };
-    refusals.into_iter().map(locate).collect()
+    let located = refusals.into_iter();
+    located
+        .map(|(variable, refusal)| refusal.at(lines.of(variable)))
+        .collect()
 }
 
 fn kind(kind: executable::OperationType) -> OperationKind {
@@ -407,23 +383,4 @@ const BYTES_PER_CHARACTER: u64 = 64;
 
 fn form_bytes(text: &str) -> u64 {
     text.len() as u64 * BYTES_PER_CHARACTER
-}
-
-/// What a value of a variable takes in memory, in bytes, generously: a field of an object has a name and places in a
-/// table, which begins with room for several.
-fn value_bytes(value: &ConstValue) -> u64 {
-    const VALUE: u64 = size_of::<ConstValue>() as u64;
-    const OBJECT: u64 = 512;
-    let below = match value {
-        ConstValue::String(text) => text.len() as u64,
-        ConstValue::Binary(bytes) => bytes.len() as u64,
-        ConstValue::List(items) => items.iter().map(value_bytes).sum(),
-        ConstValue::Object(fields) => fields
-            .iter()
-            .map(|(name, value)| OBJECT / 4 + name.len() as u64 + value_bytes(value))
-            .sum::<u64>()
-            .saturating_add(OBJECT),
-        _ => 0,
-    };
-    VALUE + below
 }

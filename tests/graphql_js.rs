@@ -159,11 +159,11 @@ fn unlimited() -> Limits {
 }
 
 fn judge(documents: &Documents, request: &Request) -> Ours {
-    let variables = request.variables.as_object().cloned().unwrap_or_default();
+    let variables = request.variables.as_object().map(Into::into);
     match documents.prepare(
         &request.query,
         request.operation_name.as_deref(),
-        &variables,
+        &variables.unwrap_or_default(),
     ) {
         Ok(operation) => {
             let plain = json!({ "text": operation.text(), "variables": operation.variables });

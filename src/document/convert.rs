@@ -3,6 +3,8 @@
 //! What a left-out variable would have filled is left out too, so that defaults hold (the engine would see null);
 //! a variable that is null where its argument cannot be is refused, because only now is that known.
 
+use std::collections::HashMap;
+
 use apollo_compiler::Node;
 use apollo_compiler::ast::{self, OperationType, Type, Value};
 use apollo_compiler::executable;
@@ -20,6 +22,13 @@ use super::refusal::Refusal;
 use super::schema::{Schema, is_one_of};
 use super::shape::{Given, Shape};
 
+/// An operation in the engine's form.
+pub(super) struct Converted {
+    pub(super) document: engine::ExecutableDocument,
+    /// The variables that stand at more than one place, and at how many more.
+    pub(super) repeated: Vec<(Name, u64)>,
+}
+
 /// The document that holds nothing but one operation in its plain form, without what stands below fields whose type is
 /// one of `leaves`.
 pub(super) fn document(
@@ -29,13 +38,14 @@ pub(super) fn document(
     shape: &Shape<'_>,
     lines: &Lines<'_>,
     leaves: &[&str],
-) -> Result<engine::ExecutableDocument, Vec<Refusal>> {
+) -> Result<Converted, Vec<Refusal>> {
     let location = operation.location();
     let mut convert = Convert {
         schema,
         shape,
         lines,
         leaves,
+        places: HashMap::new(),
         refusals: Vec::new(),
     };
     let definition = engine::OperationDefinition {
@@ -56,14 +66,21 @@ pub(super) fn document(
         return Err(convert.refusals);
     }
     let definition = convert.place(definition, location);
+    let places = convert.places.into_iter();
+    let repeated = places.filter(|(_, places)| *places > 1);
+    let repeated = repeated.map(|(name, places)| (Name::new(name), places - 1));
     let operations = match &operation.name {
         // Named, so that the engine takes it with the operation's name and without.
         Some(name) => engine::DocumentOperations::Multiple([(Name::new(name), definition)].into()),
         None => engine::DocumentOperations::Single(definition),
     };
-    Ok(engine::ExecutableDocument {
+    let document = engine::ExecutableDocument {
         operations,
-        fragments: std::collections::HashMap::new(),
+        fragments: HashMap::new(),
+    };
+    Ok(Converted {
+        document,
+        repeated: repeated.collect(),
     })
 }
 
@@ -76,6 +93,7 @@ pub(super) fn constant(value: &Value, ty: &Type, schema: &Schema) -> EngineConst
         shape: &shape,
         lines: &lines,
         leaves: &[],
+        places: HashMap::new(),
         refusals: Vec::new(),
     };
     let literal = convert.value(value, None, ty, &mut Vec::new());
@@ -89,6 +107,8 @@ struct Convert<'a> {
     shape: &'a Shape<'a>,
     lines: &'a Lines<'a>,
     leaves: &'a [&'a str],
+    /// At how many places each variable stands.
+    places: HashMap<String, u64>,
     refusals: Vec<Refusal>,
 }
 
@@ -282,7 +302,10 @@ impl Convert<'_> {
                     .push(Refusal::input(path.join("."), message).at(self.lines.of(span)));
                 None
             }
-            _ => Some(EngineValue::Variable(Name::new(name))),
+            _ => {
+                *self.places.entry(name.to_owned()).or_default() += 1;
+                Some(EngineValue::Variable(Name::new(name)))
+            }
         }
     }
 }

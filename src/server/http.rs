@@ -34,6 +34,7 @@ use super::operation::{
 use super::request_id::RequestId;
 use super::sse::{self, SseSettings};
 use super::websocket::{self, WebSocketSettings};
+use crate::excerpt;
 
 /// All that `/graphql` needs.
 #[derive(Clone)]
@@ -79,6 +80,7 @@ pub async fn serve<E: Execute>(endpoint: &Endpoint<E>, request: Request) -> Resp
         Method::POST => negotiated(endpoint.post(parts, body).await, false),
         Method::OPTIONS => (StatusCode::NO_CONTENT, [(ALLOW, METHODS)]).into_response(),
         method => {
+            let method = excerpt::of(method.as_str());
             let message = format!("{method} is not served here; ask by GET or POST");
             let mut refusal = bad_request(StatusCode::METHOD_NOT_ALLOWED, &message);
             refusal.headers.insert(ALLOW, METHODS);

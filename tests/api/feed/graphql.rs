@@ -2,6 +2,7 @@
 
 use broadsheet::api::{Api, ApiSettings};
 use broadsheet::feed::Feed;
+use broadsheet::json::ObjectText;
 use broadsheet::server::websocket::SUBPROTOCOL;
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
@@ -164,7 +165,7 @@ async fn a_subscription_shows_each_change_with_its_cursor_beside_it(database: Da
         r#"subscription {{ articleChanges(after: "{after}", kinds: [CREATED]) {{ cursor kind article {{ title }} }} }}"#
     );
     let operation = api
-        .prepare(&document, None, &serde_json::Map::new())
+        .prepare(&document, None, &ObjectText::default())
         .unwrap();
     let mut events = Box::pin(api.subscribe(&operation, None, "request".to_owned()));
     for title in ["a", "b"] {
