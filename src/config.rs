@@ -301,7 +301,7 @@ pub struct LimitSettings {
     )]
     pub max_tokens: usize,
 
-    /// Nesting of brackets in a document
+    /// Nesting of brackets in a document; more than 120 is as 120
     #[arg(long, env = "MAX_NESTING", default_value_t = 64, value_name = "COUNT")]
     pub max_nesting: usize,
 

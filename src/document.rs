@@ -12,9 +12,11 @@ mod convert;
 mod cost;
 mod description;
 mod expansion;
+mod introspection;
 mod limits;
 mod lines;
 mod normal;
+mod operation;
 mod print;
 mod refusal;
 mod scanner;
@@ -28,7 +30,7 @@ mod variables;
 mod tests;
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
+use std::hash::RandomState;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -39,6 +41,7 @@ use async_graphql::{Name, Variables};
 
 pub use async_graphql::parser::types::OperationType as OperationKind;
 pub use limits::{Limits, ValueLimits};
+pub use operation::{Operation, OperationKey};
 pub use refusal::{Code, Exceeded, Location, Refusal};
 pub use scanner::{Measure, measure};
 pub use schema::InvalidSchema;
@@ -48,6 +51,7 @@ use cache::FormKey;
 use convert::Converted;
 use limits::value_bytes;
 use lines::Lines;
+use operation::{Text, pick, root};
 use schema::Schema;
 use shape::Shape;
 
@@ -62,87 +66,6 @@ pub struct Documents {
     hashes: RandomState,
     cache: cache::Documents,
     next_id: AtomicU64,
-}
-
-/// An operation that is ready to be executed.
-#[derive(Debug, Clone)]
-pub struct Operation {
-    /// Query, mutation or subscription.
-    pub kind: OperationKind,
-    /// The operation's name, if it has one.
-    pub name: Option<String>,
-    /// The coerced values, defaults put in. What was left out and has no default is not among them.
-    pub variables: Variables,
-    /// What it costs, as [`Limits::complexity`] counts.
-    pub complexity: u64,
-    form: Arc<Form>,
-    key: OnceLock<OperationKey>,
-}
-
-impl Operation {
-    /// The plain form as text, without variable values; equal for documents that differ only in how they are written.
-    pub fn text(&self) -> &str {
-        &self.form.text.text
-    }
-
-    /// Nothing but this operation, in its plain form; the engine takes it with the operation's name and without.
-    pub fn document(&self) -> &Arc<types::ExecutableDocument> {
-        &self.form.document
-    }
-
-    /// The same without what stands below fields of the types that [`Documents::with_leaves`] names.
-    pub fn outline(&self) -> &types::ExecutableDocument {
-        &self.form.outline
-    }
-
-    /// Two operations with equal keys ask for the same.
-    pub fn key(&self) -> &OperationKey {
-        self.key.get_or_init(|| {
-            // In JSON an enum's value reads like a string, but under equal texts a variable is of one type.
-            let variables = serde_json::to_string(&self.variables);
-            let variables = variables.unwrap_or_else(|_| self.variables.to_string());
-            OperationKey {
-                text: self.form.text.clone(),
-                variables: Text::new(variables, &self.form.hashes),
-            }
-        })
-    }
-
-    /// About how many bytes of memory the operation holds, much of it once for all operations of the same document.
-    pub fn bytes(&self) -> u64 {
-        let variables = self.variables.values().map(value_bytes).sum::<u64>();
-        // The key has the variables' text.
-        self.form.bytes + 2 * variables
-    }
-}
-
-/// What identifies an operation and its variables. See [`Operation::key`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct OperationKey {
-    text: Text,
-    variables: Text,
-}
-
-/// A text that is hashed once, when it is made, by a hash that nobody finds collisions of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Text {
-    hash: u64,
-    text: Arc<str>,
-}
-
-impl Text {
-    fn new(text: String, hashes: &RandomState) -> Self {
-        Self {
-            hash: hashes.hash_one(&text),
-            text: text.into(),
-        }
-    }
-}
-
-impl Hash for Text {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
 }
 
 /// A valid document and what is found out about it once.
@@ -164,6 +87,8 @@ struct Form {
     /// The documents' own.
     hashes: RandomState,
     complexity: cost::Complexity,
+    /// Whether the root has an introspection field.
+    introspects: bool,
     /// The variables that stand at more than one place, and at how many more.
     repeated: Vec<(Name, u64)>,
     /// Estimated size in memory.
@@ -171,6 +96,10 @@ struct Form {
 }
 
 impl Form {
+    fn root(&self) -> &types::SelectionSet {
+        root(&self.document)
+    }
+
     /// What the engine's copies of variables take that stand at more than one place.
     fn repeated_bytes(&self, variables: &Variables) -> u64 {
         let copies = self.repeated.iter().filter_map(|(name, times)| {
@@ -183,7 +112,8 @@ impl Form {
 
 impl Documents {
     /// Prepares documents for the schema that `sdl` describes.
-    pub fn new(sdl: &str, limits: Limits) -> Result<Self, InvalidSchema> {
+    pub fn new(sdl: &str, mut limits: Limits) -> Result<Self, InvalidSchema> {
+        limits.nesting = limits.nesting.min(limits::DEEPEST);
         let cache = cache::Documents::new(limits.cache_bytes);
         Ok(Self {
             schema: Schema::new(sdl)?,
@@ -240,11 +170,17 @@ impl Documents {
             complexity,
         )
         .map_err(|refusal| vec![refusal])?;
+        let introspection = match form.introspects {
+            true => introspection::answers(&self.schema, form.root(), &variables)
+                .map_err(|refusal| vec![refusal])?,
+            false => Vec::new(),
+        };
         Ok(Operation {
             kind: kind(operation.operation_type),
             name: operation.name.as_ref().map(ToString::to_string),
             variables,
             complexity,
+            introspection,
             form,
             key: OnceLock::new(),
         })
@@ -308,12 +244,13 @@ impl Documents {
         let convert = |leaves| {
             convert::document(&self.schema, operation, &selections, &shape, &lines, leaves)
         };
-        let Converted { document, repeated } = convert(&[])?;
+        let Converted { document, repeated } = convert(None)?;
         let text = print::document(&document);
         let form = Form {
             bytes: form_bytes(&text),
+            introspects: selections.iter().any(normal::Selection::is_introspection),
             document: Arc::new(document),
-            outline: convert(self.leaves)?.document,
+            outline: convert(Some(self.leaves))?.document,
             text: Text::new(text, &self.hashes),
             hashes: self.hashes.clone(),
             complexity,
@@ -322,35 +259,6 @@ impl Documents {
         let form = Arc::new(form);
         self.cache.keep_form(key, Arc::clone(&form));
         Ok(form)
-    }
-}
-
-/// `GetOperation` (GraphQL specification, section 6.1), with the operation's place in the document.
-fn pick<'a>(
-    document: &'a ExecutableDocument,
-    name: Option<&str>,
-) -> Result<(usize, &'a Node<executable::Operation>), Refusal> {
-    let mut operations = document.operations.iter().enumerate();
-    if let Some(name) = name.filter(|name| !name.is_empty()) {
-        let found = operations
-            .find(|(_, operation)| operation.name.as_ref().is_some_and(|found| found == name));
-        return found.ok_or_else(|| {
-            Refusal::new(
-                Code::BadRequest,
-                "The document has no operation of the name that `operationName` gives.",
-            )
-        });
-    }
-    match (operations.next(), operations.next()) {
-        (Some(only), None) => Ok(only),
-        (None, _) => Err(Refusal::new(
-            Code::BadRequest,
-            "The document has no operation.",
-        )),
-        (Some(_), Some(_)) => Err(Refusal::new(
-            Code::BadRequest,
-            "The document has several operations, so `operationName` must name one of them.",
-        )),
     }
 }
 

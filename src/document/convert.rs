@@ -29,15 +29,15 @@ pub(super) struct Converted {
     pub(super) repeated: Vec<(Name, u64)>,
 }
 
-/// The document that holds nothing but one operation in its plain form, without what stands below fields whose type is
-/// one of `leaves`.
+/// The document that holds nothing but one operation in its plain form. Where there are `leaves`, it is the outline that
+/// the engine executes: without introspection, and without what stands below fields whose type is one of the leaves.
 pub(super) fn document(
     schema: &Schema,
     operation: &Node<executable::Operation>,
     selections: &[Selection<'_>],
     shape: &Shape<'_>,
     lines: &Lines<'_>,
-    leaves: &[&str],
+    leaves: Option<&[&str]>,
 ) -> Result<Converted, Vec<Refusal>> {
     let location = operation.location();
     let mut convert = Convert {
@@ -92,7 +92,7 @@ pub(super) fn constant(value: &Value, ty: &Type, schema: &Schema) -> EngineConst
         schema,
         shape: &shape,
         lines: &lines,
-        leaves: &[],
+        leaves: None,
         places: HashMap::new(),
         refusals: Vec::new(),
     };
@@ -106,7 +106,7 @@ struct Convert<'a> {
     schema: &'a Schema,
     shape: &'a Shape<'a>,
     lines: &'a Lines<'a>,
-    leaves: &'a [&'a str],
+    leaves: Option<&'a [&'a str]>,
     /// At how many places each variable stands.
     places: HashMap<String, u64>,
     refusals: Vec<Refusal>,
@@ -150,8 +150,11 @@ impl Convert<'_> {
         selections: &[Selection<'_>],
         span: Option<SourceSpan>,
     ) -> Positioned<engine::SelectionSet> {
-        let items = selections
-            .iter()
+        let is_left =
+            |selection: &&Selection<'_>| self.leaves.is_none() || !selection.is_introspection();
+        let selections: Vec<_> = selections.iter().filter(is_left).collect();
+        let items = selections.into_iter();
+        let items = items
             .map(|selection| self.selection(selection, span))
             .collect();
         self.place(engine::SelectionSet { items }, span)
@@ -199,11 +202,19 @@ impl Convert<'_> {
                 arguments.push((name, self.place(value, span)));
             }
         }
-        let is_leaf = self.leaves.contains(&node.ty().inner_named_type().as_str());
-        let below = match is_leaf {
-            true => &[][..],
-            false => &field.selections,
+        let ty = node.ty().inner_named_type();
+        let is_leaf = self
+            .leaves
+            .is_some_and(|leaves| leaves.contains(&ty.as_str()));
+        let mut below = match is_leaf {
+            true => self.selection_set(&[], node.location()),
+            false => self.selection_set(&field.selections, node.location()),
         };
+        let is_outline = self.leaves.is_some();
+        if is_outline && !is_leaf && below.node.items.is_empty() && self.schema.is_composite(ty) {
+            // Of an object of which nothing is selected the engine makes null.
+            below.node.items.push(self.type_name(node.location()));
+        }
         engine::Field {
             alias: node
                 .alias
@@ -212,8 +223,19 @@ impl Convert<'_> {
             name: self.place(Name::new(&node.name), node.name.location()),
             arguments,
             directives: Vec::new(),
-            selection_set: self.selection_set(below, node.location()),
+            selection_set: below,
         }
+    }
+
+    fn type_name(&self, span: Option<SourceSpan>) -> Positioned<engine::Selection> {
+        let field = engine::Field {
+            alias: None,
+            name: self.place(Name::new("__typename"), span),
+            arguments: Vec::new(),
+            directives: Vec::new(),
+            selection_set: self.place(engine::SelectionSet::default(), span),
+        };
+        self.place(engine::Selection::Field(self.place(field, span)), span)
     }
 
     /// A value that has been validated against `ty`; `None` where it is a variable that was left out.

@@ -2,12 +2,15 @@
 
 use async_graphql::Value;
 
+/// No document may nest deeper, whatever its limit: what parses and validates it would refuse it in words of its own.
+pub(super) const DEEPEST: usize = 120;
+
 /// How large a document may be. Each number is the highest that is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Lexical tokens of the text.
     pub document_tokens: usize,
-    /// Nesting of brackets in the text, and of selections once fragments are put in place.
+    /// Nesting of brackets in the text, and of selections once fragments are put in place; at most 120.
     pub nesting: usize,
     /// Selections of all operations together, once fragments are put in place.
     pub selections: usize,

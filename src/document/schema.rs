@@ -58,6 +58,12 @@ impl Schema {
         self.types.types.get(ty.inner_named_type())
     }
 
+    /// Whether values of a type have fields.
+    pub(super) fn is_composite(&self, name: &Name) -> bool {
+        let ty = self.types.types.get(name);
+        ty.is_some_and(|ty| ty.is_object() || ty.is_interface() || ty.is_union())
+    }
+
     /// Whether an input type contains itself.
     pub(super) fn is_filter(&self, name: &Name) -> bool {
         self.filters.contains(name)

@@ -29,6 +29,9 @@ impl Transport {
         Self::WebSocket,
     ];
 
+    /// Those on which mutations are served.
+    pub(crate) const FOR_MUTATIONS: [Self; 3] = [Self::Post, Self::Events, Self::WebSocket];
+
     /// The first answer to the request at `url`, that of `/graphql`.
     pub(crate) async fn ask(self, url: &str, request: &Value) -> Value {
         let accept = match self {
@@ -52,13 +55,21 @@ impl Transport {
             }
         };
         let http = http.header("x-request-id", "the-request-id");
-        let text = http.header("accept", accept).send().await.unwrap();
-        let text = text.text().await.unwrap();
-        let body = match accept {
-            "text/event-stream" => text.lines().find_map(|line| line.strip_prefix("data: ")),
-            _ => Some(text.as_str()),
-        };
-        serde_json::from_str(body.unwrap_or(&text)).unwrap()
+        let response = http.header("accept", accept).send().await.unwrap();
+        let content_type = response.headers()["content-type"].clone();
+        if content_type != "text/event-stream; charset=utf-8" {
+            return response.json().await.unwrap();
+        }
+        // A subscription does not end.
+        let (mut chunks, mut text) = (response.bytes_stream(), String::new());
+        loop {
+            let chunk = chunks.next().await.unwrap().unwrap();
+            text.push_str(str::from_utf8(&chunk).unwrap());
+            let data = text.lines().find_map(|line| line.strip_prefix("data: "));
+            if let Some(Ok(answer)) = data.map(serde_json::from_str) {
+                return answer;
+            }
+        }
     }
 }
 
