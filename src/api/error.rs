@@ -4,7 +4,7 @@ use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 use serde_json::json;
 
 use crate::document::{Exceeded, Refusal};
-use crate::error::Error;
+use crate::error::{Error, INTERNAL};
 
 /// Gives an error that the engine collected its code, and what the contract has beside it.
 ///
@@ -76,7 +76,7 @@ pub(super) fn nothing_ran(response: &Response) -> bool {
 }
 
 fn internal(message: &mut String, extensions: &mut ErrorExtensionValues, request_id: &str) {
-    "something went wrong on our side; tell us the request id".clone_into(message);
+    INTERNAL.clone_into(message);
     extensions.set("code", "INTERNAL");
     extensions.set("requestId", request_id);
 }

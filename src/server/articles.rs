@@ -45,11 +45,7 @@ fn refuse(error: &Error) -> Response {
             "UNAVAILABLE",
             "the database cannot be reached at the moment",
         ),
-        _ => super::http::refusal(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "INTERNAL",
-            "something went wrong on our side",
-        ),
+        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 

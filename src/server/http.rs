@@ -22,7 +22,6 @@ use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::etag::{self, ContentHash};
@@ -339,14 +338,9 @@ pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> Response
     refused(&refusal, Representation::Json)
 }
 
-/// The answer where a handler panicked.
-pub(super) fn internal_error(request_id: &str) -> Response {
-    let errors = json!([{
-        "message": "something went wrong on our side; tell us the request id",
-        "extensions": { "code": "INTERNAL", "requestId": request_id },
-    }]);
-    let refusal = Refusal::with_errors(StatusCode::INTERNAL_SERVER_ERROR, &errors);
-    refused(&refusal, Representation::Json)
+/// The answer where something is our fault.
+pub(super) fn internal_error(id: &RequestId) -> Response {
+    refused(&Refusal::internal(id), Representation::Json)
 }
 
 impl From<InvalidParams> for Refusal {

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 pub use self::params::{GraphQLParams, InvalidParams};
 use super::request_id::RequestId;
+use crate::error::INTERNAL;
 use crate::json::ObjectText;
 
 /// Who asks, as far as the transport can tell.
@@ -87,6 +88,15 @@ impl Refusal {
             status,
             &json!([{ "message": message, "extensions": { "code": code } }]),
         )
+    }
+
+    /// Our own fault. Its cause stands in the log under the request's id.
+    pub fn internal(request_id: &RequestId) -> Self {
+        let errors = json!([{
+            "message": INTERNAL,
+            "extensions": { "code": "INTERNAL", "requestId": request_id.as_str() },
+        }]);
+        Self::with_errors(StatusCode::INTERNAL_SERVER_ERROR, &errors)
     }
 
     /// `errors` is the list of errors.

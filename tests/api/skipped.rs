@@ -147,11 +147,7 @@ async fn an_event_of_which_nothing_is_left_is_empty_and_not_null(database: Datab
         let query =
             format!("subscription($c: String) {{ articleChanges(after: $c) {{ {selection} }} }}");
         let request = json!({ "query": query, "variables": { "c": cursor } });
-        for transport in [
-            Transport::Events,
-            Transport::EventsByGet,
-            Transport::WebSocket,
-        ] {
+        for transport in Transport::FOR_SUBSCRIPTIONS {
             let answer = transport.ask(&app.url("/graphql"), &request).await;
             assert_eq!(
                 answer,

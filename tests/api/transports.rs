@@ -32,6 +32,10 @@ impl Transport {
     /// Those on which mutations are served.
     pub(crate) const FOR_MUTATIONS: [Self; 3] = [Self::Post, Self::Events, Self::WebSocket];
 
+    /// Those on which subscriptions are served.
+    pub(crate) const FOR_SUBSCRIPTIONS: [Self; 3] =
+        [Self::Events, Self::EventsByGet, Self::WebSocket];
+
     /// The first answer to the request at `url`, that of `/graphql`.
     pub(crate) async fn ask(self, url: &str, request: &Value) -> Value {
         let accept = match self {
