@@ -101,23 +101,13 @@ pub(crate) fn members<'text, const N: usize>(
 ) -> Result<Option<[Option<&'text RawValue>; N]>> {
     let mut found = [None; N];
     let place = |name: &str| names.iter().position(|known| *known == name);
-    let is_object = find(text, &mut found, place)?;
-    Ok(is_object.then_some(found))
-}
-
-/// The same for names that are known only now: a member is put where `place` says. Whether the text is an object.
-///
-/// # Errors
-/// The text is not JSON.
-pub(crate) fn find<'text>(
-    text: &'text [u8],
-    found: &mut [Option<&'text RawValue>],
-    place: impl Fn(&str) -> Option<usize>,
-) -> Result<bool> {
     let mut deserializer = Deserializer::from_slice(text);
-    let is_object = deserializer.deserialize_any(Find { found, place })?;
+    let is_object = deserializer.deserialize_any(Find {
+        found: &mut found,
+        place,
+    })?;
     deserializer.end()?;
-    Ok(is_object)
+    Ok(is_object.then_some(found))
 }
 
 struct Find<'f, 'text, P> {
@@ -172,8 +162,8 @@ impl<'text, P: Fn(&str) -> Option<usize>> Visitor<'text> for Find<'_, 'text, P> 
     }
 }
 
-/// Where a member's name puts it.
-struct Place<'p, P>(&'p P);
+/// Reads a member's name as the place that it has.
+pub(crate) struct Place<'p, P>(pub(crate) &'p P);
 
 impl<'de, P: Fn(&str) -> Option<usize>> serde::de::DeserializeSeed<'de> for Place<'_, P> {
     type Value = Option<usize>;
