@@ -15,6 +15,7 @@ use broadsheet::article::{Article, ArticleId, ArticleOrder};
 use broadsheet::clock::{Clock, Timestamp};
 use broadsheet::config::DatabaseSettings;
 use broadsheet::feed::Feed;
+use broadsheet::json::ObjectText;
 use broadsheet::server::operation::GraphQLParams;
 use broadsheet::store::Store;
 use clap::Parser;
@@ -52,6 +53,7 @@ fn api(runtime: &Runtime) -> Api {
         .map(|number| json!({ "title": "Title", "slug": format!("slug-{number}"), "text": "word\n ".repeat(170) }))
         .collect();
     let variables = Map::from_iter([("inputs".to_owned(), inputs.into())]);
+    let variables = ObjectText::from(&variables);
     let create = api.prepare(CREATE, None, &variables).unwrap();
     let created = runtime.block_on(api.execute(&create, ""));
     assert!(matches!(created, Answer::Clean(_)), "{created:?}");
@@ -68,7 +70,9 @@ fn query(bencher: Bencher<'_, '_>, document: &str) {
     let runtime = Runtime::new().unwrap();
     let api = api(&runtime);
     let run = || {
-        let operation = api.prepare(black_box(document), None, &Map::new()).unwrap();
+        let operation = api
+            .prepare(black_box(document), None, &ObjectText::default())
+            .unwrap();
         match runtime.block_on(api.execute(&operation, "")) {
             Answer::Clean(body) => body,
             other => panic!("{other:?}"),

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use broadsheet::document::{Documents, Limits, Operation, Refusal, measure};
+use broadsheet::json::ObjectText;
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use serde_json::{Map, Value, json};
@@ -37,14 +38,14 @@ fn cold() -> Documents {
     })
 }
 
-fn variables(value: Value) -> Map<String, Value> {
-    serde_json::from_value(value).unwrap()
+fn variables(value: &Value) -> ObjectText {
+    ObjectText::from(value.as_object().unwrap())
 }
 
 #[divan::bench]
 fn cache_hit(bencher: Bencher<'_, '_>) {
     let documents = documents(Limits::default());
-    let variables = variables(json!({ "first": 10, "text": true }));
+    let variables = variables(&json!({ "first": 10, "text": true }));
     assert!(documents.prepare(ORDINARY, None, &variables).is_ok());
     bencher.bench(|| documents.prepare(black_box(ORDINARY), None, black_box(&variables)));
 }
@@ -57,7 +58,7 @@ fn cache_hit_of_two_threads(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn everything_anew(bencher: Bencher<'_, '_>) {
     let documents = cold();
-    let variables = variables(json!({ "first": 10, "text": true }));
+    let variables = variables(&json!({ "first": 10, "text": true }));
     bencher.bench(|| documents.prepare(black_box(ORDINARY), None, black_box(&variables)));
 }
 
@@ -75,9 +76,10 @@ fn normalise(bencher: Bencher<'_, '_>) {
     bencher
         .with_inputs(|| {
             let bits = next.fetch_add(1, Ordering::Relaxed);
-            (0..CONDITIONS)
+            let variables = (0..CONDITIONS)
                 .map(|bit| (format!("c{bit}"), json!(bits >> bit & 1 == 1)))
-                .collect::<Map<_, _>>()
+                .collect::<Map<_, _>>();
+            ObjectText::from(&variables)
         })
         .bench_refs(|variables| documents.prepare(&query, None, variables));
 }
@@ -121,7 +123,7 @@ fn hostile(bencher: Bencher<'_, '_>, name: &str) {
 }
 
 fn prepare(documents: &Documents, query: &str) -> Result<Operation, Vec<Refusal>> {
-    documents.prepare(black_box(query), None, &Map::new())
+    documents.prepare(black_box(query), None, &ObjectText::default())
 }
 
 fn hostile_document(name: &str) -> String {

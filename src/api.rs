@@ -23,10 +23,12 @@ mod subscription;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::ExecutableDocument;
-use async_graphql::{Context, Request, Response, SDLExportOptions, ServerError, ValidationMode};
+use async_graphql::{
+    Context, Request, Response, SDLExportOptions, ServerError, ValidationMode, Value,
+};
 use bytes::Bytes;
-use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 
 use self::direct::UnderWay;
@@ -40,10 +42,11 @@ use crate::budget::ResponseBudget;
 use crate::coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
 use crate::config::LimitSettings;
 use crate::document::{
-    Documents, InvalidSchema, Limits, Operation, OperationKey, OperationKind, Refusal,
+    Documents, InvalidSchema, Limits, Operation, OperationKey, OperationKind, Refusal, ValueLimits,
 };
 use crate::error::{Error, Result};
 use crate::feed::Feed;
+use crate::json::ObjectText;
 use crate::store::Store;
 
 /// The schema with its resolvers.
@@ -85,6 +88,11 @@ impl From<&LimitSettings> for ApiSettings {
                 root_fields: settings.max_root_fields,
                 directives: settings.max_directives,
                 complexity: settings.max_complexity,
+                values: ValueLimits::new(
+                    settings.max_filter_conditions,
+                    settings.max_filter_values,
+                    changes::MAX_ARTICLE_IDS.max(mutation::MAX_ARTICLES),
+                ),
                 cache_bytes: settings.document_cache_bytes,
                 introspection: settings.introspection,
             },
@@ -141,6 +149,9 @@ impl Api {
         let schema = Schema::build(Query, Mutation, Subscription)
             // Documents are validated before they come here, by rules that the engine's own fall short of.
             .validation_mode(ValidationMode::Fast)
+            // Documents are bounded before they come here, and told which limit they went over.
+            .limit_recursive_depth(usize::MAX)
+            .disable_introspection()
             .data(store)
             .data(feed.clone())
             .data(settings.filter)
@@ -163,7 +174,7 @@ impl Api {
         &self,
         query: &str,
         operation_name: Option<&str>,
-        variables: &Map<String, Value>,
+        variables: &ObjectText,
     ) -> std::result::Result<Operation, Vec<Refusal>> {
         self.0.documents.prepare(query, operation_name, variables)
     }
@@ -207,10 +218,20 @@ impl Api {
     }
 
     async fn run(&self, operation: &Operation) -> Response {
-        let budget = ResponseBudget::new(self.0.response_bytes);
-        let request = engine_request(operation, budget);
-        let request = changes::read_cursor_before(&self.0.feed, request).await;
-        self.0.schema.execute(request).await
+        let mut response = match operation.is_left_to_the_engine() {
+            true => {
+                let budget = ResponseBudget::new(self.0.response_bytes);
+                let request = engine_request(operation, budget);
+                let request = changes::read_cursor_before(&self.0.feed, request).await;
+                self.0.schema.execute(request).await
+            }
+            false => Response::new(Value::Object(IndexMap::new())),
+        };
+        if let Value::Object(fields) = &mut response.data {
+            let answers = operation.introspection.iter().cloned();
+            fields.extend(answers.map(|(key, answer)| (key, Value::Binary(answer))));
+        }
+        response
     }
 
     /// The response as it is sent to the request with this id.

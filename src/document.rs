@@ -12,8 +12,11 @@ mod convert;
 mod cost;
 mod description;
 mod expansion;
+mod introspection;
+mod limits;
 mod lines;
 mod normal;
+mod operation;
 mod print;
 mod refusal;
 mod scanner;
@@ -27,70 +30,33 @@ mod variables;
 mod tests;
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
+use std::hash::RandomState;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Node, executable};
 use async_graphql::parser::types;
-use async_graphql::{Value as ConstValue, Variables};
-use serde_json::{Map, Value};
+use async_graphql::{Name, Variables};
 
 pub use async_graphql::parser::types::OperationType as OperationKind;
+pub use limits::{Limits, ValueLimits};
+pub use operation::{Operation, OperationKey};
 pub use refusal::{Code, Exceeded, Location, Refusal};
 pub use scanner::{Measure, measure};
 pub use schema::InvalidSchema;
 
+use crate::json::ObjectText;
 use cache::FormKey;
+use convert::Converted;
+use limits::value_bytes;
 use lines::Lines;
+use operation::{Text, pick, root};
 use schema::Schema;
 use shape::Shape;
 
 /// So many reasons are given at most for refusing one document: the first ones help, the others are work.
 const MAX_REFUSALS: usize = 10;
-
-/// How large a document may be. Each number is the highest that is allowed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Lexical tokens of the text.
-    pub document_tokens: usize,
-    /// Nesting of brackets in the text, and of selections once fragments are put in place.
-    pub nesting: usize,
-    /// Selections of all operations together, once fragments are put in place.
-    pub selections: usize,
-    /// Nesting of fields in the plain form; what stands below `__schema` and `__type` does not count.
-    pub depth: usize,
-    /// Aliases in the plain form.
-    pub aliases: usize,
-    /// Root fields in the plain form.
-    pub root_fields: usize,
-    /// Directives on one place of the text.
-    pub directives: usize,
-    /// One for each field, those below a list times the size of its page.
-    pub complexity: u64,
-    /// Bytes that parsed documents and plain forms may take in memory, as estimated.
-    pub cache_bytes: usize,
-    /// Whether `__schema` and `__type` may be asked for.
-    pub introspection: bool,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            document_tokens: 15_000,
-            nesting: 64,
-            selections: 5_000,
-            depth: 16,
-            aliases: 50,
-            root_fields: 50,
-            directives: 10,
-            complexity: 20_000,
-            cache_bytes: 32 * 1024 * 1024,
-            introspection: true,
-        }
-    }
-}
 
 /// Prepares documents for one schema. Meant to be shared by all threads.
 pub struct Documents {
@@ -100,87 +66,6 @@ pub struct Documents {
     hashes: RandomState,
     cache: cache::Documents,
     next_id: AtomicU64,
-}
-
-/// An operation that is ready to be executed.
-#[derive(Debug, Clone)]
-pub struct Operation {
-    /// Query, mutation or subscription.
-    pub kind: OperationKind,
-    /// The operation's name, if it has one.
-    pub name: Option<String>,
-    /// The coerced values, defaults put in. What was left out and has no default is not among them.
-    pub variables: Variables,
-    /// What it costs, as [`Limits::complexity`] counts.
-    pub complexity: u64,
-    form: Arc<Form>,
-    key: OnceLock<OperationKey>,
-}
-
-impl Operation {
-    /// The plain form as text, without variable values; equal for documents that differ only in how they are written.
-    pub fn text(&self) -> &str {
-        &self.form.text.text
-    }
-
-    /// Nothing but this operation, in its plain form; the engine takes it with the operation's name and without.
-    pub fn document(&self) -> &Arc<types::ExecutableDocument> {
-        &self.form.document
-    }
-
-    /// The same without what stands below fields of the types that [`Documents::with_leaves`] names.
-    pub fn outline(&self) -> &types::ExecutableDocument {
-        &self.form.outline
-    }
-
-    /// Two operations with equal keys ask for the same.
-    pub fn key(&self) -> &OperationKey {
-        self.key.get_or_init(|| {
-            // In JSON an enum's value reads like a string, but under equal texts a variable is of one type.
-            let variables = serde_json::to_string(&self.variables);
-            let variables = variables.unwrap_or_else(|_| self.variables.to_string());
-            OperationKey {
-                text: self.form.text.clone(),
-                variables: Text::new(variables, &self.form.hashes),
-            }
-        })
-    }
-
-    /// About how many bytes of memory the operation holds, much of it once for all operations of the same document.
-    pub fn bytes(&self) -> u64 {
-        let variables = self.variables.values().map(value_bytes).sum::<u64>();
-        // The key has the variables' text.
-        self.form.bytes + 2 * variables
-    }
-}
-
-/// What identifies an operation and its variables. See [`Operation::key`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct OperationKey {
-    text: Text,
-    variables: Text,
-}
-
-/// A text that is hashed once, when it is made, by a hash that nobody finds collisions of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Text {
-    hash: u64,
-    text: Arc<str>,
-}
-
-impl Text {
-    fn new(text: String, hashes: &RandomState) -> Self {
-        Self {
-            hash: hashes.hash_one(&text),
-            text: text.into(),
-        }
-    }
-}
-
-impl Hash for Text {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
 }
 
 /// A valid document and what is found out about it once.
@@ -202,13 +87,33 @@ struct Form {
     /// The documents' own.
     hashes: RandomState,
     complexity: cost::Complexity,
+    /// Whether the root has an introspection field.
+    introspects: bool,
+    /// The variables that stand at more than one place, and at how many more.
+    repeated: Vec<(Name, u64)>,
     /// Estimated size in memory.
     bytes: u64,
 }
 
+impl Form {
+    fn root(&self) -> &types::SelectionSet {
+        root(&self.document)
+    }
+
+    /// What the engine's copies of variables take that stand at more than one place.
+    fn repeated_bytes(&self, variables: &Variables) -> u64 {
+        let copies = self.repeated.iter().filter_map(|(name, times)| {
+            let value = variables.get(name)?;
+            Some(value_bytes(value).saturating_mul(*times))
+        });
+        copies.fold(0, u64::saturating_add)
+    }
+}
+
 impl Documents {
     /// Prepares documents for the schema that `sdl` describes.
-    pub fn new(sdl: &str, limits: Limits) -> Result<Self, InvalidSchema> {
+    pub fn new(sdl: &str, mut limits: Limits) -> Result<Self, InvalidSchema> {
+        limits.nesting = limits.nesting.min(limits::DEEPEST);
         let cache = cache::Documents::new(limits.cache_bytes);
         Ok(Self {
             schema: Schema::new(sdl)?,
@@ -240,14 +145,23 @@ impl Documents {
         &self,
         query: &str,
         operation_name: Option<&str>,
-        variables: &Map<String, Value>,
+        variables: &ObjectText,
     ) -> Result<Operation, Vec<Refusal>> {
         let parsed = self.parsed(query)?;
         let (index, operation) =
             pick(&parsed.document, operation_name).map_err(|refusal| vec![refusal])?;
-        let variables = variables::coerce(&self.schema, &operation.variables, variables)
-            .map_err(|refusals| located(refusals, operation, query))?;
+        let limits = &self.limits.values;
+        let variables = variables::coerce(&self.schema, limits, &operation.variables, variables)
+            .map_err(|refusals| located(refusals, query))?;
         let form = self.form(query, &parsed, index, operation, &variables)?;
+        let repeated = form.repeated_bytes(&variables);
+        Refusal::over(
+            "variables",
+            "size of the variables that it uses more than once, in bytes,",
+            limits.bytes,
+            repeated,
+        )
+        .map_err(|refusal| vec![refusal])?;
         let complexity = form.complexity.of(&variables);
         Refusal::over(
             "complexity",
@@ -256,11 +170,17 @@ impl Documents {
             complexity,
         )
         .map_err(|refusal| vec![refusal])?;
+        let introspection = match form.introspects {
+            true => introspection::answers(&self.schema, form.root(), &variables)
+                .map_err(|refusal| vec![refusal])?,
+            false => Vec::new(),
+        };
         Ok(Operation {
             kind: kind(operation.operation_type),
             name: operation.name.as_ref().map(ToString::to_string),
             variables,
             complexity,
+            introspection,
             form,
             key: OnceLock::new(),
         })
@@ -324,15 +244,17 @@ impl Documents {
         let convert = |leaves| {
             convert::document(&self.schema, operation, &selections, &shape, &lines, leaves)
         };
-        let document = convert(&[])?;
+        let Converted { document, repeated } = convert(None)?;
         let text = print::document(&document);
         let form = Form {
             bytes: form_bytes(&text),
+            introspects: selections.iter().any(normal::Selection::is_introspection),
             document: Arc::new(document),
-            outline: convert(self.leaves)?,
+            outline: convert(Some(self.leaves))?.document,
             text: Text::new(text, &self.hashes),
             hashes: self.hashes.clone(),
             complexity,
+            repeated,
         };
         let form = Arc::new(form);
         self.cache.keep_form(key, Arc::clone(&form));
@@ -340,51 +262,13 @@ impl Documents {
     }
 }
 
-/// `GetOperation` (GraphQL specification, section 6.1), with the operation's place in the document.
-fn pick<'a>(
-    document: &'a ExecutableDocument,
-    name: Option<&str>,
-) -> Result<(usize, &'a Node<executable::Operation>), Refusal> {
-    let mut operations = document.operations.iter().enumerate();
-    if let Some(name) = name.filter(|name| !name.is_empty()) {
-        let found = operations
-            .find(|(_, operation)| operation.name.as_ref().is_some_and(|found| found == name));
-        return found.ok_or_else(|| {
-            Refusal::new(
-                Code::BadRequest,
-                "The document has no operation of the name that `operationName` gives.",
-            )
-        });
-    }
-    match (operations.next(), operations.next()) {
-        (Some(only), None) => Ok(only),
-        (None, _) => Err(Refusal::new(
-            Code::BadRequest,
-            "The document has no operation.",
-        )),
-        (Some(_), Some(_)) => Err(Refusal::new(
-            Code::BadRequest,
-            "The document has several operations, so `operationName` must name one of them.",
-        )),
-    }
-}
-
-/// Adds to each refused variable where the document declares it.
-fn located(refusals: Vec<Refusal>, operation: &executable::Operation, query: &str) -> Vec<Refusal> {
+/// Each reason with the place where the document declares the variable.
+fn located(refusals: variables::Refusals, query: &str) -> Vec<Refusal> {
     let lines = Lines::new(query);
-    let locate = |refusal: Refusal| {
-        let name = refusal
-            .field
-            .as_deref()
-            .and_then(|field| field.split('.').next());
-        let variable = operation
-            .variables
-            .iter()
-            .find(|variable| Some(variable.name.as_str()) == name);
-        let location = variable.and_then(|variable| lines.of(variable.location()));
-        refusal.at(location)
-    };
-    refusals.into_iter().map(locate).collect()
+    let located = refusals.into_iter();
+    located
+        .map(|(variable, refusal)| refusal.at(lines.of(variable)))
+        .collect()
 }
 
 fn kind(kind: executable::OperationType) -> OperationKind {
@@ -407,23 +291,4 @@ const BYTES_PER_CHARACTER: u64 = 64;
 
 fn form_bytes(text: &str) -> u64 {
     text.len() as u64 * BYTES_PER_CHARACTER
-}
-
-/// What a value of a variable takes in memory, in bytes, generously: a field of an object has a name and places in a
-/// table, which begins with room for several.
-fn value_bytes(value: &ConstValue) -> u64 {
-    const VALUE: u64 = size_of::<ConstValue>() as u64;
-    const OBJECT: u64 = 512;
-    let below = match value {
-        ConstValue::String(text) => text.len() as u64,
-        ConstValue::Binary(bytes) => bytes.len() as u64,
-        ConstValue::List(items) => items.iter().map(value_bytes).sum(),
-        ConstValue::Object(fields) => fields
-            .iter()
-            .map(|(name, value)| OBJECT / 4 + name.len() as u64 + value_bytes(value))
-            .sum::<u64>()
-            .saturating_add(OBJECT),
-        _ => 0,
-    };
-    VALUE + below
 }

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use crate::clock::TimestampError;
 
+/// What a client reads of anything that is our own fault, beside the code `INTERNAL` and the id of its request.
+pub const INTERNAL: &str = "something went wrong on our side; tell us the request id";
+
 /// What can go wrong while an operation is carried out.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {

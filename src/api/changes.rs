@@ -14,7 +14,7 @@ use crate::feed::Feed;
 use crate::store::ChangesPage;
 
 /// The most ids that `articleIds` may hold.
-const MAX_ARTICLE_IDS: usize = 1_000;
+pub(super) const MAX_ARTICLE_IDS: usize = 1_000;
 
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "change::ChangeKind")]

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::document::{Code, Exceeded, OperationKind, Refusal};
-use crate::error::Error;
+use crate::error::{Error, INTERNAL};
 
 /// What a client is told whose request met a limit of time.
 const TOO_LONG: &str = "the request took too long; try again later, or ask for less";
@@ -146,7 +146,7 @@ pub fn timeout_errors() -> Bytes {
 }
 
 fn internal(message: &mut String, extensions: &mut ErrorExtensionValues, request_id: &str) {
-    "something went wrong on our side; tell us the request id".clone_into(message);
+    INTERNAL.clone_into(message);
     extensions.set("code", "INTERNAL");
     extensions.set("requestId", request_id);
 }

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
 /// The most articles that are created at once.
-const MAX_ARTICLES: usize = 1_000;
+pub(super) const MAX_ARTICLES: usize = 1_000;
 
 /// The root of all mutations.
 pub struct Mutation;

@@ -85,7 +85,9 @@ impl Query {
                 (within("first", first, 0, MAX_PAGE_SIZE)?, End::Front)
             }
         };
+        // What Apollo's relayStylePagination makes of the null cursor of an empty page.
         let cursor = |field: &str, text: Option<String>| {
+            let text = text.filter(|text| !text.is_empty());
             text.map(|text| Cursor::decode(&text, order))
                 .transpose()
                 .map_err(|violation| violation.at(field))

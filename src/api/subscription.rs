@@ -24,7 +24,9 @@ impl Subscription {
         article_ids: Option<Vec<ID>>,
     ) -> Result<impl Stream<Item = async_graphql::Result<ArticleChange>> + use<>> {
         let resume_after = ctx.data_opt().map(|ResumeAfter(cursor)| cursor.as_str());
-        let after = resume_after.or(after.as_deref()).map(cursor).transpose()?;
+        let after = resume_after.or(after.as_deref());
+        let after = after.filter(|after| !after.is_empty());
+        let after = after.map(cursor).transpose()?;
         let filter = filter(kinds, article_ids)?;
         let budget = budget(ctx)?.clone();
         let progress = ctx.data_opt::<Progress>().cloned().unwrap_or_default();

@@ -3,6 +3,8 @@
 //! What a left-out variable would have filled is left out too, so that defaults hold (the engine would see null);
 //! a variable that is null where its argument cannot be is refused, because only now is that known.
 
+use std::collections::HashMap;
+
 use apollo_compiler::Node;
 use apollo_compiler::ast::{self, OperationType, Type, Value};
 use apollo_compiler::executable;
@@ -20,22 +22,30 @@ use super::refusal::Refusal;
 use super::schema::{Schema, is_one_of};
 use super::shape::{Given, Shape};
 
-/// The document that holds nothing but one operation in its plain form, without what stands below fields whose type is
-/// one of `leaves`.
+/// An operation in the engine's form.
+pub(super) struct Converted {
+    pub(super) document: engine::ExecutableDocument,
+    /// The variables that stand at more than one place, and at how many more.
+    pub(super) repeated: Vec<(Name, u64)>,
+}
+
+/// The document that holds nothing but one operation in its plain form. Where there are `leaves`, it is the outline that
+/// the engine executes: without introspection, and without what stands below fields whose type is one of the leaves.
 pub(super) fn document(
     schema: &Schema,
     operation: &Node<executable::Operation>,
     selections: &[Selection<'_>],
     shape: &Shape<'_>,
     lines: &Lines<'_>,
-    leaves: &[&str],
-) -> Result<engine::ExecutableDocument, Vec<Refusal>> {
+    leaves: Option<&[&str]>,
+) -> Result<Converted, Vec<Refusal>> {
     let location = operation.location();
     let mut convert = Convert {
         schema,
         shape,
         lines,
         leaves,
+        places: HashMap::new(),
         refusals: Vec::new(),
     };
     let definition = engine::OperationDefinition {
@@ -56,14 +66,21 @@ pub(super) fn document(
         return Err(convert.refusals);
     }
     let definition = convert.place(definition, location);
+    let places = convert.places.into_iter();
+    let repeated = places.filter(|(_, places)| *places > 1);
+    let repeated = repeated.map(|(name, places)| (Name::new(name), places - 1));
     let operations = match &operation.name {
         // Named, so that the engine takes it with the operation's name and without.
         Some(name) => engine::DocumentOperations::Multiple([(Name::new(name), definition)].into()),
         None => engine::DocumentOperations::Single(definition),
     };
-    Ok(engine::ExecutableDocument {
+    let document = engine::ExecutableDocument {
         operations,
-        fragments: std::collections::HashMap::new(),
+        fragments: HashMap::new(),
+    };
+    Ok(Converted {
+        document,
+        repeated: repeated.collect(),
     })
 }
 
@@ -75,7 +92,8 @@ pub(super) fn constant(value: &Value, ty: &Type, schema: &Schema) -> EngineConst
         schema,
         shape: &shape,
         lines: &lines,
-        leaves: &[],
+        leaves: None,
+        places: HashMap::new(),
         refusals: Vec::new(),
     };
     let literal = convert.value(value, None, ty, &mut Vec::new());
@@ -88,7 +106,9 @@ struct Convert<'a> {
     schema: &'a Schema,
     shape: &'a Shape<'a>,
     lines: &'a Lines<'a>,
-    leaves: &'a [&'a str],
+    leaves: Option<&'a [&'a str]>,
+    /// At how many places each variable stands.
+    places: HashMap<String, u64>,
     refusals: Vec<Refusal>,
 }
 
@@ -130,8 +150,11 @@ impl Convert<'_> {
         selections: &[Selection<'_>],
         span: Option<SourceSpan>,
     ) -> Positioned<engine::SelectionSet> {
-        let items = selections
-            .iter()
+        let is_left =
+            |selection: &&Selection<'_>| self.leaves.is_none() || !selection.is_introspection();
+        let selections: Vec<_> = selections.iter().filter(is_left).collect();
+        let items = selections.into_iter();
+        let items = items
             .map(|selection| self.selection(selection, span))
             .collect();
         self.place(engine::SelectionSet { items }, span)
@@ -179,11 +202,19 @@ impl Convert<'_> {
                 arguments.push((name, self.place(value, span)));
             }
         }
-        let is_leaf = self.leaves.contains(&node.ty().inner_named_type().as_str());
-        let below = match is_leaf {
-            true => &[][..],
-            false => &field.selections,
+        let ty = node.ty().inner_named_type();
+        let is_leaf = self
+            .leaves
+            .is_some_and(|leaves| leaves.contains(&ty.as_str()));
+        let mut below = match is_leaf {
+            true => self.selection_set(&[], node.location()),
+            false => self.selection_set(&field.selections, node.location()),
         };
+        let is_outline = self.leaves.is_some();
+        if is_outline && !is_leaf && below.node.items.is_empty() && self.schema.is_composite(ty) {
+            // Of an object of which nothing is selected the engine makes null.
+            below.node.items.push(self.type_name(node.location()));
+        }
         engine::Field {
             alias: node
                 .alias
@@ -192,8 +223,19 @@ impl Convert<'_> {
             name: self.place(Name::new(&node.name), node.name.location()),
             arguments,
             directives: Vec::new(),
-            selection_set: self.selection_set(below, node.location()),
+            selection_set: below,
         }
+    }
+
+    fn type_name(&self, span: Option<SourceSpan>) -> Positioned<engine::Selection> {
+        let field = engine::Field {
+            alias: None,
+            name: self.place(Name::new("__typename"), span),
+            arguments: Vec::new(),
+            directives: Vec::new(),
+            selection_set: self.place(engine::SelectionSet::default(), span),
+        };
+        self.place(engine::Selection::Field(self.place(field, span)), span)
     }
 
     /// A value that has been validated against `ty`; `None` where it is a variable that was left out.
@@ -282,7 +324,10 @@ impl Convert<'_> {
                     .push(Refusal::input(path.join("."), message).at(self.lines.of(span)));
                 None
             }
-            _ => Some(EngineValue::Variable(Name::new(name))),
+            _ => {
+                *self.places.entry(name.to_owned()).or_default() += 1;
+                Some(EngineValue::Variable(Name::new(name)))
+            }
         }
     }
 }

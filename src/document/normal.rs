@@ -14,6 +14,7 @@ use apollo_compiler::schema::FieldDefinition;
 use apollo_compiler::{ExecutableDocument, Name, Node};
 
 use super::MAX_REFUSALS;
+use super::expansion::is_introspection;
 use super::lines::Lines;
 use super::refusal::Refusal;
 use super::schema::Schema;
@@ -26,6 +27,13 @@ pub(super) enum Selection<'a> {
         ty: &'a Name,
         selections: Vec<Selection<'a>>,
     },
+}
+
+impl Selection<'_> {
+    /// Whether it describes the schema.
+    pub(super) fn is_introspection(&self) -> bool {
+        matches!(self, Self::Field(field) if is_introspection(&field.node.name))
+    }
 }
 
 /// A field that stands once under its response key.

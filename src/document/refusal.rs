@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::excerpt;
+
 /// The codes of the contract that a document or its variables can be refused with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
@@ -64,7 +66,7 @@ pub struct Exceeded {
 pub struct Refusal {
     /// Which kind of reason.
     pub code: Code,
-    /// A sentence for the person who wrote the document.
+    /// A sentence for the person who wrote the document. It repeats only the beginnings of long names.
     pub message: String,
     /// Where in the document; empty where the reason has no place.
     pub locations: Vec<Location>,
@@ -78,7 +80,7 @@ impl Refusal {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
-            message: message.into(),
+            message: excerpt::in_message(message.into()),
             locations: Vec::new(),
             field: None,
             exceeded: None,
@@ -91,7 +93,7 @@ impl Refusal {
 
     pub(super) fn input(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
-            field: Some(field.into()),
+            field: Some(excerpt::in_message(field.into())),
             ..Self::new(Code::BadUserInput, message)
         }
     }

@@ -1,7 +1,7 @@
 //! The schema as this step sees it: apollo-compiler's, with what that crate does not know of the September 2025 edition.
 
 use apollo_compiler::ast::{Definition, Type};
-use apollo_compiler::collections::HashMap;
+use apollo_compiler::collections::{HashMap, HashSet};
 use apollo_compiler::parser::Parser;
 use apollo_compiler::schema::{ExtendedType, FieldDefinition, Implementers, InputObjectType};
 use apollo_compiler::validation::Valid;
@@ -20,6 +20,8 @@ pub struct InvalidSchema(String);
 pub(super) struct Schema {
     pub(super) types: Valid<apollo_compiler::Schema>,
     implementers: HashMap<Name, Implementers>,
+    /// The input types that contain themselves.
+    filters: HashSet<Name>,
 }
 
 impl Schema {
@@ -43,15 +45,28 @@ impl Schema {
             .validate()
             .map_err(|errors| InvalidSchema(errors.errors.to_string()))?;
         let implementers = types.implementers_map();
+        let filters = filters(&types);
         Ok(Self {
             types,
             implementers,
+            filters,
         })
     }
 
     /// The type that a name stands for.
     pub(super) fn named(&self, ty: &Type) -> Option<&ExtendedType> {
         self.types.types.get(ty.inner_named_type())
+    }
+
+    /// Whether values of a type have fields.
+    pub(super) fn is_composite(&self, name: &Name) -> bool {
+        let ty = self.types.types.get(name);
+        ty.is_some_and(|ty| ty.is_object() || ty.is_interface() || ty.is_union())
+    }
+
+    /// Whether an input type contains itself.
+    pub(super) fn is_filter(&self, name: &Name) -> bool {
+        self.filters.contains(name)
     }
 
     /// The definition of a field, `__typename` and the introspection fields included.
@@ -83,6 +98,34 @@ impl Schema {
             _ => Vec::new(),
         }
     }
+}
+
+/// The input types that can be reached from their own fields.
+fn filters(types: &apollo_compiler::Schema) -> HashSet<Name> {
+    let contained = |name: &Name| match types.types.get(name) {
+        Some(ExtendedType::InputObject(object)) => {
+            let fields = object.fields.values();
+            fields
+                .map(|field| field.ty.inner_named_type().clone())
+                .collect()
+        }
+        _ => Vec::new(),
+    };
+    let contains_itself = |name: &&Name| {
+        let (mut seen, mut next) = (HashSet::default(), contained(name));
+        while let Some(inner) = next.pop() {
+            if seen.insert(inner.clone()) {
+                next.extend(contained(&inner));
+            }
+        }
+        seen.contains(*name)
+    };
+    types
+        .types
+        .keys()
+        .filter(contains_itself)
+        .cloned()
+        .collect()
 }
 
 /// Whether exactly one field of an input object must be given (GraphQL specification, section 3.10.1).

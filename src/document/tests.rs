@@ -1,9 +1,10 @@
 //! The pipeline as a whole, over a schema that has what the article's lacks: a union and several types of one interface.
 
 use async_graphql::Request;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Code, Documents, Limits, Operation, OperationKind, Refusal, print};
+use crate::json::ObjectText;
 
 const SDL: &str = r"
     scalar DateTime
@@ -34,11 +35,11 @@ fn documents() -> Documents {
     Documents::new(SDL, Limits::default()).unwrap()
 }
 
-fn object(value: Value) -> Map<String, Value> {
+fn object(value: Value) -> ObjectText {
     let Value::Object(object) = value else {
         panic!("{value} is no object")
     };
-    object
+    ObjectText::from(&object)
 }
 
 fn with(query: &str, variables: Value) -> Result<Operation, Vec<Refusal>> {
@@ -197,7 +198,7 @@ fn the_cache_stays_within_its_bytes() {
             .prepare(
                 &format!("{{ deep(matrix: [[{number}]]) }}"),
                 None,
-                &Map::new(),
+                &ObjectText::default(),
             )
             .unwrap();
         assert!(documents.cache.bytes() <= 100_000);
@@ -369,7 +370,7 @@ fn whole_floats_are_integers() {
 #[test]
 fn an_operation_is_picked_by_name() {
     let documents = documents();
-    let none = Map::new();
+    let none = ObjectText::default();
     let query = "query A { deep } mutation B { createAll(inputs: []) { id } }";
     let operation = documents.prepare(query, Some("B"), &none).unwrap();
     assert_eq!(
@@ -710,17 +711,19 @@ fn introspection_is_exempt_from_depth_and_can_be_off() {
         "{ __schema { description } }",
         "{ deep ...F } fragment F on Query { x: __type(name: \"Query\") { name } }",
     ] {
-        let refusals = documents.prepare(query, None, &Map::new()).unwrap_err();
+        let refusals = documents
+            .prepare(query, None, &ObjectText::default())
+            .unwrap_err();
         assert_eq!(refusals[0].code, Code::ValidationFailed);
         assert!(refusals[0].message.starts_with("Introspection is off"));
     }
     assert!(
         documents
-            .prepare("{ __typename }", None, &Map::new())
+            .prepare("{ __typename }", None, &ObjectText::default())
             .is_ok()
     );
     let refusals = documents
-        .prepare("{ articlez { id } }", None, &Map::new())
+        .prepare("{ articlez { id } }", None, &ObjectText::default())
         .unwrap_err();
     assert!(
         !refusals[0].message.contains("articles"),
@@ -768,7 +771,9 @@ fn equal_requests_have_equal_keys() {
 fn the_outline_has_nothing_below_a_leaf() {
     let documents = documents().with_leaves(&["Article"]);
     let query = "{ article(by: { id: 1 }) { id } node(id: 1) { id ... on Article { title } } }";
-    let operation = documents.prepare(query, None, &Map::new()).unwrap();
+    let operation = documents
+        .prepare(query, None, &ObjectText::default())
+        .unwrap();
     let outline = print::document(operation.outline());
     let node = "node(id:\"1\" ){...on Article{id title } ...on Author{id } }";
     assert_eq!(

@@ -15,6 +15,7 @@ use super::refusal::{Code, Refusal};
 use super::scanner::Tokens;
 use super::schema::Schema;
 use super::{MAX_REFUSALS, description, normal, values};
+use crate::excerpt;
 
 /// apollo-compiler's rules that others stand in for.
 const REPLACED: [&str; 8] = [
@@ -125,8 +126,13 @@ fn refusals(errors: &DiagnosticList, code: Code, lines: &Lines<'_>) -> Vec<Refus
         })
         .take(MAX_REFUSALS)
         .map(|diagnostic| {
-            Refusal::new(code, diagnostic.error.to_string())
-                .at(lines.of(diagnostic.error.location()))
+            let message = diagnostic.error.to_string();
+            // A token may be a string of any length.
+            let message = match message.split_once(", got ") {
+                Some((expected, token)) => format!("{expected}, got {}", excerpt::of(token)),
+                None => message,
+            };
+            Refusal::new(code, message).at(lines.of(diagnostic.error.location()))
         })
         .collect()
 }

@@ -50,11 +50,7 @@ fn refuse(error: &Error) -> Response {
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
             response
         }
-        _ => super::http::refusal(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "INTERNAL",
-            "something went wrong on our side",
-        ),
+        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 

@@ -6,14 +6,18 @@
 
 use std::convert::Infallible;
 use std::future::ready;
+use std::io;
 
+use async_compression::tokio::bufread::ZstdDecoder;
+use async_compression::zstd::DParameter;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, VARY};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, VARY};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
-use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either};
+use futures_util::{FutureExt as _, TryStreamExt as _};
+use tokio_util::io::{ReaderStream, StreamReader};
 use tower::{Service, ServiceExt as _, service_fn};
 use tower_http::CompressionLevel;
 use tower_http::compression::Compression;
@@ -34,8 +38,13 @@ where
     S: Service<Request, Response = Response, Error = Infallible> + Send + 'static,
     S::Future: Send,
 {
-    if !request.headers().contains_key(CONTENT_ENCODING) {
+    let encoding = request.headers().get(CONTENT_ENCODING);
+    let Some(encoding) = encoding else {
         let Ok(response) = routes.call(request).await;
+        return response;
+    };
+    if encoding == "zstd" {
+        let Ok(response) = routes.call(without_zstd_frames(request)).boxed().await;
         return response;
     }
     let routes =
@@ -43,6 +52,22 @@ where
     let decoding = RequestDecompression::new(routes).pass_through_unaccepted(true);
     let Ok(response) = decoding.oneshot(request).boxed().await;
     response.map(Body::new)
+}
+
+/// A frame of zstd may ask its decoder for a window of 128 MiB; RFC 8878 (section 3.1.1.1.2) recommends that decoders
+/// support 8 MiB, and encoders use no more. As a power of two.
+const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// The request with its body decoded, as frames of zstd.
+fn without_zstd_frames(request: Request) -> Request {
+    let (mut parts, body) = request.into_parts();
+    parts.headers.remove(CONTENT_ENCODING);
+    parts.headers.remove(CONTENT_LENGTH);
+    let body = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
+    let window = DParameter::window_log_max(ZSTD_WINDOW_LOG);
+    let mut decoder = ZstdDecoder::with_params(body, &[window]);
+    decoder.multiple_members(true);
+    Request::from_parts(parts, Body::from_stream(ReaderStream::new(decoder)))
 }
 
 /// Which encodings the client takes; `None` where it does not say.

@@ -110,11 +110,7 @@ impl App {
                     Ok(answer) => outcome(answer),
                     Err(error) => {
                         tracing::error!(%error, "a mutation panicked");
-                        Outcome::Refused(Refusal::new(
-                            StatusCode::INTERNAL_SERVER_ERROR,
-                            "INTERNAL",
-                            "something went wrong on our side",
-                        ))
+                        Outcome::Refused(Refusal::internal(&caller.request_id))
                     }
                 }
             }

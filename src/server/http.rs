@@ -22,7 +22,6 @@ use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::json;
 
 use super::etag::{self, ContentHash};
 use super::graphiql::FrontPage;
@@ -34,6 +33,7 @@ use super::request_id::RequestId;
 use super::shutdown::Shutdown;
 use super::sse::{self, SseSettings};
 use super::websocket::{self, WebSocketSettings};
+use crate::excerpt;
 
 /// All that `/graphql` needs.
 #[derive(Clone)]
@@ -79,6 +79,7 @@ pub async fn serve<E: Execute>(endpoint: &Endpoint<E>, request: Request) -> Resp
         Method::POST => negotiated(endpoint.post(parts, body).await, false),
         Method::OPTIONS => (StatusCode::NO_CONTENT, [(ALLOW, METHODS)]).into_response(),
         method => {
+            let method = excerpt::of(method.as_str());
             let message = format!("{method} is not served here; ask by GET or POST");
             let mut refusal = bad_request(StatusCode::METHOD_NOT_ALLOWED, &message);
             refusal.headers.insert(ALLOW, METHODS);
@@ -336,14 +337,9 @@ pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> Response
     refused(&refusal, Representation::Json)
 }
 
-/// The answer where a handler panicked.
-pub(super) fn internal_error(request_id: &str) -> Response {
-    let errors = json!([{
-        "message": "something went wrong on our side; tell us the request id",
-        "extensions": { "code": "INTERNAL", "requestId": request_id },
-    }]);
-    let refusal = Refusal::with_errors(StatusCode::INTERNAL_SERVER_ERROR, &errors);
-    refused(&refusal, Representation::Json)
+/// The answer where something is our fault.
+pub(super) fn internal_error(id: &RequestId) -> Response {
+    refused(&Refusal::internal(id), Representation::Json)
 }
 
 impl From<InvalidParams> for Refusal {

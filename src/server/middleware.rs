@@ -13,9 +13,9 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::HttpBody as _;
 use axum::extract::Request;
-use axum::http::Method;
 use axum::http::header::{CONTENT_LENGTH, UPGRADE};
-use axum::response::Response;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::future::RouteFuture;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either, ready};
@@ -112,8 +112,13 @@ impl<E: Execute> Service<Request> for Middleware<E> {
             let response = AssertUnwindSafe(answer).catch_unwind().await;
             let response = response.unwrap_or_else(|panic| {
                 tracing::error!(message = panic_message(&*panic), "a handler panicked");
-                internal_error(id.as_str())
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
             });
+            // Whatever failed, it is told in one way.
+            let response = match is_untold(&response) {
+                true => internal_error(&id),
+                false => response,
+            };
             let mut response = match encoding::encoded(response, accepted) {
                 Either::Left(plain) => plain,
                 Either::Right(encoded) => encoded.await,
@@ -132,6 +137,12 @@ impl<E: Execute> Service<Request> for Middleware<E> {
         };
         Box::pin(answered.instrument(span))
     }
+}
+
+/// Whether it is our fault, and the handler has left it at that.
+fn is_untold(response: &Response) -> bool {
+    response.status() == StatusCode::INTERNAL_SERVER_ERROR
+        && response.body().size_hint().exact() == Some(0)
 }
 
 /// Makes a GET of a HEAD, so that the answer has the same headers: how a body is encoded is known once there is one.

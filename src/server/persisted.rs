@@ -12,7 +12,6 @@ mod tests;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::http::StatusCode;
-use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +19,7 @@ use self::manifest::Manifest;
 pub use self::manifest::ManifestError;
 use self::store::Store;
 use crate::config::{PersistedSettings, TrustedMode};
+use crate::json::{self, ObjectText};
 use crate::server::operation::{GraphQLParams, Refusal};
 
 /// Which documents may run, and what the names of documents stand for. Clones share everything.
@@ -181,14 +181,17 @@ impl PersistedOperations {
     fn resolve_trusted(
         &self,
         document_id: Option<&str>,
-        persisted: Option<&PersistedQuery<'_>>,
+        persisted: Option<&PersistedQuery>,
         query: Option<&str>,
     ) -> Result<Option<Resolved>, Refusal> {
         if self.0.mode == TrustedMode::Off {
             return Ok(None);
         }
         let trusted = self.trusted();
-        let ids = [document_id, persisted.map(|persisted| persisted.hash)];
+        let ids = [
+            document_id,
+            persisted.map(|persisted| persisted.hash.as_str()),
+        ];
         let by_id = ids.into_iter().flatten().find_map(|id| trusted.by_id(id));
         let document = match (by_id, query) {
             (Some(document), Some(query)) if *document != *query => {
@@ -211,7 +214,7 @@ impl PersistedOperations {
 
     fn resolve_automatic(
         &self,
-        persisted: &PersistedQuery<'_>,
+        persisted: &PersistedQuery,
         query: Option<&str>,
     ) -> Result<Resolved, Refusal> {
         let hash = persisted.sha256()?;
@@ -247,34 +250,37 @@ impl Resolved {
 }
 
 /// `extensions.persistedQuery`, as Apollo's and urql's clients send it.
-struct PersistedQuery<'p> {
+struct PersistedQuery {
     /// What they call `sha256Hash`; where it is the id of a trusted document it may be anything.
-    hash: &'p str,
+    hash: String,
 }
 
-impl<'p> PersistedQuery<'p> {
-    fn read(extensions: &'p Map<String, Value>) -> Result<Option<Self>, Refusal> {
-        let Some(value) = extensions
-            .get("persistedQuery")
-            .filter(|value| !value.is_null())
-        else {
+impl PersistedQuery {
+    fn read(extensions: &ObjectText) -> Result<Option<Self>, Refusal> {
+        let value = extensions.get("persistedQuery");
+        let Some(value) = value.filter(|value| !json::is_null(value)) else {
             return Ok(None);
         };
-        if value.get("version").and_then(Value::as_u64) != Some(1) {
+        let value = ObjectText::new(value).unwrap_or_default();
+        if value
+            .get("version")
+            .is_none_or(|version| version.get() != "1")
+        {
             return Err(bad_request(
                 "`extensions.persistedQuery.version` must be 1: no other is served",
             ));
         }
-        match value.get("sha256Hash").and_then(Value::as_str) {
-            Some(hash) => Ok(Some(Self { hash })),
-            None => Err(bad_request(
+        let hash = value.get("sha256Hash");
+        match hash.map(json::string) {
+            Some(Ok(Some(hash))) => Ok(Some(Self { hash })),
+            _ => Err(bad_request(
                 "`extensions.persistedQuery.sha256Hash` must be a string",
             )),
         }
     }
 
     fn sha256(&self) -> Result<Hash, Refusal> {
-        manifest::read_sha256(self.hash).ok_or_else(|| {
+        manifest::read_sha256(&self.hash).ok_or_else(|| {
             bad_request("`extensions.persistedQuery.sha256Hash` must be 64 hexadecimal digits")
         })
     }

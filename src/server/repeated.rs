@@ -92,7 +92,7 @@ mod tests {
     fn prepare(query: &str, variables: &Map<String, Value>) -> Arc<Operation> {
         let sdl = "type Query { a(ids: [ID!]): Int } type Mutation { a: Int }";
         let documents = Documents::new(sdl, Limits::default()).unwrap();
-        let operation = documents.prepare(query, None, variables);
+        let operation = documents.prepare(query, None, &variables.into());
         Arc::new(operation.unwrap())
     }
 

@@ -77,15 +77,18 @@ async fn a_list_that_fails_half_way_is_cut_off(database: Database) {
 async fn a_list_that_fails_at_once_is_an_error(database: Database) {
     let app = start!(database);
     app.database.execute("DROP TABLE article").await;
-    assert_answer!(app.get("/api/v1/articles/").await, @r#"
+    let request = app.request("/api/v1/articles/");
+    let request = request.header("x-request-id", "find-me");
+    assert_answer!(Answer::to(request).await, @r#"
     500
     {
       "errors": [
         {
           "extensions": {
-            "code": "INTERNAL"
+            "code": "INTERNAL",
+            "requestId": "find-me"
           },
-          "message": "something went wrong on our side"
+          "message": "something went wrong on our side; tell us the request id"
         }
       ]
     }

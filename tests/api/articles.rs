@@ -1,6 +1,7 @@
 //! The queries `article` and `articles`.
 
 use rstest_reuse::apply;
+use serde_json::json;
 
 use crate::support::{Database, TestApp, article, assert_answer, on_both_databases, start};
 
@@ -285,6 +286,32 @@ async fn a_list_without_a_limit_has_twenty_articles(database: Database) {
     ] {
         let answer = app.query(query).await.json();
         assert_eq!(answer["data"]["articles"].as_array().unwrap().len(), 20);
+    }
+}
+
+/// Apollo's `relayStylePagination` makes an empty text of the null cursor of an empty page.
+#[apply(on_both_databases)]
+async fn an_empty_cursor_is_as_if_it_were_not_given(database: Database) {
+    let app = start!(database);
+    create_five(&app).await;
+    let query = "query($after: String, $before: String, $first: Int, $last: Int) { \
+        articlesConnection(after: $after, before: $before, first: $first, last: $last) { \
+        nodes { slug } pageInfo { hasNextPage hasPreviousPage } } }";
+    for (with, without) in [
+        (json!({ "after": "", "first": 2 }), json!({ "first": 2 })),
+        (json!({ "before": "", "last": 2 }), json!({ "last": 2 })),
+        (
+            json!({ "after": "", "before": "", "last": 3 }),
+            json!({ "last": 3 }),
+        ),
+    ] {
+        let ask = async |variables| {
+            let request = json!({ "query": query, "variables": variables });
+            app.graphql(&request).await.json()
+        };
+        let answer = ask(with).await;
+        assert_eq!(answer["errors"], json!(null), "{answer}");
+        assert_eq!(answer, ask(without).await);
     }
 }
 

@@ -148,7 +148,7 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [default: 15000]
 
           --max-nesting <COUNT>
-              Nesting of brackets in a document
+              Nesting of brackets in a document; more than 120 is as 120
               
               [env: MAX_NESTING=]
               [default: 64]

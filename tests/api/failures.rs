@@ -7,6 +7,44 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::support::{Answer, Database, assert_answer, client, on_both_databases, start};
+use crate::transports::Transport;
+
+#[apply(on_both_databases)]
+async fn our_fault_is_told_in_the_same_words_on_every_transport(database: Database) {
+    let app = start!(database);
+    let cursor = app.query("{ articleChangesCursor }").await.json();
+    let cursor = &cursor["data"]["articleChangesCursor"];
+    app.create(json!({ "title": "a", "text": "" })).await;
+    app.database.execute("DROP TABLE article").await;
+    app.database
+        .execute("ALTER TABLE article_change RENAME COLUMN kind TO sort")
+        .await;
+    app.database
+        .execute("ALTER TABLE feed RENAME TO feeds")
+        .await;
+    let create = "mutation { createArticle(input: { title: \"a\", text: \"\" }) { id } }";
+    let follow = "subscription($after: String) { articleChanges(after: $after) { kind } }";
+    let follow = json!({ "query": follow, "variables": { "after": cursor } });
+    let requests: [(_, &[Transport]); 4] = [
+        (json!({ "query": "{ articles { id } }" }), &Transport::ALL),
+        (
+            json!({ "query": "{ articleChangesCursor }" }),
+            &Transport::ALL,
+        ),
+        (json!({ "query": create }), &Transport::FOR_MUTATIONS),
+        (follow, &Transport::FOR_SUBSCRIPTIONS),
+    ];
+    let expected = json!({ "code": "INTERNAL", "requestId": "the-request-id" });
+    for (request, transports) in requests {
+        for transport in transports {
+            let answer = transport.ask(&app.url("/graphql"), &request).await;
+            let error = &answer["errors"][0];
+            assert_eq!(error["extensions"], expected, "{transport:?} {answer}");
+            let message = "something went wrong on our side; tell us the request id";
+            assert_eq!(error["message"], message, "{transport:?}");
+        }
+    }
+}
 
 #[apply(on_both_databases)]
 async fn an_internal_error_shows_the_request_id_and_nothing_of_the_database(database: Database) {

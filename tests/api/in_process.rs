@@ -78,7 +78,7 @@ impl InProcess {
     pub(crate) async fn ask_with(&self, document: &str, variables: Value) -> Value {
         match self
             .api
-            .prepare(document, None, variables.as_object().unwrap())
+            .prepare(document, None, &variables.as_object().unwrap().into())
         {
             Ok(operation) => match self.api.execute(&operation, "the-request-id").await {
                 Answer::Clean(body) | Answer::Flawed(body) => {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -150,6 +151,17 @@ impl Program {
         let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         let kibibytes = line.split_whitespace().nth(1).unwrap();
         kibibytes.parse::<usize>().unwrap() * 1_024
+    }
+
+    /// The processor time that it has taken so far.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let stat = format!("/proc/{}/stat", self.process.id().unwrap());
+        let stat = std::fs::read_to_string(stat).unwrap();
+        // Fields 14 and 15, in hundredths of a second; the second one is a name, which may have spaces.
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks = ticks.map(|ticks| ticks.parse::<u64>().unwrap());
+        Duration::from_millis(10 * ticks.sum::<u64>())
     }
 
     /// How many clients it is connected to.

@@ -152,7 +152,8 @@ impl Execute for Engine {
             .connection_init
             .as_ref()
             .and_then(|init| init.get("token"));
-        match token.and_then(|token| token.as_str()) {
+        let token = token.and_then(|token| serde_json::from_str::<String>(token.get()).ok());
+        match token.as_deref() {
             Some("wrong") => Err("The token is not valid".to_owned()),
             Some("slow") => std::future::pending().await,
             Some("short") => Ok(Admission {

@@ -166,7 +166,8 @@ async fn a_panic_in_one_operation_is_its_error_and_leaves_the_others() {
     let mut client = Client::ready(&server).await;
     client.subscribe("1", "unheard-of").await;
     let extensions = json!({ "code": "INTERNAL", "requestId": "request-7" });
-    let errors = json!([{ "message": "Internal error", "extensions": extensions }]);
+    let message = "something went wrong on our side; tell us the request id";
+    let errors = json!([{ "message": message, "extensions": extensions }]);
     let expected = json!({ "id": "1", "type": "error", "payload": errors });
     assert_eq!(client.receive().await, expected);
     client.subscribe("1", "count 1").await;

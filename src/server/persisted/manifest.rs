@@ -12,6 +12,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::Hash;
+use crate::json;
 
 /// Why the trusted documents could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +41,7 @@ impl Manifest {
     pub(super) fn load(path: &Path) -> Result<Self, ManifestError> {
         let text =
             std::fs::read(path).map_err(|error| ManifestError::Read(path.to_owned(), error))?;
-        let manifest = serde_json::from_slice(&text)
+        let manifest = serde_json::from_slice(json::without_byte_order_mark(&text))
             .map_err(|error| ManifestError::Json(path.to_owned(), error))?;
         Self::read(manifest).map_err(|reason| ManifestError::Form(path.to_owned(), reason))
     }

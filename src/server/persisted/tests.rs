@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -42,8 +42,8 @@ fn automatic(bytes: usize) -> PersistedOperations {
 
 /// The result of a request in one line, such as `untrusted { __typename } (registers)` or `BAD_REQUEST: …`. What
 /// may be registered is registered.
-fn ask(operations: &PersistedOperations, request: Value) -> String {
-    match operations.resolve(&GraphQLParams::from_value(request).unwrap()) {
+fn ask(operations: &PersistedOperations, request: &Value) -> String {
+    match operations.resolve(&GraphQLParams::from_json(request.to_string().as_bytes()).unwrap()) {
         Ok(resolved) => {
             let trust = if resolved.is_trusted {
                 "trusted"
@@ -87,17 +87,17 @@ const NOT_TRUSTED: &str =
 #[test]
 fn a_document_is_found_by_its_hash_once_it_was_registered() {
     let operations = automatic(10_000);
-    assert_eq!(ask(&operations, hashed(QUERY_HASH)), NOT_FOUND);
+    assert_eq!(ask(&operations, &hashed(QUERY_HASH)), NOT_FOUND);
     assert_eq!(
-        ask(&operations, hashed_with_text(QUERY_HASH, QUERY)),
+        ask(&operations, &hashed_with_text(QUERY_HASH, QUERY)),
         "untrusted { __typename } (registers)"
     );
     assert_eq!(
-        ask(&operations, hashed(QUERY_HASH)),
+        ask(&operations, &hashed(QUERY_HASH)),
         "untrusted { __typename }"
     );
     assert_eq!(
-        ask(&operations, hashed(&QUERY_HASH.to_uppercase())),
+        ask(&operations, &hashed(&QUERY_HASH.to_uppercase())),
         "untrusted { __typename }"
     );
 }
@@ -107,32 +107,33 @@ fn an_empty_text_beside_a_name_is_none() {
     let operations = automatic(10_000);
     let request = hashed_with_text(QUERY_HASH, "");
     let not_found = "PERSISTED_QUERY_NOT_FOUND: PersistedQueryNotFound";
-    assert_eq!(ask(&operations, request.clone()), not_found);
-    ask(&operations, hashed_with_text(QUERY_HASH, QUERY));
-    assert_eq!(ask(&operations, request), "untrusted { __typename }");
-    assert_eq!(ask(&operations, json!({ "query": "" })), "untrusted ");
+    assert_eq!(ask(&operations, &request), not_found);
+    ask(&operations, &hashed_with_text(QUERY_HASH, QUERY));
+    assert_eq!(ask(&operations, &request), "untrusted { __typename }");
+    assert_eq!(ask(&operations, &json!({ "query": "" })), "untrusted ");
 
     let operations = codegen(TrustedMode::Only);
     let request = json!({ "query": "", "documentId": TITLES_ID });
-    assert_eq!(ask(&operations, request), format!("trusted {TITLES}"));
+    assert_eq!(ask(&operations, &request), format!("trusted {TITLES}"));
 }
 
 #[test]
 fn a_document_that_proves_invalid_is_not_kept() {
     let operations = automatic(10_000);
-    let request = GraphQLParams::from_value(hashed_with_text(QUERY_HASH, QUERY)).unwrap();
+    let request = hashed_with_text(QUERY_HASH, QUERY).to_string();
+    let request = GraphQLParams::from_json(request.as_bytes()).unwrap();
     assert!(operations.resolve(&request).unwrap().register.is_some());
-    assert_eq!(ask(&operations, hashed(QUERY_HASH)), NOT_FOUND);
+    assert_eq!(ask(&operations, &hashed(QUERY_HASH)), NOT_FOUND);
 }
 
 #[test]
 fn a_hash_that_is_not_that_of_the_text_is_refused() {
     let operations = automatic(10_000);
     assert_eq!(
-        ask(&operations, hashed_with_text(QUERY_HASH, "{ other }")),
+        ask(&operations, &hashed_with_text(QUERY_HASH, "{ other }")),
         "BAD_REQUEST: provided sha does not match query"
     );
-    assert_eq!(ask(&operations, hashed(QUERY_HASH)), NOT_FOUND);
+    assert_eq!(ask(&operations, &hashed(QUERY_HASH)), NOT_FOUND);
 }
 
 #[test]
@@ -161,7 +162,7 @@ fn a_malformed_extension_is_refused() {
     ] {
         let request =
             json!({ "query": QUERY, "extensions": { "persistedQuery": persisted_query.clone() } });
-        assert_eq!(ask(&operations, request), expected, "{persisted_query}");
+        assert_eq!(ask(&operations, &request), expected, "{persisted_query}");
     }
 }
 
@@ -170,9 +171,12 @@ fn null_as_extension_is_none() {
     let operations = automatic(10_000);
     let extensions = json!({ "persistedQuery": null });
     let request = json!({ "query": QUERY, "extensions": extensions });
-    assert_eq!(ask(&operations, request), "untrusted { __typename }");
+    assert_eq!(ask(&operations, &request), "untrusted { __typename }");
     let request = json!({ "extensions": extensions });
-    assert_eq!(ask(&operations, request), "BAD_REQUEST: `query` is missing");
+    assert_eq!(
+        ask(&operations, &request),
+        "BAD_REQUEST: `query` is missing"
+    );
 }
 
 #[test]
@@ -180,11 +184,11 @@ fn clients_are_told_when_nothing_is_ever_kept() {
     let operations = automatic(0);
     let with_text = hashed_with_text(QUERY_HASH, QUERY);
     assert_eq!(
-        ask(&operations, with_text),
+        ask(&operations, &with_text),
         "untrusted { __typename } (registers)"
     );
     assert_eq!(
-        ask(&operations, hashed(QUERY_HASH)),
+        ask(&operations, &hashed(QUERY_HASH)),
         "PERSISTED_QUERY_NOT_FOUND: PersistedQueryNotSupported"
     );
 }
@@ -210,7 +214,7 @@ fn a_trusted_document_is_found_by_either_id_by_its_hash_and_by_its_text() {
             json!({ "query": TITLES }),
             json!({ "query": TITLES, "documentId": "unknown" }),
         ] {
-            assert_eq!(ask(&operations, request.clone()), trusted, "{request}");
+            assert_eq!(ask(&operations, &request), trusted, "{request}");
         }
     }
 }
@@ -232,14 +236,14 @@ fn any_other_document_is_served_with_prefer_and_refused_with_only() {
         ),
     ] {
         let prefer = codegen(TrustedMode::Prefer);
-        assert_eq!(ask(&prefer, request.clone()), preferred, "{request}");
+        assert_eq!(ask(&prefer, &request), preferred, "{request}");
         let only = codegen(TrustedMode::Only);
-        assert_eq!(ask(&only, request.clone()), NOT_TRUSTED, "{request}");
+        assert_eq!(ask(&only, &request), NOT_TRUSTED, "{request}");
     }
     // A text that differs by a space is another text.
     let only = codegen(TrustedMode::Only);
     let request = json!({ "query": format!("{TITLES} ") });
-    assert_eq!(ask(&only, request), NOT_TRUSTED);
+    assert_eq!(ask(&only, &request), NOT_TRUSTED);
 }
 
 #[test]
@@ -248,9 +252,9 @@ fn a_trusted_id_with_another_text_is_refused() {
     for mode in [TrustedMode::Prefer, TrustedMode::Only] {
         let operations = codegen(mode);
         let request = json!({ "documentId": TITLES_ID, "query": QUERY });
-        assert_eq!(ask(&operations, request), expected);
+        assert_eq!(ask(&operations, &request), expected);
         assert_eq!(
-            ask(&operations, hashed_with_text(TITLES_ID, QUERY)),
+            ask(&operations, &hashed_with_text(TITLES_ID, QUERY)),
             expected
         );
     }
@@ -261,7 +265,7 @@ fn off_reads_no_manifest() {
     let operations = open(TrustedMode::Off, Path::new("nowhere.json"));
     operations.reload().unwrap();
     assert_eq!(
-        ask(&operations, json!({ "query": TITLES })),
+        ask(&operations, &json!({ "query": TITLES })),
         format!("untrusted {TITLES}")
     );
 }
@@ -275,9 +279,9 @@ fn the_mode_is_prefer_where_only_a_file_is_named() {
     })
     .unwrap();
     let by_id = json!({ "documentId": TITLES_ID });
-    assert_eq!(ask(&operations, by_id), format!("trusted {TITLES}"));
+    assert_eq!(ask(&operations, &by_id), format!("trusted {TITLES}"));
     let other = json!({ "query": QUERY });
-    assert_eq!(ask(&operations, other), "untrusted { __typename }");
+    assert_eq!(ask(&operations, &other), "untrusted { __typename }");
 }
 
 #[test]
@@ -307,12 +311,19 @@ fn every_tools_manifest_is_read() {
             json!({ "query": text }),
         ] {
             assert_eq!(
-                ask(&operations, request),
+                ask(&operations, &request),
                 format!("trusted {text}"),
                 "{file}"
             );
         }
     }
+}
+
+#[test]
+fn a_byte_order_mark_before_a_manifest_is_passed_over() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "\u{FEFF}{\"a\":\"{ a }\"}").unwrap();
+    assert_eq!(Manifest::load(file.path()).unwrap().len(), 1);
 }
 
 #[test]
@@ -378,7 +389,7 @@ fn a_manifest_is_read_again_and_a_bad_one_changes_nothing() {
     let path = directory.path().join("manifest.json");
     std::fs::write(&path, r#"{"a":"{a}"}"#).unwrap();
     let operations = open(TrustedMode::Only, &path);
-    let asks = || ["{a}", "{b}"].map(|text| ask(&operations, json!({ "query": text })));
+    let asks = || ["{a}", "{b}"].map(|text| ask(&operations, &json!({ "query": text })));
     assert_eq!(asks(), ["trusted {a}", NOT_TRUSTED]);
     std::fs::write(&path, r#"{"b":"{b}"#).unwrap();
     operations.reload().unwrap_err();

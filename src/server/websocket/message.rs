@@ -2,8 +2,10 @@
 
 use axum::extract::ws::{CloseFrame, Message};
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
+use crate::json::{self, ObjectText};
 use crate::server::operation::GraphQLParams;
 
 /// An operation's id is kept as long as the operation runs, so it has a bound.
@@ -12,12 +14,13 @@ const MAX_ID_BYTES: usize = 256;
 /// What a frame leaves for the reason, RFC 6455 section 5.5.
 const MAX_REASON_BYTES: usize = 123;
 
-type Object = Map<String, Value>;
+/// The payload of `connection_init` is kept as long as the socket is open, so it has a bound too.
+const MAX_INIT_BYTES: usize = 16 * 1024;
 
 #[derive(Debug, PartialEq)]
 pub(super) enum ClientMessage {
-    ConnectionInit(Option<Object>),
-    Ping(Option<Object>),
+    ConnectionInit(Option<ObjectText>),
+    Ping(Option<ObjectText>),
     Pong,
     Subscribe { id: String, params: GraphQLParams },
     Complete { id: String },
@@ -26,49 +29,57 @@ pub(super) enum ClientMessage {
 impl ClientMessage {
     /// Reads one message; the error is the reason to close with 4400.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let message = serde_json::from_str(text)
-            .map_err(|error| format!("Message is not valid JSON: {error}"))?;
-        let Value::Object(mut message) = message else {
-            return Err("Message must be an object".to_owned());
-        };
-        let Some(Value::String(kind)) = message.remove("type") else {
-            return Err("Message must have a type, a string".to_owned());
-        };
-        match kind.as_str() {
-            "connection_init" => Ok(Self::ConnectionInit(payload(&mut message)?)),
-            "ping" => Ok(Self::Ping(payload(&mut message)?)),
-            "pong" => payload(&mut message).map(|_| Self::Pong),
+        let not_json = |error| format!("Message is not valid JSON: {error}");
+        let text = json::without_byte_order_mark(text.as_bytes());
+        let members = json::members(text, ["type", "id", "payload"]).map_err(not_json)?;
+        let [kind, id, payload] = members.ok_or("Message must be an object")?;
+        let kind = kind.and_then(|kind| json::string(kind).ok()?);
+        match kind.ok_or("Message must have a type, a string")?.as_str() {
+            "connection_init" => Ok(Self::ConnectionInit(init(payload)?)),
+            "ping" => Ok(Self::Ping(object(payload)?)),
+            "pong" => object(payload).map(|_| Self::Pong),
             "subscribe" => {
-                let id = id(&mut message)?;
-                let payload = payload(&mut message)?.ok_or("Message must have a payload")?;
-                let params = GraphQLParams::from_value(Value::Object(payload))
+                let id = read_id(id)?;
+                let payload = object(payload)?.ok_or("Message must have a payload")?;
+                let params = GraphQLParams::from_json(payload.as_str().as_bytes())
                     .map_err(|error| format!("Invalid payload: {error}"))?;
                 Ok(Self::Subscribe { id, params })
             }
-            "complete" => Ok(Self::Complete {
-                id: id(&mut message)?,
-            }),
+            "complete" => Ok(Self::Complete { id: read_id(id)? }),
             _ => Err("Unknown message type".to_owned()),
         }
     }
 }
 
-fn id(message: &mut Object) -> Result<String, String> {
-    match message.remove("id") {
-        Some(Value::String(id)) if id.is_empty() => Err("Message id must not be empty".to_owned()),
-        Some(Value::String(id)) if id.len() > MAX_ID_BYTES => {
+fn read_id(id: Option<&RawValue>) -> Result<String, String> {
+    match id.and_then(|id| json::string(id).ok()?) {
+        Some(id) if id.is_empty() => Err("Message id must not be empty".to_owned()),
+        Some(id) if id.len() > MAX_ID_BYTES => {
             Err(format!("Message id must have at most {MAX_ID_BYTES} bytes"))
         }
-        Some(Value::String(id)) => Ok(id),
-        _ => Err("Message must have an id, a string".to_owned()),
+        Some(id) => Ok(id),
+        None => Err("Message must have an id, a string".to_owned()),
     }
 }
 
-fn payload(message: &mut Object) -> Result<Option<Object>, String> {
-    match message.remove("payload") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Object(payload)) => Ok(Some(payload)),
-        Some(_) => Err("Message payload must be an object".to_owned()),
+fn object(payload: Option<&RawValue>) -> Result<Option<ObjectText>, String> {
+    let Some(payload) = payload.filter(|payload| !json::is_null(payload)) else {
+        return Ok(None);
+    };
+    match ObjectText::new(payload) {
+        Some(payload) => Ok(Some(payload)),
+        None => Err("Message payload must be an object".to_owned()),
+    }
+}
+
+fn init(payload: Option<&RawValue>) -> Result<Option<ObjectText>, String> {
+    let payload = object(payload)?;
+    let bytes = payload.as_ref().map_or(0, |payload| payload.as_str().len());
+    match bytes <= MAX_INIT_BYTES {
+        true => Ok(payload),
+        false => Err(format!(
+            "The payload of connection_init must have at most {MAX_INIT_BYTES} bytes"
+        )),
     }
 }
 
@@ -76,12 +87,14 @@ pub(super) fn connection_ack() -> Message {
     Message::from(r#"{"type":"connection_ack"}"#)
 }
 
-pub(super) fn pong(payload: Option<Object>) -> Message {
-    let message = match payload {
-        Some(payload) => json!({ "type": "pong", "payload": payload }),
-        None => json!({ "type": "pong" }),
-    };
-    Message::from(message.to_string())
+pub(super) fn pong(payload: Option<ObjectText>) -> Message {
+    match payload {
+        Some(payload) => Message::from(format!(
+            r#"{{"type":"pong","payload":{}}}"#,
+            payload.as_str()
+        )),
+        None => Message::from(r#"{"type":"pong"}"#),
+    }
 }
 
 /// `result` is a whole answer.
@@ -138,7 +151,7 @@ mod tests {
     #[test]
     fn every_message_of_the_protocol_is_read() {
         let payload = json!({ "token": "t" });
-        let object = payload.as_object().cloned();
+        let object = payload.as_object().map(ObjectText::from);
         let params = GraphQLParams {
             query: Some("{ a }".to_owned()),
             ..GraphQLParams::default()
@@ -225,6 +238,26 @@ mod tests {
         ] {
             assert_eq!(parse(&message), Err(reason.to_owned()), "{message}");
         }
+    }
+
+    #[test]
+    fn the_payload_that_a_socket_begins_with_has_a_bound() {
+        let message = |bytes: usize| {
+            // The braces and what the member has besides its text take eight bytes.
+            let text = "x".repeat(bytes - 8);
+            parse(&json!({ "type": "connection_init", "payload": { "a": text } }))
+        };
+        assert!(message(MAX_INIT_BYTES).is_ok());
+        assert_eq!(
+            message(MAX_INIT_BYTES + 1),
+            Err("The payload of connection_init must have at most 16384 bytes".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        let message = ClientMessage::parse("\u{FEFF}{\"type\":\"pong\"}");
+        assert_eq!(message, Ok(ClientMessage::Pong));
     }
 
     #[test]

@@ -9,7 +9,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::Message;
-use axum::http::StatusCode;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc;
@@ -174,7 +173,7 @@ impl Voice {
             Ok(End::Closed) => return,
             Err(_) => {
                 // The panic hook has said what happened; without an answer the client would wait for ever.
-                let refusal = internal(&id);
+                let refusal = Refusal::internal(&id);
                 message::error(&self.operation.id, &refusal.errors)
             }
         };
@@ -218,12 +217,4 @@ impl Voice {
             Err(_) => std::future::pending().await,
         }
     }
-}
-
-fn internal(id: &RequestId) -> Refusal {
-    let errors = serde_json::json!([{
-        "message": "Internal error",
-        "extensions": { "code": "INTERNAL", "requestId": id.as_str() },
-    }]);
-    Refusal::with_errors(StatusCode::INTERNAL_SERVER_ERROR, &errors)
 }

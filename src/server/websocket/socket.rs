@@ -23,6 +23,8 @@ use super::WebSocketSettings;
 use super::closing::Closing;
 use super::message::{self, ClientMessage, close};
 use super::operation::{Operations, Outbox, Outgoing};
+use crate::excerpt;
+use crate::json::ObjectText;
 use crate::server::operation::{Caller, Execute, GraphQLParams, Refusal};
 
 const SHUTTING_DOWN: &str = "The server is shutting down";
@@ -210,10 +212,7 @@ impl<E: Execute> Listener<'_, E> {
         }
     }
 
-    async fn initialise(
-        &mut self,
-        payload: Option<serde_json::Map<String, serde_json::Value>>,
-    ) -> Result<(), End> {
+    async fn initialise(&mut self, payload: Option<ObjectText>) -> Result<(), End> {
         if let State::Acknowledged { .. } = self.state {
             return Err(End::Close(close(4429, "Too many initialisation requests")));
         }
@@ -238,7 +237,7 @@ impl<E: Execute> Listener<'_, E> {
             return Ok(());
         }
         if self.operations.contains(&id) {
-            let reason = format!("Subscriber for {id} already exists");
+            let reason = format!("Subscriber for {} already exists", excerpt::of(&id));
             return Err(End::Close(close(4409, &reason)));
         }
         let limit = self.settings.operations;

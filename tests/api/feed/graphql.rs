@@ -2,6 +2,7 @@
 
 use broadsheet::api::{Api, ApiSettings};
 use broadsheet::feed::Feed;
+use broadsheet::json::ObjectText;
 use broadsheet::server::websocket::SUBPROTOCOL;
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
@@ -13,6 +14,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use super::{PATIENCE, RETENTION};
 use crate::support::{Answer, Database, TestApp, assert_answer, client, on_both_databases, start};
+use crate::transports::Transport;
 
 async fn cursor(app: &TestApp) -> String {
     let answer = app.query("{ articleChangesCursor }").await.json();
@@ -164,7 +166,7 @@ async fn a_subscription_shows_each_change_with_its_cursor_beside_it(database: Da
         r#"subscription {{ articleChanges(after: "{after}", kinds: [CREATED]) {{ cursor kind article {{ title }} }} }}"#
     );
     let operation = api
-        .prepare(&document, None, &serde_json::Map::new())
+        .prepare(&document, None, &ObjectText::default())
         .unwrap();
     let id = "request".to_owned();
     let mut events = api
@@ -193,6 +195,28 @@ async fn a_subscription_shows_each_change_with_its_cursor_beside_it(database: Da
         .await
         .unwrap();
     assert_eq!(codes, [("\"CURSOR_EXPIRED\"".to_owned(), None)]);
+}
+
+/// Where a cursor must be given, an empty one is none.
+#[apply(on_both_databases)]
+async fn an_empty_cursor_begins_a_subscription_with_the_next_change(database: Database) {
+    let app = start!(database);
+    create(&app, "before").await;
+    let query = "subscription { articleChanges(after: \"\") { article { title } } }";
+    for transport in Transport::FOR_SUBSCRIPTIONS {
+        let (url, request) = (app.url("/graphql"), json!({ "query": query }));
+        let heard = tokio::spawn(async move { transport.ask(&url, &request).await });
+        // It hears of one of these once it has begun.
+        while !heard.is_finished() {
+            create(&app, "next").await;
+        }
+        let expected = json!({ "data": { "articleChanges": { "article": { "title": "next" } } } });
+        assert_eq!(heard.await.unwrap(), expected, "{transport:?}");
+    }
+    let polled = app
+        .query("{ articleChanges(after: \"\") { hasMore } }")
+        .await;
+    assert_eq!(polled.code(), "BAD_USER_INPUT", "{polled}");
 }
 
 #[apply(on_both_databases)]

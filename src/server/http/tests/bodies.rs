@@ -229,3 +229,34 @@ async fn a_damaged_or_unknown_encoding_is_refused() {
     let identity = encoded_post(of_length(100), "identity");
     assert_eq!(line(&server, identity, &[]).await, ANSWER);
 }
+
+/// A frame of zstd that holds the text as it is, and asks for a window of this size: section 3.1.1.1.2 of RFC 8878.
+fn zstd_frame(text: &[u8], window: u8) -> Vec<u8> {
+    let header = [0x28, 0xB5, 0x2F, 0xFD, 0, window];
+    let last_raw_block = u32::try_from(text.len()).unwrap() << 3 | 1;
+    [&header, &last_raw_block.to_le_bytes()[..3], text].concat()
+}
+
+#[tokio::test]
+async fn a_frame_of_zstd_may_ask_for_a_window_of_eight_mebibytes_and_no_more() {
+    let server = server();
+    let body = of_length(30);
+    let (start, end) = body.split_at(10);
+    // An exponent, to which ten is added, and eighths of its power of two: 8 MiB, 9 MiB, 128 MiB, and the largest.
+    let (allowed, others) = (13 << 3, [13 << 3 | 1, 17 << 3, 0xFF]);
+    let frames = [zstd_frame(start, 0), zstd_frame(end, allowed)].concat();
+    assert_eq!(
+        line(&server, encoded_post(frames, "zstd"), &[]).await,
+        ANSWER
+    );
+    for window in others {
+        // Also where it is not the first frame that asks.
+        let frames = [zstd_frame(start, 0), zstd_frame(end, window)].concat();
+        for frames in [zstd_frame(&body, window), frames] {
+            let answer = line(&server, encoded_post(frames, "zstd"), &[]).await;
+            let expected = "400 | {\"errors\":[{\"extensions\":{\"code\":\"BAD_REQUEST\"},\"message\":\
+                \"the body could not be read: Frame requires too much memory for decoding\"}]}";
+            assert_eq!(answer, expected);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! How large a document and the values of its variables may be, and how much memory things take.
+
+use async_graphql::Value;
+
+/// No document may nest deeper, whatever its limit: what parses and validates it would refuse it in words of its own.
+pub(super) const DEEPEST: usize = 120;
+
+/// How large a document may be. Each number is the highest that is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Lexical tokens of the text.
+    pub document_tokens: usize,
+    /// Nesting of brackets in the text, and of selections once fragments are put in place; at most 120.
+    pub nesting: usize,
+    /// Selections of all operations together, once fragments are put in place.
+    pub selections: usize,
+    /// Nesting of fields in the plain form; what stands below `__schema` and `__type` does not count.
+    pub depth: usize,
+    /// Aliases in the plain form.
+    pub aliases: usize,
+    /// Root fields in the plain form.
+    pub root_fields: usize,
+    /// Directives on one place of the text.
+    pub directives: usize,
+    /// One for each field, those below a list times the size of its page.
+    pub complexity: u64,
+    /// What the values of variables may hold.
+    pub values: ValueLimits,
+    /// Bytes that parsed documents and plain forms may take in memory, as estimated.
+    pub cache_bytes: usize,
+    /// Whether `__schema` and `__type` may be asked for.
+    pub introspection: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            document_tokens: 15_000,
+            nesting: 64,
+            selections: 5_000,
+            depth: 16,
+            aliases: 50,
+            root_fields: 50,
+            directives: 10,
+            complexity: 20_000,
+            values: ValueLimits::default(),
+            cache_bytes: 32 * 1024 * 1024,
+            introspection: true,
+        }
+    }
+}
+
+/// How much the values of a request's variables may hold.
+///
+/// These limits keep values from being built that would be refused by what takes them. What is only a little over one
+/// is left to that, which knows what a value is for, and says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueLimits {
+    /// Values of one list; up to twice as many are read.
+    pub list: usize,
+    /// Values of one variable in the lists of a filter, which is an input type that contains itself; up to twice as many
+    /// are read.
+    pub conditions: usize,
+    /// Bytes of memory that all values of a request take besides their texts, and that those take which stand at more
+    /// than one place of the document; as estimated.
+    pub bytes: u64,
+}
+
+impl ValueLimits {
+    /// Limits that let every filter pass with so many conditions, and as many values in each, and every other list
+    /// with so many.
+    pub fn new(conditions: usize, filter_values: usize, other_values: usize) -> Self {
+        /// Enough for all else that a document within its limits can ask for.
+        const OTHER: u64 = 16 * 1024 * 1024;
+        let filter = (conditions as u64).saturating_mul(filter_values as u64);
+        Self {
+            list: filter_values.max(other_values),
+            conditions,
+            bytes: filter.saturating_mul(VALUE_BYTES).saturating_add(OTHER),
+        }
+    }
+}
+
+impl Default for ValueLimits {
+    fn default() -> Self {
+        Self::new(200, 1_000, 1_000)
+    }
+}
+
+/// What a value takes in memory, in bytes.
+pub(super) const VALUE_BYTES: u64 = size_of::<Value>() as u64;
+
+/// What an object with fields takes besides: a table of places, which begins with room for several.
+pub(super) const OBJECT_BYTES: u64 = 256;
+
+/// What each field of an object takes besides its value: its name, and its places.
+pub(super) const FIELD_BYTES: u64 = 128;
+
+/// What a value with all that it holds takes in memory, in bytes, generously.
+pub(super) fn value_bytes(value: &Value) -> u64 {
+    let below = match value {
+        Value::String(text) => text.len() as u64,
+        Value::Binary(bytes) => bytes.len() as u64,
+        Value::List(items) => items.iter().map(value_bytes).sum(),
+        Value::Object(fields) if fields.is_empty() => 0,
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| FIELD_BYTES + name.len() as u64 + value_bytes(value))
+            .sum::<u64>()
+            .saturating_add(OBJECT_BYTES),
+        _ => 0,
+    };
+    VALUE_BYTES + below
+}

@@ -1,0 +1,57 @@
+//! The built-in scalars as section 3.5 of the specification says; every other scalar of ours is a string, whose form
+//! its resolver knows.
+
+use async_graphql::Value;
+use serde_json::Number;
+
+/// A value that is neither null nor holds others.
+pub(super) enum Leaf<'a> {
+    Bool(bool),
+    Number(Number),
+    Text(&'a str),
+}
+
+impl Leaf<'_> {
+    pub(super) fn describe(&self) -> &'static str {
+        match self {
+            Self::Bool(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a string",
+        }
+    }
+}
+
+/// The value as one of the scalar of this name, if it is one.
+pub(super) fn scalar(name: &str, leaf: &Leaf<'_>) -> Option<Value> {
+    match (name, leaf) {
+        ("Int", Leaf::Number(number)) => whole(number)
+            .and_then(|int| i32::try_from(int).ok())
+            .map(|int| Value::Number(int.into())),
+        ("Float", Leaf::Number(number)) => number
+            .as_f64()
+            .filter(|float| float.is_finite())
+            .map(|_| Value::Number(number.clone())),
+        ("Boolean", Leaf::Bool(value)) => Some(Value::Boolean(*value)),
+        ("ID", Leaf::Number(number)) => whole(number).map(|int| Value::String(int.to_string())),
+        ("Int" | "Float" | "Boolean", _) => None,
+        (_, Leaf::Text(text)) => Some(Value::String((*text).to_owned())),
+        _ => None,
+    }
+}
+
+/// The number as an integer; `3.0` is one, because JSON does not tell it from `3`.
+fn whole(number: &Number) -> Option<i128> {
+    /// Up to here every integer has a `f64` of its own.
+    const EXACT: f64 = 9_007_199_254_740_991.0;
+    if let Some(int) = number.as_i128() {
+        return Some(int);
+    }
+    let float = number
+        .as_f64()
+        .filter(|float| float.fract() == 0.0 && float.abs() <= EXACT)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "whole, and far within the range of i128"
+    )]
+    Some(float as i128)
+}

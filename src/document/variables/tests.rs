@@ -1,0 +1,232 @@
+//! The limits of values, each reached and gone over by one, over a schema with a filter.
+
+use serde_json::{Value, json};
+
+use crate::document::{Code, Documents, Limits, Operation, Refusal, ValueLimits};
+use crate::json::ObjectText;
+
+const SDL: &str = r"
+    input Filter { and: [Filter!] not: Filter in: [ID!] tag: Tag }
+    input Tag { name: String parts: [Part!] }
+    input Part { name: String }
+    enum Kind { A B }
+    type Query { a(filter: Filter, ids: [[ID!]!], tags: [Tag!], id: ID, kinds: [Kind!]): Int }
+";
+
+fn limits() -> ValueLimits {
+    ValueLimits {
+        list: 10,
+        conditions: 4,
+        bytes: 10_000,
+    }
+}
+
+fn prepare(query: &str, variables: &str) -> Result<Operation, Vec<Refusal>> {
+    prepare_within(limits(), query, variables)
+}
+
+fn prepare_within(
+    values: ValueLimits,
+    query: &str,
+    variables: &str,
+) -> Result<Operation, Vec<Refusal>> {
+    let limits = Limits {
+        values,
+        ..Limits::default()
+    };
+    let documents = Documents::new(SDL, limits).unwrap();
+    let variables = serde_json::from_str(variables).unwrap();
+    documents.prepare(query, None, &ObjectText::new(variables).unwrap())
+}
+
+/// The values of the variables, or the first reason why there are none.
+fn read(query: &str, variables: &str) -> String {
+    match prepare(query, variables) {
+        Ok(operation) => operation.variables.to_string(),
+        Err(refusals) => {
+            let Refusal {
+                code,
+                field,
+                message,
+                ..
+            } = &refusals[0];
+            format!("{code} {}: {message}", field.as_deref().unwrap_or("-"))
+        }
+    }
+}
+
+fn filter(value: &Value) -> String {
+    let variables = json!({ "f": value }).to_string();
+    read("query($f: Filter) { a(filter: $f) }", &variables)
+}
+
+#[test]
+fn a_list_has_at_most_twice_as_many_values_as_it_may() {
+    let ids = |count: usize| {
+        let variables = json!({ "ids": [vec![1; count]] }).to_string();
+        read("query($ids: [[ID!]!]) { a(ids: $ids) }", &variables)
+    };
+    assert!(ids(20).starts_with("{ids: [[\"1\""), "{}", ids(20));
+    assert_eq!(
+        ids(21),
+        "BAD_USER_INPUT ids.0: The variable `$ids` cannot be used: expected at most 10 values, found 21 at `ids.0`."
+    );
+}
+
+#[test]
+fn the_lists_of_a_filter_count_together() {
+    let of = |count: usize| vec![json!({}); count];
+    let filled = json!({ "and": [{ "not": { "and": of(3) } }, { "and": of(3) }] });
+    assert!(
+        filter(&filled).starts_with("{f: {and: ["),
+        "{}",
+        filter(&filled)
+    );
+    let over = json!({ "and": [{ "not": { "and": of(3) } }, { "and": of(4) }] });
+    assert_eq!(
+        filter(&over),
+        "BAD_USER_INPUT f.and.1.and.3: The variable `$f` cannot be used: \
+         a filter may have at most 4 conditions at `f.and.1.and.3`."
+    );
+    // Of each variable on its own.
+    let query = "query($f: Filter, $g: Filter) { a(filter: $f) b: a(filter: $g) }";
+    let eight = json!({ "and": of(8) });
+    assert!(prepare(query, &json!({ "f": eight, "g": eight }).to_string()).is_ok());
+}
+
+#[test]
+fn lists_of_other_types_do_not_count_as_conditions() {
+    let parts = json!({ "tag": { "parts": vec![json!({ "name": "x" }); 12] } });
+    assert!(
+        filter(&parts).starts_with("{f: {tag: "),
+        "{}",
+        filter(&parts)
+    );
+}
+
+#[test]
+fn values_nest_only_so_deep() {
+    let nested = |depth: usize| {
+        let text = format!(
+            "{{\"f\":{}{{}}{}}}",
+            "{\"not\":".repeat(depth),
+            "}".repeat(depth)
+        );
+        let query = "query($f: Filter) { a(filter: $f) }";
+        prepare_within(ValueLimits::default(), query, &text)
+    };
+    assert!(nested(99).is_ok());
+    for depth in [100, 100_000] {
+        let refusal = &nested(depth).unwrap_err()[0];
+        assert_eq!(refusal.code, Code::BadUserInput);
+        assert!(
+            refusal
+                .message
+                .contains("values may nest at most 100 deep at `f.not."),
+            "{}",
+            refusal.message
+        );
+    }
+}
+
+#[test]
+fn all_values_of_a_request_count_together() {
+    let query = "query($f: [Tag!], $g: [Tag!]) { a(tags: $f) b: a(tags: $g) }";
+    let tags = vec![json!({ "name": "x", "parts": null }); 10];
+    let one = json!({ "f": tags }).to_string();
+    assert!(prepare(query, &one).is_ok());
+    let two = json!({ "f": tags, "g": tags }).to_string();
+    assert_eq!(
+        read(query, &two),
+        "BAD_USER_INPUT g.3: The variable `$g` cannot be used: \
+         the values of a request may take 10000 bytes of memory at `g.3`."
+    );
+    // Texts are as long as the body of the request lets them be.
+    let long = json!({ "f": [{ "name": "x".repeat(100_000) }] }).to_string();
+    assert!(prepare(query, &long).is_ok());
+}
+
+#[test]
+fn a_variable_that_stands_at_many_places_counts_at_each() {
+    let query = |places: usize| {
+        let places: Vec<String> = (0..places).map(|n| format!("a{n}: a(id: $id)")).collect();
+        format!("query($id: ID) {{ {} }}", places.join(" "))
+    };
+    let long = json!({ "id": "x".repeat(5_000 - 72) }).to_string();
+    assert!(prepare(&query(1), &long).is_ok());
+    assert!(prepare(&query(3), &long).is_ok());
+    assert_eq!(
+        read(&query(4), &long),
+        "TOO_COMPLEX -: The document is too complex: its size of the variables that it uses more than once, \
+         in bytes, is 15000, and 10000 is allowed."
+    );
+    // What a condition leaves out is no place.
+    let skipped = query(4).replace("$id)", "$id) @skip(if: true)");
+    assert!(prepare(&skipped, &long).is_ok());
+}
+
+#[test]
+fn what_no_operation_declares_is_passed_over() {
+    let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
+    let variables = format!(r#"{{"x":{deep},"id":7,"y":"\ud800","z":1e999,"id":8}}"#);
+    assert_eq!(
+        read("query($id: ID) { a(id: $id) }", &variables),
+        "{id: \"8\"}"
+    );
+    assert_eq!(read("{ a }", &variables), "{}");
+}
+
+#[test]
+fn names_are_found_however_many_there_are_and_however_they_are_written() {
+    let definitions: Vec<String> = (0..20).map(|n| format!("$v{n}: ID")).collect();
+    let uses: Vec<String> = (0..20).map(|n| format!("a{n}: a(id: $v{n})")).collect();
+    let query = format!("query({}) {{ {} }}", definitions.join(" "), uses.join(" "));
+    assert_eq!(
+        read(&query, r#"{"\u0076\u00317":"a","w":1}"#),
+        "{v17: \"a\"}"
+    );
+}
+
+#[test]
+fn escapes_that_stand_for_no_character_are_no_json() {
+    let query = "query($id: ID) { a(id: $id) }";
+    for variables in [
+        r#"{"id":"\ud800"}"#,
+        r#"{"\ud800":1,"id":"a"}"#,
+        r#"{"id":1e999}"#,
+    ] {
+        let refusal = &prepare(query, variables).unwrap_err()[0];
+        assert_eq!(refusal.code, Code::BadRequest, "{}", refusal.message);
+        assert!(
+            refusal.message.contains("not valid JSON"),
+            "{}",
+            refusal.message
+        );
+    }
+}
+
+#[test]
+fn nothing_more_is_read_once_enough_is_wrong() {
+    let wrong = json!({ "kinds": vec!["C"; 10], "ids": "x" }).to_string();
+    let refusals = prepare(
+        "query($kinds: [Kind!], $ids: [[ID!]!]) { a(kinds: $kinds, ids: $ids) }",
+        &wrong,
+    );
+    let fields: Vec<_> = refusals
+        .unwrap_err()
+        .into_iter()
+        .map(|refusal| refusal.field.unwrap())
+        .collect();
+    assert_eq!(fields.len(), 10);
+    assert_eq!(fields[9], "kinds.9");
+}
+
+#[test]
+fn a_refused_variable_is_told_with_the_place_of_its_definition_whatever_its_name() {
+    let name = "n".repeat(1_000);
+    let query = format!("query(${name}: Int!) {{ a(id: ${name}) }}");
+    let refusal = &prepare(&query.replace("Int!", "ID!"), "{}").unwrap_err()[0];
+    assert_eq!(refusal.locations[0].column, 7);
+    assert!(refusal.message.len() < 200, "{}", refusal.message);
+    assert!(refusal.field.as_ref().unwrap().len() < 200);
+}

@@ -1,0 +1,64 @@
+//! What messages repeat of what a client sent: enough to find it again, however long it is.
+
+use std::borrow::Cow;
+
+/// Longer names are cut in messages, in characters. Few messages have more than two.
+const LONGEST_NAME: usize = 50;
+
+/// Longer texts are cut, in characters.
+const LONGEST_TEXT: usize = 100;
+
+/// The text, or its beginning.
+pub(crate) fn of(text: &str) -> Cow<'_, str> {
+    cut(text, LONGEST_TEXT)
+}
+
+/// A message in which names may stand that a client chose, each of them or its beginning.
+pub(crate) fn in_message(message: String) -> String {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if message.len() <= LONGEST_NAME {
+        return message;
+    }
+    let mut short = String::new();
+    let mut rest = message.as_str();
+    while !rest.is_empty() {
+        let between = rest.find(is_name).unwrap_or(rest.len());
+        let (before, name) = rest.split_at(between);
+        let (name, after) = name.split_at(name.find(|c| !is_name(c)).unwrap_or(name.len()));
+        short.push_str(before);
+        short.push_str(&cut(name, LONGEST_NAME));
+        rest = after;
+    }
+    short
+}
+
+fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_after_a_hundred_characters() {
+        let exact = "é".repeat(100);
+        assert_eq!(of(&exact), exact);
+        assert_eq!(of(&"é".repeat(101)), format!("{exact}…"));
+    }
+
+    #[test]
+    fn names_in_a_message_are_cut_and_all_else_stays() {
+        let (fits, long) = ("a".repeat(50), "b".repeat(51));
+        let message = format!(
+            "`{fits}` of type [{long}!] at {long}.x.0 – {}",
+            "é ".repeat(60)
+        );
+        let expected = message.replace(&long, &format!("{}…", "b".repeat(50)));
+        assert_eq!(in_message(message), expected);
+        assert_eq!(in_message(String::new()), "");
+    }
+}
