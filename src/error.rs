@@ -31,8 +31,9 @@ pub enum Error {
     /// The article has changed since the client saw it.
     #[error("the article has version {current} by now; look at it again, and decide anew")]
     VersionConflict { current: i32 },
-    /// Another writer was faster; the transaction is to be tried again. Stays within the store.
-    #[error("another writer was faster")]
+    /// Another transaction got in the way. The store tries such a write again, and lets this through once it has done
+    /// so often enough.
+    #[error("other transactions got in the way each time")]
     Raced,
     /// No connection or no answer within the bounds; trying again later may help.
     #[error("the database cannot be reached: {0}")]

@@ -16,6 +16,7 @@ mod pages;
 pub mod postgres;
 mod schema;
 mod select;
+mod slugs;
 mod sqlite;
 mod types;
 mod unstoppable;

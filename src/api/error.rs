@@ -30,7 +30,13 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str) {
             extensions.set("code", "VERSION_CONFLICT");
             extensions.set("currentVersion", *current);
         }
-        Some(cause @ (Error::Unavailable(_) | Error::Raced)) => {
+        Some(cause @ Error::Raced) => {
+            tracing::warn!(error = %cause, "an operation was given up");
+            "other requests got in the way of this one each time that it was tried; send it again"
+                .clone_into(&mut error.message);
+            extensions.set("code", "UNAVAILABLE");
+        }
+        Some(cause @ Error::Unavailable(_)) => {
             tracing::error!(error = %cause, "the database is unavailable");
             "the server cannot reach its database at the moment; try again later"
                 .clone_into(&mut error.message);

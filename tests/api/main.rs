@@ -14,6 +14,7 @@ mod articles;
 mod contract;
 mod create_article;
 mod create_articles;
+mod equal_titles;
 mod errors;
 mod failures;
 mod feed;
