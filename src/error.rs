@@ -35,6 +35,13 @@ pub enum Error {
     /// so often enough.
     #[error("other transactions got in the way each time")]
     Raced,
+    /// The database takes no writes at the moment, for this reason; reading goes on.
+    #[error("the database takes no writes, because {reason}: {cause}")]
+    NoWrites {
+        reason: NoWrites,
+        #[source]
+        cause: Cause,
+    },
     /// No connection or no answer within the bounds; trying again later may help.
     #[error("the database cannot be reached: {0}")]
     Unavailable(#[source] Cause),
@@ -71,10 +78,34 @@ impl Error {
         Self::Unavailable(Arc::from(cause.into()))
     }
 
+    /// The database takes no writes.
+    pub fn no_writes(
+        reason: NoWrites,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::NoWrites {
+            reason,
+            cause: Arc::from(cause.into()),
+        }
+    }
+
     /// The database answered too late.
     pub fn timeout(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Timeout(Arc::from(cause.into()))
     }
+}
+
+/// Why a database takes no writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoWrites {
+    #[error("it is read-only")]
+    ReadOnly,
+    #[error("its disk is full")]
+    Full,
+    #[error("its disk fails")]
+    DiskFails,
+    #[error("the user may not write")]
+    NotPermitted,
 }
 
 /// Why a value is not allowed, wherever it was given. [`Violation::at`] says where.

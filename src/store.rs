@@ -20,6 +20,7 @@ mod slugs;
 mod sqlite;
 mod types;
 mod unstoppable;
+mod writability;
 mod writes;
 
 use std::sync::{Arc, Weak};
@@ -40,10 +41,11 @@ pub use self::migrations::{Migrate, MigrationError, MigrationStatus};
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
 use self::unstoppable::Unstoppable;
+use self::writability::Writability;
 use crate::clock::Clock;
 use crate::coalesce::Counts;
 use crate::config::{DatabaseSettings, DatabaseUrl};
-use crate::error::{Error, Result};
+use crate::error::{Error, NoWrites, Result};
 
 /// The articles and the connections to them. Clones share both.
 #[derive(Clone)]
@@ -57,6 +59,7 @@ struct Inner {
     tasks: TaskTracker,
     /// Marked as changed after each write.
     written: watch::Sender<()>,
+    writability: Writability,
     closing: CancellationToken,
 }
 
@@ -113,13 +116,25 @@ enum Access {
 pub enum OpenError {
     #[error(transparent)]
     Url(#[from] postgres::UrlError),
+    /// Waiting may help.
     #[error("cannot connect to the database: {}", chain(&**.0))]
     Connect(#[source] Cause),
+    /// Waiting does not help.
+    #[error("cannot connect to the database: {}", chain(&**.0))]
+    Refused(#[source] Cause),
     /// The encoding of a PostgreSQL database, where it is not UTF-8.
     #[error(
         "the database is in the encoding {0}, which cannot hold every text; make one with ENCODING 'UTF8'"
     )]
     Encoding(String),
+    /// What the user of a PostgreSQL database is not allowed, and how to allow it.
+    #[error("{0}")]
+    Privileges(String),
+    #[error(
+        "several sessions of PostgreSQL answer on one connection, as behind PgBouncer in transaction mode, where what is \
+         listened for or prepared is lost: use its session mode, or give the URL of PostgreSQL itself"
+    )]
+    SharedSessions,
     #[error(transparent)]
     Migrate(#[from] MigrationError),
 }
@@ -133,6 +148,15 @@ impl OpenError {
     }
 }
 
+impl From<postgres::ConnectError> for OpenError {
+    fn from(error: postgres::ConnectError) -> Self {
+        match error.is_final() {
+            true => Self::Refused(error.into()),
+            false => Self::connect(error),
+        }
+    }
+}
+
 impl From<diesel::ConnectionError> for OpenError {
     fn from(error: diesel::ConnectionError) -> Self {
         Self::connect(error)
@@ -141,7 +165,10 @@ impl From<diesel::ConnectionError> for OpenError {
 
 impl From<DieselError> for OpenError {
     fn from(error: DieselError) -> Self {
-        Self::connect(error)
+        match fault(&error) {
+            Some(Fault::TooSlow | Fault::Raced | Fault::Unreachable) => Self::connect(error),
+            Some(Fault::NoWrites(_)) | None => Self::Refused(error.into()),
+        }
     }
 }
 
@@ -165,6 +192,7 @@ impl Store {
             lookups: lookups::lookups(Weak::clone(store)),
             tasks: TaskTracker::new(),
             written: watch::Sender::new(()),
+            writability: Writability::default(),
             closing: CancellationToken::new(),
         }));
         match store.migration_status().await {
@@ -253,6 +281,7 @@ impl Store {
         let inner = Arc::clone(&self.0);
         let work = self.0.tasks.track_future(async move {
             let done = inner.run(access, Box::new(work)).await;
+            let done = inner.writability.after(access, done);
             // Also after a failure: each statement of a write may be a transaction of its own.
             if matches!(access, Access::Write | Access::Transaction) {
                 inner.written.send_replace(());
@@ -354,16 +383,32 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
+/// What an error of a database means to whoever sent the statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// It took longer than it may.
+    TooSlow,
+    /// Another transaction got in the way; trying again helps.
+    Raced,
+    /// There is no connection, or the database has no room for one more.
+    Unreachable,
+    /// The database takes no writes.
+    NoWrites(NoWrites),
+}
+
+/// What an error means; `None` where it is a fault of ours.
+fn fault(error: &DieselError) -> Option<Fault> {
+    postgres::fault(error).or_else(|| sqlite::fault(error))
+}
+
 impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
-        if postgres::timed_out(&error) {
-            Self::timeout(error)
-        } else if postgres::deadlocked(&error) {
-            Self::Raced
-        } else if postgres::is_unreachable(&error) || sqlite::is_busy(&error) {
-            Self::unavailable(error)
-        } else {
-            Self::internal(error)
+        match fault(&error) {
+            Some(Fault::TooSlow) => Self::timeout(error),
+            Some(Fault::Raced) => Self::Raced,
+            Some(Fault::Unreachable) => Self::unavailable(error),
+            Some(Fault::NoWrites(reason)) => Self::no_writes(reason, error),
+            None => Self::internal(error),
         }
     }
 }

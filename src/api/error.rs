@@ -36,6 +36,12 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str) {
                 .clone_into(&mut error.message);
             extensions.set("code", "UNAVAILABLE");
         }
+        // The store has told the log.
+        Some(Error::NoWrites { .. }) => {
+            "the database takes no writes at the moment, so nothing was changed; reading goes on"
+                .clone_into(&mut error.message);
+            extensions.set("code", "UNAVAILABLE");
+        }
         Some(cause @ Error::Unavailable(_)) => {
             tracing::error!(error = %cause, "the database is unavailable");
             "the server cannot reach its database at the moment; try again later"
@@ -76,7 +82,10 @@ pub(super) fn nothing_ran(response: &Response) -> bool {
     };
     let unavailable = |error: &ServerError| {
         let cause = error.source::<Error>();
-        matches!(cause, Some(Error::Unavailable(_) | Error::Timeout(_)))
+        matches!(
+            cause,
+            Some(Error::Unavailable(_) | Error::Timeout(_) | Error::Raced | Error::NoWrites { .. })
+        )
     };
     no_data && !response.errors.is_empty() && response.errors.iter().all(unavailable)
 }

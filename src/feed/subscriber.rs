@@ -120,7 +120,7 @@ async fn patiently<T, F: Future<Output = Result<T>>>(attempt: impl Fn() -> F) ->
     let mut pause = Duration::from_millis(100);
     loop {
         match attempt().await {
-            Err(Error::Unavailable(_) | Error::Timeout(_)) => {
+            Err(Error::Unavailable(_) | Error::Timeout(_) | Error::Raced) => {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }

@@ -40,7 +40,7 @@ pub(super) async fn all(State(app): State<App>) -> Response {
 fn refuse(error: &Error) -> Response {
     tracing::error!(%error, "the articles could not be read");
     match error {
-        Error::Unavailable(_) | Error::Timeout(_) => super::http::refusal(
+        Error::Unavailable(_) | Error::Timeout(_) | Error::Raced => super::http::refusal(
             StatusCode::SERVICE_UNAVAILABLE,
             "UNAVAILABLE",
             "the database cannot be reached at the moment",

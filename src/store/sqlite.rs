@@ -2,17 +2,20 @@
 
 mod commit;
 mod dialect;
+mod fault;
 pub(super) mod feed;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool::managed::Timeouts;
 use diesel::connection::SimpleConnection as _;
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
-use diesel::result::Error as DieselError;
 use diesel::sql_types::Text;
-use diesel::{Connection as _, ConnectionError, QueryResult, SqliteConnection};
+use diesel::{
+    Connection as _, ConnectionError, QueryDsl as _, QueryResult, RunQueryDsl as _,
+    SqliteConnection,
+};
 use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::pooled_connection::{
     AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
@@ -23,11 +26,12 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 
 use self::commit::Writer;
+pub(super) use self::fault::{fault, keeps_from_writing};
 use super::connection::{Work, run_on_sqlite};
 use super::migrations::{self, Migrate, MigrationStatus};
-use super::{Access, OpenError, PoolStatus, from_pool};
+use super::{Access, Fault, OpenError, PoolStatus, from_pool};
 use crate::config::{DatabaseSettings, SqliteLocation};
-use crate::error::Result;
+use crate::error::{Error, NoWrites, Result};
 
 type Async = SyncConnectionWrapper<SqliteConnection>;
 
@@ -49,6 +53,8 @@ diesel::define_sql_function! {
 pub(super) struct Sqlite {
     path: PathBuf,
     connections: Connections,
+    /// When the connections were last closed so that the file is opened anew.
+    reopened_at: std::sync::Mutex<Option<Instant>>,
     /// Holds the file of `sqlite::memory:`, and removes it in the end.
     _temporary: Option<TempDir>,
 }
@@ -94,6 +100,7 @@ impl Sqlite {
         Ok(Self {
             path,
             connections,
+            reopened_at: std::sync::Mutex::default(),
             _temporary: temporary,
         })
     }
@@ -113,8 +120,19 @@ impl Sqlite {
                 })
                 .await
             }
-            (Connections::Pooled { writer, .. }, Access::Write | Access::Transaction) => {
-                writer.write(work).await
+            (Connections::Pooled { writer, readers }, Access::Write | Access::Transaction) => {
+                let written = writer.write(work).await;
+                if let Err(Error::NoWrites {
+                    reason: NoWrites::ReadOnly,
+                    ..
+                }) = written
+                    && self.may_reopen()
+                {
+                    // What a connection may do is decided when the first of the process opens the file.
+                    readers.retain(|_, _| false);
+                    writer.reopen();
+                }
+                written
             }
             (Connections::Sandbox(connection), _) => {
                 let mut connection = connection.lock().await;
@@ -125,6 +143,19 @@ impl Sqlite {
                     .await?
             }
         }
+    }
+
+    /// Once a second at most, so that reading does not suffer where all writes are refused.
+    fn may_reopen(&self) -> bool {
+        let mut reopened_at = self
+            .reopened_at
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let may = reopened_at.is_none_or(|then| then.elapsed() > Duration::from_secs(1));
+        if may {
+            *reopened_at = Some(Instant::now());
+        }
+        may
     }
 
     pub(super) fn pool_status(&self) -> PoolStatus {
@@ -240,21 +271,17 @@ fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {
 
 /// SQLite does not heed its own busy timeout where two connections change a new file to the log at once.
 fn use_write_ahead_log(connection: &mut SqliteConnection) -> QueryResult<()> {
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     loop {
         match connection.batch_execute("PRAGMA journal_mode = WAL") {
-            Err(error) if is_busy(&error) && began.elapsed() < BUSY_TIMEOUT => {
+            Err(error)
+                if fault(&error) == Some(Fault::Unreachable) && began.elapsed() < BUSY_TIMEOUT =>
+            {
                 std::thread::sleep(Duration::from_millis(10));
             }
             done => return done,
         }
     }
-}
-
-/// SQLite's results have no kind of their own for a lock that another connection holds.
-pub(super) fn is_busy(error: &DieselError) -> bool {
-    matches!(error, DieselError::DatabaseError(_, info)
-        if info.message().contains("is locked") || info.message().contains("is busy"))
 }
 
 /// Where the file is; that of `sqlite::memory:` is a temporary one, because a database in memory belongs to one
@@ -285,9 +312,24 @@ async fn migrate_file(path: &Path, action: Migrate) -> Result<MigrationStatus, O
     let path = path.to_owned();
     let migrated = tokio::task::spawn_blocking(move || {
         let mut connection = establish(&path)?;
+        if action == Migrate::Up
+            && let Some(status) = nothing_to_do(&mut connection)
+        {
+            return Ok(status);
+        }
         connection.immediate_transaction(|connection| {
             migrations::migrate(connection, &migrations::SQLITE, action).map_err(OpenError::Migrate)
         })
     });
     migrated.await.map_err(OpenError::connect)?
+}
+
+/// The migrations that the file has, where none is pending: nothing is written then, so that a file that takes no writes
+/// can be read.
+fn nothing_to_do(connection: &mut SqliteConnection) -> Option<MigrationStatus> {
+    use super::schema::migration;
+    let known = migrations::known::<diesel::sqlite::Sqlite>(&migrations::SQLITE).ok()?;
+    let applied = migration::table.select(migration::version).load(connection);
+    let status = MigrationStatus::compare(&known, applied.ok()?);
+    (status.pending.is_empty() && status.unknown.is_empty()).then_some(status)
 }

@@ -37,7 +37,7 @@ impl Store {
             })
         });
         match inserted.await? {
-            Some(article) => Ok(article),
+            Some(article) => Ok(self.taken(article)),
             None if draft.derived => {
                 let created = self.create_drafts(vec![draft], field).await?;
                 let created = created.into_iter().next();
@@ -67,7 +67,11 @@ impl Store {
                 Box::pin(create_all(connection, drafts, field))
             })
         });
-        created.await
+        let created = created.await?;
+        match created.is_empty() {
+            true => Ok(created),
+            false => Ok(self.taken(created)),
+        }
     }
 
     /// Changes what `edit` has of an article.
@@ -108,7 +112,7 @@ impl Store {
                 })
             })
         });
-        updated.await
+        updated.await.map(|updated| self.taken(updated))
     }
 
     /// Deletes an article, and answers with it as it was.
@@ -137,7 +141,13 @@ impl Store {
                 })
             })
         });
-        deleted.await
+        deleted.await.map(|deleted| self.taken(deleted))
+    }
+
+    /// Notes that the database has taken a write.
+    fn taken<T>(&self, done: T) -> T {
+        self.0.writability.taken();
+        done
     }
 
     /// The article that is to be, and the slug that its own is made from.

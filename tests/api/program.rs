@@ -1,5 +1,6 @@
 //! The program itself, run as a process of its own: [`Program`].
 
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -30,26 +31,45 @@ impl Program {
 
     /// The same where it may fail; the error is what it has logged.
     pub(crate) async fn try_start(url: &str, flags: &[&str]) -> Result<Self, String> {
-        let mut program = Self::spawn(url, flags);
-        let Some(line) = program.hear("listening on http://").await else {
-            return Err(program.log());
+        Self::spawn(url, flags).listening().await
+    }
+
+    /// Waits until it listens.
+    async fn listening(mut self) -> Result<Self, String> {
+        let Some(line) = self.hear("listening on http://").await else {
+            return Err(self.log());
         };
         let (_, address) = line.split_once("http://").unwrap();
-        address
-            .split_whitespace()
-            .next()
-            .unwrap()
-            .clone_into(&mut program.address);
-        Ok(program)
+        let address = address.split_whitespace().next().unwrap();
+        address.clone_into(&mut self.address);
+        Ok(self)
+    }
+
+    /// Starts a server as somebody who is not root, whom no permission keeps from anything.
+    pub(crate) async fn start_unprivileged(url: &str, flags: &[&str]) -> Self {
+        let directory = directory();
+        let mut command = command(&directory);
+        if std::fs::metadata(directory.path()).unwrap().uid() == 0 {
+            // Any number will do.
+            command.uid(65_534).gid(65_534);
+            let open_to_all = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(directory.path(), open_to_all).unwrap();
+        }
+        let started = Self::spawned(directory, command, url, flags)
+            .listening()
+            .await;
+        started.unwrap_or_else(|log| panic!("it never listened, but:\n{log}"))
     }
 
     /// Starts a server that need not come to listen.
     pub(crate) fn spawn(url: &str, flags: &[&str]) -> Self {
-        let directory = tempfile::Builder::new()
-            .prefix("broadsheet-test-")
-            .tempdir()
-            .unwrap();
-        let mut process = command(&directory)
+        let directory = directory();
+        let command = command(&directory);
+        Self::spawned(directory, command, url, flags)
+    }
+
+    fn spawned(directory: TempDir, mut command: Command, url: &str, flags: &[&str]) -> Self {
+        let mut process = command
             .args(flags)
             .envs([("DATABASE_URL", url), ("PORT", "0")])
             .stderr(Stdio::piped())
@@ -149,10 +169,7 @@ impl Program {
 
 /// Runs the program to its end; answers its exit code, standard output and standard error.
 pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
-    let directory = tempfile::Builder::new()
-        .prefix("broadsheet-test-")
-        .tempdir()
-        .unwrap();
+    let directory = directory();
     let output = command(&directory)
         .args(arguments)
         .envs(environment.iter().copied())
@@ -165,6 +182,13 @@ pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i3
         text(output.stdout),
         text(output.stderr),
     )
+}
+
+fn directory() -> TempDir {
+    tempfile::Builder::new()
+        .prefix("broadsheet-test-")
+        .tempdir()
+        .unwrap()
 }
 
 /// The program in a directory of its own, without the settings of whoever runs the tests.

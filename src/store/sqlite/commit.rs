@@ -70,6 +70,11 @@ impl Writer {
         self.connection.close();
     }
 
+    /// Has the next write open the file anew.
+    pub(super) fn reopen(&self) {
+        self.connection.retain(|_, _| false);
+    }
+
     fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Box<dyn Job>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
