@@ -1,6 +1,7 @@
 //! The program itself, run as a process of its own: [`Program`].
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -50,10 +51,16 @@ impl Program {
         let directory = directory();
         let mut command = command(&directory);
         if std::fs::metadata(directory.path()).unwrap().uid() == 0 {
+            // Who is not root may not even come to where root has built it.
+            let program = directory.path().join("broadsheet");
+            std::fs::copy(PROGRAM, &program).unwrap();
+            for path in [directory.path(), &program] {
+                let open_to_all = std::fs::Permissions::from_mode(0o755);
+                std::fs::set_permissions(path, open_to_all).unwrap();
+            }
+            command = command_of(&program, &directory);
             // Any number will do.
             command.uid(65_534).gid(65_534);
-            let open_to_all = std::fs::Permissions::from_mode(0o755);
-            std::fs::set_permissions(directory.path(), open_to_all).unwrap();
         }
         let started = Self::spawned(directory, command, url, flags)
             .listening()
@@ -191,9 +198,15 @@ fn directory() -> TempDir {
         .unwrap()
 }
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_broadsheet");
+
 /// The program in a directory of its own, without the settings of whoever runs the tests.
 fn command(directory: &TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_broadsheet"));
+    command_of(Path::new(PROGRAM), directory)
+}
+
+fn command_of(program: &Path, directory: &TempDir) -> Command {
+    let mut command = Command::new(program);
     command
         .env_clear()
         .current_dir(directory.path())

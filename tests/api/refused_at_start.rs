@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::postgres::{Server, admin_url, execute, own_server, programs};
-use crate::program::Program;
-use crate::program::run;
+use crate::postgres::{Server, admin_url, execute, programs};
+use crate::program::{Program, run};
 use crate::support::{Database, assert_answer};
 
 /// What the program says of a database that it does not wait for.
@@ -102,8 +101,11 @@ async fn a_server_that_is_starting_or_full_is_waited_for() {
     let Some(database) = Database::Postgres.migrated().await else {
         return;
     };
-    let Some(server) = own_server() else { return };
-    let target = server.port();
+    let target = database.url.parse::<tokio_postgres::Config>().unwrap();
+    let [tokio_postgres::config::Host::Tcp(host)] = target.get_hosts() else {
+        return;
+    };
+    let target = (host.clone(), target.get_ports()[0]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     // Stands before the database, and turns the first connections away as PostgreSQL does.
@@ -114,8 +116,9 @@ async fn a_server_that_is_starting_or_full_is_waited_for() {
         }
         loop {
             let (mut client, _) = listener.accept().await.unwrap();
+            let target = target.clone();
             tokio::spawn(async move {
-                let mut server = TcpStream::connect(("127.0.0.1", target)).await.unwrap();
+                let mut server = TcpStream::connect(target).await.unwrap();
                 let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
             });
         }
