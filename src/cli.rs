@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 
 use crate::clock::Clock;
 use crate::config::environment::{self, Source};
-use crate::config::{DatabaseSettings, LogSettings, ServerSettings};
+use crate::config::{DatabaseSettings, DatabaseUrl, LogSettings, ServerSettings, SqliteLocation};
 use crate::server::ServeError;
 use crate::store::{self, Migrate, MigrationStatus, Store};
 use crate::{api, server, telemetry};
@@ -260,6 +260,15 @@ async fn ask_before_down(database: &DatabaseSettings) -> Done {
 }
 
 async fn new_epoch(database: &DatabaseSettings) -> Done {
+    if database.force_roll_back {
+        let refusal = "in the sandbox a new epoch of the feed would be rolled back at once: unset DB_FORCE_ROLL_BACK";
+        return Err(refusal.into());
+    }
+    if let DatabaseUrl::Sqlite(SqliteLocation::File(path)) = &database.url
+        && !path.exists()
+    {
+        return Err(format!("there is no database at {}", path.display()).into());
+    }
     let store = Store::open(database, Clock::system(), false).await?;
     let begun = store.begin_feed_epoch().await;
     store.close().await;

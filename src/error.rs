@@ -45,9 +45,17 @@ pub enum Error {
         /// How many bytes were counted when it was found out.
         value: usize,
     },
-    /// Another writer was faster; the transaction is to be tried again. Stays within the store.
-    #[error("another writer was faster")]
+    /// Another transaction got in the way. The store tries such a write again, and lets this through once it has done
+    /// so often enough.
+    #[error("other transactions got in the way each time")]
     Raced,
+    /// The database takes no writes at the moment, for this reason; reading goes on.
+    #[error("the database takes no writes, because {reason}: {cause}")]
+    NoWrites {
+        reason: NoWrites,
+        #[source]
+        cause: Cause,
+    },
     /// Nothing was done, because there was no connection within the bounds; trying again later may help.
     #[error("the database cannot be reached: {0}")]
     Unavailable(#[source] Cause),
@@ -92,10 +100,34 @@ impl Error {
         Self::Lost(Arc::from(cause.into()))
     }
 
+    /// The database takes no writes.
+    pub fn no_writes(
+        reason: NoWrites,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::NoWrites {
+            reason,
+            cause: Arc::from(cause.into()),
+        }
+    }
+
     /// The database answered too late.
     pub fn timeout(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Timeout(Arc::from(cause.into()))
     }
+}
+
+/// Why a database takes no writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoWrites {
+    #[error("it is read-only")]
+    ReadOnly,
+    #[error("its disk is full")]
+    Full,
+    #[error("its disk fails")]
+    DiskFails,
+    #[error("the user may not write")]
+    NotPermitted,
 }
 
 /// Why a value is not allowed, wherever it was given. [`Violation::at`] says where.

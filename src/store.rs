@@ -17,10 +17,12 @@ mod pages;
 pub mod postgres;
 mod schema;
 mod select;
+mod slugs;
 mod sqlite;
 mod stored;
 mod types;
 mod unstoppable;
+mod writability;
 mod writes;
 
 use std::path::PathBuf;
@@ -43,10 +45,11 @@ pub use self::migrations::{Migrate, MigrationError, MigrationStatus};
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
 use self::unstoppable::{Abandoned, Unstoppable};
+use self::writability::Writability;
 use crate::clock::Clock;
 use crate::coalesce::Counts;
 use crate::config::{DatabaseSettings, DatabaseUrl};
-use crate::error::{Error, Result};
+use crate::error::{Error, NoWrites, Result};
 
 /// The articles and the connections to them. Clones share both.
 #[derive(Clone)]
@@ -60,6 +63,7 @@ struct Inner {
     tasks: TaskTracker,
     /// Marked as changed after each write.
     written: watch::Sender<()>,
+    writability: Writability,
     closing: CancellationToken,
 }
 
@@ -118,8 +122,12 @@ enum Access {
 pub enum OpenError {
     #[error(transparent)]
     Url(#[from] postgres::UrlError),
+    /// Waiting may help.
     #[error("cannot connect to the database: {}", chain(&**.0))]
     Connect(#[source] Cause),
+    /// Waiting does not help.
+    #[error("cannot connect to the database: {}", chain(&**.0))]
+    Refused(#[source] Cause),
     /// An SQLite file that cannot be used, which waiting does not mend.
     #[error("cannot use the SQLite database {}: {why}", .path.display())]
     File { path: PathBuf, why: String },
@@ -128,6 +136,14 @@ pub enum OpenError {
         "the database is in the encoding {0}, which cannot hold every text; make one with ENCODING 'UTF8'"
     )]
     Encoding(String),
+    /// What the user of a PostgreSQL database is not allowed, and how to allow it.
+    #[error("{0}")]
+    Privileges(String),
+    #[error(
+        "several sessions of PostgreSQL answer on one connection, as behind PgBouncer in transaction mode, where what is \
+         listened for or prepared is lost: use its session mode, or give the URL of PostgreSQL itself"
+    )]
+    SharedSessions,
     #[error(transparent)]
     Migrate(#[from] MigrationError),
 }
@@ -141,6 +157,15 @@ impl OpenError {
     }
 }
 
+impl From<postgres::ConnectError> for OpenError {
+    fn from(error: postgres::ConnectError) -> Self {
+        match error.is_final() {
+            true => Self::Refused(error.into()),
+            false => Self::connect(error),
+        }
+    }
+}
+
 impl From<diesel::ConnectionError> for OpenError {
     fn from(error: diesel::ConnectionError) -> Self {
         Self::connect(error)
@@ -149,7 +174,12 @@ impl From<diesel::ConnectionError> for OpenError {
 
 impl From<DieselError> for OpenError {
     fn from(error: DieselError) -> Self {
-        Self::connect(error)
+        match fault(&error) {
+            Some(Fault::TooSlow | Fault::Raced | Fault::Lost | Fault::Unreachable) => {
+                Self::connect(error)
+            }
+            Some(Fault::NoWrites(_)) | None => Self::Refused(error.into()),
+        }
     }
 }
 
@@ -173,6 +203,7 @@ impl Store {
             lookups: lookups::lookups(Weak::clone(store)),
             tasks: TaskTracker::new(),
             written: watch::Sender::new(()),
+            writability: Writability::default(),
             closing: CancellationToken::new(),
         }));
         match store.migration_status().await {
@@ -263,6 +294,7 @@ impl Store {
         let noticed = abandoned.clone();
         let work = self.0.tasks.track_future(async move {
             let done = inner.run(access, &noticed, Box::new(work)).await;
+            let done = inner.writability.after(access, done);
             // Also after a failure: each statement of a write may be a transaction of its own.
             if matches!(access, Access::Write | Access::Transaction) {
                 inner.written.send_replace(());
@@ -372,19 +404,35 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
+/// What an error of a database means to whoever sent the statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// It took longer than it may.
+    TooSlow,
+    /// Another transaction got in the way; trying again helps.
+    Raced,
+    /// The connection was lost while the statement ran, which may have been committed.
+    Lost,
+    /// The database has no room for the statement, or another holds its lock; nothing was done.
+    Unreachable,
+    /// The database takes no writes.
+    NoWrites(NoWrites),
+}
+
+/// What an error means; `None` where it is a fault of ours.
+fn fault(error: &DieselError) -> Option<Fault> {
+    postgres::fault(error).or_else(|| sqlite::fault(error))
+}
+
 impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
-        if postgres::timed_out(&error) || sqlite::timed_out(&error) {
-            Self::timeout(error)
-        } else if postgres::deadlocked(&error) {
-            Self::Raced
-        } else if postgres::is_unreachable(&error) {
-            Self::lost(error)
-        } else if sqlite::is_busy(&error) {
-            // Whatever SQLite did not get the lock for is rolled back.
-            Self::unavailable(error)
-        } else {
-            Self::internal(error)
+        match fault(&error) {
+            Some(Fault::TooSlow) => Self::timeout(error),
+            Some(Fault::Raced) => Self::Raced,
+            Some(Fault::Lost) => Self::lost(error),
+            Some(Fault::Unreachable) => Self::unavailable(error),
+            Some(Fault::NoWrites(reason)) => Self::no_writes(reason, error),
+            None => Self::internal(error),
         }
     }
 }

@@ -44,7 +44,19 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str, kind: Operatio
                 value!({ "name": RESPONSE_BYTES, "max": max, "value": value }),
             );
         }
-        Some(cause @ (Error::Unavailable(_) | Error::Raced)) => {
+        Some(cause @ Error::Raced) => {
+            tracing::warn!(error = %cause, "an operation was given up");
+            "other requests got in the way of this one each time that it was tried; send it again"
+                .clone_into(&mut error.message);
+            extensions.set("code", "UNAVAILABLE");
+        }
+        // The store has told the log.
+        Some(Error::NoWrites { .. }) => {
+            "the database takes no writes at the moment, so nothing was changed; reading goes on"
+                .clone_into(&mut error.message);
+            extensions.set("code", "UNAVAILABLE");
+        }
+        Some(cause @ Error::Unavailable(_)) => {
             tracing::error!(error = %cause, "the database is unavailable");
             "the server cannot reach its database at the moment; try again later"
                 .clone_into(&mut error.message);
@@ -126,8 +138,9 @@ pub(super) fn nothing_ran(response: &Response, kind: OperationKind) -> bool {
         data => *data == Value::Null,
     };
     let unavailable = |error: &ServerError| match error.source::<Error>() {
-        Some(Error::Unavailable(_)) => true,
-        Some(Error::Lost(_) | Error::Raced | Error::Timeout(_)) => kind != OperationKind::Mutation,
+        // What lost against other transactions each time was rolled back.
+        Some(Error::Unavailable(_) | Error::Raced | Error::NoWrites { .. }) => true,
+        Some(Error::Lost(_) | Error::Timeout(_)) => kind != OperationKind::Mutation,
         _ => false,
     };
     no_data && !response.errors.is_empty() && response.errors.iter().all(unavailable)

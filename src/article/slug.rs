@@ -1,5 +1,7 @@
 //! Slugs: those that are given, and those that are made from a title.
 
+use std::ops::RangeInclusive;
+
 use super::{MAX_CHARS, Title, check_short};
 use crate::error::Violation;
 
@@ -29,11 +31,34 @@ impl Slug {
     /// It is cut where the number needs the room.
     #[must_use]
     pub fn numbered(&self, number: u32) -> Self {
-        let suffix = format!("-{number}");
+        let number = number.to_string();
+        let digits = u32::try_from(number.len()).unwrap_or(u32::MAX);
+        Self(self.before_number(digits) + &number)
+    }
+
+    /// What stands before the numbers that are tried, and which those are, ascending: a longer number may leave less
+    /// room.
+    pub fn numbers(&self) -> Vec<(String, RangeInclusive<u32>)> {
+        let mut numbers: Vec<(String, RangeInclusive<u32>)> = Vec::new();
+        let mut first = 2;
+        for digits in 1..=9 {
+            let last = 10_u32.pow(digits) - 1;
+            let prefix = self.before_number(digits);
+            match numbers.last_mut() {
+                Some((before, range)) if *before == prefix => *range = *range.start()..=last,
+                _ => numbers.push((prefix, first..=last)),
+            }
+            first = last + 1;
+        }
+        numbers
+    }
+
+    fn before_number(&self, digits: u32) -> String {
+        let room = MAX_CHARS.saturating_sub(digits as usize + 1);
         let mut slug = self.0.clone();
-        shorten(&mut slug, MAX_CHARS - suffix.len());
-        slug.push_str(&suffix);
-        Self(slug)
+        shorten(&mut slug, room);
+        slug.push('-');
+        slug
     }
 
     pub fn as_str(&self) -> &str {
@@ -76,6 +101,29 @@ mod tests {
         assert_eq!(slug.numbered(12).as_str(), format!("{}-12", "a".repeat(62)));
         // Transliterated, a title may be longer than a slug; it is not cut into `…-`.
         assert_eq!(slug_of(&"影".repeat(17)), ["ying"; 13].join("-"));
+    }
+
+    #[test]
+    fn numbers_stand_behind_what_they_leave_room_for() {
+        let numbers = |title: &str| {
+            let slug = Slug::from_title(&Title::new(title.to_owned()).unwrap());
+            let numbers = slug.numbers();
+            for (prefix, range) in &numbers {
+                for number in [*range.start(), *range.end()] {
+                    let numbered = slug.numbered(number).into_string();
+                    assert_eq!(numbered, format!("{prefix}{number}"));
+                }
+            }
+            numbers
+        };
+        assert_eq!(numbers("a"), [("a-".to_owned(), 2..=999_999_999)]);
+        // The 62nd character is a `-`.
+        let title = format!("{} aa", "a".repeat(61));
+        let short = format!("{}-", "a".repeat(61));
+        assert_eq!(
+            numbers(&title)[..2],
+            [(format!("{short}a-"), 2..=9), (short, 10..=999),]
+        );
     }
 
     proptest! {

@@ -40,7 +40,7 @@ pub(super) async fn all(State(app): State<App>) -> Response {
 fn refuse(error: &Error) -> Response {
     tracing::error!(%error, "the articles could not be read");
     match error {
-        Error::Unavailable(_) | Error::Lost(_) | Error::Timeout(_) => {
+        Error::Unavailable(_) | Error::Lost(_) | Error::Timeout(_) | Error::Raced => {
             let mut response = super::http::refusal(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "UNAVAILABLE",

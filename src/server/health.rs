@@ -7,13 +7,23 @@ use tokio::time::timeout;
 use super::App;
 use crate::error::Error;
 
-/// 200 when the database answers and has every migration that this binary knows, else 503 with the reason.
+/// 200 when the database answers, has every migration that this binary knows and takes writes, else 503 with the reason.
 pub(super) async fn ready(State(app): State<App>) -> (StatusCode, String) {
     const SILENT: &str = "the database does not answer\n";
-    let status = timeout(app.request_timeout, app.store.migration_status()).await;
-    let reason = match status {
+    let asked = async {
+        let status = app.store.migration_status().await?;
+        if status.pending.is_empty() {
+            app.store.check_writes().await?;
+        }
+        Ok(status)
+    };
+    let reason = match timeout(app.request_timeout, asked).await {
         Ok(Ok(status)) if status.pending.is_empty() => {
             return (StatusCode::OK, "ready\n".to_owned());
+        }
+        // The store has told the log.
+        Ok(Err(Error::NoWrites { reason, .. })) => {
+            format!("the database takes no writes, because {reason}\n")
         }
         Ok(Ok(status)) => format!("migrations are pending: {}\n", status.pending.join(", ")),
         Ok(Err(error)) => {

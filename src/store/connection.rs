@@ -6,15 +6,15 @@
 //! ready at the first poll, and a transaction of many statements costs one hop between threads.
 
 use diesel::SqliteConnection;
-use diesel_async::AsyncPgConnection;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
+use super::postgres::PgConnection;
 use crate::error::{Error, Result};
 
 /// What work on the database runs on.
 pub(crate) enum Connection<'c> {
-    Postgres(&'c mut AsyncPgConnection),
+    Postgres(&'c mut PgConnection),
     Sqlite(&'c mut SqliteConnection),
 }
 

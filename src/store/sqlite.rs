@@ -3,34 +3,34 @@
 mod commit;
 mod connect;
 mod dialect;
+mod fault;
 pub(super) mod feed;
 mod file;
 mod log;
 mod readers;
 mod time_limit;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
 use diesel::dsl::sql;
-use diesel::result::Error as DieselError;
 use diesel::sql_types::Bool;
-use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection};
+use diesel::{Connection as _, QueryDsl as _, RunQueryDsl as _, SqliteConnection};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use tokio::sync::Mutex;
 
 use self::commit::Writer;
 use self::connect::Target;
+pub(super) use self::fault::{fault, keeps_from_writing};
 use self::log::Scans;
 use self::readers::Readers;
 use self::time_limit::TimeLimit;
-pub(super) use self::time_limit::timed_out;
 use super::connection::{Work, run_on_sqlite};
 use super::migrations::{self, Migrate, MigrationStatus};
 use super::unstoppable::Abandoned;
 use super::{Access, OpenError, PoolStatus};
 use crate::config::{DatabaseSettings, SqliteLocation};
-use crate::error::Result;
+use crate::error::{Error, NoWrites, Result};
 
 type Async = SyncConnectionWrapper<SqliteConnection>;
 
@@ -45,6 +45,8 @@ pub(super) struct Sqlite {
     statement_timeout: Duration,
     /// Keeps a database in memory, whatever becomes of the others.
     _first: Option<Async>,
+    /// When the connections were last closed so that the file is opened anew.
+    reopened_at: std::sync::Mutex<Option<Instant>>,
 }
 
 enum Connections {
@@ -114,6 +116,7 @@ impl Sqlite {
             connections,
             statement_timeout: settings.statement_timeout,
             _first: first,
+            reopened_at: std::sync::Mutex::default(),
         })
     }
 
@@ -143,8 +146,19 @@ impl Sqlite {
                 };
                 readers.scan(abandoned, work).await
             }
-            (Connections::Pooled { writer, .. }, Access::Write | Access::Transaction) => {
-                writer.write(work).await
+            (Connections::Pooled { writer, readers }, Access::Write | Access::Transaction) => {
+                let written = writer.write(work).await;
+                if let Err(Error::NoWrites {
+                    reason: NoWrites::ReadOnly,
+                    ..
+                }) = written
+                    && self.may_reopen()
+                {
+                    // What a connection may do is decided when the first of the process opens the file.
+                    readers.reopen();
+                    writer.reopen();
+                }
+                written
             }
             (Connections::Sandbox(connection), _) => {
                 let abandoned = match access {
@@ -162,6 +176,19 @@ impl Sqlite {
                     .await?
             }
         }
+    }
+
+    /// Once a second at most, so that reading does not suffer where all writes are refused.
+    fn may_reopen(&self) -> bool {
+        let mut reopened_at = self
+            .reopened_at
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let may = reopened_at.is_none_or(|then| then.elapsed() > Duration::from_secs(1));
+        if may {
+            *reopened_at = Some(Instant::now());
+        }
+        may
     }
 
     pub(super) fn pool_status(&self) -> PoolStatus {
@@ -195,12 +222,6 @@ impl Sqlite {
     }
 }
 
-/// SQLite's results have no kind of their own for a lock that another connection holds.
-pub(super) fn is_busy(error: &DieselError) -> bool {
-    matches!(error, DieselError::DatabaseError(_, info)
-        if info.message().contains("is locked") || info.message().contains("is busy"))
-}
-
 pub(super) async fn migrate(
     location: &SqliteLocation,
     action: Migrate,
@@ -227,6 +248,11 @@ async fn migrate_target(target: &Target, action: Migrate) -> Result<MigrationSta
     let target = target.clone();
     let migrated = tokio::task::spawn_blocking(move || {
         let mut connection = target.establish()?;
+        if action == Migrate::Up
+            && let Some(status) = nothing_to_do(&mut connection)
+        {
+            return Ok(status);
+        }
         connection.immediate_transaction(|connection| {
             let is_migrated = diesel::select(sql::<Bool>(
                 "EXISTS (SELECT 1 FROM sqlite_master WHERE name = '__diesel_schema_migrations')",
@@ -237,4 +263,14 @@ async fn migrate_target(target: &Target, action: Migrate) -> Result<MigrationSta
         })
     });
     migrated.await.map_err(OpenError::connect)?
+}
+
+/// The migrations that the file has, where none is pending: nothing is written then, so that a file that takes no writes
+/// can be read.
+fn nothing_to_do(connection: &mut SqliteConnection) -> Option<MigrationStatus> {
+    use super::schema::migration;
+    let known = migrations::known::<diesel::sqlite::Sqlite>(&migrations::SQLITE).ok()?;
+    let applied = migration::table.select(migration::version).load(connection);
+    let status = MigrationStatus::compare(&known, applied.ok()?);
+    (status.pending.is_empty() && status.unknown.is_empty()).then_some(status)
 }

@@ -1,6 +1,8 @@
 //! Writing articles. Each call is a transaction of its own.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
@@ -8,15 +10,15 @@ use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
 use super::connection::{Connection, run};
 use super::modify::{Delete, Insert, TextRoom, Update};
 use super::schema::article;
+use super::slugs::{self, Numbers};
 use super::stored::{Row, StoredVersion};
 use super::{Access, Store};
 use crate::article::{Article, ArticleEdit, ArticleId, Columns, MAX_VERSION, NewArticle, Slug};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
-/// How often a write is tried anew after another writer took one of its slugs in the same moment, or after the two
-/// waited for each other.
-const ATTEMPTS: usize = 10;
+/// How often a write is tried while other transactions get in its way.
+const ATTEMPTS: u32 = 10;
 
 impl Store {
     /// Creates an article. `field` is the path of the input, for the error that names its slug.
@@ -25,22 +27,28 @@ impl Store {
     /// [`Error::SlugTaken`] where the slug that was given belongs to another article. A slug that is made from the
     /// title takes the smallest number that is free instead.
     pub async fn create_article(&self, new: NewArticle, field: &str) -> Result<Article> {
-        let derived = new.slug.is_none();
-        let (mut article, slug) = self.complete(new, self.0.clock.now());
-        let field = format!("{field}.slug");
-        self.run(Access::Write, move |connection| {
-            Box::pin(async move {
-                while insert(connection, std::slice::from_ref(&article)).await? == 0 {
-                    if !derived {
-                        let slug = article.slug;
-                        return Err(Error::SlugTaken { field, slug });
-                    }
-                    article.slug = free_slug(connection, &slug, &HashSet::new()).await?;
-                }
-                Ok(article)
+        let draft = self.draft(new, self.0.clock.now());
+        let inserted = retry(|| {
+            let article = draft.article.clone();
+            self.run(Access::Write, move |connection| {
+                Box::pin(async move {
+                    let inserted = insert(connection, std::slice::from_ref(&article)).await?;
+                    Ok((inserted > 0).then_some(article))
+                })
             })
-        })
-        .await
+        });
+        match inserted.await? {
+            Some(article) => Ok(self.taken(article)),
+            None if draft.derived => {
+                let created = self.create_drafts(vec![draft], field).await?;
+                let created = created.into_iter().next();
+                created.ok_or_else(|| Error::internal("an article was created and not returned"))
+            }
+            None => Err(Error::SlugTaken {
+                field: format!("{field}.slug"),
+                slug: draft.article.slug,
+            }),
+        }
     }
 
     /// Creates all of the articles or none, as if one after the other. `field` is the path of the list of inputs.
@@ -49,31 +57,22 @@ impl Store {
     /// As [`create_article`](Self::create_article), also where two of them claim one slug.
     pub async fn create_articles(&self, new: Vec<NewArticle>, field: &str) -> Result<Vec<Article>> {
         let now = self.0.clock.now();
-        let drafts: Vec<Draft> = new
-            .into_iter()
-            .map(|new| {
-                let derived = new.slug.is_none();
-                let (article, slug) = self.complete(new, now);
-                Draft {
-                    article,
-                    slug,
-                    derived,
-                }
-            })
-            .collect();
-        for _ in 0..ATTEMPTS {
+        let drafts = new.into_iter().map(|new| self.draft(new, now)).collect();
+        self.create_drafts(drafts, field).await
+    }
+
+    async fn create_drafts(&self, drafts: Vec<Draft>, field: &str) -> Result<Vec<Article>> {
+        let created = retry(|| {
             let (drafts, field) = (drafts.clone(), field.to_owned());
-            let created = self
-                .run(Access::Transaction, move |connection| {
-                    Box::pin(create_all(connection, drafts, field))
-                })
-                .await;
-            match created {
-                Err(Error::Raced) => {}
-                done => return done,
-            }
+            self.run(Access::Transaction, move |connection| {
+                Box::pin(create_all(connection, drafts, field))
+            })
+        });
+        let created = created.await?;
+        match created.is_empty() {
+            true => Ok(created),
+            false => Ok(self.taken(created)),
         }
-        Err(outrun())
     }
 
     /// Changes what `edit` has of an article, where the text that it has takes no more than `text_bytes` as JSON.
@@ -102,48 +101,41 @@ impl Store {
             columns,
             text: TextRoom::new(text_bytes),
         };
-        for attempt in 0..ATTEMPTS {
+        let attempts = AtomicU32::new(0);
+        let updated = retry(|| {
             let (mut update, field, slug) = (update.clone(), field.clone(), slug.clone());
-            let first = attempt == 0;
+            let first = attempts.fetch_add(1, Ordering::Relaxed) == 0;
             update.as_shown = !first;
-            let updated = self
-                .run(Access::Write, move |connection| {
-                    Box::pin(async move {
-                        let room = update.text;
-                        match run!(connection, |c| update.get_result::<Row>(c)).optional() {
-                            Ok(Some(row)) => Ok(row.into()),
-                            Ok(None) => Err(match stored_version(connection, id).await? {
-                                Some(current)
-                                    if current >= MAX_VERSION
-                                        && expected_version.is_none_or(|it| it == current) =>
-                                {
-                                    last_version()
-                                }
-                                current => why_not(current, expected_version, room),
-                            }),
-                            Err(DieselError::DatabaseError(
-                                DatabaseErrorKind::UniqueViolation,
-                                _,
-                            )) => {
-                                let slug = slug.unwrap_or_default();
-                                Err(Error::SlugTaken { field, slug })
+            self.run(Access::Write, move |connection| {
+                Box::pin(async move {
+                    let room = update.text;
+                    match run!(connection, |c| update.get_result::<Row>(c)).optional() {
+                        Ok(Some(row)) => Ok(row.into()),
+                        Ok(None) => Err(match stored_version(connection, id).await? {
+                            Some(current)
+                                if current >= MAX_VERSION
+                                    && expected_version.is_none_or(|it| it == current) =>
+                            {
+                                last_version()
                             }
-                            // Of another column than those that the edit has, whose values were checked.
-                            Err(DieselError::DatabaseError(
-                                DatabaseErrorKind::CheckViolation,
-                                _,
-                            )) if first => Err(Error::Raced),
-                            Err(error) => Err(error.into()),
+                            current => why_not(current, expected_version, room),
+                        }),
+                        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
+                            let slug = slug.unwrap_or_default();
+                            Err(Error::SlugTaken { field, slug })
                         }
-                    })
+                        // Of another column than those that the edit has, whose values were checked.
+                        Err(DieselError::DatabaseError(DatabaseErrorKind::CheckViolation, _))
+                            if first =>
+                        {
+                            Err(Error::Raced)
+                        }
+                        Err(error) => Err(error.into()),
+                    }
                 })
-                .await;
-            match updated {
-                Err(Error::Raced) => {}
-                done => return done,
-            }
-        }
-        Err(outrun())
+            })
+        });
+        updated.await.map(|updated| self.taken(updated))
     }
 
     /// Deletes an article, where its text takes no more than `text_bytes` as JSON, and answers with it as it was.
@@ -164,23 +156,33 @@ impl Store {
             columns,
             text: TextRoom::new(text_bytes),
         };
-        self.run(Access::Write, move |connection| {
-            Box::pin(async move {
-                let room = delete.text;
-                match run!(connection, |c| delete.get_result::<Row>(c)).optional()? {
-                    Some(row) => Ok(row.into()),
-                    None => {
-                        let current = stored_version(connection, id).await?;
-                        Err(why_not(current, expected_version, room))
+        let deleted = retry(|| {
+            let delete = delete.clone();
+            self.run(Access::Write, move |connection| {
+                Box::pin(async move {
+                    let room = delete.text;
+                    match run!(connection, |c| delete.get_result::<Row>(c)).optional()? {
+                        Some(row) => Ok(row.into()),
+                        None => {
+                            let current = stored_version(connection, id).await?;
+                            Err(why_not(current, expected_version, room))
+                        }
                     }
-                }
+                })
             })
-        })
-        .await
+        });
+        deleted.await.map(|deleted| self.taken(deleted))
+    }
+
+    /// Notes that the database has taken a write.
+    fn taken<T>(&self, done: T) -> T {
+        self.0.writability.taken();
+        done
     }
 
     /// The article that is to be, and the slug that its own is made from.
-    fn complete(&self, new: NewArticle, now: Timestamp) -> (Article, Slug) {
+    fn draft(&self, new: NewArticle, now: Timestamp) -> Draft {
+        let derived = new.slug.is_none();
         let slug = new.slug.unwrap_or_else(|| Slug::from_title(&new.title));
         let article = Article {
             id: ArticleId(self.0.clock.new_id()),
@@ -192,7 +194,11 @@ impl Store {
             version: 1,
             stored_keys: None,
         };
-        (article, slug)
+        Draft {
+            article,
+            slug,
+            derived,
+        }
     }
 }
 
@@ -207,16 +213,30 @@ fn last_version() -> Error {
     )
 }
 
-/// What a client learns who lost every race.
-fn outrun() -> Error {
-    Error::unavailable("other writers were faster each time")
+/// Tries again, after a growing pause, what another transaction has got in the way of.
+async fn retry<T, F>(attempt: impl Fn() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let mut pause = Duration::from_millis(1);
+    for _ in 1..ATTEMPTS {
+        match attempt().await {
+            Err(Error::Raced) => {}
+            done => return done,
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    attempt().await
 }
 
-/// An article that is to be created with others.
+/// An article that is to be created.
 #[derive(Debug, Clone)]
 struct Draft {
     article: Article,
+    /// What its slug is, or begins with.
     slug: Slug,
+    /// Whether the slug is made from the title.
     derived: bool,
 }
 
@@ -225,29 +245,22 @@ async fn create_all(
     drafts: Vec<Draft>,
     field: String,
 ) -> Result<Vec<Article>> {
-    let wanted: Vec<String> = drafts
-        .iter()
-        .map(|draft| draft.article.slug.clone())
-        .collect();
+    let wanted: HashSet<&String> = drafts.iter().map(|draft| &draft.article.slug).collect();
+    let wanted = wanted.into_iter().cloned().collect();
     let mut taken = taken_slugs(connection, wanted).await?;
+    slugs::lock(connection, to_be_numbered(&drafts, &taken)).await?;
+    let mut numbers = Numbers::default();
     let mut articles = Vec::with_capacity(drafts.len());
-    for (
-        index,
-        Draft {
-            mut article,
-            slug,
-            derived,
-        },
-    ) in drafts.into_iter().enumerate()
-    {
+    for (index, draft) in drafts.into_iter().enumerate() {
+        let mut article = draft.article;
         if taken.contains(&article.slug) {
-            if !derived {
+            if !draft.derived {
                 return Err(Error::SlugTaken {
                     field: format!("{field}.{index}.slug"),
                     slug: article.slug,
                 });
             }
-            article.slug = free_slug(connection, &slug, &taken).await?;
+            article.slug = numbers.give(connection, &draft.slug, &taken).await?;
         }
         taken.insert(article.slug.clone());
         articles.push(article);
@@ -259,34 +272,25 @@ async fn create_all(
     }
 }
 
+/// The slugs behind which a number will stand.
+fn to_be_numbered<'d>(drafts: &'d [Draft], taken: &HashSet<String>) -> Vec<&'d Slug> {
+    let mut seen = HashSet::new();
+    drafts
+        .iter()
+        .filter(|draft| {
+            let is_new = seen.insert(&draft.article.slug);
+            draft.derived && (!is_new || taken.contains(&draft.article.slug))
+        })
+        .map(|draft| &draft.slug)
+        .collect()
+}
+
 /// Inserts the articles whose slugs nobody has, and answers how many those are.
 async fn insert(connection: &mut Connection<'_>, articles: &[Article]) -> Result<usize> {
     if articles.is_empty() {
         return Ok(0);
     }
     Ok(run!(connection, |c| Insert(articles).execute(c))?)
-}
-
-/// The slug with the smallest number that neither an article nor `reserved` has.
-async fn free_slug(
-    connection: &mut Connection<'_>,
-    slug: &Slug,
-    reserved: &HashSet<String>,
-) -> Result<String> {
-    let mut first = 2;
-    let mut count = 8;
-    loop {
-        let mut candidates: Vec<String> = (first..first + count)
-            .map(|number| slug.numbered(number).into_string())
-            .collect();
-        candidates.retain(|candidate| !reserved.contains(candidate));
-        let taken = taken_slugs(connection, candidates.clone()).await?;
-        if let Some(free) = candidates.into_iter().find(|slug| !taken.contains(slug)) {
-            return Ok(free);
-        }
-        first += count;
-        count = (count * 4).min(1_000);
-    }
 }
 
 /// Those of the slugs that an article has.

@@ -34,7 +34,7 @@ pub(crate) struct InProcess {
     pub(crate) clock: Clock,
     pub(crate) direct: Direct,
     // The last one: it is dropped when nobody is connected any more.
-    _database: OwnDatabase,
+    pub(crate) database: OwnDatabase,
 }
 
 /// A connection past the server, such as another program has.
@@ -63,7 +63,7 @@ impl InProcess {
             store,
             clock,
             direct: Direct::connect(&own.url).await,
-            _database: own,
+            database: own,
         })
     }
 

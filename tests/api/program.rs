@@ -1,5 +1,6 @@
 //! The program itself, run as a process of its own: [`Program`].
 
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -48,6 +49,33 @@ impl Program {
         Ok(self)
     }
 
+    /// Starts a server as somebody who is not root, whom no permission keeps from anything.
+    pub(crate) async fn start_unprivileged(url: &str, flags: &[&str]) -> Self {
+        let directory = directory();
+        let mut command = command(directory.path());
+        if std::fs::metadata(directory.path()).unwrap().uid() == 0 {
+            // Who is not root may not even come to where root has built it.
+            let program = directory.path().join("broadsheet");
+            std::fs::copy(PROGRAM, &program).unwrap();
+            for path in [directory.path(), &program] {
+                let open_to_all = std::fs::Permissions::from_mode(0o755);
+                std::fs::set_permissions(path, open_to_all).unwrap();
+            }
+            command = command_of(&program, directory.path());
+            // Any number will do.
+            command.uid(65_534).gid(65_534);
+        }
+        let started = Self::spawned(
+            directory,
+            command,
+            flags,
+            &[("DATABASE_URL", url), ("PORT", "0")],
+        )
+        .listening()
+        .await;
+        started.unwrap_or_else(|log| panic!("it never listened, but:\n{log}"))
+    }
+
     /// Starts a server that need not come to listen.
     pub(crate) fn spawn(url: &str, flags: &[&str]) -> Self {
         let environment = [("DATABASE_URL", url), ("PORT", "0")];
@@ -67,7 +95,17 @@ impl Program {
     }
 
     fn spawn_in(directory: TempDir, flags: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut process = command(directory.path())
+        let command = command(directory.path());
+        Self::spawned(directory, command, flags, environment)
+    }
+
+    fn spawned(
+        directory: TempDir,
+        mut command: Command,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let mut process = command
             .args(flags)
             .envs(environment.iter().copied())
             .stderr(Stdio::piped())
@@ -237,9 +275,15 @@ pub(crate) fn directory() -> TempDir {
         .unwrap()
 }
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_broadsheet");
+
 /// The program in a directory, without the settings of whoever runs the tests.
 pub(crate) fn command(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_broadsheet"));
+    command_of(Path::new(PROGRAM), directory)
+}
+
+fn command_of(program: &Path, directory: &Path) -> Command {
+    let mut command = Command::new(program);
     command
         .env_clear()
         .env("TMPDIR", directory)

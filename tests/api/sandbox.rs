@@ -1,10 +1,13 @@
 //! `DB_FORCE_ROLL_BACK`: all writes are visible while the server runs, and gone when it has stopped.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use rstest_reuse::apply;
 use serde_json::json;
 
-use crate::support::{Database, TestApp, on_both_databases, start};
+use crate::program::run;
+use crate::support::{Database, TestApp, assert_answer, on_both_databases, start};
 
 const SLUGS: &str = "{ articles(orderBy: CREATED_AT_ASC) { slug } }";
 
@@ -67,4 +70,62 @@ async fn many_requests_share_the_one_connection(database: Database) {
     }
     let list = app.get("/api/v1/articles/").await.json();
     assert_eq!(list.as_array().unwrap().len(), 50);
+}
+
+/// PostgreSQL ends a session that rests in a transaction, where its role, its database or the server says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sandbox_that_rests_lives_on() {
+    let Some(database) = Database::Postgres.migrated().await else {
+        return;
+    };
+    let (_, name) = database.url.rsplit_once('/').unwrap();
+    for setting in [
+        "idle_in_transaction_session_timeout",
+        "idle_session_timeout",
+    ] {
+        let sql = format!("ALTER DATABASE {name} SET {setting} = 300");
+        database.execute(&sql).await;
+    }
+    let mut resting = database.clone();
+    resting
+        .url
+        .push_str("?options=-c%20idle_in_transaction_session_timeout%3D300");
+    let app = TestApp::start_on(&resting, &["--db-force-roll-back"]).await;
+    app.create(json!({ "title": "a", "text": "" })).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(
+        app.query(SLUGS).await.body,
+        r#"{"data":{"articles":[{"slug":"a"}]}}"#
+    );
+}
+
+#[apply(on_both_databases)]
+async fn a_new_epoch_of_the_feed_is_refused_in_the_sandbox(database: Database) {
+    let Some(database) = database.migrated().await else {
+        return;
+    };
+    database.open(&[]).await.unwrap().close().await;
+    let environment = [
+        ("DATABASE_URL", &*database.url),
+        ("DB_FORCE_ROLL_BACK", "true"),
+    ];
+    let (code, said, error) = run(&["feed", "new-epoch"], &environment).await;
+    assert_eq!((code, &*said), (1, ""), "{error}");
+    assert_answer!(error, @"broadsheet: in the sandbox a new epoch of the feed would be rolled back at once: unset DB_FORCE_ROLL_BACK");
+    let (code, said, error) = run(&["feed", "new-epoch"], &environment[..1]).await;
+    assert_eq!(code, 0, "{error}");
+    assert!(said.starts_with("epoch "), "{said}");
+}
+
+#[tokio::test]
+async fn a_new_epoch_of_the_feed_makes_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mistyped.db");
+    let url = format!("sqlite:{}", path.display());
+    let (code, said, error) = run(&["feed", "new-epoch"], &[("DATABASE_URL", &url)]).await;
+    assert_eq!((code, &*said), (1, ""), "{error}");
+    let error = error.replace(&*path.to_string_lossy(), "PATH");
+    assert_answer!(error, @"broadsheet: there is no database at PATH");
+    let mut left = std::fs::read_dir(directory.path()).unwrap();
+    assert!(left.next().is_none());
 }

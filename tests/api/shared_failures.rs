@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use broadsheet::api::{Answer, Api, ApiSettings};
 use broadsheet::feed::Feed;
+use broadsheet::json::ObjectText;
 use futures_util::future::join_all;
 use rstest_reuse::apply;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::in_process::in_process;
 use crate::support::{Database, on_both_databases};
@@ -16,7 +17,7 @@ const QUERY: &str = r#"{ article(by: { slug: "a" }) { title } }"#;
 
 /// Asks the same so many times at once; the request ids are the numbers.
 async fn ask(api: &Api, count: usize) -> Vec<Answer> {
-    let operation = api.prepare(QUERY, None, &Map::new()).unwrap();
+    let operation = api.prepare(QUERY, None, &ObjectText::default()).unwrap();
     let asked = (0..count).map(|number| {
         let operation = &operation;
         async move { api.execute(operation, &number.to_string()).await }

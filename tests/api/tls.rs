@@ -4,10 +4,10 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use broadsheet::store::postgres::{ConnectDefaults, ConnectOptions};
+use broadsheet::store::postgres::{ConnectDefaults, ConnectOptions, PgConnection};
 use diesel::dsl::sql;
 use diesel::sql_types::{Bool, Text};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -98,7 +98,7 @@ async fn server_with_users() -> Option<&'static Server> {
     Some(server)
 }
 
-async fn connect(url: &str) -> Result<AsyncPgConnection, String> {
+async fn connect(url: &str) -> Result<PgConnection, String> {
     let defaults = ConnectDefaults {
         application_name: Some("the tests".to_owned()),
         statement_timeout: Some(Duration::from_secs(7)),
@@ -122,7 +122,7 @@ async fn is_encrypted(url: &str) -> Result<bool, String> {
         .unwrap())
 }
 
-async fn setting(connection: &mut AsyncPgConnection, name: &str) -> String {
+async fn setting(connection: &mut PgConnection, name: &str) -> String {
     diesel::select(sql::<Text>(&format!("current_setting('{name}')")))
         .get_result(connection)
         .await

@@ -8,13 +8,12 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use diesel::sql_types::{BigInt, Integer};
-use diesel_async::{AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
-use futures_util::StreamExt as _;
+use diesel_async::{RunQueryDsl as _, SimpleAsyncConnection as _};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Connections, Postgres};
+use super::{Connections, PgConnection, Postgres};
 use crate::error::Result;
 use crate::store::Cause;
 
@@ -23,6 +22,10 @@ const NUMBERED_AT_ONCE: i32 = 50_000;
 
 /// The shortest time between two rings.
 const BETWEEN_RINGS: Duration = Duration::from_millis(10);
+
+/// How long the connection that listens may be silent before it is asked for a sign of life, and how long to wait for
+/// that.
+const SILENCE: Duration = Duration::from_secs(5);
 
 diesel::define_sql_function! {
     /// Gives positions to so many changes, and answers to how many.
@@ -34,7 +37,7 @@ diesel::define_sql_function! {
 /// A sequence numbers rows when they ask, not when they commit, so a reader could see 8, move on, and never see 7.
 /// Positions are therefore given afterwards, by one server at a time. Of one article the order of the ids is that of
 /// the versions: the second change can be written only when the first has committed.
-pub(in crate::store) async fn number_committed(connection: &mut AsyncPgConnection) -> Result<()> {
+pub(in crate::store) async fn number_committed(connection: &mut PgConnection) -> Result<()> {
     loop {
         let numbered: i32 = diesel::select(number_changes(NUMBERED_AT_ONCE))
             .get_result(connection)
@@ -49,7 +52,7 @@ pub(in crate::store) async fn number_committed(connection: &mut AsyncPgConnectio
 ///
 /// What counts is how long a change has had its position: a transaction may have been open for days.
 pub(in crate::store) async fn remove_old(
-    connection: &mut AsyncPgConnection,
+    connection: &mut PgConnection,
     retention: Duration,
     most: i64,
 ) -> Result<i64> {
@@ -87,56 +90,65 @@ impl Postgres {
             return std::future::pending().await;
         }
         let mut pause = SHORTEST_PAUSE;
+        let mut told = None;
         loop {
             let began = Instant::now();
-            let Err(error) = self.hear_and_ring(&mut written, heard).await;
+            let Err(error) = self.hear_and_ring(&mut written, heard, &mut told).await;
             if began.elapsed() > LONGEST_PAUSE {
                 pause = SHORTEST_PAUSE;
             }
-            tracing::warn!(error, retry_in = ?pause, "the bell of the change feed is out of order");
+            let error = error.to_string();
+            if told.as_ref() != Some(&error) {
+                tracing::warn!(error, "the writes of other servers are noticed late");
+                told = Some(error);
+            }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
+    /// `told` is the error of which the log knows.
     async fn hear_and_ring(
         &self,
         written: &mut watch::Receiver<()>,
         heard: &watch::Sender<()>,
+        told: &mut Option<String>,
     ) -> Result<Infallible, Cause> {
         // Tells our own rings, which come back to us, from those of others.
         let name = ring_name();
+        // What a crash swallows is no loss. The setting ends with its transaction, wherever that is carried out.
+        let ring = format!(
+            "BEGIN; SET LOCAL synchronous_commit = off; NOTIFY broadsheet_feed, '{name}'; COMMIT"
+        );
         let mut connection = self.options.connect().await?;
-        // A bell that a crash swallows is no loss.
-        connection
-            .batch_execute("SET synchronous_commit = off; LISTEN broadsheet_feed")
-            .await?;
+        connection.batch_execute("LISTEN broadsheet_feed").await?;
+        if told.take().is_some() {
+            tracing::info!("the writes of other servers are noticed at once again");
+        }
         // Nobody has listened until now.
         heard.send_replace(());
         let mut next_ring = Instant::now();
         loop {
-            {
-                let mut rings = std::pin::pin!(connection.notifications_stream());
-                tokio::select! {
-                    ring = rings.next() => {
-                        let ring = ring.ok_or("the connection was closed")??;
-                        if ring.payload != name {
-                            heard.send_replace(());
-                        }
-                        continue;
+            tokio::select! {
+                notification = connection.notification() => {
+                    let notification = notification.ok_or("the connection was closed")?;
+                    if notification.payload() != name {
+                        heard.send_replace(());
                     }
-                    () = async {
-                        tokio::time::sleep_until(next_ring).await;
-                        if written.changed().await.is_err() {
-                            std::future::pending::<()>().await;
-                        }
-                    } => {}
+                    continue;
+                }
+                () = async {
+                    tokio::time::sleep_until(next_ring).await;
+                    if written.changed().await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                } => {}
+                () = tokio::time::sleep(SILENCE) => {
+                    connection.check(SILENCE).await?;
+                    continue;
                 }
             }
-            if let Err(error) = connection
-                .batch_execute(&format!("NOTIFY broadsheet_feed, '{name}'"))
-                .await
-            {
+            if let Err(error) = connection.batch_execute(&ring).await {
                 written.mark_changed();
                 return Err(error.into());
             }

@@ -112,6 +112,11 @@ impl Writer {
         left
     }
 
+    /// Has the next write open the file anew.
+    pub(super) fn reopen(&self) {
+        self.connection.retain(|_, _| false);
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

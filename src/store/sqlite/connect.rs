@@ -14,8 +14,9 @@ use diesel_async::pooled_connection::{
 };
 use futures_util::FutureExt as _;
 
+use super::fault::is_busy;
 use super::time_limit::{self, WhileInTime};
-use super::{Async, BUSY_TIMEOUT, file, is_busy, log};
+use super::{Async, BUSY_TIMEOUT, file, log};
 use crate::article::filter::fold_case;
 use crate::config::SqliteLocation;
 use crate::store::OpenError;

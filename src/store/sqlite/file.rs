@@ -12,8 +12,9 @@ const SIGNATURE: [u8; 16] = *b"SQLite format 3\0";
 /// Tells an error that waiting cannot mend, with the path and the cause, from one that it can: another program has
 /// locked the file.
 pub(super) fn explain(error: OpenError, path: &Path) -> OpenError {
-    let OpenError::Connect(cause) = error else {
-        return error;
+    let cause = match error {
+        OpenError::Connect(cause) | OpenError::Refused(cause) => cause,
+        error => return error,
     };
     let said = chain(&*cause);
     if said.contains("is locked") || said.contains("is busy") || said.contains("Timeout") {

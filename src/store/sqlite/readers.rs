@@ -46,6 +46,11 @@ impl Readers {
         }
     }
 
+    /// Has the next reads open the file anew.
+    pub(super) fn reopen(&self) {
+        self.pool.retain(|_, _| false);
+    }
+
     /// Runs work that takes a moment.
     pub(super) async fn read<T: Send + 'static>(
         &self,

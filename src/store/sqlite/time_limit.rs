@@ -83,6 +83,6 @@ pub(super) fn register(connection: &mut SqliteConnection) -> QueryResult<()> {
 }
 
 /// Whether a statement was ended because its time was over.
-pub(in crate::store) fn timed_out(error: &DieselError) -> bool {
+pub(super) fn timed_out(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(_, info) if info.message().contains(TIME_IS_OVER))
 }

@@ -1,0 +1,337 @@
+//! A connection to PostgreSQL: Diesel's statements, sent by tokio-postgres.
+//!
+//! diesel-async has a connection of its own. It hides the SQLSTATE of an error, of which nothing is then left but a
+//! sentence in the language of the server, and it waits for an answer for as long as there is none. This one keeps the
+//! SQLSTATE (`error.rs`), and waits no longer than a limit: a connection that goes over it is closed.
+
+use std::time::Duration;
+
+use diesel::connection::{
+    CacheSize, DynInstrumentation, Instrumentation, InstrumentationEvent, StrQueryHelper,
+};
+use diesel::pg::Pg;
+use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::{ConnectionError, ConnectionResult, QueryResult};
+use diesel_async::{
+    AnsiTransactionManager, AsyncConnection, AsyncConnectionCore, SimpleAsyncConnection,
+    TransactionManager as _,
+};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_postgres::tls::TlsStream;
+use tokio_postgres::{
+    AsyncMessage, Client, Connection, Notification, SimpleQueryMessage, Socket, Statement,
+};
+
+use super::error;
+use super::row::{PgRow, Rows};
+use super::statement::{Prepared, Query};
+
+/// How many notifications wait for somebody who takes them. Those beyond are dropped.
+const NOTIFICATIONS: usize = 64;
+
+/// A connection to PostgreSQL.
+pub struct PgConnection {
+    client: Client,
+    prepared: Prepared,
+    transactions: AnsiTransactionManager,
+    instrumentation: DynInstrumentation,
+    /// The longest to wait for an answer.
+    limit: Option<Duration>,
+    /// When PostgreSQL last answered.
+    answered_at: Instant,
+    /// When the statement was sent that had no answer within the limit.
+    silent_since: Option<Instant>,
+    notifications: mpsc::Receiver<Notification>,
+    /// Reads and writes the socket, and ends with it.
+    driver: JoinHandle<()>,
+}
+
+impl PgConnection {
+    /// Takes over a connection that tokio-postgres has opened.
+    pub(super) fn new<S>(
+        client: Client,
+        connection: Connection<Socket, S>,
+        limit: Option<Duration>,
+    ) -> Self
+    where
+        S: TlsStream + Unpin + Send + 'static,
+    {
+        let (sender, notifications) = mpsc::channel(NOTIFICATIONS);
+        Self {
+            client,
+            prepared: Prepared::default(),
+            transactions: AnsiTransactionManager::default(),
+            instrumentation: DynInstrumentation::default_instrumentation(),
+            limit,
+            answered_at: Instant::now(),
+            silent_since: None,
+            notifications,
+            driver: tokio::spawn(drive(connection, sender)),
+        }
+    }
+
+    /// Waits no longer than this for an answer from now on.
+    pub(super) fn limit(&mut self, limit: Option<Duration>) {
+        self.limit = limit;
+    }
+
+    pub(super) fn answered_at(&self) -> Instant {
+        self.answered_at
+    }
+
+    /// When the statement was sent that had no answer within the limit, if there was one.
+    pub(super) fn silent_since(&self) -> Option<Instant> {
+        self.silent_since
+    }
+
+    /// Whether nothing can be sent on it any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.silent_since.is_some() || self.client.is_closed()
+    }
+
+    /// Whether it cannot be used by others: it is closed, or in a transaction, or nobody knows what state it is in.
+    pub(super) fn is_broken(&mut self) -> bool {
+        self.is_closed() || AnsiTransactionManager::is_broken_transaction_manager(self)
+    }
+
+    /// Asks for a sign of life, and waits no longer than `limit` for it.
+    ///
+    /// # Errors
+    /// There was none, or the connection is closed.
+    pub(super) async fn check(&mut self, limit: Duration) -> QueryResult<()> {
+        let limit = Some(self.limit.map_or(limit, |usual| usual.min(limit)));
+        let sent_at = Instant::now();
+        let answer = within(limit, self.client.check_connection()).await;
+        self.settle(sent_at, limit, answer)
+    }
+
+    /// The columns of the only row that a query without parameters gives, as text.
+    ///
+    /// Nothing is prepared for it, so that it can be asked of a pooler too.
+    ///
+    /// # Errors
+    /// The query fails.
+    pub(super) async fn first_row(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {
+        let sent_at = Instant::now();
+        let answer = within(self.limit, self.client.simple_query(sql)).await;
+        let messages = self.settle(sent_at, self.limit, answer)?;
+        let row = messages.into_iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        let row = row.ok_or(DieselError::NotFound)?;
+        Ok((0..row.len())
+            .map(|column| row.get(column).map(str::to_owned))
+            .collect())
+    }
+
+    /// The next notification, or `None` once the connection is closed.
+    pub(super) async fn notification(&mut self) -> Option<Notification> {
+        self.notifications.recv().await
+    }
+
+    /// Makes an answer, or that there was none within `limit`, the result of a statement.
+    fn settle<T>(
+        &mut self,
+        sent_at: Instant,
+        limit: Option<Duration>,
+        answer: Option<Result<T, tokio_postgres::Error>>,
+    ) -> QueryResult<T> {
+        match answer {
+            Some(Ok(answer)) => {
+                self.answered_at = Instant::now();
+                Ok(answer)
+            }
+            Some(Err(error)) => {
+                if error.as_db_error().is_some() {
+                    self.answered_at = Instant::now();
+                }
+                Err(error::of_diesel(&error))
+            }
+            None => {
+                self.silent_since = Some(sent_at);
+                // What has not been sent by now need not be.
+                self.driver.abort();
+                let limit = limit.unwrap_or_default();
+                Err(DieselError::DatabaseError(
+                    DatabaseErrorKind::ClosedConnection,
+                    Box::new(format!("PostgreSQL gave no answer within {limit:?}")),
+                ))
+            }
+        }
+    }
+
+    fn tell(&mut self, event: InstrumentationEvent<'_>) {
+        self.instrumentation.on_connection_event(event);
+    }
+}
+
+/// Reads and writes the socket until either side closes the connection.
+async fn drive<S>(mut connection: Connection<Socket, S>, notifications: mpsc::Sender<Notification>)
+where
+    S: TlsStream + Unpin,
+{
+    let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
+    while let Some(message) = messages.next().await {
+        match message {
+            Ok(AsyncMessage::Notification(notification)) => {
+                // Where nobody takes them they are not worth the memory.
+                let _ = notifications.try_send(notification);
+            }
+            Ok(_) => {}
+            // Who waits for an answer learns that the connection is closed.
+            Err(error) => {
+                tracing::debug!(%error, "a connection to PostgreSQL has ended");
+                return;
+            }
+        }
+    }
+}
+
+/// What the future gives within the limit.
+async fn within<T>(limit: Option<Duration>, answer: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, answer).await.ok(),
+        None => Some(answer.await),
+    }
+}
+
+/// The statement, prepared now or before, where it is one that is kept.
+async fn prepare(
+    client: &Client,
+    prepared: &mut Prepared,
+    query: &Query,
+) -> Result<Option<Statement>, tokio_postgres::Error> {
+    if !query.keep {
+        return Ok(None);
+    }
+    if let Some(statement) = prepared.get(query) {
+        return Ok(Some(statement));
+    }
+    let statement = client.prepare_typed(&query.sql, &query.types).await?;
+    prepared.insert(query, statement.clone());
+    Ok(Some(statement))
+}
+
+async fn load(
+    client: &Client,
+    prepared: &mut Prepared,
+    query: Query,
+) -> Result<Rows, tokio_postgres::Error> {
+    let rows = if let Some(statement) = prepare(client, prepared, &query).await? {
+        client.query_raw(&statement, query.binds).await?
+    } else {
+        // One round trip instead of three.
+        let parameters = query.binds.into_iter().zip(query.types);
+        client.query_typed_raw(&query.sql, parameters).await?
+    };
+    let mut columns = None;
+    let rows: Vec<QueryResult<PgRow>> = rows
+        .map_ok(|row| Ok(PgRow::new(row, &mut columns)))
+        .try_collect()
+        .await?;
+    Ok(stream::iter(rows))
+}
+
+async fn execute(
+    client: &Client,
+    prepared: &mut Prepared,
+    query: Query,
+) -> Result<usize, tokio_postgres::Error> {
+    let rows = if let Some(statement) = prepare(client, prepared, &query).await? {
+        client.execute_raw(&statement, query.binds).await?
+    } else {
+        let parameters: Vec<_> = query.parameters().collect();
+        client.execute_typed(&query.sql, &parameters).await?
+    };
+    Ok(usize::try_from(rows).unwrap_or(usize::MAX))
+}
+
+impl SimpleAsyncConnection for PgConnection {
+    async fn batch_execute(&mut self, sql: &str) -> QueryResult<()> {
+        let told = StrQueryHelper::new(sql);
+        self.tell(InstrumentationEvent::start_query(&told));
+        let sent_at = Instant::now();
+        let answer = within(self.limit, self.client.batch_execute(sql)).await;
+        self.settle(sent_at, self.limit, answer)
+    }
+}
+
+impl AsyncConnectionCore for PgConnection {
+    type LoadFuture<'conn, 'query> = BoxFuture<'conn, QueryResult<Rows>>;
+    type ExecuteFuture<'conn, 'query> = BoxFuture<'conn, QueryResult<usize>>;
+    type Stream<'conn, 'query> = Rows;
+    type Row<'conn, 'query> = PgRow;
+    type Backend = Pg;
+
+    fn load<'conn, 'query, T>(&'conn mut self, source: T) -> Self::LoadFuture<'conn, 'query>
+    where
+        T: AsQuery + 'query,
+        T::Query: QueryFragment<Pg> + QueryId + 'query,
+    {
+        let query = source.as_query();
+        self.tell(InstrumentationEvent::start_query(&diesel::debug_query(
+            &query,
+        )));
+        let query = Query::new(&query);
+        async move {
+            let query = query?;
+            let sent_at = Instant::now();
+            let answer = within(self.limit, load(&self.client, &mut self.prepared, query));
+            let answer = answer.await;
+            self.settle(sent_at, self.limit, answer)
+        }
+        .boxed()
+    }
+
+    fn execute_returning_count<'conn, 'query, T>(
+        &'conn mut self,
+        source: T,
+    ) -> Self::ExecuteFuture<'conn, 'query>
+    where
+        T: QueryFragment<Pg> + QueryId + 'query,
+    {
+        self.tell(InstrumentationEvent::start_query(&diesel::debug_query(
+            &source,
+        )));
+        let query = Query::new(&source);
+        async move {
+            let query = query?;
+            let sent_at = Instant::now();
+            let answer = within(self.limit, execute(&self.client, &mut self.prepared, query));
+            let answer = answer.await;
+            self.settle(sent_at, self.limit, answer)
+        }
+        .boxed()
+    }
+}
+
+impl AsyncConnection for PgConnection {
+    type TransactionManager = AnsiTransactionManager;
+
+    async fn establish(_: &str) -> ConnectionResult<Self> {
+        let how = "a connection to PostgreSQL is opened by ConnectOptions";
+        Err(ConnectionError::BadConnection(how.to_owned()))
+    }
+
+    fn transaction_state(&mut self) -> &mut AnsiTransactionManager {
+        &mut self.transactions
+    }
+
+    fn instrumentation(&mut self) -> &mut dyn Instrumentation {
+        &mut *self.instrumentation
+    }
+
+    fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
+        self.instrumentation = instrumentation.into();
+    }
+
+    fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
+        self.prepared.keep(!matches!(size, CacheSize::Disabled));
+    }
+}
