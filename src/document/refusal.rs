@@ -52,7 +52,8 @@ pub struct Location {
 /// A limit and the value of the document that went over it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exceeded {
-    /// What is limited: `tokens`, `nesting`, `selections`, `depth`, `aliases`, `rootFields`, `directives` or `complexity`.
+    /// What is limited: `tokens`, `nesting`, `selections`, `depth`, `aliases`, `rootFields`, `directives`, `complexity`,
+    /// `variables` or `introspection`.
     pub name: &'static str,
     /// The highest value that is allowed.
     pub limit: u64,
