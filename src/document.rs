@@ -157,7 +157,7 @@ impl Documents {
         let repeated = form.repeated_bytes(&variables);
         Refusal::over(
             "variables",
-            "size of the variables that it uses more than once, in bytes,",
+            "repeated use of variables, in bytes,",
             limits.bytes,
             repeated,
         )

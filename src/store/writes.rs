@@ -161,12 +161,9 @@ impl Store {
             self.run(Access::Write, move |connection| {
                 Box::pin(async move {
                     let room = delete.text;
-                    match run!(connection, |c| delete.get_result::<Row>(c)).optional()? {
-                        Some(row) => Ok(row.into()),
-                        None => {
-                            let current = stored_version(connection, id).await?;
-                            Err(why_not(current, expected_version, room))
-                        }
+                    if let Some(row) = run!(connection, |c| delete.get_result::<Row>(c)).optional()? { Ok(row.into()) } else {
+                        let current = stored_version(connection, id).await?;
+                        Err(why_not(current, expected_version, room))
                     }
                 })
             })

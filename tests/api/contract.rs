@@ -79,7 +79,7 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [default: 30s]
 
           --write-timeout <TIME>
-              How long a connection may take nothing of what is written to it, until it is cut off; 0
+              How long a connection may take nothing of what is written to it, until it is cut off; 0s
               for ever
               
               [env: WRITE_TIMEOUT=]
@@ -148,7 +148,7 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [default: 15000]
 
           --max-nesting <COUNT>
-              Nesting of brackets in a document; more than 120 is as 120
+              Nesting of brackets in a document
               
               [env: MAX_NESTING=]
               [default: 64]
@@ -208,7 +208,7 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [default: 10]
 
           --max-response-bytes <BYTES>
-              The largest answer, in bytes, and the largest event of a subscription
+              The largest response, in bytes, and the largest event of a subscription
               
               [env: MAX_RESPONSE_BYTES=]
               [default: 33554432]

@@ -15,13 +15,14 @@ async fn our_fault_is_told_in_the_same_words_on_every_transport(database: Databa
     let cursor = app.query("{ articleChangesCursor }").await.json();
     let cursor = &cursor["data"]["articleChangesCursor"];
     app.create(json!({ "title": "a", "text": "" })).await;
-    app.database.execute("DROP TABLE article").await;
     app.database
         .execute("ALTER TABLE article_change RENAME COLUMN kind TO sort")
         .await;
     app.database
         .execute("ALTER TABLE feed RENAME TO feeds")
         .await;
+    // Last, because SQLite renames nothing while triggers name a table that is gone.
+    app.database.execute("DROP TABLE article").await;
     let create = "mutation { createArticle(input: { title: \"a\", text: \"\" }) { id } }";
     let follow = "subscription($after: String) { articleChanges(after: $after) { kind } }";
     let follow = json!({ "query": follow, "variables": { "after": cursor } });

@@ -101,12 +101,12 @@ async fn the_depth_of_introspection_has_one_limit(database: Database) {
 /// No setting lets a document nest deeper than what reads it can follow.
 #[apply(on_both_databases)]
 async fn the_highest_limit_of_nesting_is_told_too(database: Database) {
-    let app = start!(database, "--max-nesting=1000", "--max-depth=1000");
-    let answer = app.query(&chain(120)).await.json();
+    let app = start!(database, "--max-nesting=100", "--max-depth=1000");
+    let answer = app.query(&chain(100)).await.json();
     assert_eq!(answer, json!({ "data": { "__type": { "ofType": null } } }));
-    for brackets in [121, 500, 4_000] {
+    for brackets in [101, 500, 4_000] {
         let answer = app.query(&chain(brackets)).await.json();
-        let limit = json!({ "name": "nesting", "max": 120, "value": brackets });
+        let limit = json!({ "name": "nesting", "max": 100, "value": brackets });
         let extensions = &answer["errors"][0]["extensions"];
         assert_eq!(
             *extensions,

@@ -115,7 +115,7 @@ fn large_values() -> Vec<Sent> {
     let values = format!("{{\"id\":{ids},\"title\":{texts},\"slug\":{texts}}}");
     let nested =
         |open: &str, depth, close: &str| format!("{}{}", open.repeat(depth), close.repeat(depth));
-    let repeated = "size of the variables that it uses more than once";
+    let repeated = "repeated use of variables, in bytes";
     vec![
         sent(
             FILTER,

@@ -157,8 +157,7 @@ fn a_variable_that_stands_at_many_places_counts_at_each() {
     assert!(prepare(&query(3), &long).is_ok());
     assert_eq!(
         read(&query(4), &long),
-        "TOO_COMPLEX -: The document is too complex: its size of the variables that it uses more than once, \
-         in bytes, is 15000, and 10000 is allowed."
+        "TOO_COMPLEX -: The document is too complex: its repeated use of variables, in bytes, is 15000, and 10000 is allowed."
     );
     // What a condition leaves out is no place.
     let skipped = query(4).replace("$id)", "$id) @skip(if: true)");
