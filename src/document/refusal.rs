@@ -52,13 +52,8 @@ pub struct Location {
 /// A limit and the value of the document that went over it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exceeded {
-<<<<<<< HEAD
-    /// What is limited: `tokens`, `nesting`, `selections`, `depth`, `aliases`, `rootFields`, `directives`, `complexity`, or
-    /// the `responseBytes` of the answer.
-=======
     /// What is limited: `tokens`, `nesting`, `selections`, `depth`, `aliases`, `rootFields`, `directives`, `complexity`,
-    /// `variables` or `introspection`.
->>>>>>> values
+    /// `variables`, `introspection`, or the `responseBytes` of the answer.
     pub name: &'static str,
     /// The highest value that is allowed.
     pub limit: u64,

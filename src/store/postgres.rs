@@ -8,6 +8,7 @@ pub(super) mod feed;
 mod migrate;
 mod pool;
 mod row;
+mod rows;
 pub(crate) mod session;
 mod statement;
 mod tls;

@@ -161,7 +161,11 @@ impl Store {
             self.run(Access::Write, move |connection| {
                 Box::pin(async move {
                     let room = delete.text;
-                    if let Some(row) = run!(connection, |c| delete.get_result::<Row>(c)).optional()? { Ok(row.into()) } else {
+                    if let Some(row) =
+                        run!(connection, |c| delete.get_result::<Row>(c)).optional()?
+                    {
+                        Ok(row.into())
+                    } else {
                         let current = stored_version(connection, id).await?;
                         Err(why_not(current, expected_version, room))
                     }

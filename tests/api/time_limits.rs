@@ -197,11 +197,12 @@ async fn reads_whose_clients_have_gone_do_not_keep_the_connections_of_sqlite() {
     for answer in join_all(given_up).await {
         assert!(answer.is_err(), "the machine is too fast: {answer:?}");
     }
+    // A client that has closed its sending side only would look the same, so two seconds pass before it has gone.
     let began = Instant::now();
     let answer = app.query("{ articles(limit: 1) { slug } }").await;
     assert_eq!(answer.code(), "", "{answer}");
     assert!(
-        began.elapsed() < Duration::from_secs(1),
+        began.elapsed() < Duration::from_secs(4),
         "{:?}",
         began.elapsed()
     );

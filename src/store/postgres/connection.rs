@@ -18,17 +18,19 @@ use diesel_async::{
     TransactionManager as _,
 };
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_postgres::tls::TlsStream;
 use tokio_postgres::{
-    AsyncMessage, Client, Connection, Notification, SimpleQueryMessage, Socket, Statement,
+    AsyncMessage, Client, Connection, Notification, RowStream, SimpleQueryMessage, Socket,
+    Statement,
 };
 
 use super::error;
-use super::row::{PgRow, Rows};
+use super::row::PgRow;
+use super::rows::Rows;
 use super::statement::{Prepared, Query};
 
 /// How many notifications wait for somebody who takes them. Those beyond are dropped.
@@ -107,7 +109,7 @@ impl PgConnection {
         let limit = Some(self.limit.map_or(limit, |usual| usual.min(limit)));
         let sent_at = Instant::now();
         let answer = within(limit, self.client.check_connection()).await;
-        self.settle(sent_at, limit, answer)
+        self.settle_within(limit, sent_at, answer)
     }
 
     /// The columns of the only row that a query without parameters gives, as text.
@@ -119,7 +121,7 @@ impl PgConnection {
     pub(super) async fn first_row(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {
         let sent_at = Instant::now();
         let answer = within(self.limit, self.client.simple_query(sql)).await;
-        let messages = self.settle(sent_at, self.limit, answer)?;
+        let messages = self.settle(sent_at, answer)?;
         let row = messages.into_iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
@@ -135,11 +137,24 @@ impl PgConnection {
         self.notifications.recv().await
     }
 
-    /// Makes an answer, or that there was none within `limit`, the result of a statement.
-    fn settle<T>(
+    /// The longest that an answer may take, from the statement to its last row.
+    pub(super) fn limit_of_answers(&self) -> Option<Duration> {
+        self.limit
+    }
+
+    /// Makes an answer, or that there was none within the limit, the result of a statement.
+    pub(super) fn settle<T>(
         &mut self,
         sent_at: Instant,
+        answer: Option<Result<T, tokio_postgres::Error>>,
+    ) -> QueryResult<T> {
+        self.settle_within(self.limit, sent_at, answer)
+    }
+
+    fn settle_within<T>(
+        &mut self,
         limit: Option<Duration>,
+        sent_at: Instant,
         answer: Option<Result<T, tokio_postgres::Error>>,
     ) -> QueryResult<T> {
         match answer {
@@ -222,20 +237,16 @@ async fn load(
     client: &Client,
     prepared: &mut Prepared,
     query: Query,
-) -> Result<Rows, tokio_postgres::Error> {
-    let rows = if let Some(statement) = prepare(client, prepared, &query).await? {
-        client.query_raw(&statement, query.binds).await?
-    } else {
-        // One round trip instead of three.
-        let parameters = query.binds.into_iter().zip(query.types);
-        client.query_typed_raw(&query.sql, parameters).await?
-    };
-    let mut columns = None;
-    let rows: Vec<QueryResult<PgRow>> = rows
-        .map_ok(|row| Ok(PgRow::new(row, &mut columns)))
-        .try_collect()
-        .await?;
-    Ok(stream::iter(rows))
+) -> Result<RowStream, tokio_postgres::Error> {
+    Ok(
+        if let Some(statement) = prepare(client, prepared, &query).await? {
+            client.query_raw(&statement, query.binds).await?
+        } else {
+            // One round trip instead of three.
+            let parameters = query.binds.into_iter().zip(query.types);
+            client.query_typed_raw(&query.sql, parameters).await?
+        },
+    )
 }
 
 async fn execute(
@@ -258,14 +269,14 @@ impl SimpleAsyncConnection for PgConnection {
         self.tell(InstrumentationEvent::start_query(&told));
         let sent_at = Instant::now();
         let answer = within(self.limit, self.client.batch_execute(sql)).await;
-        self.settle(sent_at, self.limit, answer)
+        self.settle(sent_at, answer)
     }
 }
 
 impl AsyncConnectionCore for PgConnection {
-    type LoadFuture<'conn, 'query> = BoxFuture<'conn, QueryResult<Rows>>;
+    type LoadFuture<'conn, 'query> = BoxFuture<'conn, QueryResult<Rows<'conn>>>;
     type ExecuteFuture<'conn, 'query> = BoxFuture<'conn, QueryResult<usize>>;
-    type Stream<'conn, 'query> = Rows;
+    type Stream<'conn, 'query> = Rows<'conn>;
     type Row<'conn, 'query> = PgRow;
     type Backend = Pg;
 
@@ -284,7 +295,8 @@ impl AsyncConnectionCore for PgConnection {
             let sent_at = Instant::now();
             let answer = within(self.limit, load(&self.client, &mut self.prepared, query));
             let answer = answer.await;
-            self.settle(sent_at, self.limit, answer)
+            let rows = self.settle(sent_at, answer)?;
+            Ok(Rows::new(self, Box::pin(rows), sent_at))
         }
         .boxed()
     }
@@ -305,7 +317,7 @@ impl AsyncConnectionCore for PgConnection {
             let sent_at = Instant::now();
             let answer = within(self.limit, execute(&self.client, &mut self.prepared, query));
             let answer = answer.await;
-            self.settle(sent_at, self.limit, answer)
+            self.settle(sent_at, answer)
         }
         .boxed()
     }

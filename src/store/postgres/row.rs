@@ -4,16 +4,10 @@ use std::error::Error;
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
-use std::vec::IntoIter;
 
-use diesel::QueryResult;
 use diesel::pg::{Pg, PgValue, TypeOidLookup};
 use diesel::row::{Field, PartialRow, Row, RowIndex, RowSealed};
-use futures_util::stream::Iter;
 use tokio_postgres::types::{FromSql, Type};
-
-/// All rows of an answer.
-pub(super) type Rows = Iter<IntoIter<QueryResult<PgRow>>>;
 
 /// A row of an answer.
 pub struct PgRow {

@@ -14,13 +14,13 @@ use diesel_async::pooled_connection::{
 };
 use futures_util::FutureExt as _;
 
-use super::fault::is_busy;
+use super::fault::{fault, is_busy};
 use super::time_limit::{self, WhileInTime};
 use super::{Async, BUSY_TIMEOUT, file, log};
 use crate::article::filter::fold_case;
 use crate::config::SqliteLocation;
-use crate::store::OpenError;
 use crate::store::stored::StoredText;
+use crate::store::{Fault, OpenError};
 
 diesel::define_sql_function! {
     /// Whether the text, ignoring case, has this part, which is folded.
@@ -164,6 +164,8 @@ fn use_write_ahead_log(connection: &mut SqliteConnection) -> QueryResult<()> {
             Err(error) if is_busy(&error) && began.elapsed() < BUSY_TIMEOUT => {
                 std::thread::sleep(Duration::from_millis(10));
             }
+            // A file that takes no writes is read as it is.
+            Err(error) if matches!(fault(&error), Some(Fault::NoWrites(_))) => return Ok(()),
             done => return done,
         }
     }

@@ -1,0 +1,75 @@
+//! The rows of an answer, one after another, as PostgreSQL sends them.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use diesel::QueryResult;
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_postgres::RowStream;
+
+use super::connection::PgConnection;
+use super::row::{Oid, PgRow};
+
+/// Rows that are still to come. Those that nobody takes are thrown away as they arrive.
+pub struct Rows<'c> {
+    connection: &'c mut PgConnection,
+    /// `None` after the last.
+    rows: Option<Pin<Box<RowStream>>>,
+    types: Option<Arc<[Oid]>>,
+    sent_at: Instant,
+    /// Ends when the answer has taken too long. Most answers are there at once, and need none.
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl<'c> Rows<'c> {
+    /// The rows of a statement that was sent at `sent_at`.
+    pub(super) fn new(
+        connection: &'c mut PgConnection,
+        rows: Pin<Box<RowStream>>,
+        sent_at: Instant,
+    ) -> Self {
+        Self {
+            connection,
+            rows: Some(rows),
+            types: None,
+            sent_at,
+            patience: None,
+        }
+    }
+
+    fn is_out_of_time(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(limit) = self.connection.limit_of_answers() else {
+            return false;
+        };
+        let ends_at = self.sent_at + limit;
+        let patience = self
+            .patience
+            .get_or_insert_with(|| Box::pin(sleep_until(ends_at)));
+        patience.poll_unpin(context).is_ready()
+    }
+}
+
+impl Stream for Rows<'_> {
+    type Item = QueryResult<PgRow>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let Some(rows) = &mut this.rows else {
+            return Poll::Ready(None);
+        };
+        let answer = match rows.poll_next_unpin(context) {
+            Poll::Ready(Some(Ok(row))) => {
+                return Poll::Ready(Some(Ok(PgRow::new(row, &mut this.types))));
+            }
+            Poll::Ready(None) => Some(Ok(())),
+            Poll::Ready(Some(Err(error))) => Some(Err(error)),
+            Poll::Pending if this.is_out_of_time(context) => None,
+            Poll::Pending => return Poll::Pending,
+        };
+        this.rows = None;
+        let settled = this.connection.settle(this.sent_at, answer);
+        Poll::Ready(settled.err().map(Err))
+    }
+}
