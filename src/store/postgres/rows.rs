@@ -16,7 +16,7 @@ use super::row::{Oid, PgRow};
 pub struct Rows<'c> {
     connection: &'c mut PgConnection,
     /// `None` after the last.
-    rows: Option<Pin<Box<RowStream>>>,
+    stream: Option<Pin<Box<RowStream>>>,
     types: Option<Arc<[Oid]>>,
     sent_at: Instant,
     /// Ends when the answer has taken too long. Most answers are there at once, and need none.
@@ -27,12 +27,12 @@ impl<'c> Rows<'c> {
     /// The rows of a statement that was sent at `sent_at`.
     pub(super) fn new(
         connection: &'c mut PgConnection,
-        rows: Pin<Box<RowStream>>,
+        stream: Pin<Box<RowStream>>,
         sent_at: Instant,
     ) -> Self {
         Self {
             connection,
-            rows: Some(rows),
+            stream: Some(stream),
             types: None,
             sent_at,
             patience: None,
@@ -56,10 +56,10 @@ impl Stream for Rows<'_> {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let Some(rows) = &mut this.rows else {
+        let Some(stream) = &mut this.stream else {
             return Poll::Ready(None);
         };
-        let answer = match rows.poll_next_unpin(context) {
+        let answer = match stream.poll_next_unpin(context) {
             Poll::Ready(Some(Ok(row))) => {
                 return Poll::Ready(Some(Ok(PgRow::new(row, &mut this.types))));
             }
@@ -68,7 +68,7 @@ impl Stream for Rows<'_> {
             Poll::Pending if this.is_out_of_time(context) => None,
             Poll::Pending => return Poll::Pending,
         };
-        this.rows = None;
+        this.stream = None;
         let settled = this.connection.settle(this.sent_at, answer);
         Poll::Ready(settled.err().map(Err))
     }
