@@ -1,0 +1,181 @@
+//! From a text to its words.
+
+use std::ops::Range;
+
+use rust_stemmers::{Algorithm, Stemmer};
+
+use crate::fold::Folding;
+use crate::segment::{Class, Segmenter};
+
+/// The most characters of a term; words that are longer are told apart by their beginnings.
+const MAX_TERM_CHARS: usize = 200;
+
+/// Cuts texts into words. Cheap to make and to share: its tables are part of the program.
+pub struct Analyzer {
+    segmenter: Segmenter,
+    folding: Folding,
+    stemmer: Stemmer,
+}
+
+/// A word of a text. Its position is its number in the sequence of [`Analyzer::words`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// Where it stands in the text, in bytes.
+    pub range: Range<usize>,
+    /// What it is found by: folded, without accents, stemmed. At most 200 characters, none of them white space.
+    pub term: String,
+    /// The same with its accents, where it has any.
+    pub accented: Option<String>,
+}
+
+impl Default for Analyzer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Analyzer {
+    /// An analyzer with the tables that are compiled in.
+    pub fn new() -> Self {
+        Self {
+            segmenter: Segmenter::new(),
+            folding: Folding::new(),
+            stemmer: Stemmer::create(Algorithm::English),
+        }
+    }
+
+    /// The words of a text, in order.
+    pub fn words<'a>(&'a self, text: &'a str) -> impl Iterator<Item = Word> + use<'a> {
+        self.runs(text)
+            .flat_map(move |run| self.words_of_run(text, run))
+    }
+
+    /// The runs of word characters, which are words where their script has spaces.
+    pub(crate) fn runs<'a>(
+        &'a self,
+        text: &'a str,
+    ) -> impl Iterator<Item = Range<usize>> + use<'a> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let run = self.segmenter.next_run(text, at)?;
+            at = run.end;
+            Some(run)
+        })
+    }
+
+    /// The run that has a character before `offset` and one behind it; as much of it as is near.
+    pub(crate) fn run_around(&self, text: &str, offset: usize) -> Option<Range<usize>> {
+        const NEAR: usize = 200;
+        let is_within = |c: &char| self.segmenter.class(*c) != Class::Separator;
+        let bytes = |length, c: char| length + c.len_utf8();
+        let before = text[..offset]
+            .chars()
+            .rev()
+            .take(NEAR)
+            .take_while(is_within);
+        let behind = text[offset..].chars().take(NEAR).take_while(is_within);
+        let (before, behind) = (before.fold(0, bytes), behind.fold(0, bytes));
+        (before > 0 && behind > 0).then(|| offset - before..offset + behind)
+    }
+
+    pub(crate) fn words_of_run<'a>(
+        &'a self,
+        text: &'a str,
+        run: Range<usize>,
+    ) -> impl Iterator<Item = Word> + use<'a> {
+        let original = &text[run.clone()];
+        let ascii = original
+            .is_ascii()
+            .then(|| self.word(original.to_ascii_lowercase(), run.clone()));
+        let others = match ascii {
+            Some(_) => Vec::new(),
+            None => self.words_beyond_ascii(original, run.start),
+        };
+        ascii.into_iter().chain(others)
+    }
+
+    fn words_beyond_ascii(&self, original: &str, start: usize) -> Vec<Word> {
+        let composed = self.folding.composed(original);
+        let is_composed = matches!(composed, std::borrow::Cow::Borrowed(_));
+        let place = |offset| match is_composed {
+            true => start + offset,
+            false => start + self.segmenter.original_offset(original, &composed, offset),
+        };
+        let mut words = Vec::new();
+        for range in self.segmenter.words(&composed) {
+            let folded = self.folding.folded(&composed[range.clone()]);
+            let written = place(range.start)..place(range.end);
+            // Compatibility characters stand for several words, or for marks that separate words: ﷺ, ½.
+            let mut part = String::new();
+            let parts = words.len();
+            for c in folded.chars() {
+                match self.segmenter.class(c) {
+                    Class::Word => part.push(c),
+                    Class::Ignored => {}
+                    Class::Separator if part.is_empty() => {}
+                    Class::Separator => {
+                        words.push(self.word(std::mem::take(&mut part), written.clone()));
+                    }
+                }
+            }
+            if !part.is_empty() {
+                words.push(self.word(part, written));
+            } else if words.len() == parts {
+                // Nothing that can be seen is left of it, but it is found by itself.
+                words.push(self.word(folded.replace(char::is_whitespace, ""), written));
+            }
+        }
+        words.retain(|word| !word.term.is_empty());
+        words
+    }
+
+    /// `folded` is in lower case, in NFKC where it is not ASCII.
+    fn word(&self, mut folded: String, range: Range<usize>) -> Word {
+        cut(&mut folded);
+        let bare = match folded.is_ascii() {
+            true => None,
+            false => self.folding.without_accents(&folded),
+        };
+        let (mut term, accented) = match bare {
+            Some(bare) => (self.stemmed(bare), Some(self.stemmed(folded))),
+            None => (self.stemmed(folded), None),
+        };
+        cut(&mut term);
+        Word {
+            range,
+            term,
+            accented,
+        }
+    }
+
+    /// Only words in basic Latin letters, with accents or without, may be English.
+    fn stemmed(&self, word: String) -> String {
+        // The shortest word that the stemmer changes has three letters.
+        let is_latin = word.len() > 2
+            && word
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || matches!(c, '\u{df}'..='\u{24f}'));
+        match is_latin {
+            true => match self.stemmer.stem(&word) {
+                std::borrow::Cow::Borrowed(same) if same.len() == word.len() => word,
+                stem => stem.into_owned(),
+            },
+            false => word,
+        }
+    }
+}
+
+fn cut(term: &mut String) {
+    // The first test spares nearly every word the counting.
+    if term.len() > MAX_TERM_CHARS
+        && let Some((end, _)) = term.char_indices().nth(MAX_TERM_CHARS)
+    {
+        term.truncate(end);
+    }
+}
+
+impl std::fmt::Debug for Analyzer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Analyzer")
+    }
+}
