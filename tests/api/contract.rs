@@ -371,14 +371,15 @@ fn both_databases_have_the_same_migrations() {
 }
 
 /// Who may name what: a crate or a module, and the modules that may. A module may always name itself.
-const MAY_NAME: [(&str, &[&str]); 10] = [
+const MAY_NAME: [(&str, &[&str]); 11] = [
     ("diesel", &["store"]),
     ("diesel_async", &["store"]),
     ("diesel_migrations", &["store"]),
     ("tokio_postgres", &["store"]),
     ("axum", &["server"]),
     ("async_graphql", &["api", "document", "server"]),
-    ("clap", &["cli", "config"]),
+    ("clap", &["admission", "cli", "config"]),
+    ("crate::admission", &["cli", "server"]),
     ("crate::server", &["cli"]),
     ("crate::api", &["cli", "config", "server"]),
     ("crate::cli", &[]),
