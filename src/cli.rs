@@ -1,10 +1,13 @@
-//! The commands: `serve`, `migrate`, `feed`, `schema`.
+//! The commands: `serve`, `migrate`, `feed`, `token`, `schema`.
+
+mod token;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::token::TokenCommand;
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, LogSettings, ServerSettings};
 use crate::store::{self, Migrate, MigrationStatus, Store};
@@ -33,6 +36,9 @@ enum Command {
     /// Look after the change feed
     #[command(subcommand)]
     Feed(FeedCommand),
+    /// Make, list and check static tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Print the GraphQL schema
     Schema,
 }
@@ -103,6 +109,7 @@ impl Cli {
                 Some(Command::Feed(FeedCommand::NewEpoch { database })) => {
                     new_epoch(&database).await
                 }
+                Some(Command::Token(command)) => token::run(command),
                 Some(Command::Schema) => print(&api::sdl()),
             },
         };

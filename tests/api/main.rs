@@ -35,6 +35,7 @@ mod start_and_stop;
 mod stories;
 mod support;
 mod tls;
+mod token;
 mod trusted_documents;
 mod versions;
 mod walk;

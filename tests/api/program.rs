@@ -4,7 +4,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -149,16 +149,32 @@ impl Program {
 
 /// Runs the program to its end; answers its exit code, standard output and standard error.
 pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
+    run_with_input(arguments, environment, "").await
+}
+
+/// The same for a program that reads its standard input.
+pub(crate) async fn run_with_input(
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+    input: &str,
+) -> (i32, String, String) {
     let directory = tempfile::Builder::new()
         .prefix("broadsheet-test-")
         .tempdir()
         .unwrap();
-    let output = command(&directory)
+    let mut process = command(&directory)
         .args(arguments)
         .envs(environment.iter().copied())
-        .output()
-        .await
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
+    let mut stdin = process.stdin.take().unwrap();
+    // Fails where the program has ended without reading it.
+    let _ = stdin.write_all(input.as_bytes()).await;
+    drop(stdin);
+    let output = process.wait_with_output().await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (
         output.status.code().unwrap(),
