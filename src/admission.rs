@@ -4,7 +4,7 @@
 //! | what comes | what is asked | answer |
 //! | --- | --- | --- |
 //! | no token | reading, where `ANONYMOUS_READS` | admitted |
-//! | no token | writing, where `ANONYMOUS_WRITES` ([`anonymous`] has its default) | admitted |
+//! | no token | writing, where `ANONYMOUS_WRITES` (`anonymous.rs` has its default) | admitted |
 //! | no token | anything else | 401 `UNAUTHENTICATED` |
 //! | a token that is not valid, or something that is none | anything | 401 `UNAUTHENTICATED`, `error="invalid_token"` |
 //! | a JWT of an issuer whose keys could not be had yet | anything | 503 `UNAVAILABLE` |

@@ -19,7 +19,7 @@ pub enum Problem {
     Unreadable(#[from] io::Error),
     #[error("it is larger than {MAX_BYTES} bytes")]
     TooLarge,
-    #[error("its mode is {0:03o}, so that others may read or change it: chmod 600 (or 640)")]
+    #[error("its mode is {0:03o}, so that others may read or change it: chmod 640, or stricter")]
     Exposed(u32),
     #[error("line {line}: {message}")]
     Line { line: usize, message: String },
@@ -50,9 +50,10 @@ impl Problem {
 /// The largest file that is read.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// Reads a file that may be public, such as a set of public keys.
+/// Reads a file that may be public, such as a set of public keys, but that others cannot change: they could let
+/// themselves in.
 pub(super) fn read(path: &Path) -> Result<String, FileError> {
-    contents(path, false).map_err(|problem| problem.of(path))
+    contents(path, 0o002).map_err(|problem| problem.of(path))
 }
 
 /// Reads a file that others can neither read nor change.
@@ -60,15 +61,14 @@ pub(super) fn read(path: &Path) -> Result<String, FileError> {
 /// The group may read it: so a service that runs under a user of its own gets a file that root keeps, and Kubernetes
 /// gives secrets to a container (`fsGroup`).
 pub(super) fn read_private(path: &Path) -> Result<String, FileError> {
-    contents(path, true).map_err(|problem| problem.of(path))
+    contents(path, 0o027).map_err(|problem| problem.of(path))
 }
 
-fn contents(path: &Path, private: bool) -> Result<String, Problem> {
+/// What is in a file, unless its mode has one of these bits.
+fn contents(path: &Path, exposed: u32) -> Result<String, Problem> {
     let file = File::open(path)?;
     // Of the file that is open, so that nobody can put another in its place meanwhile.
-    if private {
-        check_mode(&file)?;
-    }
+    check_mode(&file, exposed)?;
     let mut text = String::new();
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
     file.take(limit + 1).read_to_string(&mut text)?;
@@ -79,12 +79,10 @@ fn contents(path: &Path, private: bool) -> Result<String, Problem> {
 }
 
 #[cfg(unix)]
-fn check_mode(file: &File) -> Result<(), Problem> {
+fn check_mode(file: &File, exposed: u32) -> Result<(), Problem> {
     use std::os::unix::fs::PermissionsExt as _;
-    /// Writing by the group, and anything by others.
-    const EXPOSED: u32 = 0o027;
     let mode = file.metadata()?.permissions().mode() & 0o777;
-    match mode & EXPOSED {
+    match mode & exposed {
         0 => Ok(()),
         _ => Err(Problem::Exposed(mode)),
     }
@@ -92,7 +90,7 @@ fn check_mode(file: &File) -> Result<(), Problem> {
 
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "Unix has something to check")]
-fn check_mode(_file: &File) -> Result<(), Problem> {
+fn check_mode(_file: &File, _exposed: u32) -> Result<(), Problem> {
     Ok(())
 }
 
@@ -102,22 +100,31 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_private_file_is_refused_where_others_may_read_or_change_it() {
+    fn a_file_is_refused_where_others_may_change_it_and_a_private_one_where_they_may_read_it() {
         use std::os::unix::fs::PermissionsExt as _;
         let file = tempfile::NamedTempFile::new().unwrap();
         let read_with = |mode| {
             let permissions = std::fs::Permissions::from_mode(mode);
             std::fs::set_permissions(file.path(), permissions).unwrap();
-            read_private(file.path()).map_err(|error| error.problem.to_string())
+            let is_exposed = |read: Result<String, FileError>| match read {
+                Ok(_) => false,
+                Err(FileError {
+                    problem: Problem::Exposed(seen),
+                    ..
+                }) => seen == mode,
+                Err(error) => panic!("{error}"),
+            };
+            let [public, private] = [read, read_private].map(|read| read(file.path()));
+            (is_exposed(public), is_exposed(private))
         };
-        for private in [0o600, 0o400, 0o640, 0o440] {
-            assert_eq!(read_with(private), Ok(String::new()), "{private:o}");
+        for mode in [0o600, 0o400, 0o640, 0o440] {
+            assert_eq!(read_with(mode), (false, false), "{mode:o}");
         }
-        for exposed in [0o644, 0o604, 0o602, 0o601, 0o660, 0o620, 0o666, 0o777] {
-            let error = read_with(exposed).unwrap_err();
-            let expected = format!("its mode is {exposed:o}, so that others may read or change it");
-            assert!(error.starts_with(&expected), "{error}");
-            assert!(read(file.path()).is_ok());
+        for mode in [0o644, 0o604, 0o601, 0o660, 0o620, 0o664, 0o755] {
+            assert_eq!(read_with(mode), (false, true), "{mode:o}");
+        }
+        for mode in [0o602, 0o666, 0o777] {
+            assert_eq!(read_with(mode), (true, true), "{mode:o}");
         }
     }
 

@@ -33,11 +33,11 @@ struct Asked {
 
 impl Refresher {
     /// Begins to fetch: at once, and whenever it is due.
-    pub(super) fn start<F, Future, Error>(current: Arc<Current>, fetch: F) -> Self
+    pub(super) fn start<Fetch, Fetching, Failure>(current: Arc<Current>, fetch: Fetch) -> Self
     where
-        F: Fn() -> Future + Send + 'static,
-        Future: std::future::Future<Output = Result<Fetched, Error>> + Send + 'static,
-        Error: Display + Send + 'static,
+        Fetch: Fn() -> Fetching + Send + 'static,
+        Fetching: Future<Output = Result<Fetched, Failure>> + Send + 'static,
+        Failure: Display + Send + 'static,
     {
         let asked = watch::Sender::new(Asked::default());
         let task = tokio::spawn(refresh(current, fetch, asked.clone()));
@@ -71,11 +71,14 @@ impl Refresher {
     }
 }
 
-async fn refresh<F, Future, Error>(current: Arc<Current>, fetch: F, asked: watch::Sender<Asked>)
-where
-    F: Fn() -> Future,
-    Future: std::future::Future<Output = Result<Fetched, Error>>,
-    Error: Display,
+async fn refresh<Fetch, Fetching, Failure>(
+    current: Arc<Current>,
+    fetch: Fetch,
+    asked: watch::Sender<Asked>,
+) where
+    Fetch: Fn() -> Fetching,
+    Fetching: Future<Output = Result<Fetched, Failure>>,
+    Failure: Display,
 {
     let mut requests = asked.subscribe();
     let mut schedule = Schedule::new(Instant::now());

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 use toml::value::Datetime;
 
-use super::secret::TokenSecret;
+use super::secret::{PREFIX, TokenSecret};
 use crate::admission::caller::{Scope, Scopes};
 use crate::admission::digest::Digest;
 use crate::admission::file::{self, FileError, Problem};
@@ -37,7 +37,7 @@ impl TokenEntry {
     /// Describes a new token.
     ///
     /// # Errors
-    /// The name has other characters than letters, digits, `-` and `_`, or too many.
+    /// The name has other characters than letters, digits, `-` and `_`, or too many, or looks like a secret.
     pub fn new(
         name: &str,
         secret: &TokenSecret,
@@ -87,14 +87,16 @@ fn parse(text: &str) -> Result<Vec<TokenEntry>, Problem> {
     lines
         .into_iter()
         .map(|(name, line)| {
-            let entry = entry(&name, &line)
-                .map_err(|problem| Problem::Content(format!("the token {name:?}: {problem}")))?;
-            match digests.insert(entry.sha256) {
+            let entry = entry(&name, &line).and_then(|entry| match digests.insert(entry.sha256) {
                 true => Ok(entry),
-                false => Err(Problem::Content(format!(
-                    "the token {name:?} is there under another name, too"
-                ))),
-            }
+                false => Err("it is there under another name, too".to_owned()),
+            });
+            // Somebody may have taken the secret for the name.
+            let shown = match name.starts_with(PREFIX) {
+                true => "bs_…",
+                false => &name,
+            };
+            entry.map_err(|problem| Problem::Content(format!("the token {shown:?}: {problem}")))
         })
         .collect()
 }
@@ -124,12 +126,15 @@ fn entry(name: &str, line: &Line) -> Result<TokenEntry, String> {
 
 /// A name that a token cannot have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a token's name has 1 to {MAX_NAME_BYTES} letters, digits, - and _")]
+#[error(
+    "a token's name has 1 to {MAX_NAME_BYTES} letters, digits, - and _, and does not begin with {PREFIX}"
+)]
 pub struct InvalidName;
 
 fn check_name(name: &str) -> Result<String, InvalidName> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    match (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(allowed) {
+    let is_name = (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(allowed);
+    match is_name && !name.starts_with(PREFIX) {
         true => Ok(name.to_owned()),
         false => Err(InvalidName),
     }

@@ -9,7 +9,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::admission::digest::Digest;
 
-const PREFIX: &str = "bs_";
+pub(super) const PREFIX: &str = "bs_";
 /// So many digits hold 256 bits.
 const RANDOM_DIGITS: usize = 43;
 /// So many digits hold a CRC-32.

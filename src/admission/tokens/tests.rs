@@ -102,9 +102,9 @@ fn a_name_is_of_letters_digits_hyphens_and_underscores() {
     let too_long = "a".repeat(65);
     let named = |name| TokenEntry::new(name, &secret, READ, Timestamp::MIN, None);
     assert!(named(&longest).is_ok());
-    for wrong in ["", " ", "a b", "a.b", "é", "a\nb", &too_long] {
+    for wrong in ["", " ", "a b", "a.b", "é", "a\nb", "bs_a", &too_long] {
         insta::allow_duplicates! {
-            insta::assert_snapshot!(named(wrong).unwrap_err(), @"a token's name has 1 to 64 letters, digits, - and _");
+            insta::assert_snapshot!(named(wrong).unwrap_err(), @"a token's name has 1 to 64 letters, digits, - and _, and does not begin with bs_");
         }
     }
 }
@@ -116,12 +116,14 @@ fn a_mistake_is_named_by_its_line_and_not_repeated() {
     let digest = TokenSecret::from_bytes([1; 32]).digest().to_string();
     insta::assert_snapshot!(problem(&format!("{good}\nbs_secret")), @"line 2: key with no value, expected `=`");
     insta::assert_snapshot!(problem(&format!("{good}\n{}", line("one", 2))), @"line 2: duplicate key");
-    insta::assert_snapshot!(problem(&format!("{good}\n{}", line("two", 1))), @r#"the token "two" is there under another name, too"#);
+    insta::assert_snapshot!(problem(&format!("{good}\n{}", line("two", 1))), @r#"the token "two": it is there under another name, too"#);
     insta::assert_snapshot!(problem(&good.replace("read", "publish")), @r#"the token "one": scopes: a scope is articles:read or articles:write"#);
     insta::assert_snapshot!(problem(&good.replace(&digest, "bs_secret")), @r#"the token "one": sha256: a SHA-256 has 64 hexadecimal digits"#);
     insta::assert_snapshot!(problem(&good.replace("09:00:00Z", "09:00:00")), @r#"the token "one": created: expected an RFC 3339 instant such as 2026-01-31T09:30:00.123456Z"#);
     insta::assert_snapshot!(problem(&good.replace("scopes", "scope")), @"line 1: unknown field `scope`, expected one of `sha256`, `scopes`, `created`, `expires`");
-    insta::assert_snapshot!(problem(&good.replace("one", "\"a b\"")), @r#"the token "a b": a token's name has 1 to 64 letters, digits, - and _"#);
+    insta::assert_snapshot!(problem(&good.replace("one", "\"a b\"")), @r#"the token "a b": a token's name has 1 to 64 letters, digits, - and _, and does not begin with bs_"#);
+    let named = good.replace("one", "bs_secret");
+    insta::assert_snapshot!(problem(&named), @r#"the token "bs_…": a token's name has 1 to 64 letters, digits, - and _, and does not begin with bs_"#);
     insta::assert_snapshot!(problem("one = 1"), @"line 1: invalid type: integer `1`, expected { sha256, scopes, created, expires }");
 }
 
