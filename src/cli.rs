@@ -1,4 +1,6 @@
-//! The commands: `serve`, `migrate`, `feed`, `schema`.
+//! The commands: `serve`, `migrate`, `feed`, `token`, `schema`.
+
+mod token;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -8,6 +10,7 @@ use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+use self::token::TokenCommand;
 use crate::clock::Clock;
 use crate::config::environment::{self, Source};
 use crate::config::{DatabaseSettings, DatabaseUrl, LogSettings, ServerSettings, SqliteLocation};
@@ -41,6 +44,9 @@ enum Command {
     /// Look after the change feed
     #[command(subcommand)]
     Feed(FeedCommand),
+    /// Make, list and check static tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Print the GraphQL schema
     Schema,
 }
@@ -133,7 +139,9 @@ impl Cli {
         match &self.command {
             None => self.serve.check(),
             Some(Command::Serve(serve)) => serve.check(),
-            Some(Command::Migrate(_) | Command::Feed(_) | Command::Schema) => Ok(()),
+            Some(Command::Migrate(_) | Command::Feed(_) | Command::Token(_) | Command::Schema) => {
+                Ok(())
+            }
         }
     }
 
@@ -165,6 +173,7 @@ impl Cli {
             Some(Command::Serve(arguments)) => serve(arguments).await,
             Some(Command::Migrate(arguments)) => migrate(arguments).await,
             Some(Command::Feed(FeedCommand::NewEpoch { database })) => new_epoch(&database).await,
+            Some(Command::Token(command)) => token::run(command),
             Some(Command::Schema) => print(&api::sdl()),
         }
     }

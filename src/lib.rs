@@ -4,6 +4,7 @@
 //! whose resolvers ask the [`store`] (SQL) for [`article`]s. [`error`], [`clock`] and [`budget`] are known to all of them;
 //! [`config`] and [`cli`] set them up.
 
+pub mod admission;
 pub mod api;
 pub mod article;
 pub mod budget;

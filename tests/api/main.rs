@@ -62,6 +62,7 @@ mod stories;
 mod support;
 mod time_limits;
 mod tls;
+mod token;
 mod transports;
 mod trusted_documents;
 mod values;

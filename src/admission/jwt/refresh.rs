@@ -1,0 +1,113 @@
+//! Keeping the keys of an issuer up to date: one task for each, so that no request pays and never two fetches run.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::current::Current;
+use super::fetch::Fetched;
+use super::key_set::KeySet;
+use super::schedule::Schedule;
+
+/// For tokens with ids of keys that nobody knows, a set is fetched once in this time, however many there are.
+const COOL_DOWN: Duration = Duration::from_secs(30);
+/// How long a token with an unknown key waits for that: a little longer than a fetch may take.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// The task that fetches, and how it is asked to. Dropped, it ends.
+pub(super) struct Refresher {
+    asked: watch::Sender<Asked>,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// Whether somebody waits for a fetch that has not begun or not ended, and when that was asked for last.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    is_pending: bool,
+    last: Option<Instant>,
+}
+
+impl Refresher {
+    /// Begins to fetch: at once, and whenever it is due.
+    pub(super) fn start<Fetch, Fetching, Failure>(current: Arc<Current>, fetch: Fetch) -> Self
+    where
+        Fetch: Fn() -> Fetching + Send + 'static,
+        Fetching: Future<Output = Result<Fetched, Failure>> + Send + 'static,
+        Failure: Display + Send + 'static,
+    {
+        let asked = watch::Sender::new(Asked::default());
+        let task = tokio::spawn(refresh(current, fetch, asked.clone()));
+        Self {
+            asked,
+            _task: AbortOnDropHandle::new(task),
+        }
+    }
+
+    /// Waits for a newer set, because a token names a key that the present one does not have; at once false in the
+    /// cool-down after the last time. Whoever asks meanwhile waits for the same fetch.
+    pub(super) async fn look_again(&self) -> bool {
+        let now = Instant::now();
+        let is_asked = self.asked.send_if_modified(|asked| {
+            let is_cool = asked.last.is_none_or(|last| now >= last + COOL_DOWN);
+            if is_cool && !asked.is_pending {
+                *asked = Asked {
+                    is_pending: true,
+                    last: Some(now),
+                };
+            }
+            is_cool
+        });
+        let mut answers = self.asked.subscribe();
+        if !is_asked && !answers.borrow().is_pending {
+            return false;
+        }
+        timeout(PATIENCE, answers.wait_for(|asked| !asked.is_pending))
+            .await
+            .is_ok()
+    }
+}
+
+async fn refresh<Fetch, Fetching, Failure>(
+    current: Arc<Current>,
+    fetch: Fetch,
+    asked: watch::Sender<Asked>,
+) where
+    Fetch: Fn() -> Fetching,
+    Fetching: Future<Output = Result<Fetched, Failure>>,
+    Failure: Display,
+{
+    let mut requests = asked.subscribe();
+    let mut schedule = Schedule::new(Instant::now());
+    loop {
+        tokio::select! {
+            () = sleep_until(schedule.due()) => {}
+            _ = requests.wait_for(|asked| asked.is_pending) => {}
+        }
+        if schedule.is_dead(Instant::now()) {
+            current.withdraw();
+        }
+        // Who asks while a fetch is under way may know a key that is newer: the next one is for them.
+        let is_for_them = asked.borrow().is_pending;
+        let fetched = fetch().await.map_err(|error| error.to_string());
+        let max_age = fetched.as_ref().ok().and_then(|fetched| fetched.max_age);
+        let published = fetched
+            .and_then(|fetched| KeySet::parse(&fetched.body).map_err(|error| error.to_string()));
+        match published {
+            Ok(keys) => {
+                schedule.succeed(Instant::now(), max_age);
+                current.publish(keys);
+            }
+            Err(error) => {
+                schedule.fail(Instant::now());
+                current.fail(&error);
+            }
+        }
+        if is_for_them {
+            asked.send_modify(|asked| asked.is_pending = false);
+        }
+    }
+}

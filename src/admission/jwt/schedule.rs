@@ -1,0 +1,135 @@
+//! When a key set is fetched: [`Schedule`], which only calculates.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long a set is fresh where its issuer does not say, and the bounds of what it may say.
+const FRESH: Duration = Duration::from_mins(10);
+const MIN_FRESH: Duration = Duration::from_mins(1);
+const MAX_FRESH: Duration = Duration::from_hours(1);
+/// How long a set is used while no newer one can be had.
+const MAX_STALE: Duration = Duration::from_hours(24);
+/// The first pause after a failure, which doubles, and the longest.
+const RETRY: Duration = Duration::from_secs(1);
+const MAX_RETRY: Duration = Duration::from_mins(1);
+
+/// When a key set is fetched, and until when the last one is used.
+///
+/// It calculates in monotonic time: when somebody sets the machine's clock, no key lives longer for it.
+pub(super) struct Schedule {
+    due: Instant,
+    dead_at: Option<Instant>,
+    failures: u32,
+}
+
+impl Schedule {
+    /// At once.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            due: now,
+            dead_at: None,
+            failures: 0,
+        }
+    }
+
+    /// When to look at it again: to fetch, or because the last set [is dead](Self::is_dead).
+    pub(super) fn due(&self) -> Instant {
+        self.dead_at
+            .map_or(self.due, |dead_at| dead_at.min(self.due))
+    }
+
+    /// Whether the last set has been stale for too long.
+    pub(super) fn is_dead(&self, now: Instant) -> bool {
+        self.dead_at.is_some_and(|dead_at| now >= dead_at)
+    }
+
+    /// A set has come, fresh for so long as its issuer says.
+    pub(super) fn succeed(&mut self, now: Instant, max_age: Option<Duration>) {
+        let fresh = max_age.map_or(FRESH, |age| age.clamp(MIN_FRESH, MAX_FRESH));
+        *self = Self {
+            due: now + fresh,
+            dead_at: Some(now + MAX_STALE),
+            failures: 0,
+        };
+    }
+
+    /// None has come.
+    pub(super) fn fail(&mut self, now: Instant) {
+        let pause = RETRY.saturating_mul(2_u32.saturating_pow(self.failures));
+        self.failures = self.failures.saturating_add(1);
+        self.due = now + pause.min(MAX_RETRY);
+        // It has been withdrawn.
+        if self.is_dead(now) {
+            self.dead_at = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(schedule: &Schedule, now: Instant) -> Duration {
+        schedule.due() - now
+    }
+
+    #[test]
+    fn a_set_is_fresh_for_as_long_as_its_issuer_says_within_bounds() {
+        let now = Instant::now();
+        let mut schedule = Schedule::new(now);
+        assert_eq!(after(&schedule, now), Duration::ZERO);
+        for (said, fresh) in [
+            (None, 600),
+            (Some(0), 60),
+            (Some(59), 60),
+            (Some(61), 61),
+            (Some(3_599), 3_599),
+            (Some(86_400), 3_600),
+        ] {
+            schedule.succeed(now, said.map(Duration::from_secs));
+            assert_eq!(
+                after(&schedule, now),
+                Duration::from_secs(fresh),
+                "{said:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_after_pauses_that_grow_to_a_minute() {
+        let now = Instant::now();
+        let mut schedule = Schedule::new(now);
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            schedule.fail(now);
+            pauses.push(after(&schedule, now).as_secs());
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        for _ in 0..100 {
+            schedule.fail(now);
+        }
+        assert_eq!(after(&schedule, now).as_secs(), 60);
+        schedule.succeed(now, None);
+        schedule.fail(now);
+        assert_eq!(after(&schedule, now).as_secs(), 1);
+    }
+
+    #[test]
+    fn a_set_is_used_for_a_day_without_a_newer_one_and_not_for_a_moment_longer() {
+        let had = Instant::now();
+        let mut schedule = Schedule::new(had);
+        schedule.succeed(had, None);
+        let almost = had + MAX_STALE - Duration::from_millis(1);
+        for _ in 0..10 {
+            schedule.fail(almost);
+        }
+        assert!(!schedule.is_dead(almost));
+        // Looked at when it dies, though the next fetch is due later.
+        assert_eq!(schedule.due(), had + MAX_STALE);
+        assert!(schedule.is_dead(had + MAX_STALE));
+        schedule.fail(had + MAX_STALE);
+        assert!(!schedule.is_dead(had + MAX_STALE));
+        assert_eq!(schedule.due(), had + MAX_STALE + MAX_RETRY);
+    }
+}
