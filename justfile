@@ -18,7 +18,7 @@ ci:
 
 # Form and lints
 lint:
-    cargo fmt --check
+    cargo fmt --all --check
     cargo clippy --all-targets --locked -- -D warnings
 
 # Write the exported schema anew

@@ -3,7 +3,6 @@
 mod pages;
 mod postgres;
 mod programs;
-mod reference;
 
 use std::error::Error;
 
@@ -11,6 +10,5 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
     postgres::look();
-    reference::look();
     pages::embed()
 }

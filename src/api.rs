@@ -1,18 +1,16 @@
 //! The GraphQL API: the schema, and how an operation becomes an answer.
 //!
-//! [`crate::document`] makes an operation ready. Resolvers (`query.rs`, `mutation.rs`, `subscription.rs`) take the
+//! [`graphql_guard`] makes an operation ready. Resolvers (`query.rs`, `mutation.rs`, `subscription.rs`) take the
 //! [`Store`] or the [`Feed`] from the context, turn arguments into values of the domain (`input.rs`, `filter.rs`), and
 //! show what comes back (`output.rs`, `changes.rs`). They return [`crate::error::Error`]; `error.rs` turns it into a
-//! GraphQL error, in one place, and `answer.rs` writes the whole as JSON.
+//! GraphQL error, in one place, and `json/response.rs` writes the whole as JSON.
 
-mod answer;
 mod changes;
-mod direct;
 mod error;
-mod escape;
 mod events;
 mod filter;
 mod input;
+mod json;
 mod mutation;
 mod output;
 mod progress;
@@ -31,23 +29,24 @@ use async_graphql::{
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
-use self::direct::UnderWay;
 pub use self::error::{refusals, timeout_errors};
 pub use self::events::{Event, Events, ResumePosition, Unavailable};
 pub use self::filter::FilterLimits;
+use self::json::prewritten::UnderWay;
+use self::json::response;
 use self::mutation::Mutation;
 use self::query::Query;
 use self::subscription::Subscription;
 use crate::budget::ResponseBudget;
-use crate::coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
 use crate::config::LimitSettings;
-use crate::document::{
-    Documents, InvalidSchema, Limits, Operation, OperationKey, OperationKind, Refusal, ValueLimits,
-};
 use crate::error::{Error, Result};
 use crate::feed::Feed;
-use crate::json::ObjectText;
 use crate::store::Store;
+use coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
+use graphql_guard::json::ObjectText;
+use graphql_guard::{
+    Documents, InvalidSchema, Limits, Operation, OperationKey, OperationKind, Refusal, ValueLimits,
+};
 
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
@@ -207,7 +206,7 @@ impl Api {
                 error.source = Some(Arc::new(Error::internal(panicked)));
                 let response = Response::from_errors(vec![error]);
                 let response = completed(response, request_id, operation.kind);
-                Answer::Internal(answer::errors(&response))
+                Answer::Internal(response::errors(&response))
             }
         }
     }
@@ -239,7 +238,7 @@ impl Api {
         let nothing_ran = error::nothing_ran(&response, operation.kind);
         let response = completed(response, request_id, operation.kind);
         if nothing_ran {
-            return Answer::Unavailable(answer::errors(&response));
+            return Answer::Unavailable(response::errors(&response));
         }
         let document = operation.document();
         let body = match operation.kind {
@@ -247,7 +246,7 @@ impl Api {
                 if let Some(refusal) = error::too_large(&response) {
                     return Answer::too_large(&refusal);
                 }
-                match answer::write(&response, document, self.0.response_bytes) {
+                match response::write(&response, document, self.0.response_bytes) {
                     Ok(body) => body,
                     Err(bytes) => {
                         return Answer::too_large(&error::over(self.0.response_bytes, bytes));
@@ -310,7 +309,7 @@ fn engine_request(operation: &Operation, budget: ResponseBudget) -> Request {
 
 /// An answer of any size.
 fn whole(response: &Response, document: &ExecutableDocument) -> Bytes {
-    answer::write(response, document, usize::MAX).unwrap_or_default()
+    response::write(response, document, usize::MAX).unwrap_or_default()
 }
 
 /// Gives the errors of an answer what the contract has beside them.

@@ -1,6 +1,7 @@
 //! An article and the rules for its values. Knows no database and no GraphQL.
 
 pub mod change;
+mod cursor_text;
 pub mod filter;
 pub mod page;
 pub mod search;

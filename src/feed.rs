@@ -6,8 +6,8 @@
 
 mod position;
 mod reader;
-mod ring;
 mod subscriber;
+mod window;
 
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -20,8 +20,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::DropGuard;
 
 pub use self::position::Position;
-use self::ring::Ring;
 use self::subscriber::Subscriber;
+use self::window::Ring;
 use crate::article::change::{ArticleChange, ChangeFilter, FeedCursor};
 use crate::error::Result;
 use crate::store::{ChangesAfter, ChangesPage, Store};

@@ -1,26 +1,11 @@
 //! HTTP: the routes, the start and the graceful stop.
 
+mod accept;
 mod articles;
-mod connection;
-mod cors;
-mod encoding;
-mod etag;
-mod events;
-mod execute;
 mod graphiql;
 mod health;
-mod host;
-pub mod http;
 mod metrics;
 mod middleware;
-mod negotiation;
-pub mod operation;
-pub mod persisted;
-mod repeated;
-pub mod request_id;
-pub mod shutdown;
-pub mod sse;
-pub mod websocket;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,23 +18,22 @@ use axum::routing::get;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
-use self::connection::ConnectionSettings;
-use self::graphiql::FrontPage;
-use self::http::Endpoint;
+use self::accept::ConnectionSettings;
 use self::metrics::{Metrics, RequestMetrics};
 use self::middleware::{Middleware, Routes};
-use self::repeated::RepeatedRequests;
-use self::shutdown::Shutdown;
-use self::sse::SseSettings;
-use self::websocket::WebSocketSettings;
 use crate::api::{self, Api, ApiSettings};
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
-use crate::document::InvalidSchema;
 use crate::error::Error;
 use crate::feed::Feed;
-use crate::server::persisted::{ManifestError, PersistedOperations};
+use crate::graphql::engine::Engine;
+use crate::graphql::http::{self, Endpoint};
+use crate::graphql::persisted::{ManifestError, PersistedOperations};
+use crate::graphql::sse::SseSettings;
+use crate::graphql::websocket::WebSocketSettings;
+use crate::shutdown::Shutdown;
 use crate::store::{OpenError, Store};
+use graphql_guard::InvalidSchema;
 
 /// Why the server could not be started, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -74,10 +58,7 @@ pub enum ServeError {
 struct App {
     api: Api,
     store: Store,
-    persisted: PersistedOperations,
-    repeated: Arc<RepeatedRequests>,
     request_timeout: Duration,
-    shutdown: Shutdown,
 }
 
 /// Connects to the database, serves until SIGTERM or Ctrl-C, finishes what is under way, and disconnects.
@@ -174,7 +155,7 @@ async fn run_with(
     let app = routes(settings, store.clone(), feed, persisted, shutdown.clone())?;
     let served = async {
         let connections = ConnectionSettings::with_write_timeout(settings.write_timeout);
-        connection::serve(listener, app, connections, stop.clone()).await;
+        accept::serve(listener, app, connections, stop.clone()).await;
         shutdown.finished().await;
     };
     // One bound for all of it: for the requests under way, the sockets, and the writes that nobody waits for any more.
@@ -212,7 +193,7 @@ fn routes(
     feed: Feed,
     persisted: PersistedOperations,
     shutdown: Shutdown,
-) -> Result<Middleware<App>, InvalidSchema> {
+) -> Result<Middleware<Engine>, InvalidSchema> {
     let api_settings = ApiSettings {
         query_timeout: settings.request_timeout,
         ..(&settings.limits).into()
@@ -220,16 +201,18 @@ fn routes(
     let app = App {
         api: Api::new(store.clone(), feed, api_settings)?,
         store,
-        persisted,
-        repeated: Arc::new(RepeatedRequests::new(
-            settings.limits.document_cache_bytes / 8,
-        )),
         request_timeout: settings.request_timeout,
-        shutdown: shutdown.clone(),
     };
+    let engine = Engine::new(
+        app.api.clone(),
+        persisted,
+        settings.limits.document_cache_bytes / 8,
+        settings.request_timeout,
+        shutdown.clone(),
+    );
     let graphql = Endpoint {
-        execute: app.clone(),
-        page: FrontPage::new(&settings.service_name, &settings.description),
+        execute: engine,
+        page: graphiql::front_page(&settings.service_name, &settings.description),
         max_body_bytes: settings.max_body_bytes,
         body_timeout: settings.request_timeout,
         cache_control: settings.cache_control.clone(),

@@ -6,22 +6,16 @@
 
 mod articles;
 mod changes;
-mod condition;
 mod connection;
-mod dialect;
+mod detach_on_drop;
 mod lookups;
 mod loss;
 mod migrations;
-mod modify;
 mod pages;
 pub mod postgres;
-mod schema;
-mod select;
 mod slugs;
+mod sql;
 mod sqlite;
-mod stored;
-mod types;
-mod unstoppable;
 mod writability;
 mod writes;
 
@@ -39,17 +33,17 @@ use tokio_util::task::TaskTracker;
 
 pub use self::changes::{ChangesAfter, ChangesPage, FeedState};
 use self::connection::{Work, run};
+use self::detach_on_drop::{Abandoned, Unstoppable};
 use self::lookups::Lookups;
 pub use self::loss::Loss;
 pub use self::migrations::{Migrate, MigrationError, MigrationStatus};
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
-use self::unstoppable::{Abandoned, Unstoppable};
 use self::writability::Writability;
 use crate::clock::Clock;
-use crate::coalesce::Counts;
 use crate::config::{DatabaseSettings, DatabaseUrl};
 use crate::error::{Error, NoWrites, Result};
+use coalesce::Counts;
 
 /// The articles and the connections to them. Clones share both.
 #[derive(Clone)]
@@ -121,7 +115,7 @@ enum Access {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error(transparent)]
-    Url(#[from] postgres::UrlError),
+    Url(#[from] postgres_connect::UrlError),
     /// Waiting may help.
     #[error("cannot connect to the database: {}", chain(&**.0))]
     Connect(#[source] Cause),
@@ -157,8 +151,8 @@ impl OpenError {
     }
 }
 
-impl From<postgres::ConnectError> for OpenError {
-    fn from(error: postgres::ConnectError) -> Self {
+impl From<postgres_connect::ConnectError> for OpenError {
+    fn from(error: postgres_connect::ConnectError) -> Self {
         match error.is_final() {
             true => Self::Refused(error.into()),
             false => Self::connect(error),
@@ -229,7 +223,7 @@ impl Store {
     /// # Errors
     /// The database does not answer, or has never been migrated.
     pub async fn migration_status(&self) -> Result<MigrationStatus> {
-        use self::schema::migration;
+        use self::sql::tables::migration;
         let applied = self
             .run(Access::Read, |connection| {
                 Box::pin(async move {

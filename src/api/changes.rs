@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{Context, Enum, ID, Object, Request};
 
-use super::direct::One;
+use super::json::prewritten::One;
 use super::output::Article;
 use crate::article::ArticleId;
 use crate::article::change::{self, ChangeFilter, FeedCursor};

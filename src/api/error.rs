@@ -4,8 +4,8 @@ use async_graphql::{ErrorExtensionValues, Response, ServerError, Value, value};
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::document::{Code, Exceeded, OperationKind, Refusal};
 use crate::error::{Error, INTERNAL};
+use graphql_guard::{Code, Exceeded, OperationKind, Refusal};
 
 /// What a client is told whose request met a limit of time.
 const TOO_LONG: &str = "the request took too long; try again later, or ask for less";

@@ -13,11 +13,12 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::time::{Instant, sleep};
 
 use super::changes::ResumeAfter;
+use super::json::response;
 use super::progress::Progress;
-use super::{Api, answer, completed, engine_request, error, whole};
+use super::{Api, completed, engine_request, error, whole};
 use crate::article::change::FeedCursor;
 use crate::budget::ResponseBudget;
-use crate::document::{Operation, OperationKind};
+use graphql_guard::{Operation, OperationKind};
 
 /// One result of a subscription.
 #[derive(Debug)]
@@ -94,7 +95,7 @@ impl Api {
                 }
                 Err(response) => {
                     let response = completed(response, &request_id, operation.kind);
-                    return Err(Unavailable(answer::errors(&response)));
+                    return Err(Unavailable(response::errors(&response)));
                 }
                 Ok(events) => return Ok(events),
             }
@@ -140,7 +141,7 @@ impl Api {
             Event {
                 body: match shared.has_begun() {
                     true => whole(&response, &document),
-                    false => answer::refusal(&response),
+                    false => response::refusal(&response),
                 },
                 cursor: shared.take_shown(),
             }

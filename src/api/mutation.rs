@@ -3,8 +3,8 @@
 use async_graphql::{Context, ID, Object};
 use uuid::Uuid;
 
-use super::direct::{Many, One, budget, room_after};
 use super::input::{CreateArticleInput, UpdateArticleInput, at_most};
+use super::json::prewritten::{Many, One, budget, room_after};
 use super::output::{Article, columns, texts};
 use super::store;
 use crate::article::{self, ArticleEdit, ArticleId, MAX_CHARS, NewArticle, Slug, Title};

@@ -6,7 +6,7 @@ use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 use uuid::Uuid;
 
-use super::direct::{self, Direct, Json, Many, Unwritten, Written};
+use super::json::prewritten::{self, Direct, Json, Many, Unwritten, Written};
 use super::scalar::DateTime;
 use crate::article::page::{Page, Placed, Wanted};
 use crate::article::{self, Columns};
@@ -35,14 +35,14 @@ impl Direct for Article {
             "id" => {
                 let mut buffer = Uuid::encode_buffer();
                 let id = article.id.0.hyphenated().encode_lower(&mut buffer);
-                direct::plain(out, id.as_bytes())
+                prewritten::plain(out, id.as_bytes())
             }
-            "title" => direct::text(out, &article.title),
-            "slug" => direct::text(out, &article.slug),
-            "text" => direct::text(out, &article.text),
-            "createdAt" => direct::plain(out, &article.created_at.to_rfc3339()),
-            "updatedAt" => direct::plain(out, &article.updated_at.to_rfc3339()),
-            "version" => direct::json(out, &article.version),
+            "title" => prewritten::text(out, &article.title),
+            "slug" => prewritten::text(out, &article.slug),
+            "text" => prewritten::text(out, &article.text),
+            "createdAt" => prewritten::plain(out, &article.created_at.to_rfc3339()),
+            "updatedAt" => prewritten::plain(out, &article.updated_at.to_rfc3339()),
+            "version" => prewritten::json(out, &article.version),
             _ => Err(Unwritten::Unknown),
         }
     }
@@ -73,7 +73,7 @@ impl Article {
     #[expect(clippy::unused_async, reason = "the engine awaits its resolvers")]
     async fn text(&self, ctx: &Context<'_>) -> Result<&str> {
         // The engine copies it.
-        direct::budget(ctx)?.write(self.0.text.len())?;
+        prewritten::budget(ctx)?.write(self.0.text.len())?;
         Ok(&self.0.text)
     }
 
@@ -143,10 +143,10 @@ impl ArticleEdge {
 impl Direct for ArticleEdge {
     fn write_field(&self, out: &mut Json, field: &Field) -> Written {
         match field.name.node.as_str() {
-            "cursor" => direct::plain(out, self.0.cursor.encode().as_bytes()),
+            "cursor" => prewritten::plain(out, self.0.cursor.encode().as_bytes()),
             "node" => {
                 let article = Article(Arc::clone(&self.0.article));
-                direct::object(out, &article, &field.selection_set.node)
+                prewritten::object(out, &article, &field.selection_set.node)
             }
             _ => Err(Unwritten::Unknown),
         }
@@ -172,7 +172,7 @@ pub(super) const DIRECT: [&str; 2] = ["Article", "ArticleEdge"];
 /// The columns that the field which is resolved needs of its articles.
 pub(super) fn columns(ctx: &Context<'_>) -> Columns {
     let mut columns = Columns::ID;
-    for_each_field(direct::selections(ctx), &mut |field| {
+    for_each_field(prewritten::selections(ctx), &mut |field| {
         add(&mut columns, field);
     });
     columns
@@ -181,7 +181,7 @@ pub(super) fn columns(ctx: &Context<'_>) -> Columns {
 /// What a connection has to bring.
 pub(super) fn wanted(ctx: &Context<'_>) -> Wanted {
     let mut wanted = Wanted::default();
-    for_each_field(direct::selections(ctx), &mut |field| {
+    for_each_field(prewritten::selections(ctx), &mut |field| {
         let below = Some(&field.selection_set.node);
         match field.name.node.as_str() {
             "edges" => for_each_field(below, &mut |edge| {
@@ -205,7 +205,7 @@ pub(super) fn wanted(ctx: &Context<'_>) -> Wanted {
 /// How often the field that is resolved, an article, shows its text.
 pub(super) fn texts(ctx: &Context<'_>) -> usize {
     let mut texts = 0;
-    for_each_field(direct::selections(ctx), &mut |field| {
+    for_each_field(prewritten::selections(ctx), &mut |field| {
         texts += usize::from(field.name.node == "text");
     });
     texts
@@ -214,7 +214,7 @@ pub(super) fn texts(ctx: &Context<'_>) -> usize {
 /// How often a page of changes shows the text of each article.
 pub(super) fn texts_of_changes(ctx: &Context<'_>) -> usize {
     let mut texts = 0;
-    for_each_field(direct::selections(ctx), &mut |changes| {
+    for_each_field(prewritten::selections(ctx), &mut |changes| {
         for_each_field(Some(&changes.selection_set.node), &mut |article| {
             for_each_field(Some(&article.selection_set.node), &mut |field| {
                 texts += usize::from(field.name.node == "text");

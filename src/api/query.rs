@@ -3,9 +3,9 @@
 use async_graphql::{Context, ID, Object};
 
 use super::changes::{self, ArticleChangeKind, ArticleChangePage, CursorBefore, feed};
-use super::direct::{Many, One, budget};
 use super::filter::{ArticleFilter, FilterLimits, filter};
 use super::input::{ArticleBy, ArticleOrder, at_most, within};
+use super::json::prewritten::{Many, One, budget};
 use super::output::{Article, ArticleConnection, Node, columns, texts_of_changes, wanted};
 use super::store;
 use crate::article::page::{Cursor, End, PageRequest};

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Subscription};
 use futures_util::{Stream, StreamExt as _};
 
 use super::changes::{ArticleChange, ArticleChangeKind, ResumeAfter, cursor, feed, filter};
-use super::direct::budget;
+use super::json::prewritten::budget;
 use super::progress::Progress;
 use crate::error::Result;
 

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 use super::{Article, ArticleId};
+use crate::article::cursor_text;
 use crate::error::Violation;
-use crate::opaque;
 
 /// What became of an article.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,7 +116,7 @@ impl fmt::Display for FeedCursor {
         let mut bytes = vec![FORMAT];
         bytes.extend(self.epoch.0.as_bytes());
         bytes.extend(self.position.to_be_bytes());
-        f.write_str(&opaque::encode(bytes))
+        f.write_str(&cursor_text::encode(bytes))
     }
 }
 
@@ -131,7 +131,7 @@ impl FromStr for FeedCursor {
 }
 
 fn parse(text: &str) -> Option<FeedCursor> {
-    let bytes = opaque::decode(text)?;
+    let bytes = cursor_text::decode(text)?;
     let (&FORMAT, bytes) = bytes.split_first()? else {
         return None;
     };

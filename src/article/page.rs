@@ -6,9 +6,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{Article, ArticleId, ArticleOrder, Columns, Filter};
+use crate::article::cursor_text;
 use crate::clock::Timestamp;
 use crate::error::Violation;
-use crate::opaque;
 
 /// A page that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -102,7 +102,7 @@ impl Cursor {
     pub fn decode(text: &str, order: ArticleOrder) -> Result<Self, Violation> {
         let damaged =
             || Violation("this is no cursor of a list of articles, or it is damaged".to_owned());
-        let bytes = opaque::decode(text).ok_or_else(damaged)?;
+        let bytes = cursor_text::decode(text).ok_or_else(damaged)?;
         let (&tag, rest) = bytes.split_first().ok_or_else(damaged)?;
         if tag != order.tag() {
             return Err(Violation(
@@ -131,7 +131,7 @@ impl Cursor {
             }
             Place::Position(position) => bytes.extend(position.to_be_bytes()),
         }
-        opaque::encode(bytes)
+        cursor_text::encode(bytes)
     }
 }
 

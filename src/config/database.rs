@@ -8,7 +8,9 @@ use clap::builder::BoolishValueParser;
 
 use super::database_url::{DatabaseUrl, DatabaseUrlParser};
 use super::value::{some_time, time};
-use crate::store::postgres::{ConnectDefaults, ConnectOptions, UrlError, session};
+use postgres_connect::{ConnectDefaults, ConnectOptions, UrlError};
+
+use crate::store::postgres::session;
 
 /// Which database, and how many connections to it.
 #[derive(Debug, Clone, Args)]

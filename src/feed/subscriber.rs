@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::ring::Next;
+use super::window::Next;
 use super::{Position, Shared};
 use crate::article::change::{ArticleChange, ChangeFilter, FeedCursor};
 use crate::error::{Error, Result};

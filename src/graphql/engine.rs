@@ -1,4 +1,5 @@
-//! An operation on its way to the API, the same on every transport.
+//! An operation on its way from a transport to the API, the same on every transport: what a name stands for, what was
+//! prepared before, what may run where, and what becomes of the answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,15 +8,47 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 
-use super::App;
 use super::operation::{
     Caller, Event, Events, Execute, GraphQLParams, InvalidParams, Outcome, Refusal, Transport,
 };
-use crate::api::{self, Answer};
+use super::persisted::PersistedOperations;
+use super::request_cache::RepeatedRequests;
+use crate::api::{self, Answer, Api};
 use crate::article::change::FeedCursor;
-use crate::document::{Code, Operation, OperationKind};
+use crate::shutdown::Shutdown;
+use graphql_guard::{Code, Operation, OperationKind};
 
-impl Execute for App {
+/// What runs the operations of every transport.
+#[derive(Clone)]
+pub struct Engine {
+    api: Api,
+    persisted: PersistedOperations,
+    repeated: Arc<RepeatedRequests>,
+    request_timeout: Duration,
+    shutdown: Shutdown,
+}
+
+impl Engine {
+    /// Runs on `api`. At most `request_cache_bytes` of request bodies are kept with what was prepared for them. A
+    /// subscription that has not begun after `request_timeout` does not begin.
+    pub fn new(
+        api: Api,
+        persisted: PersistedOperations,
+        request_cache_bytes: usize,
+        request_timeout: Duration,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self {
+            api,
+            persisted,
+            repeated: Arc::new(RepeatedRequests::new(request_cache_bytes)),
+            request_timeout,
+            shutdown,
+        }
+    }
+}
+
+impl Execute for Engine {
     async fn execute(
         &self,
         params: GraphQLParams,
@@ -57,7 +90,7 @@ struct Prepared {
     is_self_contained: bool,
 }
 
-impl App {
+impl Engine {
     fn prepare(&self, params: &GraphQLParams) -> Result<Prepared, Refusal> {
         let resolved = self.persisted.resolve(params)?;
         let name = params.operation_name.as_deref();
@@ -125,9 +158,7 @@ impl App {
             )),
         }
     }
-}
 
-impl App {
     /// Begins a subscription. On a socket it waits for a database that is away, as long as a query may take: its client has
     /// no other way to learn that it should come back than to be closed.
     async fn subscribe(

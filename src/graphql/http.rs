@@ -4,9 +4,6 @@
 //! turns the outcome into status, headers and body; pages, events and sockets have files of their own. Every error
 //! is a GraphQL answer with a code, without `data` where nothing was executed.
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,17 +20,18 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::etag::{self, ContentHash};
-use super::graphiql::FrontPage;
 use super::negotiation::{BodyType, Representation, body_type, negotiate};
 use super::operation::{
     Caller, Execute, GraphQLParams, InvalidParams, Outcome, Refusal, Transport,
 };
-use super::request_id::RequestId;
-use super::shutdown::Shutdown;
+use super::page::FrontPage;
 use super::sse::{self, SseSettings};
 use super::websocket::{self, WebSocketSettings};
-use crate::excerpt;
+use crate::etag::ContentHash;
+use crate::headers::list;
+use crate::request_id::RequestId;
+use crate::shutdown::Shutdown;
+use graphql_guard::shorten;
 
 /// All that `/graphql` needs.
 #[derive(Clone)]
@@ -79,7 +77,7 @@ pub async fn serve<E: Execute>(endpoint: &Endpoint<E>, request: Request) -> Resp
         Method::POST => negotiated(endpoint.post(parts, body).await, false),
         Method::OPTIONS => (StatusCode::NO_CONTENT, [(ALLOW, METHODS)]).into_response(),
         method => {
-            let method = excerpt::of(method.as_str());
+            let method = shorten::of(method.as_str());
             let message = format!("{method} is not served here; ask by GET or POST");
             let mut refusal = bad_request(StatusCode::METHOD_NOT_ALLOWED, &message);
             refusal.headers.insert(ALLOW, METHODS);
@@ -181,7 +179,7 @@ impl<E: Execute> Endpoint<E> {
 }
 
 fn asks_for_websocket(headers: &HeaderMap) -> bool {
-    etag::list(headers, UPGRADE).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+    list(headers, UPGRADE).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }
 
 fn caller(mut parts: Parts) -> Caller {
@@ -217,8 +215,7 @@ async fn read_json(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<
         }
     }
     // What was decoded has lost this header by now.
-    if etag::list(headers, CONTENT_ENCODING).any(|coding| !coding.eq_ignore_ascii_case("identity"))
-    {
+    if list(headers, CONTENT_ENCODING).any(|coding| !coding.eq_ignore_ascii_case("identity")) {
         let mut refusal = unsupported("the body may be encoded with gzip, br or zstd, once");
         refusal.headers.insert(ACCEPT_ENCODING, DECODED);
         return Err(refusal);
@@ -332,13 +329,13 @@ fn bad_request(status: StatusCode, message: &str) -> Refusal {
 }
 
 /// The same form for what is refused elsewhere than at `/graphql`, or before it was reached.
-pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
+pub(crate) fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
     let refusal = Refusal::new(status, code, message);
     refused(&refusal, Representation::Json)
 }
 
 /// The answer where something is our fault.
-pub(super) fn internal_error(id: &RequestId) -> Response {
+pub(crate) fn internal_error(id: &RequestId) -> Response {
     refused(&Refusal::internal(id), Representation::Json)
 }
 

@@ -145,7 +145,7 @@ impl<'h> Range<'h> {
 }
 
 /// `0` to `1` with at most three digits after the point, as thousandths.
-pub(super) fn read_weight(text: &str) -> Option<u16> {
+pub(crate) fn read_weight(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 
 pub use self::params::{GraphQLParams, InvalidParams};
 pub use super::events::{Event, Events};
-use super::request_id::RequestId;
 use crate::error::INTERNAL;
-use crate::json::ObjectText;
+use crate::request_id::RequestId;
+use graphql_guard::json::ObjectText;
 
 /// Who asks, as far as the transport can tell.
 #[derive(Clone, Debug, Default)]

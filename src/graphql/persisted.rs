@@ -19,8 +19,8 @@ use self::manifest::Manifest;
 pub use self::manifest::ManifestError;
 use self::store::Store;
 use crate::config::{PersistedSettings, TrustedMode};
-use crate::json::{self, ObjectText};
-use crate::server::operation::{GraphQLParams, Refusal};
+use crate::graphql::operation::{GraphQLParams, Refusal};
+use graphql_guard::json::{self, ObjectText};
 
 /// Which documents may run, and what the names of documents stand for. Clones share everything.
 #[derive(Clone)]

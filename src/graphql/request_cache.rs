@@ -13,7 +13,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::cache::bounded;
-use crate::document::{Operation, OperationKind};
+use graphql_guard::{Operation, OperationKind};
 
 /// How many of the bodies that came last are remembered by their hashes.
 const PLACES: usize = 1024;
@@ -85,7 +85,7 @@ mod tests {
     use serde_json::{Map, Value, json};
 
     use super::*;
-    use crate::document::{Documents, Limits};
+    use graphql_guard::{Documents, Limits};
 
     const BODY: &[u8] = br#"{"query":"{ a }"}"#;
 

@@ -21,7 +21,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::operation::{Caller, Execute, Refusal};
-use super::shutdown::Shutdown;
+use crate::shutdown::Shutdown;
 
 /// The subprotocol, the only one that is spoken.
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";

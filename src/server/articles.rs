@@ -41,7 +41,7 @@ fn refuse(error: &Error) -> Response {
     tracing::error!(%error, "the articles could not be read");
     match error {
         Error::Unavailable(_) | Error::Lost(_) | Error::Timeout(_) | Error::Raced => {
-            let mut response = super::http::refusal(
+            let mut response = crate::graphql::http::refusal(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "UNAVAILABLE",
                 "the database cannot be reached at the moment",

@@ -10,12 +10,13 @@ use axum::Router;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use bytes::Bytes;
 use flate2::read::GzDecoder;
 
-use super::etag::{list, matches_etag};
+use crate::etag::matches_etag;
+use crate::graphql::page::FrontPage;
+use crate::headers::list;
 
 /// A page and every file that it fetches.
 struct Page {
@@ -55,43 +56,14 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/graphiql/{hash}/{name}", get(serve))
 }
 
-/// The page of one server: with its name, and a sentence about it. Clones share it.
-#[derive(Debug, Clone)]
-pub struct FrontPage {
-    html: Bytes,
-    policy: HeaderValue,
-}
-
-impl FrontPage {
-    /// `GraphiQL` where the build had npm, the plain page where it had not. Its addresses are relative, so that the
-    /// server may stand behind a path of a proxy's.
-    pub fn new(service_name: &str, description: &str) -> Self {
-        let (page, policy) = match &embedded::GRAPHIQL {
-            Some(page) => (page, GRAPHIQL_POLICY),
-            None => (&embedded::PLAIN, PLAIN_POLICY),
-        };
-        Self {
-            html: page.named(service_name, description).into(),
-            policy,
-        }
-    }
-
-    /// The answer to `GET /graphql` for a caller that accepts `text/html`.
-    pub fn answer(&self) -> Response {
-        let headers = [
-            (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-            (header::CONTENT_SECURITY_POLICY, self.policy.clone()),
-            (
-                header::REFERRER_POLICY,
-                HeaderValue::from_static("no-referrer"),
-            ),
-            (
-                header::X_CONTENT_TYPE_OPTIONS,
-                HeaderValue::from_static("nosniff"),
-            ),
-        ];
-        (headers, Html(self.html.clone())).into_response()
-    }
+/// `GraphiQL` where the build had npm, the plain page where it had not, with the name of the service and a sentence about
+/// it. Its addresses are relative, so that the server may stand behind a path of a proxy's.
+pub(super) fn front_page(service_name: &str, description: &str) -> FrontPage {
+    let (page, policy) = match &embedded::GRAPHIQL {
+        Some(page) => (page, GRAPHIQL_POLICY),
+        None => (&embedded::PLAIN, PLAIN_POLICY),
+    };
+    FrontPage::new(page.named(service_name, description), policy)
 }
 
 impl Page {
@@ -273,7 +245,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_is_html_that_is_asked_for_again_each_time_under_a_strict_policy() {
-        let response = FrontPage::new("News", "All that is fit").answer();
+        let response = front_page("News", "All that is fit").answer();
         assert_eq!(response.status(), StatusCode::OK);
         let (page, policy) = match &embedded::GRAPHIQL {
             Some(page) => (page, GRAPHIQL_POLICY),

@@ -4,6 +4,12 @@
 //! those clones the routes below it and boxes a future for every request, and a dozen of them cost more than a
 //! request that is answered from a shared read.
 
+mod cors;
+mod encoding;
+mod host;
+#[cfg(test)]
+mod tests;
+
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -22,14 +28,12 @@ use futures_util::future::{BoxFuture, Either, ready};
 use tower::Service;
 use tracing::Instrument as _;
 
-use super::cors::{Origins, Permission};
-use super::encoding;
-use super::etag::Conditions;
-use super::host;
-use super::http::{self, Endpoint, internal_error};
+use self::cors::{Origins, Permission};
 use super::metrics::{RequestMetrics, Route};
-use super::operation::Execute;
-use super::request_id::RequestId;
+use crate::etag::Conditions;
+use crate::graphql::http::{self, Endpoint, internal_error};
+use crate::graphql::operation::Execute;
+use crate::request_id::RequestId;
 
 /// The routes and everything around them.
 pub(super) fn around<E: Execute>(

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
 
-use super::condition::Side;
 use super::connection::{Connection, read_rows};
 use super::lookups::many;
-use super::select::{Keys, Select, Selection};
-use super::stored::Row;
+use super::sql::filter::Side;
+use super::sql::select::{Keys, Select, Selection};
+use super::sql::stored::Row;
 use super::{Access, Store};
 use crate::article::filter::Filter;
 use crate::article::page::Cursor;

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use self::scan::{Changes, Range, Row, Sizes};
 use super::connection::{Connection, read_rows, run};
-use super::schema::{article_feed, feed};
+use super::sql::tables::{article_feed, feed};
 use super::{Access, Database, Store, postgres, sqlite};
 use crate::article::change::{ArticleChange, ChangeFilter, Epoch, FeedCursor};
 use crate::error::{Error, Result};

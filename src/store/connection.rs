@@ -9,8 +9,8 @@ use diesel::SqliteConnection;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-use super::postgres::PgConnection;
 use crate::error::{Error, Result};
+use postgres_connect::PgConnection;
 
 /// What work on the database runs on.
 pub(crate) enum Connection<'c> {

@@ -6,12 +6,12 @@ use foldhash::{HashMap, HashMapExt as _};
 use futures_util::FutureExt as _;
 
 use super::connection::{Connection, read_rows, run};
-use super::select::{Keys, SelectMany, SelectOne};
-use super::stored::Row;
+use super::sql::select::{Keys, SelectMany, SelectOne};
+use super::sql::stored::Row;
 use super::{Access, Inner, Store};
 use crate::article::{Article, ArticleKey, Columns};
-use crate::coalesce::{BatchFailure, BatchLimits, Batcher};
 use crate::error::{Error, Result};
+use coalesce::{BatchFailure, BatchLimits, Batcher};
 
 /// What gathers the lookups of a store.
 pub(super) type Lookups = Batcher<Lookup, Found, Error>;

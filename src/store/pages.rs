@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::articles::load;
-use super::condition::Side;
 use super::connection::{Connection, run};
-use super::select::{Count, Select, Selection};
-use super::stored::Row;
+use super::sql::filter::Side;
+use super::sql::select::{Count, Select, Selection};
+use super::sql::stored::Row;
 use super::{Access, Store};
 use crate::article::page::{Cursor, End, Page, PageRequest, Place, Placed};
 use crate::article::{Article, ArticleOrder, Columns, Filter};

@@ -1,30 +1,21 @@
 //! All that only PostgreSQL does: its pool, its transactions, and what its errors mean.
 
-mod connect;
-mod connection;
 mod dialect;
-mod error;
+mod fault;
 pub(super) mod feed;
 mod migrate;
 mod pool;
-mod row;
-mod rows;
 pub(crate) mod session;
-mod statement;
-mod tls;
-mod url;
 
 use diesel::result::Error as DieselError;
 use diesel_async::{AnsiTransactionManager, TransactionManager as _};
 use tokio::sync::Mutex;
 
-pub use self::connect::{ConnectDefaults, ConnectError, ConnectOptions};
-pub use self::connection::PgConnection;
-pub(super) use self::error::{fault, keeps_from_writing};
+use postgres_connect::{ConnectOptions, PgConnection};
+
+pub(super) use self::fault::{fault, keeps_from_writing};
 pub(super) use self::migrate::migrate;
 use self::pool::Pool;
-pub use self::tls::{RootCertificates, SslMode};
-pub use self::url::UrlError;
 use super::connection::{Connection, Work};
 use super::migrations::Migrate;
 use super::{Access, OpenError, PoolStatus, from_pool};

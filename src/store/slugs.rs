@@ -11,8 +11,8 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, Integer};
 
 use super::connection::{Connection, run};
-use super::dialect::Dialect;
-use super::select::query;
+use super::sql::dialect::Dialect;
+use super::sql::select::query;
 use crate::article::Slug;
 use crate::error::{Error, Result};
 

@@ -26,8 +26,8 @@ use self::log::Scans;
 use self::readers::Readers;
 use self::time_limit::TimeLimit;
 use super::connection::{Work, run_on_sqlite};
+use super::detach_on_drop::Abandoned;
 use super::migrations::{self, Migrate, MigrationStatus};
-use super::unstoppable::Abandoned;
 use super::{Access, OpenError, PoolStatus};
 use crate::config::{DatabaseSettings, SqliteLocation};
 use crate::error::{Error, NoWrites, Result};
@@ -268,7 +268,7 @@ async fn migrate_target(target: &Target, action: Migrate) -> Result<MigrationSta
 /// The migrations that the file has, where none is pending: nothing is written then, so that a file that takes no writes
 /// can be read.
 fn nothing_to_do(connection: &mut SqliteConnection) -> Option<MigrationStatus> {
-    use super::schema::migration;
+    use super::sql::tables::migration;
     let known = migrations::known::<diesel::sqlite::Sqlite>(&migrations::SQLITE).ok()?;
     let applied = migration::table.select(migration::version).load(connection);
     let status = MigrationStatus::compare(&known, applied.ok()?);

@@ -13,8 +13,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::connection::run;
-use super::modify::Insert;
-use super::schema::feed;
+use super::sql::tables::feed;
+use super::sql::write::Insert;
 use super::{Access, Database, Store, postgres, sqlite};
 use crate::article::{Article, ArticleId};
 use crate::error::{Error, NoWrites, Result};

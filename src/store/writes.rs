@@ -8,10 +8,10 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
 
 use super::connection::{Connection, run};
-use super::modify::{Delete, Insert, TextRoom, Update};
-use super::schema::article;
 use super::slugs::{self, Numbers};
-use super::stored::{Row, StoredVersion};
+use super::sql::stored::{Row, StoredVersion};
+use super::sql::tables::article;
+use super::sql::write::{Delete, Insert, TextRoom, Update};
 use super::{Access, Store};
 use crate::article::{Article, ArticleEdit, ArticleId, Columns, MAX_VERSION, NewArticle, Slug};
 use crate::clock::Timestamp;

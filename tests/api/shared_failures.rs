@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use broadsheet::api::{Answer, Api, ApiSettings};
 use broadsheet::feed::Feed;
-use broadsheet::json::ObjectText;
 use futures_util::future::join_all;
+use graphql_guard::json::ObjectText;
 use rstest_reuse::apply;
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use broadsheet::server::websocket::SUBPROTOCOL;
+use broadsheet::graphql::websocket::SUBPROTOCOL;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;

@@ -1,6 +1,6 @@
 //! One request on every transport: the answers must be the same.
 
-use broadsheet::server::websocket::SUBPROTOCOL;
+use broadsheet::graphql::websocket::SUBPROTOCOL;
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderValue, StatusCode, header::ALLOW};
-use broadsheet::server::operation::{
+use broadsheet::graphql::operation::{
     Admission, Caller, Event, Events, Execute, GraphQLParams, Outcome, Refusal, Transport,
 };
 use bytes::Bytes;

@@ -12,11 +12,11 @@ use axum::extract::{RawQuery, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
 use axum::routing::get;
-use broadsheet::server::operation::{Caller, GraphQLParams, Transport};
-use broadsheet::server::request_id::RequestId;
-use broadsheet::server::shutdown::Shutdown;
-use broadsheet::server::sse::{self, SseSettings};
-use broadsheet::server::websocket::{self, WebSocketSettings};
+use broadsheet::graphql::operation::{Caller, GraphQLParams, Transport};
+use broadsheet::graphql::sse::{self, SseSettings};
+use broadsheet::graphql::websocket::{self, WebSocketSettings};
+use broadsheet::request_id::RequestId;
+use broadsheet::shutdown::Shutdown;
 use tokio::net::TcpListener;
 
 use crate::engine::Engine;

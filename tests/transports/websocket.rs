@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use broadsheet::server::websocket::{SUBPROTOCOL, WebSocketSettings};
+use broadsheet::graphql::websocket::{SUBPROTOCOL, WebSocketSettings};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;

@@ -10,8 +10,8 @@
 
 use std::sync::Arc;
 
-use broadsheet::coalesce::{BatchFailure, BatchLimits, Batcher, Coalescer, Limits};
 use bytes::Bytes;
+use coalesce::{BatchFailure, BatchLimits, Batcher, Coalescer, Limits};
 use divan::Bencher;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;

@@ -1,5 +1,5 @@
 //! What it costs to prepare a document: in the usual case, where the cache has it, and in the worst, where someone has
-//! written it to do harm. `cargo bench --bench document`; no hostile document may take more than 50 ms.
+//! written it to do harm. `cargo bench -p graphql-guard`; no hostile document may take more than 50 ms.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,13 +9,13 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use broadsheet::document::{Documents, Limits, Operation, Refusal, measure};
-use broadsheet::json::ObjectText;
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
+use graphql_guard::json::ObjectText;
+use graphql_guard::{Documents, Limits, Operation, Refusal, measure};
 use serde_json::{Map, Value, json};
 
-const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql");
+const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schema.graphql");
 
 const ORDINARY: &str = "query List($filter: ArticleFilter, $first: Int = 20, $after: String, $text: Boolean!) { \
     articlesConnection(filter: $filter, first: $first, after: $after) { \

@@ -2,14 +2,14 @@
 //!
 //! Both halves are keyed by everything that they depend on, so that nothing in them ever goes stale.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
-use super::shape::Given;
+use super::variable_shape::Given;
 use super::{Form, Parsed};
-use crate::cache::bounded;
 
 /// What an operation takes in memory besides its syntax tree.
 const OVERHEAD: u64 = 512;
@@ -75,5 +75,34 @@ impl Weighter<Arc<str>, Arc<Parsed>> for Bytes {
 impl Weighter<FormKey, Arc<Form>> for Bytes {
     fn weight(&self, key: &FormKey, form: &Arc<Form>) -> u64 {
         OVERHEAD + key.given.len() as u64 + form.bytes
+    }
+}
+
+/// Enough that threads seldom wait for each other, few enough that large values find room.
+const SHARDS: usize = 4;
+
+/// A cache of so many bytes, as `weighter` counts them. What would fill more than a fair part of it by itself is not
+/// kept. `ordinary` is about what a value takes.
+fn bounded<Key, Value, By>(bytes: u64, ordinary: u64, weighter: By) -> Cache<Key, Value, By>
+where
+    Key: Eq + Hash,
+    Value: Clone,
+    By: Weighter<Key, Value> + Clone,
+{
+    let items = usize::try_from(bytes / ordinary).unwrap_or(usize::MAX);
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(items.max(SHARDS))
+        .weight_capacity(bytes)
+        .shards(SHARDS)
+        .build();
+    // Fails only where a capacity is missing, and both are there.
+    match options {
+        Err(_) => Cache::with_weighter(SHARDS, bytes, weighter),
+        Ok(options) => Cache::with_options(
+            options,
+            weighter,
+            DefaultHashBuilder::default(),
+            DefaultLifecycle::default(),
+        ),
     }
 }

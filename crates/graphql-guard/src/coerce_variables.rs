@@ -17,9 +17,9 @@ use apollo_compiler::parser::SourceSpan;
 use async_graphql::indexmap::IndexMap;
 use async_graphql::{Name, Value, Variables};
 
-use super::refusal::Refusal;
+use super::request_error::Refusal;
 use super::schema::Schema;
-use super::{ValueLimits, convert};
+use super::{ValueLimits, to_engine};
 use crate::json::ObjectText;
 
 use read::Reader;
@@ -44,7 +44,7 @@ pub(super) fn coerce(
         let name = definition.name.as_str();
         let value = match (given, &definition.default_value) {
             (Some(value), _) => value,
-            (None, Some(default)) => convert::constant(default, &definition.ty, schema),
+            (None, Some(default)) => to_engine::constant(default, &definition.ty, schema),
             (None, None) if definition.ty.is_non_null() => {
                 let ty = &definition.ty;
                 let message = format!("The variable `${name}` of type `{ty}` is required.");

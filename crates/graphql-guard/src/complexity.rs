@@ -8,9 +8,9 @@ use apollo_compiler::ast::Value;
 use async_graphql::{Name, Value as EngineValue, Variables};
 
 use super::Limits;
-use super::expansion::is_introspection;
-use super::normal::{Field, Selection};
-use super::refusal::Refusal;
+use super::fragments::is_introspection;
+use super::normalize::{Field, Selection};
+use super::request_error::Refusal;
 
 /// The arguments that say how many items a field answers with: by their value, or by their length where it is a list.
 const PAGE_SIZES: [&str; 5] = ["limit", "first", "last", "ids", "inputs"];

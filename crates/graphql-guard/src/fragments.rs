@@ -11,8 +11,8 @@ use apollo_compiler::ast::{self, Definition, DirectiveList, Selection};
 use apollo_compiler::parser::SourceSpan;
 
 use super::Limits;
-use super::lines::Lines;
-use super::refusal::Refusal;
+use super::positions::Lines;
+use super::request_error::Refusal;
 
 /// What one operation or fragment holds by itself.
 #[derive(Default)]

@@ -14,7 +14,7 @@ use async_graphql::{Name, Value as EngineConstant, Variables};
 use async_graphql_value::Value as EngineValue;
 use bytes::Bytes;
 
-use super::refusal::Refusal;
+use super::request_error::Refusal;
 use super::schema::{Schema, is_one_of};
 use meta::Meta;
 

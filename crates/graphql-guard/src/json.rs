@@ -11,7 +11,7 @@ use serde_json::{Deserializer, Map, Result, Value};
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The text without the byte order mark that some editors and programs put in front (RFC 8259, section 8.1).
-pub(crate) fn without_byte_order_mark(text: &[u8]) -> &[u8] {
+pub fn without_byte_order_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
@@ -31,7 +31,7 @@ impl ObjectText {
     }
 
     /// Whether there is no text, which spares reading it.
-    pub(crate) fn is_absent(&self) -> bool {
+    pub fn is_absent(&self) -> bool {
         self.0.is_none()
     }
 
@@ -71,11 +71,11 @@ impl fmt::Debug for ObjectText {
     }
 }
 
-pub(crate) fn is_null(value: &RawValue) -> bool {
+pub fn is_null(value: &RawValue) -> bool {
     value.get().starts_with('n')
 }
 
-pub(crate) fn is_object(value: &RawValue) -> bool {
+pub fn is_object(value: &RawValue) -> bool {
     value.get().starts_with('{')
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn is_object(value: &RawValue) -> bool {
 ///
 /// # Errors
 /// It is a string with escapes that stand for no character.
-pub(crate) fn string(value: &RawValue) -> Result<Option<String>> {
+pub fn string(value: &RawValue) -> Result<Option<String>> {
     match value.get().starts_with('"') {
         true => serde_json::from_str(value.get()).map(Some),
         false => Ok(None),
@@ -95,7 +95,7 @@ pub(crate) fn string(value: &RawValue) -> Result<Option<String>> {
 ///
 /// # Errors
 /// The text is not JSON.
-pub(crate) fn members<'text, const N: usize>(
+pub fn members<'text, const N: usize>(
     text: &'text [u8],
     names: [&str; N],
 ) -> Result<Option<[Option<&'text RawValue>; N]>> {

@@ -8,23 +8,25 @@
 //! [`Request::set_parsed_query`]: async_graphql::Request::set_parsed_query
 
 mod cache;
-mod convert;
-mod cost;
-mod description;
-mod expansion;
+mod coerce_variables;
+mod complexity;
+mod fragments;
 mod introspection;
+pub mod json;
+mod lexer;
 mod limits;
-mod lines;
-mod normal;
+mod normalize;
 mod operation;
+mod positions;
 mod print;
-mod refusal;
-mod scanner;
+mod request_error;
 mod schema;
-mod shape;
+pub mod shorten;
+mod strip_descriptions;
+mod to_engine;
 mod validate;
-mod values;
-mod variables;
+mod value_rules;
+mod variable_shape;
 
 #[cfg(test)]
 mod tests;
@@ -40,20 +42,20 @@ use async_graphql::parser::types;
 use async_graphql::{Name, Variables};
 
 pub use async_graphql::parser::types::OperationType as OperationKind;
+pub use lexer::{Measure, measure};
 pub use limits::{Limits, ValueLimits};
 pub use operation::{Operation, OperationKey};
-pub use refusal::{Code, Exceeded, Location, Refusal};
-pub use scanner::{Measure, measure};
+pub use request_error::{Code, Exceeded, Location, Refusal};
 pub use schema::InvalidSchema;
 
 use crate::json::ObjectText;
 use cache::FormKey;
-use convert::Converted;
 use limits::value_bytes;
-use lines::Lines;
 use operation::{Text, pick, root};
+use positions::Lines;
 use schema::Schema;
-use shape::Shape;
+use to_engine::Converted;
+use variable_shape::Shape;
 
 /// So many reasons are given at most for refusing one document: the first ones help, the others are work.
 const MAX_REFUSALS: usize = 10;
@@ -86,7 +88,7 @@ struct Form {
     text: Text,
     /// The documents' own.
     hashes: RandomState,
-    complexity: cost::Complexity,
+    complexity: complexity::Complexity,
     /// Whether the root has an introspection field.
     introspects: bool,
     /// The variables that stand at more than one place, and at how many more.
@@ -151,8 +153,9 @@ impl Documents {
         let (index, operation) =
             pick(&parsed.document, operation_name).map_err(|refusal| vec![refusal])?;
         let limits = &self.limits.values;
-        let variables = variables::coerce(&self.schema, limits, &operation.variables, variables)
-            .map_err(|refusals| located(refusals, query))?;
+        let variables =
+            coerce_variables::coerce(&self.schema, limits, &operation.variables, variables)
+                .map_err(|refusals| located(refusals, query))?;
         let form = self.form(query, &parsed, index, operation, &variables)?;
         let repeated = form.repeated_bytes(&variables);
         Refusal::over(
@@ -190,7 +193,7 @@ impl Documents {
         if let Some(parsed) = self.cache.parsed(query) {
             return Ok(parsed);
         }
-        let measure = scanner::measure(query);
+        let measure = lexer::measure(query);
         let (tokens, nesting) = (
             self.limits.document_tokens as u64,
             self.limits.nesting as u64,
@@ -200,14 +203,14 @@ impl Documents {
             .map_err(|refusal| vec![refusal])?;
         let lines = Lines::new(query);
         let ast = validate::parse(query, &lines)?;
-        expansion::check(&ast, &self.limits, &lines)?;
+        fragments::check(&ast, &self.limits, &lines)?;
         let document = validate::validate(&self.schema, &ast, &lines)?;
         let parsed = Arc::new(Parsed {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             conditions: document
                 .operations
                 .iter()
-                .map(|operation| shape::conditions(&document, operation))
+                .map(|operation| variable_shape::conditions(&document, operation))
                 .collect(),
             bytes: parsed_bytes(query, measure.tokens),
             document,
@@ -226,7 +229,7 @@ impl Documents {
     ) -> Result<Arc<Form>, Vec<Refusal>> {
         let none = HashSet::new();
         let conditions = parsed.conditions.get(index).unwrap_or(&none);
-        let given = shape::given(&operation.variables, variables, conditions);
+        let given = variable_shape::given(&operation.variables, variables, conditions);
         let key = FormKey {
             document: parsed.id,
             operation: index,
@@ -237,18 +240,20 @@ impl Documents {
         }
         let shape = Shape::new(&operation.variables, &key.given);
         shape.check(conditions)?;
-        let selections = normal::selections(&self.schema, &parsed.document, operation, &shape);
+        let selections = normalize::selections(&self.schema, &parsed.document, operation, &shape);
         let complexity =
-            cost::measure(&selections, &self.limits).map_err(|refusal| vec![refusal])?;
+            complexity::measure(&selections, &self.limits).map_err(|refusal| vec![refusal])?;
         let lines = Lines::new(query);
         let convert = |leaves| {
-            convert::document(&self.schema, operation, &selections, &shape, &lines, leaves)
+            to_engine::document(&self.schema, operation, &selections, &shape, &lines, leaves)
         };
         let Converted { document, repeated } = convert(None)?;
         let text = print::document(&document);
         let form = Form {
             bytes: form_bytes(&text),
-            introspects: selections.iter().any(normal::Selection::is_introspection),
+            introspects: selections
+                .iter()
+                .any(normalize::Selection::is_introspection),
             document: Arc::new(document),
             outline: convert(Some(self.leaves))?.document,
             text: Text::new(text, &self.hashes),
@@ -263,7 +268,7 @@ impl Documents {
 }
 
 /// Each reason with the place where the document declares the variable.
-fn located(refusals: variables::Refusals, query: &str) -> Vec<Refusal> {
+fn located(refusals: coerce_variables::Refusals, query: &str) -> Vec<Refusal> {
     let lines = Lines::new(query);
     let located = refusals.into_iter();
     located

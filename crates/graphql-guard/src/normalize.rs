@@ -14,9 +14,9 @@ use apollo_compiler::schema::FieldDefinition;
 use apollo_compiler::{ExecutableDocument, Name, Node};
 
 use super::MAX_REFUSALS;
-use super::expansion::is_introspection;
-use super::lines::Lines;
-use super::refusal::Refusal;
+use super::fragments::is_introspection;
+use super::positions::Lines;
+use super::request_error::Refusal;
 use super::schema::Schema;
 
 /// What stands in a plain selection set.

@@ -9,7 +9,7 @@ use async_graphql::{Name, Variables};
 use bytes::Bytes;
 
 use super::limits::value_bytes;
-use super::refusal::{Code, Refusal};
+use super::request_error::{Code, Refusal};
 use super::{Form, OperationKind};
 
 /// An operation that is ready to be executed.

@@ -4,7 +4,7 @@
 
 use apollo_compiler::parser::SourceSpan;
 
-use super::refusal::Location;
+use super::request_error::Location;
 
 /// How many bytes lie between two places where the count of characters is kept.
 const STRIDE: usize = 256;

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::excerpt;
+use crate::shorten;
 
 /// The codes of the contract that a document or its variables can be refused with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,7 +80,7 @@ impl Refusal {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
-            message: excerpt::in_message(message.into()),
+            message: shorten::in_message(message.into()),
             locations: Vec::new(),
             field: None,
             exceeded: None,
@@ -93,7 +93,7 @@ impl Refusal {
 
     pub(super) fn input(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
-            field: Some(excerpt::in_message(field.into())),
+            field: Some(shorten::in_message(field.into())),
             ..Self::new(Code::BadUserInput, message)
         }
     }

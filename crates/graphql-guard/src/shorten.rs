@@ -9,12 +9,12 @@ const LONGEST_NAME: usize = 50;
 const LONGEST_TEXT: usize = 100;
 
 /// The text, or its beginning.
-pub(crate) fn of(text: &str) -> Cow<'_, str> {
+pub fn of(text: &str) -> Cow<'_, str> {
     cut(text, LONGEST_TEXT)
 }
 
 /// A message in which names may stand that a client chose, each of them or its beginning.
-pub(crate) fn in_message(message: String) -> String {
+pub fn in_message(message: String) -> String {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if message.len() <= LONGEST_NAME {
         return message;

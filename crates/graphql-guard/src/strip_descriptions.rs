@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::scanner::{Tokens, is_terminated};
+use super::lexer::{Tokens, is_terminated};
 
 /// The same document without descriptions, and those that have escapes in them with their offsets: whether they are
 /// right is for the caller to find out.

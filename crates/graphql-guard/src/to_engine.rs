@@ -16,11 +16,11 @@ use async_graphql::{Name, Pos, Positioned, Value as EngineConstant};
 use async_graphql_value::Value as EngineValue;
 use serde_json::Number;
 
-use super::lines::Lines;
-use super::normal::{Field, Selection};
-use super::refusal::Refusal;
+use super::normalize::{Field, Selection};
+use super::positions::Lines;
+use super::request_error::Refusal;
 use super::schema::{Schema, is_one_of};
-use super::shape::{Given, Shape};
+use super::variable_shape::{Given, Shape};
 
 /// An operation in the engine's form.
 pub(super) struct Converted {

@@ -10,12 +10,12 @@ use apollo_compiler::diagnostic::ToCliReport as _;
 use apollo_compiler::parser::Parser;
 use apollo_compiler::validation::{DiagnosticList, Valid};
 
-use super::lines::Lines;
-use super::refusal::{Code, Refusal};
-use super::scanner::Tokens;
+use super::lexer::Tokens;
+use super::positions::Lines;
+use super::request_error::{Code, Refusal};
 use super::schema::Schema;
-use super::{MAX_REFUSALS, description, normal, values};
-use crate::excerpt;
+use super::{MAX_REFUSALS, normalize, strip_descriptions, value_rules};
+use crate::shorten;
 
 /// apollo-compiler's rules that others stand in for.
 const REPLACED: [&str; 8] = [
@@ -31,7 +31,7 @@ const REPLACED: [&str; 8] = [
 
 /// Parses a document whose size and nesting have been checked.
 pub(super) fn parse(source: &str, lines: &Lines<'_>) -> Result<ast::Document, Vec<Refusal>> {
-    let (source, descriptions) = description::blank(source);
+    let (source, descriptions) = strip_descriptions::blank(source);
     for (offset, text) in descriptions {
         // Read as what the parser knows, so that one that is badly escaped is refused.
         if Parser::new()
@@ -102,9 +102,9 @@ pub(super) fn validate(
             refusals(&errors.errors, Code::ValidationFailed, lines),
         ),
     };
-    found.extend(values::check(schema, &document, lines));
+    found.extend(value_rules::check(schema, &document, lines));
     if found.is_empty() {
-        found = normal::check(schema, &document, lines);
+        found = normalize::check(schema, &document, lines);
     }
     if found.is_empty() {
         return Ok(Valid::assume_valid(document));
@@ -129,7 +129,7 @@ fn refusals(errors: &DiagnosticList, code: Code, lines: &Lines<'_>) -> Vec<Refus
             let message = diagnostic.error.to_string();
             // A token may be a string of any length.
             let message = match message.split_once(", got ") {
-                Some((expected, token)) => format!("{expected}, got {}", excerpt::of(token)),
+                Some((expected, token)) => format!("{expected}, got {}", shorten::of(token)),
                 None => message,
             };
             Refusal::new(code, message).at(lines.of(diagnostic.error.location()))

@@ -13,8 +13,8 @@ use apollo_compiler::executable::{Operation, Selection, SelectionSet};
 use apollo_compiler::schema::{EnumType, ExtendedType, InputObjectType};
 use apollo_compiler::{ExecutableDocument, Name, Node};
 
-use super::lines::Lines;
-use super::refusal::Refusal;
+use super::positions::Lines;
+use super::request_error::Refusal;
 use super::schema::{Schema, is_one_of, nullable};
 
 /// Every value of every operation that does not fit.

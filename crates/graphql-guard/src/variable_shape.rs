@@ -8,8 +8,8 @@ use apollo_compiler::executable::{DirectiveList, Operation, Selection, Selection
 use apollo_compiler::{ExecutableDocument, Node};
 use async_graphql::{Value as EngineValue, Variables};
 
-use super::normal::Conditions;
-use super::refusal::Refusal;
+use super::normalize::Conditions;
+use super::request_error::Refusal;
 
 /// As much as the plain form needs to know of one variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

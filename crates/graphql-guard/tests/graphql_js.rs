@@ -16,14 +16,14 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
-use broadsheet::document::{Code, Documents, Limits, Refusal};
-use broadsheet::json::ObjectText;
+use graphql_guard::json::ObjectText;
+use graphql_guard::{Code, Documents, Limits, Refusal};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use generate::{Generator, Request};
 
-const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql");
+const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schema.graphql");
 const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/graphql-js");
 const REQUESTS: usize = 5_000;
 const SEED: u64 = 20_261_123;

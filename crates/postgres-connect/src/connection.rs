@@ -28,10 +28,10 @@ use tokio_postgres::{
     Statement,
 };
 
-use super::error;
-use super::row::PgRow;
-use super::rows::Rows;
-use super::statement::{Prepared, Query};
+use crate::error;
+use crate::row::PgRow;
+use crate::rows::Rows;
+use crate::statement::{Prepared, Query};
 
 /// How many notifications wait for somebody who takes them. Those beyond are dropped.
 const NOTIFICATIONS: usize = 64;
@@ -55,7 +55,7 @@ pub struct PgConnection {
 
 impl PgConnection {
     /// Takes over a connection that tokio-postgres has opened.
-    pub(super) fn new<S>(
+    pub(crate) fn new<S>(
         client: Client,
         connection: Connection<Socket, S>,
         limit: Option<Duration>,
@@ -78,26 +78,26 @@ impl PgConnection {
     }
 
     /// Waits no longer than this for an answer from now on.
-    pub(super) fn limit(&mut self, limit: Option<Duration>) {
+    pub fn limit(&mut self, limit: Option<Duration>) {
         self.limit = limit;
     }
 
-    pub(super) fn answered_at(&self) -> Instant {
+    pub fn answered_at(&self) -> Instant {
         self.answered_at
     }
 
     /// When the statement was sent that had no answer within the limit, if there was one.
-    pub(super) fn silent_since(&self) -> Option<Instant> {
+    pub fn silent_since(&self) -> Option<Instant> {
         self.silent_since
     }
 
     /// Whether nothing can be sent on it any more.
-    pub(super) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.silent_since.is_some() || self.client.is_closed()
     }
 
     /// Whether it cannot be used by others: it is closed, or in a transaction, or nobody knows what state it is in.
-    pub(super) fn is_broken(&mut self) -> bool {
+    pub fn is_broken(&mut self) -> bool {
         self.is_closed() || AnsiTransactionManager::is_broken_transaction_manager(self)
     }
 
@@ -105,7 +105,7 @@ impl PgConnection {
     ///
     /// # Errors
     /// There was none, or the connection is closed.
-    pub(super) async fn check(&mut self, limit: Duration) -> QueryResult<()> {
+    pub async fn check(&mut self, limit: Duration) -> QueryResult<()> {
         let limit = Some(self.limit.map_or(limit, |usual| usual.min(limit)));
         let sent_at = Instant::now();
         let answer = within(limit, self.client.check_connection()).await;
@@ -118,7 +118,7 @@ impl PgConnection {
     ///
     /// # Errors
     /// The query fails.
-    pub(super) async fn first_row(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {
+    pub async fn first_row(&mut self, sql: &str) -> QueryResult<Vec<Option<String>>> {
         let sent_at = Instant::now();
         let answer = within(self.limit, self.client.simple_query(sql)).await;
         let messages = self.settle(sent_at, answer)?;
@@ -133,17 +133,17 @@ impl PgConnection {
     }
 
     /// The next notification, or `None` once the connection is closed.
-    pub(super) async fn notification(&mut self) -> Option<Notification> {
+    pub async fn notification(&mut self) -> Option<Notification> {
         self.notifications.recv().await
     }
 
     /// The longest that an answer may take, from the statement to its last row.
-    pub(super) fn limit_of_answers(&self) -> Option<Duration> {
+    pub(crate) fn limit_of_answers(&self) -> Option<Duration> {
         self.limit
     }
 
     /// Makes an answer, or that there was none within the limit, the result of a statement.
-    pub(super) fn settle<T>(
+    pub(crate) fn settle<T>(
         &mut self,
         sent_at: Instant,
         answer: Option<Result<T, tokio_postgres::Error>>,

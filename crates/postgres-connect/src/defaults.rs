@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::tls::RootCertificates;
-use super::super::url::Parts;
+use crate::tls::RootCertificates;
+use crate::url::Parts;
 
 /// What holds for a connection where its URL says nothing.
 ///
@@ -22,7 +22,7 @@ pub struct ConnectDefaults {
     pub idle_in_transaction_session_timeout: Option<Duration>,
     /// Settings of the session that the program relies on, and their values.
     pub settings: &'static [(&'static str, &'static str)],
-    /// The longest that opening one socket may take; see [`ConnectOptions::connect`](super::ConnectOptions::connect).
+    /// The longest that opening one socket may take; see [`ConnectOptions::connect`](crate::ConnectOptions::connect).
     pub connect_timeout: Option<Duration>,
     /// How long a connection may be silent before the first keepalive; two hours where it is `None`.
     pub keepalives_idle: Option<Duration>,
@@ -37,7 +37,7 @@ pub struct ConnectDefaults {
 }
 
 /// Adds to a URL what it does not say.
-pub(super) fn add(parts: &mut Parts, defaults: &ConnectDefaults) {
+pub(crate) fn add(parts: &mut Parts, defaults: &ConnectDefaults) {
     let said: Vec<bool> = [
         "application_name",
         "connect_timeout",

@@ -14,7 +14,7 @@ pub struct ConnectError {
 
 impl ConnectError {
     /// `to` is what could not be connected to.
-    pub(super) fn new(
+    pub(crate) fn new(
         to: &impl std::fmt::Display,
         error: &(dyn Error + Send + Sync + 'static),
     ) -> Self {
@@ -70,7 +70,7 @@ fn refuses_options(error: &(dyn Error + Send + Sync + 'static)) -> bool {
 
 /// Whether a failure has to do with encryption, so that `prefer` goes on without: a handshake that came to
 /// nothing, or a server whose `pg_hba.conf` takes no encrypted connections.
-pub(super) fn may_succeed_plain(error: &(dyn Error + Send + Sync + 'static)) -> bool {
+pub(crate) fn may_succeed_plain(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     let Some(error) = error.downcast_ref::<tokio_postgres::Error>() else {
         return false;
     };
@@ -93,7 +93,7 @@ fn about_tls(error: &std::io::Error) -> bool {
 }
 
 /// An error with all its causes, because tokio-postgres's own text only names the kind.
-pub(in super::super) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     for cause in causes(error) {
         text.push_str(": ");

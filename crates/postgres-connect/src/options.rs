@@ -1,12 +1,10 @@
 //! Connects to PostgreSQL: a URL becomes [`ConnectOptions`], and these become connections, encrypted as the
 //! URL asks.
 //!
-//! What holds where the URL says nothing stands in `connect/defaults.rs`, and what a failure means in
-//! `connect/failure.rs`. Nothing here prints a password: neither the options nor an error.
+//! Nothing here prints a password: neither the options nor an error.
 
-mod defaults;
-mod failure;
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;
 
 use std::error::Error;
@@ -18,13 +16,11 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-pub use self::defaults::ConnectDefaults;
-pub use self::failure::ConnectError;
-pub(super) use self::failure::chain;
-use self::failure::may_succeed_plain;
-use super::connection::PgConnection;
-use super::tls::{self, RootCertificates, SslMode};
-use super::url::{Parts, UrlError};
+use crate::connection::PgConnection;
+use crate::defaults::{self, ConnectDefaults};
+use crate::failure::{ConnectError, may_succeed_plain};
+use crate::tls::{self, RootCertificates, SslMode};
+use crate::url::{Parts, UrlError};
 
 /// How much longer than PostgreSQL may take for a statement we wait for what it says.
 const GRACE: Duration = Duration::from_secs(2);

@@ -18,7 +18,7 @@ pub struct PgRow {
 
 impl PgRow {
     /// `types` holds those of the row before, where there was one.
-    pub(super) fn new(row: tokio_postgres::Row, types: &mut Option<Arc<[Oid]>>) -> Self {
+    pub(crate) fn new(row: tokio_postgres::Row, types: &mut Option<Arc<[Oid]>>) -> Self {
         let types = types.get_or_insert_with(|| {
             let columns = row.columns().iter();
             columns.map(|column| Oid(column.type_().oid())).collect()
@@ -31,7 +31,7 @@ impl PgRow {
 }
 
 /// The number of a type in PostgreSQL.
-pub(super) struct Oid(u32);
+pub(crate) struct Oid(u32);
 
 impl TypeOidLookup for Oid {
     fn lookup(&self) -> NonZeroU32 {

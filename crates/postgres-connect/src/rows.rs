@@ -9,8 +9,8 @@ use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_postgres::RowStream;
 
-use super::connection::PgConnection;
-use super::row::{Oid, PgRow};
+use crate::connection::PgConnection;
+use crate::row::{Oid, PgRow};
 
 /// Rows that are still to come. Those that nobody takes are thrown away as they arrive.
 pub struct Rows<'c> {
@@ -25,7 +25,7 @@ pub struct Rows<'c> {
 
 impl<'c> Rows<'c> {
     /// The rows of a statement that was sent at `sent_at`.
-    pub(super) fn new(
+    pub(crate) fn new(
         connection: &'c mut PgConnection,
         stream: Pin<Box<RowStream>>,
         sent_at: Instant,

@@ -16,16 +16,16 @@ use tokio_postgres::types::{IsNull, Kind, ToSql, Type};
 const KEPT: usize = 500;
 
 /// A statement and its values.
-pub(super) struct Query {
-    pub(super) sql: String,
-    pub(super) types: Vec<Type>,
-    pub(super) binds: Vec<Bind>,
+pub(crate) struct Query {
+    pub(crate) sql: String,
+    pub(crate) types: Vec<Type>,
+    pub(crate) binds: Vec<Bind>,
     /// Whether it is one that comes again.
-    pub(super) keep: bool,
+    pub(crate) keep: bool,
 }
 
 impl Query {
-    pub(super) fn new(query: &impl QueryFragment<Pg>) -> QueryResult<Self> {
+    pub(crate) fn new(query: &impl QueryFragment<Pg>) -> QueryResult<Self> {
         let mut binds = RawBytesBindCollector::<Pg>::new();
         query.collect_binds(&mut binds, &mut NoTypesByName, &Pg)?;
         let types = binds.metadata.iter().map(type_of);
@@ -41,7 +41,7 @@ impl Query {
     }
 
     /// Its values, with their types.
-    pub(super) fn parameters(&self) -> impl Iterator<Item = (&(dyn ToSql + Sync), Type)> {
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&(dyn ToSql + Sync), Type)> {
         let binds = self.binds.iter().map(|bind| bind as &(dyn ToSql + Sync));
         binds.zip(self.types.iter().cloned())
     }
@@ -70,7 +70,7 @@ fn type_of(metadata: &PgTypeMetadata) -> QueryResult<Type> {
 
 /// A value as Diesel has written it.
 #[derive(Debug)]
-pub(super) struct Bind(Option<Vec<u8>>);
+pub(crate) struct Bind(Option<Vec<u8>>);
 
 impl ToSql for Bind {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
@@ -97,7 +97,7 @@ impl ToSql for Bind {
 }
 
 /// The statements that a connection has prepared, by their text.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     statements: HashMap<String, (Vec<Type>, Statement)>,
     keeps: bool,
 }
@@ -112,13 +112,13 @@ impl Default for Prepared {
 }
 
 impl Prepared {
-    pub(super) fn get(&self, query: &Query) -> Option<Statement> {
+    pub(crate) fn get(&self, query: &Query) -> Option<Statement> {
         let (types, statement) = self.statements.get(&query.sql)?;
         (*types == query.types).then(|| statement.clone())
     }
 
     /// Keeps a statement. Where there are too many they are all forgotten, which happens to none of the usual ones.
-    pub(super) fn insert(&mut self, query: &Query, statement: Statement) {
+    pub(crate) fn insert(&mut self, query: &Query, statement: Statement) {
         if !self.keeps {
             return;
         }
@@ -129,7 +129,7 @@ impl Prepared {
         self.statements.insert(query.sql.clone(), statement);
     }
 
-    pub(super) fn keep(&mut self, keeps: bool) {
+    pub(crate) fn keep(&mut self, keeps: bool) {
         self.keeps = keeps;
         if !keeps {
             self.statements.clear();

@@ -33,9 +33,9 @@ pub enum SslMode {
 }
 
 impl SslMode {
-    pub(super) const NAMES: &str = "disable, allow, prefer, require, verify-ca or verify-full";
+    pub(crate) const NAMES: &str = "disable, allow, prefer, require, verify-ca or verify-full";
 
-    pub(super) fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "disable" => Self::Disable,
             "allow" | "prefer" => Self::Prefer,
@@ -92,7 +92,7 @@ pub enum RootCertificatesError {
 }
 
 /// Makes what encrypts the connections of one pool.
-pub(super) fn connector(
+pub(crate) fn connector(
     mode: SslMode,
     roots: Option<&RootCertificates>,
 ) -> Result<MakeRustlsConnect, RootCertificatesError> {

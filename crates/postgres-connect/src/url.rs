@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-use super::tls::{RootCertificates, RootCertificatesError, SslMode};
+use crate::tls::{RootCertificates, RootCertificatesError, SslMode};
 
 /// What is wrong with a PostgreSQL URL, and what would be accepted.
 #[derive(Debug, thiserror::Error)]
@@ -107,15 +107,15 @@ fn names() -> String {
 }
 
 /// A URL's parts, before anything is added for what it does not say.
-pub(super) struct Parts {
-    pub(super) config: Config,
-    pub(super) ssl_mode: Option<SslMode>,
-    pub(super) root_certificates: Option<RootCertificates>,
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) ssl_mode: Option<SslMode>,
+    pub(crate) root_certificates: Option<RootCertificates>,
     names: Vec<&'static str>,
 }
 
 impl Parts {
-    pub(super) fn parse(url: &str) -> Result<Self, UrlError> {
+    pub(crate) fn parse(url: &str) -> Result<Self, UrlError> {
         let rest = url
             .strip_prefix("postgres://")
             .or_else(|| url.strip_prefix("postgresql://"))
@@ -152,17 +152,17 @@ impl Parts {
     }
 
     /// Whether the URL itself has this parameter.
-    pub(super) fn names(&self, parameter: &str) -> bool {
+    pub(crate) fn names(&self, parameter: &str) -> bool {
         self.names.contains(&parameter)
     }
 
     /// Whether all that can be connected to are Unix sockets.
-    pub(super) fn only_sockets(&self) -> bool {
+    pub(crate) fn only_sockets(&self) -> bool {
         self.config.get_hostaddrs().is_empty() && self.config.get_hosts().iter().all(is_socket)
     }
 
     /// Whether some hosts are Unix sockets.
-    pub(super) fn has_sockets(&self) -> bool {
+    pub(crate) fn has_sockets(&self) -> bool {
         self.config.get_hosts().iter().any(is_socket)
     }
 

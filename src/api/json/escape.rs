@@ -8,7 +8,7 @@
 const BLOCK: usize = 32;
 
 /// Writes a text with its quotes.
-pub(super) fn string(out: &mut Vec<u8>, text: &str) {
+pub(in crate::api) fn string(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     out.reserve(bytes.len() + 2);
     out.push(b'"');

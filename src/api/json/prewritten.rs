@@ -2,7 +2,7 @@
 //!
 //! The engine resolves each field of each object as a future of its own and copies each value into a tree, which for
 //! a page of articles costs more than the database. An object whose fields are all at hand needs none of that. The
-//! engine still has the same types; it takes the JSON as a value that it calls binary, and `answer.rs` writes that
+//! engine still has the same types; it takes the JSON as a value that it calls binary, and `response.rs` writes that
 //! as it is. What is selected of such an object the engine is not shown, because it would walk over it and copy it
 //! for each request; resolvers find it with [`selections`].
 
@@ -24,11 +24,11 @@ use crate::budget::ResponseBudget;
 use crate::error::{Error, Result};
 
 /// What a resolver finds in the context of the operation under way.
-pub(super) struct UnderWay {
+pub(in crate::api) struct UnderWay {
     /// The whole operation in its plain form.
-    pub(super) document: Arc<ExecutableDocument>,
+    pub(in crate::api) document: Arc<ExecutableDocument>,
     /// What its answer may take.
-    pub(super) budget: ResponseBudget,
+    pub(in crate::api) budget: ResponseBudget,
 }
 
 impl UnderWay {
@@ -68,12 +68,12 @@ impl UnderWay {
 }
 
 /// What is selected of the field that is resolved; `None` where the context has no [`UnderWay`].
-pub(super) fn selections<'c, T>(ctx: &ContextBase<'c, T>) -> Option<&'c SelectionSet> {
+pub(in crate::api) fn selections<'c, T>(ctx: &ContextBase<'c, T>) -> Option<&'c SelectionSet> {
     UnderWay::of(ctx).ok()?.selections(ctx)
 }
 
 /// What the answer may take.
-pub(super) fn budget<'c, T>(ctx: &ContextBase<'c, T>) -> Result<&'c ResponseBudget> {
+pub(in crate::api) fn budget<'c, T>(ctx: &ContextBase<'c, T>) -> Result<&'c ResponseBudget> {
     UnderWay::of(ctx).map(|under_way| &under_way.budget)
 }
 
@@ -98,7 +98,7 @@ fn below<'d>(root: &'d SelectionSet, path: Option<&QueryPathNode<'_>>) -> Option
 }
 
 /// An object whose fields are all at hand.
-pub(super) trait Direct: OutputType {
+pub(in crate::api) trait Direct: OutputType {
     /// Writes the value of a field.
     fn write_field(&self, out: &mut Json, field: &Field) -> Written;
 
@@ -107,18 +107,18 @@ pub(super) trait Direct: OutputType {
 }
 
 /// JSON that is being written.
-pub(super) struct Json {
-    pub(super) bytes: Vec<u8>,
+pub(in crate::api) struct Json {
+    pub(in crate::api) bytes: Vec<u8>,
     /// The most bytes that it may have. Looked at before a name or a text is written, because nothing else is large.
     most: usize,
 }
 
 /// Whether something was written.
-pub(super) type Written = std::result::Result<(), Unwritten>;
+pub(in crate::api) type Written = std::result::Result<(), Unwritten>;
 
 /// Why something could not be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unwritten {
+pub(in crate::api) enum Unwritten {
     /// There is more than fields, which a document in its plain form does not have here, or a field that nobody knows.
     Unknown,
     /// There is no room for it: with the next text there would be so many bytes, or more.
@@ -127,7 +127,7 @@ pub(super) enum Unwritten {
 
 impl Json {
     /// Empty, with room for so many bytes where it may have them.
-    pub(super) fn new(size_hint: usize, most: usize) -> Self {
+    pub(in crate::api) fn new(size_hint: usize, most: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(size_hint.min(most)),
             most,
@@ -135,7 +135,7 @@ impl Json {
     }
 
     /// Looks whether there is room for so many bytes more.
-    pub(super) fn has_room_for(&self, bytes: usize) -> Written {
+    pub(in crate::api) fn has_room_for(&self, bytes: usize) -> Written {
         let bytes = self.bytes.len() + bytes;
         match bytes <= self.most {
             true => Ok(()),
@@ -149,7 +149,7 @@ impl Json {
 ///
 /// # Errors
 /// [`Error::TooLarge`]
-pub(super) fn room_after<T: Direct, C>(
+pub(in crate::api) fn room_after<T: Direct, C>(
     ctx: &ContextBase<'_, C>,
     objects: impl IntoIterator<Item = T>,
 ) -> Result<usize> {
@@ -175,10 +175,10 @@ pub(super) fn room_after<T: Direct, C>(
 }
 
 /// One object that writes itself.
-pub(crate) struct One<T>(pub(super) T);
+pub(crate) struct One<T>(pub(in crate::api) T);
 
 /// A list of objects that write themselves.
-pub(crate) struct Many<T>(pub(super) Vec<T>);
+pub(crate) struct Many<T>(pub(in crate::api) Vec<T>);
 
 impl<T: Direct> OutputType for One<T> {
     fn type_name() -> Cow<'static, str> {
@@ -272,7 +272,11 @@ fn list<T: Direct>(out: &mut Json, objects: &[T], selections: &SelectionSet) -> 
 }
 
 /// Writes the selected fields of an object.
-pub(super) fn object<T: Direct>(out: &mut Json, object: &T, selections: &SelectionSet) -> Written {
+pub(in crate::api) fn object<T: Direct>(
+    out: &mut Json,
+    object: &T,
+    selections: &SelectionSet,
+) -> Written {
     out.bytes.push(b'{');
     for (index, selection) in selections.items.iter().enumerate() {
         let Selection::Field(Positioned { node: field, .. }) = &selection.node else {
@@ -293,7 +297,7 @@ pub(super) fn object<T: Direct>(out: &mut Json, object: &T, selections: &Selecti
 }
 
 /// Writes the name of a field and a colon. A GraphQL name needs no escapes.
-pub(super) fn name(out: &mut Json, name: &str) -> Written {
+pub(in crate::api) fn name(out: &mut Json, name: &str) -> Written {
     out.has_room_for(name.len() + 3)?;
     out.bytes.push(b'"');
     out.bytes.extend_from_slice(name.as_bytes());
@@ -302,12 +306,12 @@ pub(super) fn name(out: &mut Json, name: &str) -> Written {
 }
 
 /// Writes a scalar.
-pub(super) fn json(out: &mut Json, value: &(impl Serialize + ?Sized)) -> Written {
+pub(in crate::api) fn json(out: &mut Json, value: &(impl Serialize + ?Sized)) -> Written {
     serde_json::to_writer(&mut out.bytes, value).map_err(|_| Unwritten::Unknown)
 }
 
 /// Writes a text.
-pub(super) fn text(out: &mut Json, text: &str) -> Written {
+pub(in crate::api) fn text(out: &mut Json, text: &str) -> Written {
     out.has_room_for(text.len())?;
     escape::string(&mut out.bytes, text);
     Ok(())
@@ -318,7 +322,7 @@ pub(super) fn text(out: &mut Json, text: &str) -> Written {
     clippy::unnecessary_wraps,
     reason = "it ends a field as the other writers do"
 )]
-pub(super) fn plain(out: &mut Json, text: &[u8]) -> Written {
+pub(in crate::api) fn plain(out: &mut Json, text: &[u8]) -> Written {
     out.bytes.push(b'"');
     out.bytes.extend_from_slice(text);
     out.bytes.push(b'"');

@@ -6,7 +6,7 @@ use async_graphql::{Name, Response, Value};
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::direct::{self, Json, Unwritten, Written};
+use super::prewritten::{self, Json, Unwritten, Written};
 
 /// What there is besides the objects that wrote themselves: a few names.
 const NAMES_BYTES: usize = 512;
@@ -16,7 +16,7 @@ const NAMES_BYTES: usize = 512;
 ///
 /// # Errors
 /// It would have more bytes than `most`: how many were counted.
-pub(super) fn write(
+pub(in crate::api) fn write(
     response: &Response,
     operation: &ExecutableDocument,
     most: usize,
@@ -52,7 +52,7 @@ fn written(
 }
 
 /// `{"errors":…}` alone, for what was not executed.
-pub(super) fn refusal(response: &Response) -> Bytes {
+pub(in crate::api) fn refusal(response: &Response) -> Bytes {
     let mut out = Vec::new();
     out.extend_from_slice(b"{\"errors\":");
     json(&mut out, &response.errors);
@@ -61,7 +61,7 @@ pub(super) fn refusal(response: &Response) -> Bytes {
 }
 
 /// The list of errors alone.
-pub(super) fn errors(response: &Response) -> Bytes {
+pub(in crate::api) fn errors(response: &Response) -> Bytes {
     let mut out = Vec::new();
     json(&mut out, &response.errors);
     out.into()
@@ -103,12 +103,12 @@ fn value(out: &mut Json, given: &Value, selections: Option<&SelectionSet>) -> Wr
                 if index > 0 {
                     out.bytes.push(b',');
                 }
-                direct::name(out, name)?;
+                prewritten::name(out, name)?;
                 value(out, field, selections)?;
             }
             out.bytes.push(b'}');
         }
-        Value::String(text) => direct::text(out, text)?,
+        Value::String(text) => prewritten::text(out, text)?,
         scalar => json(&mut out.bytes, scalar),
     }
     Ok(())

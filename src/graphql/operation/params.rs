@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::json::{self, ObjectText};
+use graphql_guard::json::{self, ObjectText};
 
 /// The parameters of a request: "Request Parameters" of GraphQL over HTTP, the payload of a
 /// `subscribe` message of `graphql-transport-ws`.

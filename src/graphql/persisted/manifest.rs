@@ -12,7 +12,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::Hash;
-use crate::json;
+use graphql_guard::json;
 
 /// Why the trusted documents could not be read.
 #[derive(Debug, thiserror::Error)]

@@ -14,7 +14,7 @@ const TITLES_ID: &str = "f1f8b0c3d8b5a4b2e0f9b7a1c3d5e7f90a1b2c3d";
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("src/server/persisted/fixtures")
+        .join("src/graphql/persisted/fixtures")
         .join(name)
 }
 

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::json::{self, ObjectText};
-use crate::server::operation::GraphQLParams;
+use crate::graphql::operation::GraphQLParams;
+use graphql_guard::json::{self, ObjectText};
 
 /// An operation's id is kept as long as the operation runs, so it has a bound.
 const MAX_ID_BYTES: usize = 256;

@@ -18,10 +18,10 @@ use tracing::Instrument as _;
 
 use super::closing::Closing;
 use super::message;
-use crate::server::operation::{
+use crate::graphql::operation::{
     Caller, Event, Execute, GraphQLParams, Outcome, Refusal, Transport,
 };
-use crate::server::request_id::RequestId;
+use crate::request_id::RequestId;
 
 /// The way to the client. Each message has a box: a channel has room for many at once, whatever its bound.
 pub(super) type Outbox = mpsc::Sender<Box<Outgoing>>;

@@ -23,9 +23,9 @@ use super::WebSocketSettings;
 use super::closing::Closing;
 use super::message::{self, ClientMessage, close};
 use super::operation::{Operations, Outbox, Outgoing};
-use crate::excerpt;
-use crate::json::ObjectText;
-use crate::server::operation::{Caller, Execute, GraphQLParams, Refusal};
+use crate::graphql::operation::{Caller, Execute, GraphQLParams, Refusal};
+use graphql_guard::json::ObjectText;
+use graphql_guard::shorten;
 
 const SHUTTING_DOWN: &str = "The server is shutting down";
 
@@ -237,7 +237,7 @@ impl<E: Execute> Listener<'_, E> {
             return Ok(());
         }
         if self.operations.contains(&id) {
-            let reason = format!("Subscriber for {} already exists", excerpt::of(&id));
+            let reason = format!("Subscriber for {} already exists", shorten::of(&id));
             return Err(End::Close(close(4409, &reason)));
         }
         let limit = self.settings.operations;

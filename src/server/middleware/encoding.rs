@@ -24,7 +24,7 @@ use tower_http::compression::Compression;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::decompression::RequestDecompression;
 
-use super::negotiation::read_weight;
+use crate::graphql::negotiation::read_weight;
 
 /// A body that is shorter, in bytes, is sent as it is: it fills one packet either way.
 const ENCODED_ABOVE_BYTES: u16 = 1024;

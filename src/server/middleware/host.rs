@@ -16,7 +16,11 @@ pub(super) fn refused(request: &Request) -> Option<Response> {
         (Some(_), None) => "the header Host must be a host, with or without a port",
     };
     let status = StatusCode::BAD_REQUEST;
-    Some(super::http::refusal(status, "BAD_REQUEST", message))
+    Some(crate::graphql::http::refusal(
+        status,
+        "BAD_REQUEST",
+        message,
+    ))
 }
 
 /// Whether a byte may stand in a host or a port (RFC 3986, section 3.2.2).

@@ -4,9 +4,9 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
 use diesel::{QueryResult, Queryable};
 
-use super::super::dialect::Dialect;
-use super::super::stored::{self, StoredText, StoredVersion};
-use super::super::types::{Id, Instant};
+use super::super::sql::dialect::Dialect;
+use super::super::sql::stored::{self, StoredText, StoredVersion};
+use super::super::sql::types::{Id, Instant};
 use crate::article::change::{ArticleChange, ChangeFilter, ChangeKind, FeedCursor};
 use crate::article::{Article, ArticleId};
 use crate::clock::Timestamp;

@@ -10,8 +10,8 @@ use crate::article::ArticleId;
 use crate::article::filter::{Affix, Place};
 use crate::article::search::{Phrase, Search};
 use crate::clock::Timestamp;
-use crate::store::dialect::{Dialect, Pass, binds};
-use crate::store::types::Id;
+use crate::store::sql::dialect::{Dialect, Pass, binds};
+use crate::store::sql::types::Id;
 
 impl Dialect for Pg {
     const SOME_INSTANT: &'static str = "to_timestamp(0)";

@@ -7,13 +7,13 @@ use diesel::sql_types::{BigInt, Bool};
 use diesel::{QueryDsl as _, QueryResult};
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 
-use super::connect::ConnectOptions;
-use super::connection::PgConnection;
-use super::error::sqlstate;
 use super::session;
 use crate::store::OpenError;
 use crate::store::migrations::{self, Migrate, MigrationStatus};
-use crate::store::schema::migration;
+use crate::store::sql::tables::migration;
+use postgres_connect::ConnectOptions;
+use postgres_connect::PgConnection;
+use postgres_connect::sqlstate;
 
 /// The key of the advisory lock under which migrations are applied: "articles" in ASCII.
 const MIGRATION_LOCK: i64 = 0x6172_7469_636c_6573;

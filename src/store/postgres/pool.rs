@@ -13,10 +13,10 @@ use deadpool::managed::{
 use futures_util::future::try_join_all;
 use tokio::time::Instant;
 
-use super::connect::{ConnectError, ConnectOptions};
-use super::connection::PgConnection;
 use crate::config::DatabaseSettings;
 use crate::store::OpenError;
+use postgres_connect::PgConnection;
+use postgres_connect::{ConnectError, ConnectOptions};
 
 /// How long a connection may rest and be used again without being asked for a sign of life.
 const REST: Duration = Duration::from_secs(1);

@@ -3,9 +3,9 @@
 use diesel::QueryResult;
 use diesel_async::SimpleAsyncConnection as _;
 
-use super::connect::ConnectOptions;
-use super::connection::PgConnection;
 use crate::store::OpenError;
+use postgres_connect::ConnectOptions;
+use postgres_connect::PgConnection;
 
 /// Settings of a session that the program relies on, whatever those of the role or the database are.
 pub(crate) const SETTINGS: &[(&str, &str)] = &[

@@ -12,14 +12,14 @@ use crate::article::search::Search;
 use crate::clock::Timestamp;
 
 /// A place in a statement that is being written.
-pub(super) type Pass<'a, 'b, DB> = AstPass<'a, 'b, DB>;
+pub(in crate::store) type Pass<'a, 'b, DB> = AstPass<'a, 'b, DB>;
 
 /// A database, seen from a statement that is written by hand: how it takes values, and the words that differ.
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "a statement borrows what it binds"
 )]
-pub(super) trait Dialect: Backend {
+pub(in crate::store) trait Dialect: Backend {
     /// Any instant, for a column that nobody asked for.
     const SOME_INSTANT: &'static str;
     /// How many bytes the text of an article has as JSON, without the quotes.
@@ -77,14 +77,14 @@ pub(super) trait Dialect: Backend {
 macro_rules! binds {
     () => {
         fn bind_id<'b>(pass: &mut Pass<'_, 'b, Self>, id: &'b ArticleId) -> QueryResult<()> {
-            pass.push_bind_param::<$crate::store::types::Id, _>(id)
+            pass.push_bind_param::<$crate::store::sql::types::Id, _>(id)
         }
 
         fn bind_instant<'b>(
             pass: &mut Pass<'_, 'b, Self>,
             instant: &'b Timestamp,
         ) -> QueryResult<()> {
-            pass.push_bind_param::<$crate::store::types::Instant, _>(instant)
+            pass.push_bind_param::<$crate::store::sql::types::Instant, _>(instant)
         }
 
         fn bind_text<'b>(pass: &mut Pass<'_, 'b, Self>, text: &'b str) -> QueryResult<()> {
@@ -100,4 +100,4 @@ macro_rules! binds {
         }
     };
 }
-pub(super) use binds;
+pub(in crate::store) use binds;

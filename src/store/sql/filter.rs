@@ -9,7 +9,7 @@ use crate::article::filter::{
 use crate::article::page::Place;
 
 /// Writes the condition that `filter` stands for.
-pub(super) fn filter<'b, DB: Dialect>(
+pub(in crate::store) fn filter<'b, DB: Dialect>(
     pass: &mut Pass<'_, 'b, DB>,
     filter: &'b Filter,
 ) -> QueryResult<()> {
@@ -88,7 +88,7 @@ fn text<'b, DB: Dialect>(
 
 /// Whether a place lies before or after another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(in crate::store) enum Side {
     Before,
     After,
     AtOrBefore,
@@ -96,7 +96,7 @@ pub(super) enum Side {
 }
 
 /// Writes the condition that an article lies on one side of a place in `order`. Relevance has no such condition.
-pub(super) fn beside<'b, DB: Dialect>(
+pub(in crate::store) fn beside<'b, DB: Dialect>(
     pass: &mut Pass<'_, 'b, DB>,
     order: ArticleOrder,
     side: Side,
@@ -135,14 +135,14 @@ pub(super) fn beside<'b, DB: Dialect>(
 
 /// What a list is sorted by, besides the id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) column: &'static str,
-    pub(super) descending: bool,
+pub(in crate::store) struct Key {
+    pub(in crate::store) column: &'static str,
+    pub(in crate::store) descending: bool,
 }
 
 impl Key {
     /// `None` for relevance, which is no column.
-    pub(super) fn of(order: ArticleOrder) -> Option<Self> {
+    pub(in crate::store) fn of(order: ArticleOrder) -> Option<Self> {
         use ArticleOrder as Order;
         let (column, descending) = match order {
             Order::CreatedAtAsc => ("created_at", false),

@@ -4,8 +4,8 @@ use diesel::QueryResult;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Integer, Text};
 
-use super::condition::{self, Key, Side};
 use super::dialect::{Dialect, Pass};
+use super::filter::{self, Key, Side};
 use super::types::{Id, Instant};
 use crate::article::filter::Filter;
 use crate::article::page::Place;
@@ -14,15 +14,15 @@ use crate::article::{ArticleId, ArticleKey, ArticleOrder, Columns};
 
 /// Which articles of a list.
 #[derive(Debug, Clone)]
-pub(super) struct Selection {
-    pub(super) filter: Filter,
-    pub(super) order: ArticleOrder,
+pub(in crate::store) struct Selection {
+    pub(in crate::store) filter: Filter,
+    pub(in crate::store) order: ArticleOrder,
     /// Where the list is cut off, at either side.
-    pub(super) bounds: Vec<(Side, Place)>,
+    pub(in crate::store) bounds: Vec<(Side, Place)>,
 }
 
 impl Selection {
-    pub(super) fn new(filter: Filter, order: ArticleOrder) -> Self {
+    pub(in crate::store) fn new(filter: Filter, order: ArticleOrder) -> Self {
         Self {
             filter,
             order,
@@ -30,13 +30,13 @@ impl Selection {
         }
     }
 
-    pub(super) fn with(&self, side: Side, place: Place) -> Self {
+    pub(in crate::store) fn with(&self, side: Side, place: Place) -> Self {
         let mut bounded = self.clone();
         bounded.bounds.push((side, place));
         bounded
     }
 
-    pub(super) fn has_filter(&self) -> bool {
+    pub(in crate::store) fn has_filter(&self) -> bool {
         self.filter != Filter::ALL
     }
 
@@ -70,12 +70,12 @@ impl Selection {
             // Filters have shapes without bound, and a statement that is kept takes memory on both sides.
             pass.unsafe_to_cache_prepared();
             pass.push_sql(conjunction);
-            condition::filter(pass, &self.filter)?;
+            filter::filter(pass, &self.filter)?;
             conjunction = " AND ";
         }
         for (side, place) in &self.bounds {
             pass.push_sql(conjunction);
-            condition::beside(pass, self.order, *side, place)?;
+            filter::beside(pass, self.order, *side, place)?;
             conjunction = " AND ";
         }
         if let Some(limit) = DB::TIME_LIMIT
@@ -109,46 +109,46 @@ impl Selection {
 
 /// `SELECT … FROM article WHERE … ORDER BY … LIMIT … OFFSET …`
 #[derive(Debug, Clone)]
-pub(super) struct Select {
-    pub(super) columns: Columns,
-    pub(super) selection: Selection,
+pub(in crate::store) struct Select {
+    pub(in crate::store) columns: Columns,
+    pub(in crate::store) selection: Selection,
     /// Read the list from its end.
-    pub(super) reversed: bool,
-    pub(super) limit: i64,
-    pub(super) offset: i64,
+    pub(in crate::store) reversed: bool,
+    pub(in crate::store) limit: i64,
+    pub(in crate::store) offset: i64,
 }
 
 /// `SELECT … FROM article WHERE id = …`, or by slug.
 #[derive(Debug, Clone)]
-pub(super) struct SelectOne {
-    pub(super) columns: Columns,
-    pub(super) key: ArticleKey,
+pub(in crate::store) struct SelectOne {
+    pub(in crate::store) columns: Columns,
+    pub(in crate::store) key: ArticleKey,
 }
 
 /// `SELECT … FROM article WHERE id = ANY (…)`, or by slugs, in no order.
 #[derive(Debug, Clone)]
-pub(super) struct SelectMany {
-    pub(super) columns: Columns,
-    pub(super) keys: Keys,
+pub(in crate::store) struct SelectMany {
+    pub(in crate::store) columns: Columns,
+    pub(in crate::store) keys: Keys,
 }
 
 /// How several articles are asked for.
 #[derive(Debug, Clone)]
-pub(super) enum Keys {
+pub(in crate::store) enum Keys {
     Ids(Vec<ArticleId>),
     Slugs(Vec<String>),
 }
 
 /// `SELECT count(*) FROM article WHERE …`
 #[derive(Debug, Clone)]
-pub(super) struct Count(pub(super) Selection);
+pub(in crate::store) struct Count(pub(in crate::store) Selection);
 
 /// The columns, in the order of a [`Row`](super::stored::Row), with constants for the text and what stands behind it where nobody asked for
 /// them: SQLite reads a row from the front, so a long text is in the way.
 ///
 /// The short columns before the text are always read. A statement for each choice of columns would be prepared on each
 /// connection, and there are sixty-four of them.
-pub(super) fn push_columns<DB: Dialect>(pass: &mut Pass<'_, '_, DB>, columns: Columns) {
+pub(in crate::store) fn push_columns<DB: Dialect>(pass: &mut Pass<'_, '_, DB>, columns: Columns) {
     let some_behind_text = columns.created_at || columns.updated_at || columns.version;
     pass.push_sql("id, ");
     pass.push_sql(DB::TITLE_AND_SLUG);
@@ -237,7 +237,7 @@ impl<DB: Dialect> QueryFragment<DB> for Count {
 }
 
 /// The types of the columns of a [`Row`](super::stored::Row).
-pub(super) type RowType = (Id, Text, Text, Text, Instant, Instant, Integer);
+pub(in crate::store) type RowType = (Id, Text, Text, Text, Instant, Instant, Integer);
 
 /// Makes a statement one that Diesel executes. Its text depends on what is asked for, so Diesel tells such
 /// statements apart by their text.
@@ -255,7 +255,7 @@ macro_rules! query {
         impl<C: diesel::Connection> diesel::RunQueryDsl<C> for $statement {}
     };
 }
-pub(super) use query;
+pub(in crate::store) use query;
 
 query!(Select, RowType);
 query!(SelectOne, RowType);

@@ -16,27 +16,27 @@ use crate::clock::Timestamp;
 
 /// A row of articles.
 #[derive(Queryable)]
-pub(super) struct Row {
-    pub(super) id: ArticleId,
-    pub(super) title: StoredText,
-    pub(super) slug: StoredText,
-    pub(super) text: StoredText,
-    pub(super) created_at: Timestamp,
-    pub(super) updated_at: Timestamp,
-    pub(super) version: StoredVersion,
+pub(in crate::store) struct Row {
+    pub(in crate::store) id: ArticleId,
+    pub(in crate::store) title: StoredText,
+    pub(in crate::store) slug: StoredText,
+    pub(in crate::store) text: StoredText,
+    pub(in crate::store) created_at: Timestamp,
+    pub(in crate::store) updated_at: Timestamp,
+    pub(in crate::store) version: StoredVersion,
 }
 
 /// A text. What is not UTF-8 becomes replacement characters.
 #[derive(Debug, FromSqlRow)]
-pub(super) struct StoredText {
-    pub(super) shown: String,
+pub(in crate::store) struct StoredText {
+    pub(in crate::store) shown: String,
     /// Where that is not the same.
     bytes: Option<Box<[u8]>>,
 }
 
 /// A version, whatever number it is.
 #[derive(Debug, Clone, Copy, FromSqlRow)]
-pub(super) struct StoredVersion(i64);
+pub(in crate::store) struct StoredVersion(i64);
 
 impl From<Row> for Article {
     fn from(row: Row) -> Self {
@@ -83,7 +83,7 @@ impl StoredText {
 
 impl StoredVersion {
     /// The nearest that can be a version.
-    pub(super) fn shown(self) -> i32 {
+    pub(in crate::store) fn shown(self) -> i32 {
         i32::try_from(self.0.clamp(1, i32::MAX.into())).unwrap_or(i32::MAX)
     }
 }

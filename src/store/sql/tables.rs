@@ -2,7 +2,7 @@
 
 diesel::table! {
     use diesel::sql_types::{Integer, Text};
-    use crate::store::types::{Id, Instant};
+    use crate::store::sql::types::{Id, Instant};
 
     article (id) {
         id -> Id,
@@ -17,7 +17,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool};
-    use crate::store::types::Id;
+    use crate::store::sql::types::Id;
 
     /// One row: which history of the feed this is, and up to where it is no longer kept.
     feed (single) {

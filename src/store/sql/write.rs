@@ -13,34 +13,34 @@ use crate::error::Error;
 ///
 /// A statement of Diesel's `derive(Insertable)` would be prepared anew each time.
 #[derive(Debug, Clone)]
-pub(super) struct Insert<'a>(pub(super) &'a [Article]);
+pub(in crate::store) struct Insert<'a>(pub(in crate::store) &'a [Article]);
 
 /// `UPDATE article SET … WHERE id = … [AND version = …] RETURNING …`
 #[derive(Debug, Clone)]
-pub(super) struct Update {
-    pub(super) id: ArticleId,
-    pub(super) expected_version: Option<i32>,
-    pub(super) edit: ArticleEdit,
-    pub(super) now: Timestamp,
+pub(in crate::store) struct Update {
+    pub(in crate::store) id: ArticleId,
+    pub(in crate::store) expected_version: Option<i32>,
+    pub(in crate::store) edit: ArticleEdit,
+    pub(in crate::store) now: Timestamp,
     /// Whether the values that another program stored, and that the table refuses by now, become what is shown of them.
-    pub(super) as_shown: bool,
-    pub(super) columns: Columns,
-    pub(super) text: TextRoom,
+    pub(in crate::store) as_shown: bool,
+    pub(in crate::store) columns: Columns,
+    pub(in crate::store) text: TextRoom,
 }
 
 /// `DELETE FROM article WHERE id = … [AND version = …] RETURNING …`
 #[derive(Debug, Clone)]
-pub(super) struct Delete {
-    pub(super) id: ArticleId,
-    pub(super) expected_version: Option<i32>,
-    pub(super) columns: Columns,
-    pub(super) text: TextRoom,
+pub(in crate::store) struct Delete {
+    pub(in crate::store) id: ArticleId,
+    pub(in crate::store) expected_version: Option<i32>,
+    pub(in crate::store) columns: Columns,
+    pub(in crate::store) text: TextRoom,
 }
 
 /// A condition on the text that an article has: as JSON it must fit into the answer. Whether it does is part of the
 /// statement, because what was carried out must be answered.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TextRoom {
+pub(in crate::store) struct TextRoom {
     /// The most bytes of the text as JSON, and of one that certainly has no more than that. `None` for any text.
     bytes: Option<(i64, i64)>,
 }
@@ -49,7 +49,7 @@ pub(super) struct TextRoom {
 const LONGEST_ESCAPE: i64 = 6;
 
 impl TextRoom {
-    pub(super) fn new(bytes: Option<usize>) -> Self {
+    pub(in crate::store) fn new(bytes: Option<usize>) -> Self {
         let bytes = bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
         Self {
             bytes: bytes.map(|bytes| (bytes, bytes / LONGEST_ESCAPE)),
@@ -57,7 +57,7 @@ impl TextRoom {
     }
 
     /// The error where the text does not fit; `None` where any does.
-    pub(super) fn exceeded(self) -> Option<Error> {
+    pub(in crate::store) fn exceeded(self) -> Option<Error> {
         let (most, _) = self.bytes?;
         let max = usize::try_from(most).unwrap_or(usize::MAX);
         Some(Error::TooLarge {

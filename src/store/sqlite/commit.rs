@@ -15,8 +15,8 @@ use super::time_limit::TimeLimit;
 use super::{Async, log};
 use crate::error::{Error, Result};
 use crate::store::connection::{Work, run_on_sqlite};
+use crate::store::detach_on_drop::Abandoned;
 use crate::store::from_pool;
-use crate::store::unstoppable::Abandoned;
 
 /// The most writes in a transaction: other programs want to write as well.
 const MOST: usize = 500;

@@ -19,7 +19,7 @@ use super::time_limit::{self, WhileInTime};
 use super::{Async, BUSY_TIMEOUT, file, log};
 use crate::article::filter::fold_case;
 use crate::config::SqliteLocation;
-use crate::store::stored::StoredText;
+use crate::store::sql::stored::StoredText;
 use crate::store::{Fault, OpenError};
 
 diesel::define_sql_function! {

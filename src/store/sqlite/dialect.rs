@@ -9,7 +9,7 @@ use crate::article::ArticleId;
 use crate::article::filter::{Affix, Place, fold_case};
 use crate::article::search::{Alternative, Phrase, Search};
 use crate::clock::Timestamp;
-use crate::store::dialect::{Dialect, Pass, binds};
+use crate::store::sql::dialect::{Dialect, Pass, binds};
 
 impl Dialect for Sqlite {
     const SOME_INSTANT: &'static str = "0";

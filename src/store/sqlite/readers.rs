@@ -16,7 +16,7 @@ use super::Async;
 use super::log::Scans;
 use super::time_limit::TimeLimit;
 use crate::error::{Error, Result};
-use crate::store::unstoppable::Abandoned;
+use crate::store::detach_on_drop::Abandoned;
 use crate::store::{PoolStatus, from_pool};
 
 /// How much longer than its limit a read may take before nobody waits for it any more. Some of what SQLite does, such as

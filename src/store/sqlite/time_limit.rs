@@ -13,7 +13,7 @@ use diesel::sql_types::{BigInt, Bool};
 use diesel::sqlite::Sqlite;
 use diesel::{QueryResult, SqliteConnection};
 
-use crate::store::unstoppable::Abandoned;
+use crate::store::detach_on_drop::Abandoned;
 
 thread_local! {
     static CURRENT: RefCell<Option<TimeLimit>> = const { RefCell::new(None) };

@@ -2,9 +2,9 @@
 
 use broadsheet::api::{Api, ApiSettings};
 use broadsheet::feed::Feed;
-use broadsheet::json::ObjectText;
-use broadsheet::server::websocket::SUBPROTOCOL;
+use broadsheet::graphql::websocket::SUBPROTOCOL;
 use futures_util::{SinkExt as _, StreamExt as _};
+use graphql_guard::json::ObjectText;
 use reqwest::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use rstest_reuse::apply;
 use serde_json::{Value, json};

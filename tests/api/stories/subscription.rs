@@ -1,6 +1,6 @@
 //! One subscription to all changes, over a WebSocket (`graphql-transport-ws`) or as an event stream.
 
-use broadsheet::server::websocket::SUBPROTOCOL;
+use broadsheet::graphql::websocket::SUBPROTOCOL;
 use futures_util::{SinkExt as _, StreamExt as _};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};

@@ -11,9 +11,9 @@ use async_graphql::indexmap::IndexMap;
 use serde::Deserializer as _;
 
 use super::super::limits::{FIELD_BYTES, OBJECT_BYTES, VALUE_BYTES};
-use super::super::refusal::{Code, Refusal};
+use super::super::request_error::{Code, Refusal};
 use super::super::schema::Schema;
-use super::super::{MAX_REFUSALS, ValueLimits, convert};
+use super::super::{MAX_REFUSALS, ValueLimits, to_engine};
 use super::path::{Key, Path, first};
 use super::scalar::{Leaf, scalar};
 use super::visit::Given;
@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
         for (place, ((name, field), given)) in definition.fields.iter().zip(given).enumerate() {
             let value = match (given, &field.default_value) {
                 (Some(value), _) => value,
-                (None, Some(default)) => convert::constant(default, &field.ty, self.schema),
+                (None, Some(default)) => to_engine::constant(default, &field.ty, self.schema),
                 (None, None) if field.ty.is_non_null() => {
                     let path = path.then(Key::Field(place, name));
                     let reason = format_args!("a value of type `{}` is required", field.ty);

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::document::{Code, Documents, Limits, Operation, Refusal, ValueLimits};
 use crate::json::ObjectText;
+use crate::{Code, Documents, Limits, Operation, Refusal, ValueLimits};
 
 const SDL: &str = r"
     input Filter { and: [Filter!] not: Filter in: [ID!] tag: Tag }

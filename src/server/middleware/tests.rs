@@ -15,10 +15,27 @@ use futures_util::stream;
 use serde_json::json;
 use tower::ServiceExt as _;
 
-use super::super::metrics::RequestMetrics;
-use super::super::middleware::{Middleware, Routes, around};
-use super::super::operation::Event;
-use super::*;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY,
+};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+
+use super::{Middleware, Routes, around};
+use crate::graphql::http::Endpoint;
+use crate::graphql::operation::{
+    Caller, Event, Execute, GraphQLParams, Outcome, Refusal, Transport,
+};
+use crate::graphql::page::FrontPage;
+use crate::graphql::sse::SseSettings;
+use crate::server::metrics::RequestMetrics;
+use crate::shutdown::Shutdown;
 
 /// Small enough that a test can go over it.
 const MAX_BODY_BYTES: usize = 10_000;
@@ -92,7 +109,10 @@ fn single(answer: &serde_json::Value) -> Outcome {
 
 fn endpoint() -> Endpoint<Engine> {
     Endpoint {
-        page: crate::server::graphiql::FrontPage::new("Broadsheet", "Articles"),
+        page: FrontPage::new(
+            "<title>Broadsheet</title>",
+            HeaderValue::from_static("default-src 'none'"),
+        ),
         execute: Engine,
         max_body_bytes: MAX_BODY_BYTES,
         body_timeout: Duration::from_secs(30),

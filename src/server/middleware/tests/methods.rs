@@ -1,5 +1,6 @@
 //! Methods, and the permissions of pages from elsewhere.
 
+use axum::body::HttpBody as _;
 use axum::http::header::CONTENT_LENGTH;
 
 use super::*;

@@ -11,16 +11,18 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use sha2::{Digest as _, Sha256};
 
+use crate::headers::list;
+
 /// Bytes of the hash that a tag shows: enough that no two answers share one by chance or by malice.
 const SHOWN_BYTES: usize = 16;
 
 /// The hash of a media type and a body before compression, as an extension of the response; [`Conditions::apply`]
 /// makes it the `ETag`.
 #[derive(Clone, Debug)]
-pub(super) struct ContentHash(String);
+pub(crate) struct ContentHash(String);
 
 impl ContentHash {
-    pub(super) fn of(media_type: &HeaderValue, body: &[u8]) -> Self {
+    pub(crate) fn of(media_type: &HeaderValue, body: &[u8]) -> Self {
         let mut hash = Sha256::new_with_prefix(media_type);
         hash.update([0]);
         hash.update(body);
@@ -34,10 +36,10 @@ impl ContentHash {
 }
 
 /// What a request asks under the condition that the client does not have it already.
-pub(super) struct Conditions(Option<HeaderMap>);
+pub(crate) struct Conditions(Option<HeaderMap>);
 
 impl Conditions {
-    pub(super) fn of(request: &Request) -> Self {
+    pub(crate) fn of(request: &Request) -> Self {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         let has_any = is_read && request.headers().contains_key(header::IF_NONE_MATCH);
         Self(has_any.then(|| {
@@ -49,7 +51,7 @@ impl Conditions {
     }
 
     /// Sets `ETag` where the handler gave a [`ContentHash`], and makes a 304 of what `If-None-Match` names.
-    pub(super) fn apply(&self, response: &mut Response) {
+    pub(crate) fn apply(&self, response: &mut Response) {
         let Some(ContentHash(hash)) = response.extensions_mut().remove() else {
             return;
         };
@@ -80,19 +82,7 @@ impl Conditions {
 }
 
 /// Whether `If-None-Match` names this tag; the comparison is the weak one (RFC 9110, section 13.1.2).
-pub(super) fn matches_etag(request: &HeaderMap, etag: &str) -> bool {
+pub(crate) fn matches_etag(request: &HeaderMap, etag: &str) -> bool {
     list(request, header::IF_NONE_MATCH)
         .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
-}
-
-/// The items of a header that is a list, over all its lines.
-pub(super) fn list(request: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
-    let lines = request
-        .get_all(name)
-        .into_iter()
-        .filter_map(|line| line.to_str().ok());
-    lines
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
 }

@@ -1,0 +1,12 @@
+//! The transports of GraphQL: HTTP, server-sent events and WebSocket, documents by name, and the engine behind them.
+
+pub mod engine;
+mod events;
+pub mod http;
+pub(crate) mod negotiation;
+pub mod operation;
+pub mod page;
+pub mod persisted;
+pub mod request_cache;
+pub mod sse;
+pub mod websocket;

@@ -1,0 +1,35 @@
+//! What PostgreSQL's errors mean, told from their SQLSTATE: their text is in whatever language the server speaks.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use postgres_connect::sqlstate;
+
+use crate::error::NoWrites;
+use crate::store::Fault;
+
+/// What an error means to whoever sent the statement; `None` where the statement itself is wrong.
+pub(in crate::store) fn fault(error: &DieselError) -> Option<Fault> {
+    use DatabaseErrorKind::{ClosedConnection, UnableToSendCommand};
+    if let DieselError::BrokenTransactionManager
+    | DieselError::DatabaseError(ClosedConnection | UnableToSendCommand, _) = error
+    {
+        return Some(Fault::Lost);
+    }
+    match sqlstate(error)? {
+        // Cancelled by `statement_timeout`, by an operator, or by `lock_timeout`.
+        "57014" | "55P03" | "25P04" => Some(Fault::TooSlow),
+        "40001" | "40P01" => Some(Fault::Raced),
+        "25006" => Some(Fault::NoWrites(NoWrites::ReadOnly)),
+        "53100" => Some(Fault::NoWrites(NoWrites::Full)),
+        // The server has no room for the statement.
+        code if code.starts_with("53") => Some(Fault::Unreachable),
+        // The session was ended, or the server is starting or stopping.
+        "25P03" => Some(Fault::Lost),
+        code if code.starts_with("08") || code.starts_with("57") => Some(Fault::Lost),
+        _ => None,
+    }
+}
+
+/// What keeps a statement that writes from it, beyond what any statement can meet with.
+pub(in crate::store) fn keeps_from_writing(error: &DieselError) -> Option<NoWrites> {
+    (sqlstate(error)? == "42501").then_some(NoWrites::NotPermitted)
+}

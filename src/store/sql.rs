@@ -1,0 +1,9 @@
+//! The SQL that both databases share: tables, the types of their columns, statements, and what is spelled differently.
+
+pub(super) mod dialect;
+pub(super) mod filter;
+pub(super) mod select;
+pub(super) mod stored;
+pub(super) mod tables;
+pub(super) mod types;
+pub(super) mod write;
