@@ -1,7 +1,7 @@
 //! The databases that are measured on: Broadsheet's own, made by `broadsheet migrate` and filled through its API,
 //! and a bare table with the same articles for everybody else; and fresh copies of both for what writes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::{fs, io};
@@ -37,6 +37,8 @@ const PAGE: u32 = 100;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tables {
     Broadsheet,
+    /// Those of an earlier build, with its migrations.
+    Before,
     Bare,
 }
 
@@ -44,6 +46,7 @@ impl Tables {
     pub(crate) fn of(contestant: Contestant) -> Self {
         match contestant {
             Contestant::Broadsheet | Contestant::Memory => Self::Broadsheet,
+            Contestant::Before => Self::Before,
             Contestant::Floor | Contestant::Textbook | Contestant::Pgbench => Self::Bare,
         }
     }
@@ -51,7 +54,16 @@ impl Tables {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Broadsheet => "broadsheet",
+            Self::Before => "before",
             Self::Bare => "bare",
+        }
+    }
+
+    fn copy_name(self) -> &'static str {
+        match self {
+            Self::Broadsheet => "broadsheet_copy",
+            Self::Before => "before_copy",
+            Self::Bare => "bare_copy",
         }
     }
 }
@@ -63,11 +75,12 @@ pub(crate) struct Databases {
     /// Where the SQLite files and the logs are.
     pub(crate) directory: PathBuf,
     broadsheet_cursors: Option<Arc<Vec<String>>>,
+    before_cursors: Option<Arc<Vec<String>>>,
     bare_cursors: Arc<Vec<String>>,
 }
 
 impl Databases {
-    /// Loads the articles twice into each database.
+    /// Loads the articles into each database, once for each kind of tables.
     pub(crate) async fn load(options: Options, directory: PathBuf) -> Result<Self> {
         let server = if options.databases.contains(&Database::Postgres) {
             Server::start()?
@@ -84,6 +97,7 @@ impl Databases {
             server,
             directory,
             broadsheet_cursors: None,
+            before_cursors: None,
         };
         for database in databases.options.databases.clone() {
             eprintln!("loading {}", database.title());
@@ -97,13 +111,34 @@ impl Databases {
             Database::Postgres => self.load_bare_postgres().await?,
             Database::Sqlite => self.load_bare_sqlite()?,
         }
-        if database == Database::Postgres {
-            let server = self.server()?;
-            let create = "CREATE DATABASE broadsheet";
-            server.execute("postgres", &[create]).await?;
+        let program = self.options.broadsheet.clone();
+        let cursors = self
+            .load_with(&program, database, Tables::Broadsheet)
+            .await?;
+        // A cursor of one database serves in the other: the articles and their times are the same.
+        self.broadsheet_cursors
+            .get_or_insert_with(|| Arc::new(cursors));
+        if let Some(program) = self.options.before.clone() {
+            let cursors = self.load_with(&program, database, Tables::Before).await?;
+            self.before_cursors.get_or_insert_with(|| Arc::new(cursors));
         }
-        let url = self.url(database, "broadsheet")?;
-        let migrated = Command::new(&self.options.broadsheet)
+        Ok(())
+    }
+
+    /// Has a build of Broadsheet make its tables and fill them, and gives its cursor of each article.
+    async fn load_with(
+        &self,
+        program: &Path,
+        database: Database,
+        tables: Tables,
+    ) -> Result<Vec<String>> {
+        let name = tables.name();
+        if database == Database::Postgres {
+            let create = format!("CREATE DATABASE {name}");
+            self.server()?.execute("postgres", &[&create]).await?;
+        }
+        let url = self.url(database, name)?;
+        let migrated = Command::new(program)
             .args(["migrate", "--database-url", &url])
             .current_dir(&self.directory)
             .output()
@@ -111,25 +146,22 @@ impl Databases {
         let said = String::from_utf8_lossy(&migrated.stderr);
         ensure!(migrated.status.success(), "broadsheet migrate: {said}");
 
-        let program = self.options.broadsheet.clone();
         let variables = [("DATABASE_URL", url.as_str())];
-        let mut process = Process::start(&program, &self.directory, &variables)?;
+        let mut process = Process::start(program, &self.directory, &variables)?;
         process.wait_until_ready()?;
         create_all(process.port, self.options.articles)
             .await
             .with_context(|| process.log())?;
-        if self.broadsheet_cursors.is_none() {
-            let cursors = read_cursors(process.port, self.options.articles).await?;
-            self.broadsheet_cursors = Some(Arc::new(cursors));
-        }
+        let cursors = read_cursors(process.port, self.options.articles).await?;
         process.stop()?;
         match database {
             Database::Postgres => {
                 let tidy = ["VACUUM (FREEZE, ANALYZE)", "CHECKPOINT"];
-                self.server()?.execute("broadsheet", &tidy).await
+                self.server()?.execute(name, &tidy).await?;
             }
-            Database::Sqlite => self.tidy_sqlite("broadsheet"),
+            Database::Sqlite => self.tidy_sqlite(name)?,
         }
+        Ok(cursors)
     }
 
     async fn load_bare_postgres(&self) -> Result<()> {
@@ -207,10 +239,7 @@ impl Databases {
 
     /// The name of a database to write to, just copied from the loaded one; the last copy is gone.
     pub(crate) async fn fresh(&self, database: Database, tables: Tables) -> Result<&'static str> {
-        let name = match tables {
-            Tables::Broadsheet => "broadsheet_copy",
-            Tables::Bare => "bare_copy",
-        };
+        let name = tables.copy_name();
         match database {
             Database::Postgres => self.server()?.copy(tables.name(), name).await?,
             Database::Sqlite => {
@@ -236,10 +265,12 @@ impl Databases {
 
     /// The cursor of each loaded article, by number.
     pub(crate) fn cursors(&self, contestant: Contestant) -> Arc<Vec<String>> {
-        match (contestant, &self.broadsheet_cursors) {
-            (Contestant::Broadsheet, Some(cursors)) => Arc::clone(cursors),
-            _ => Arc::clone(&self.bare_cursors),
-        }
+        let cursors = match contestant {
+            Contestant::Broadsheet => self.broadsheet_cursors.as_ref(),
+            Contestant::Before => self.before_cursors.as_ref(),
+            _ => None,
+        };
+        Arc::clone(cursors.unwrap_or(&self.bare_cursors))
     }
 }
 

@@ -34,6 +34,11 @@ async fn main() -> Result<ExitCode> {
         .broadsheet
         .canonicalize()
         .with_context(|| format!("{}: build it first", options.broadsheet.display()))?;
+    if let Some(before) = &mut options.before {
+        *before = before
+            .canonicalize()
+            .with_context(|| before.display().to_string())?;
+    }
     if options.parts.contains(&Part::Feed) {
         feed::check_open_files()?;
     }

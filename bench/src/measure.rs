@@ -269,6 +269,10 @@ fn program(databases: &Databases, contestant: Contestant) -> Result<PathBuf> {
         Contestant::Broadsheet | Contestant::Pgbench => {
             return Ok(databases.options.broadsheet.clone());
         }
+        Contestant::Before => {
+            let before = databases.options.before.clone();
+            return before.context("--before names no program");
+        }
         Contestant::Floor => "floor",
         Contestant::Textbook => "textbook",
         Contestant::Memory => "memory",

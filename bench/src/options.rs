@@ -61,6 +61,10 @@ pub(crate) struct Options {
     /// The program that is measured
     #[arg(long, default_value = "target/release/broadsheet")]
     pub(crate) broadsheet: PathBuf,
+
+    /// An earlier build of it, which takes part on tables of its own
+    #[arg(long, value_name = "PATH")]
+    pub(crate) before: Option<PathBuf>,
 }
 
 impl Options {
@@ -70,6 +74,10 @@ impl Options {
             self.connections = vec![64];
             self.seconds = 2.0;
             self.rounds = 1;
+        }
+        self.contestants.retain(|&one| one != Contestant::Before);
+        if self.before.is_some() {
+            self.contestants.insert(0, Contestant::Before);
         }
         self
     }
@@ -163,6 +171,8 @@ impl Workload {
 pub(crate) enum Contestant {
     /// Broadsheet as it comes
     Broadsheet,
+    /// The earlier build that --before names
+    Before,
     /// axum and prepared statements by hand: REST, no GraphQL
     Floor,
     /// async-graphql-axum and diesel-async as their documentation shows them
@@ -185,6 +195,7 @@ impl Contestant {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Broadsheet => "Broadsheet",
+            Self::Before => "before",
             Self::Floor => "floor (REST)",
             Self::Textbook => "textbook",
             Self::Pgbench => "pgbench",
@@ -195,7 +206,7 @@ impl Contestant {
     /// Whether there is anything of this kind to measure.
     pub(crate) fn takes_part(self, database: Database, workload: Workload) -> bool {
         match self {
-            Self::Broadsheet | Self::Floor | Self::Textbook => true,
+            Self::Broadsheet | Self::Before | Self::Floor | Self::Textbook => true,
             Self::Pgbench => database == Database::Postgres,
             Self::Memory => !workload.writes(),
         }
