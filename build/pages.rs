@@ -3,6 +3,8 @@
 //! They come from npm: from `ui/node_modules` where somebody ran `npm ci` there, or else from an `npm ci` of this
 //! script's own, with no install scripts, bounded in time, and in `OUT_DIR` only. Nothing of them is committed.
 //! `BROADSHEET_UI=plain` never runs npm; `BROADSHEET_UI=graphiql` fails the build rather than go without.
+//!
+//! Decision: `docs/decisions/0004-graphiql.md`.
 
 use std::env;
 use std::ffi::OsStr;

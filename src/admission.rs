@@ -14,6 +14,8 @@
 //!
 //! A token that is there but not valid is never treated as none, and what it may do never depends on what anonymous
 //! callers may do. Secrets are neither logged nor repeated. The module knows HTTP's types, and no transport.
+//!
+//! Decision: `docs/decisions/0008-admission.md`.
 
 mod anonymous;
 mod caller;

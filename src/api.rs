@@ -4,6 +4,8 @@
 //! [`Store`] or the [`Feed`] from the context, turn arguments into values of the domain (`input.rs`, `filter.rs`), and
 //! show what comes back (`output.rs`, `changes.rs`). They return [`crate::error::Error`]; `error.rs` turns it into a
 //! GraphQL error, in one place, and `json/response.rs` writes the whole as JSON.
+//!
+//! Decisions: `docs/decisions/0002-coalescing.md` and `docs/decisions/0003-graphql-guard.md`.
 
 mod changes;
 mod error;

@@ -1,8 +1,10 @@
 //! The change feed: every committed change of an article, once, in the one order of the change log.
 //!
 //! Each server reads the log once, for all its subscribers (`feed/reader.rs`), and keeps the newest changes in memory
-//! (`feed/ring.rs`). A subscriber (`feed/subscriber.rs`) holds nothing but its position: one that is slow falls
+//! (`feed/window.rs`). A subscriber (`feed/subscriber.rs`) holds nothing but its position: one that is slow falls
 //! behind, reads from the table, and loses nothing. What was not committed is not in the log, so it cannot be announced.
+//!
+//! Decision: `docs/decisions/0001-change-feed.md`.
 
 mod position;
 mod reader;

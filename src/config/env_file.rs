@@ -5,6 +5,8 @@
 //! other `$` (it takes `$NAME` for a variable, often an empty one, and `$$` for `$`) would change a password without a
 //! word, and to keep it would give another one than Compose; so such a `$` is an error. No error repeats what the file
 //! says.
+//!
+//! Decision: `docs/decisions/0009-env-file.md`.
 
 use std::collections::HashMap;
 use std::fs::File;

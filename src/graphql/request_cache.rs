@@ -3,6 +3,8 @@
 //! Front ends ask for the same page of the same list all day. To read the JSON of such a request, to find its document
 //! and to coerce its variables takes longer than all else that is done for one that shares an execution. Only bodies
 //! of POSTs pass here; what comes by GET is for caches in front, and what streams is sent once.
+//!
+//! Decision: `docs/decisions/0007-fast-path.md`.
 
 use std::hash::BuildHasher as _;
 use std::sync::Arc;

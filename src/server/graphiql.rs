@@ -3,6 +3,8 @@
 //! The build embeds them (`build/pages.rs`): `GraphiQL` where npm was there, else a plain page of our own. Nothing is
 //! fetched from elsewhere, and the Content-Security-Policy holds the browser to that. Each file is kept once, in
 //! gzip, and its address carries a hash of its content, so that caches may keep it for ever.
+//!
+//! Decision: `docs/decisions/0004-graphiql.md`.
 
 use std::io::Read as _;
 

@@ -3,6 +3,8 @@
 //! The parts stand in files of their own and are plain functions. They are not layers of axum's, because each of
 //! those clones the routes below it and boxes a future for every request, and a dozen of them cost more than a
 //! request that is answered from a shared read.
+//!
+//! Decision: `docs/decisions/0007-fast-path.md`.
 
 mod cors;
 mod encoding;

@@ -4,6 +4,8 @@
 //! whichever connection there is. On PostgreSQL that is a diesel-async connection and the statement is awaited. On
 //! SQLite the whole piece of work runs on a thread for blocking work, where statements never wait: its future is
 //! ready at the first poll, and a transaction of many statements costs one hop between threads.
+//!
+//! Decision: `docs/decisions/0005-one-code-for-two-databases.md`.
 
 use diesel::SqliteConnection;
 use futures_util::FutureExt as _;

@@ -1,4 +1,6 @@
 //! Work on the database goes on when nobody waits for it any more.
+//!
+//! Decision: `docs/decisions/0007-fast-path.md`.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;

@@ -1,4 +1,6 @@
 //! Single articles, by id or slug: lookups from different requests gather into one statement.
+//!
+//! Decision: `docs/decisions/0002-coalescing.md`.
 
 use std::sync::{Arc, Weak};
 

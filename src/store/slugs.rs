@@ -3,6 +3,8 @@
 //! The migration `slug_numbers` keeps where runs of numbers that are taken begin. From a number on to where the next
 //! run begins, those that are taken stand before those that are free, so halving finds the smallest free one, in some
 //! thirty look-ups of the index however many there are.
+//!
+//! Decision: `docs/decisions/0011-slug-numbers.md`.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

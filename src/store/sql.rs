@@ -1,4 +1,6 @@
 //! The SQL that both databases share: tables, the types of their columns, statements, and what is spelled differently.
+//!
+//! Decision: `docs/decisions/0005-one-code-for-two-databases.md`.
 
 pub(super) mod dialect;
 pub(super) mod filter;

@@ -5,6 +5,8 @@
 //! engine still has the same types; it takes the JSON as a value that it calls binary, and `response.rs` writes that
 //! as it is. What is selected of such an object the engine is not shown, because it would walk over it and copy it
 //! for each request; resolvers find it with [`selections`].
+//!
+//! Decision: `docs/decisions/0007-fast-path.md`.
 
 use std::borrow::Cow;
 use std::sync::Arc;

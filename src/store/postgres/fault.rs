@@ -1,4 +1,6 @@
 //! What PostgreSQL's errors mean, told from their SQLSTATE: their text is in whatever language the server speaks.
+//!
+//! Decision: `docs/decisions/0012-postgres-connection.md`.
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use postgres_connect::sqlstate;

@@ -3,6 +3,8 @@
 //! `NOTIFY` inside a writing transaction would make all commits of the cluster wait for each other, so the bell is
 //! rung after them, seldom, on a connection of its own. It says nothing but that there may be something to read,
 //! and it may be lost: readers look from time to time without it.
+//!
+//! Decision: `docs/decisions/0001-change-feed.md`.
 
 use std::convert::Infallible;
 use std::time::Duration;

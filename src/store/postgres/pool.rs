@@ -3,6 +3,8 @@
 //! A connection may be lost without a word: a proxy or firewall in between that forwards nothing more, a host that has
 //! gone. So one that has rested is asked for a sign of life before it is used, and where one has gone silent, all that
 //! have not answered since are closed as well: what took one of them has most likely taken the others.
+//!
+//! Decision: `docs/decisions/0012-postgres-connection.md`.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

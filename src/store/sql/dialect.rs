@@ -1,6 +1,6 @@
 //! What the two databases spell differently in a statement that is otherwise the same.
 //!
-//! Here is what needs a word only; search stands in `postgres/search.rs` and `sqlite/search.rs`.
+//! Each database implements the trait in a file of its own: `postgres/dialect.rs` and `sqlite/dialect.rs`.
 
 use diesel::QueryResult;
 use diesel::backend::Backend;

@@ -2,6 +2,8 @@
 //!
 //! Each stands in a savepoint of its own, so that one that fails takes nothing from the others, and each is answered
 //! only after the commit. Whoever gets the only writing connection carries out all that wait by then.
+//!
+//! Decision: `docs/decisions/0006-sqlite-group-commit.md`.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

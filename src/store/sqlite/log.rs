@@ -3,6 +3,8 @@
 //!
 //! SQLite starts the log again from its beginning when all of it is in the file and nobody reads from it. Reads that
 //! overlap keep it from doing so, and the log grows with each write.
+//!
+//! Decision: `docs/decisions/0010-sqlite-limits.md`.
 
 use std::fs::Metadata;
 use std::io::Read as _;

@@ -3,6 +3,8 @@
 //! Diesel exposes neither SQLite's interrupt nor its progress handler. So statements that may read many rows call a
 //! function of ours for each of them, which fails when the time is over. The function finds the limit in the thread,
 //! because a piece of work runs on one thread from its beginning to its end.
+//!
+//! Decision: `docs/decisions/0010-sqlite-limits.md`.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
