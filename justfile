@@ -21,10 +21,18 @@ lint:
     cargo fmt --all --check
     cargo clippy --all-targets --locked -- -D warnings
 
-# Write the exported schema anew
+# Write the exported schema again
 schema:
     cargo run -- schema > schema.graphql.new
     mv schema.graphql.new schema.graphql
+
+# The documentation of the code, with ARCHITECTURE.md in front
+doc *flags:
+    cargo doc --workspace --no-deps --lib {{flags}}
+
+# Lines of the code, the median and the largest file
+sizes:
+    .ci/sizes
 
 # Licences, sources and advisories of the dependencies
 deny:

@@ -1,8 +1,10 @@
 //! Broadsheet: a GraphQL API server for articles, on SQLite or PostgreSQL.
 //!
-//! The modules in the order in which a request meets them: [`server`] (HTTP) hands an operation to [`api`] (GraphQL),
-//! whose resolvers ask the [`store`] (SQL) for [`article`]s. [`error`], [`clock`] and [`budget`] are known to all of them;
-//! [`config`] and [`cli`] set them up.
+//! The modules in the order in which a request meets them: [`server`] (connections, routes), [`graphql`] (transports),
+//! [`api`] (resolvers), [`store`] (SQL), which returns [`article`]s; [`feed`] follows their changes. [`error`], [`clock`]
+//! and [`budget`] are known to all of them; [`config`] and [`cli`] set them up. What follows is `ARCHITECTURE.md`.
+#![cfg_attr(doc, doc = "")]
+#![cfg_attr(doc, doc = include_str!("../ARCHITECTURE.md"))]
 
 pub mod admission;
 pub mod api;

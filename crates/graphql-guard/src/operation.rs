@@ -21,7 +21,7 @@ pub struct Operation {
     pub name: Option<String>,
     /// The coerced values, defaults put in. What was left out and has no default is not among them.
     pub variables: Variables,
-    /// What it costs, as [`Limits::complexity`] counts.
+    /// What it costs, as [`Limits::complexity`](crate::Limits::complexity) counts.
     pub complexity: u64,
     /// What the introspection fields at the root answer, as JSON, by their response keys. The engine does not see them.
     pub introspection: Vec<(Name, Bytes)>,
@@ -41,7 +41,7 @@ impl Operation {
     }
 
     /// As much of it as is left to the engine: neither introspection, nor what stands below fields of the types that
-    /// [`Documents::with_leaves`] names.
+    /// [`Documents::with_leaves`](crate::Documents::with_leaves) names.
     pub fn outline(&self) -> &types::ExecutableDocument {
         &self.form.outline
     }

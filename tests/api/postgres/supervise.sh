@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Runs a temporary PostgreSQL server for as long as its standard input is open, then removes all traces of it.
 # The input is a pipe from the test process, which the system closes however that process ends, kill -9 included.
 #
