@@ -18,7 +18,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 # What runs: the program and the certificate authorities that `sslmode=verify-full` trusts.
 FROM debian:bookworm-slim
-# The authorities are to be the newest, whatever their version.
+# The newest authorities, whatever their version.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \

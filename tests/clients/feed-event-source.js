@@ -4,28 +4,29 @@ const CHANGES = `subscription ($after: String!) {
   articleChanges(after: $after) { cursor kind articleId article { id title slug version } }
 }`;
 
-// Calls `apply` with each change behind `cursor`, and `refused` with GraphQL's errors where the server refuses: after
-// CURSOR_EXPIRED begin anew, with a list and the cursor that was read with it. Answers a function that ends it.
-export function followChanges(url, cursor, apply, refused) {
+// Calls `apply` with each change after `cursor`, and `rejected` with GraphQL's errors if the server rejects the
+// subscription: after CURSOR_EXPIRED begin again with a list and the cursor that was read with it. Returns a function
+// that ends it.
+export function followChanges(url, cursor, apply, rejected) {
   let source;
   let timer;
   const open = () => {
     const parameters = new URLSearchParams({ query: CHANGES, variables: JSON.stringify({ after: cursor }) });
     source = new EventSource(`${url}?${parameters}`);
-    // The events are called `next`, so that `onmessage` would hear of none.
+    // The events are called `next`, so `onmessage` would get none.
     source.addEventListener("next", (event) => {
       const { data, errors } = JSON.parse(event.data);
       if (errors) {
         source.close();
-        refused(errors);
+        rejected(errors);
       } else {
         cursor = data.articleChanges.cursor;
         apply(data.articleChanges);
       }
     });
     source.addEventListener("complete", () => source.close());
-    // Where the connection is lost, EventSource connects again and names the last cursor in Last-Event-ID. An answer
-    // that is no stream, such as 503, ends it.
+    // If the connection is lost, EventSource connects again and sends the last cursor in Last-Event-ID. A response that
+    // is not a stream, such as 503, closes it.
     source.addEventListener("error", () => {
       if (source.readyState === EventSource.CLOSED) timer = setTimeout(open, 2000);
     });

@@ -6,11 +6,11 @@ const CHANGES = `subscription ($after: String!) {
   articleChanges(after: $after) { cursor kind articleId article { id title slug version } }
 }`;
 
-// Calls `apply` with each change behind `cursor`, until `signal` is aborted. Rejects with GraphQL's errors where the
-// server refuses: after CURSOR_EXPIRED begin anew, with a list and the cursor that was read with it.
+// Calls `apply` with each change after `cursor`, until `signal` is aborted. Rejects with GraphQL's errors if the server
+// rejects the subscription: after CURSOR_EXPIRED begin again with a list and the cursor that was read with it.
 export async function followChanges(url, cursor, apply, signal) {
   while (!signal.aborted) {
-    // graphql-ws would subscribe again with the first cursor, so that connecting anew is left to this loop.
+    // graphql-ws would subscribe again with the first cursor, so this loop connects again instead.
     const client = createClient({ url: url.replace(/^http/, "ws"), retryAttempts: 0 });
     const leave = () => client.dispose();
     signal.addEventListener("abort", leave);
@@ -21,7 +21,7 @@ export async function followChanges(url, cursor, apply, signal) {
         apply(data.articleChanges);
       }
     } catch (error) {
-      // Else the connection was lost, or there was none to be had.
+      // Otherwise the connection was lost or could not be opened.
       if (Array.isArray(error)) throw error;
     } finally {
       signal.removeEventListener("abort", leave);

@@ -12,7 +12,7 @@ export function urqlClient(url, { subscriptions = "ws" } = {}) {
       : createSseClient({ url });
   return new Client({
     url,
-    // For queries that are not persisted; those that are go by GET, as persistedExchange says.
+    // For queries that are not persisted; persistedExchange sends the others by GET.
     preferGetMethod: false,
     exchanges: [
       cacheExchange,

@@ -1,4 +1,4 @@
-// Vite, with Relay's plugin: it puts what relay-compiler has made in the place of each graphql`…`.
+// Vite, with Relay's plugin: it replaces each graphql`…` with what relay-compiler has generated.
 
 import { defineConfig } from "vite";
 import relay from "vite-plugin-relay";

@@ -4,10 +4,10 @@
 const schema = process.env.BROADSHEET_SCHEMA ?? "http://localhost:8000/graphql";
 
 export default {
-  // oneOf: ask the server which inputs want exactly one of their fields, or the types would allow more.
+  // oneOf: ask the server which inputs take exactly one of their fields; otherwise the types would allow more.
   schema: [{ [schema]: { oneOf: true } }],
   documents: ["*.ts"],
-  // For Node.js itself; a bundler needs no extensions, but takes them.
+  // For Node.js itself; a bundler needs no extensions, but accepts them.
   importExtension: ".js",
   generates: {
     "./gql/": {
