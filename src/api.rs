@@ -14,6 +14,7 @@ mod filter;
 mod input;
 mod json;
 mod mutation;
+mod once;
 mod output;
 mod progress;
 mod query;
@@ -44,6 +45,7 @@ use crate::config::LimitSettings;
 use crate::error::{Error, Result};
 use crate::feed::Feed;
 use crate::store::Store;
+use crate::store::idempotency::IdempotencyKey;
 use coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
 use graphql_guard::json::ObjectText;
 use graphql_guard::{
@@ -61,10 +63,24 @@ pub struct ApiSettings {
     pub query_timeout: Duration,
     /// The largest response, in bytes, and the largest event of a subscription.
     pub response_bytes: usize,
+    /// How long the answer to a mutation under an idempotency key is kept.
+    pub idempotency_retention: Duration,
 }
 
 /// The limit of a response by default, in bytes.
 pub const RESPONSE_BYTES: usize = 32 * 1024 * 1024;
+
+/// How long answers under idempotency keys are kept by default.
+pub const IDEMPOTENCY_RETENTION: Duration = Duration::from_hours(24);
+
+/// What a mutation is carried out once under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyedRequest {
+    /// The SHA-256 of the caller and its idempotency key.
+    pub key: [u8; 32],
+    /// The SHA-256 of what is asked.
+    pub request: [u8; 32],
+}
 
 impl Default for ApiSettings {
     fn default() -> Self {
@@ -73,6 +89,7 @@ impl Default for ApiSettings {
             filter: FilterLimits::default(),
             query_timeout: Duration::from_secs(30),
             response_bytes: RESPONSE_BYTES,
+            idempotency_retention: IDEMPOTENCY_RETENTION,
         }
     }
 }
@@ -126,6 +143,7 @@ struct Inner {
     reads: Coalescer<OperationKey, Shared>,
     query_timeout: Duration,
     response_bytes: usize,
+    idempotency_retention: Duration,
 }
 
 /// What equal queries share: a failure too, because to execute again, each for itself, would multiply the load just
@@ -164,6 +182,7 @@ impl Api {
             response_bytes: settings.response_bytes,
             reads: Coalescer::new(CoalescerLimits::default()),
             query_timeout: settings.query_timeout,
+            idempotency_retention: settings.idempotency_retention,
         })))
     }
 
@@ -183,13 +202,13 @@ impl Api {
     /// Carries out a query or a mutation; `request_id` stands in the errors that are our fault.
     pub async fn execute(&self, operation: &Operation, request_id: &str) -> Answer {
         if operation.kind != OperationKind::Query {
-            return self.conclude(self.run(operation).await, operation, request_id);
+            return self.conclude(self.run(operation, None).await, operation, request_id);
         }
         let deadline = Instant::now() + self.0.query_timeout;
         // Boxed, because most calls of a busy query wait for another's execution, and this future is large.
         let shared = self.0.reads.get(operation.key().clone(), || async {
             // Within the execution, so that it is shared too: else each that waits would lead in turn, and begin again.
-            match timeout_at(deadline, Box::pin(self.run(operation))).await {
+            match timeout_at(deadline, Box::pin(self.run(operation, None))).await {
                 Ok(response) if error::tells_request_id(&response) => {
                     Shared::Failed(Arc::new(response))
                 }
@@ -213,16 +232,39 @@ impl Api {
         }
     }
 
+    /// Carries out a mutation unless it was carried out under the same key before.
+    pub async fn execute_once(
+        &self,
+        operation: &Operation,
+        request_id: &str,
+        KeyedRequest { key, request }: KeyedRequest,
+    ) -> Answer {
+        let key = IdempotencyKey {
+            key,
+            request,
+            retention: self.0.idempotency_retention,
+        };
+        let response = self.run(operation, Some(key)).await;
+        let is_replayed = response.http_headers.contains_key(once::REPLAYED);
+        match self.conclude(response, operation, request_id) {
+            Answer::Clean(body) if is_replayed => Answer::Replayed(body),
+            answer => answer,
+        }
+    }
+
     /// How many queries shared an execution.
     pub fn shared_reads(&self) -> Counts {
         self.0.reads.counts()
     }
 
-    async fn run(&self, operation: &Operation) -> Response {
+    async fn run(&self, operation: &Operation, once: Option<IdempotencyKey>) -> Response {
         let mut response = match operation.is_left_to_the_engine() {
             true => {
                 let budget = ResponseBudget::new(self.0.response_bytes);
-                let request = engine_request(operation, budget);
+                let mut request = engine_request(operation, budget);
+                if let Some(key) = once {
+                    request = request.data(key);
+                }
                 let request = changes::read_cursor_before(&self.0.feed, request).await;
                 self.0.schema.execute(request).await
             }
@@ -238,9 +280,13 @@ impl Api {
     /// The response as it is sent to the request with this id.
     fn conclude(&self, response: Response, operation: &Operation, request_id: &str) -> Answer {
         let nothing_ran = error::nothing_ran(&response, operation.kind);
+        let key_was_reused = error::key_was_reused(&response);
         let response = completed(response, request_id, operation.kind);
         if nothing_ran {
             return Answer::Unavailable(response::errors(&response));
+        }
+        if key_was_reused {
+            return Answer::KeyReused(response::errors(&response));
         }
         let document = operation.document();
         let body = match operation.kind {
@@ -283,6 +329,10 @@ pub enum Answer {
     Clean(Bytes),
     /// With `errors`.
     Flawed(Bytes),
+    /// Without `errors`, as it was given before under the same idempotency key.
+    Replayed(Bytes),
+    /// Nothing was done, because the idempotency key came before with another request. The JSON list of errors.
+    KeyReused(Bytes),
     /// Nothing was done, because the database was not available. The JSON list of errors.
     Unavailable(Bytes),
     /// The execution broke off by a fault of ours. The JSON list of errors.

@@ -28,6 +28,12 @@ pub enum Error {
         /// The oldest cursor that still serves, as clients see it.
         oldest: String,
     },
+    /// The idempotency key came before, with another request (`IDEMPOTENCY_KEY_REUSED`).
+    #[error(
+        "this idempotency key came before with another request, so nothing was done; use a new key for each mutation, and \
+         the same one only to send the same again"
+    )]
+    KeyReused,
     /// The article that is to be changed is not there.
     #[error("there is no article with this id")]
     NotFound,

@@ -3,6 +3,7 @@
 pub mod engine;
 mod events;
 pub mod http;
+mod idempotency;
 pub(crate) mod negotiation;
 pub mod operation;
 pub mod page;

@@ -151,6 +151,10 @@ async fn run_with(
         "listening on http://{address}"
     );
     let feed = Feed::start(store.clone(), settings.change_retention);
+    let sweeper = store.clone();
+    let retention = settings.idempotency_retention;
+    let sweep = async move { sweeper.sweep_idempotency_keys(retention).await };
+    tokio::spawn(stop.clone().run_until_cancelled_owned(sweep));
     let shutdown = Shutdown::new(stop.clone());
     let app = routes(settings, store.clone(), feed, persisted, shutdown.clone())?;
     let served = async {
@@ -196,6 +200,7 @@ fn routes(
 ) -> Result<Middleware<Engine>, InvalidSchema> {
     let api_settings = ApiSettings {
         query_timeout: settings.request_timeout,
+        idempotency_retention: settings.idempotency_retention,
         ..(&settings.limits).into()
     };
     let app = App {

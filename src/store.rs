@@ -8,6 +8,7 @@ mod articles;
 mod changes;
 mod connection;
 mod detach_on_drop;
+pub mod idempotency;
 mod lookups;
 mod loss;
 mod migrations;

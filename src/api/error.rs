@@ -32,6 +32,7 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str, kind: Operatio
             extensions.set("code", "CURSOR_EXPIRED");
             extensions.set("oldestCursor", oldest.as_str());
         }
+        Some(Error::KeyReused) => extensions.set("code", "IDEMPOTENCY_KEY_REUSED"),
         Some(Error::NotFound) => extensions.set("code", "NOT_FOUND"),
         Some(Error::VersionConflict { current }) => {
             extensions.set("code", "VERSION_CONFLICT");
@@ -144,6 +145,12 @@ pub(super) fn nothing_ran(response: &Response, kind: OperationKind) -> bool {
         _ => false,
     };
     no_data && !response.errors.is_empty() && response.errors.iter().all(unavailable)
+}
+
+/// Whether nothing was done because the idempotency key came before with another request.
+pub(super) fn key_was_reused(response: &Response) -> bool {
+    let mut causes = response.errors.iter().map(ServerError::source::<Error>);
+    causes.any(|cause| matches!(cause, Some(Error::KeyReused)))
 }
 
 /// Whether an error of the response will carry the id of the request.

@@ -4,12 +4,15 @@ use async_graphql::{Context, ID, Object};
 use uuid::Uuid;
 
 use super::input::{CreateArticleInput, UpdateArticleInput, at_most};
+use super::json::kept::Kept;
 use super::json::prewritten::{Many, One, budget, room_after};
+use super::once::{many, once, one};
 use super::output::{Article, columns, texts};
 use super::store;
 use crate::article::{self, ArticleEdit, ArticleId, MAX_CHARS, NewArticle, Slug, Title};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::store::idempotency::Write;
 
 /// The most articles that are created at once.
 pub(super) const MAX_ARTICLES: usize = 1_000;
@@ -25,7 +28,7 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         input: CreateArticleInput,
-    ) -> Option<Result<One<Article>>> {
+    ) -> Option<Result<Kept<One<Article>>>> {
         Some(create_article(ctx, input).await)
     }
 
@@ -34,7 +37,7 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         inputs: Vec<CreateArticleInput>,
-    ) -> Option<Result<Many<Article>>> {
+    ) -> Option<Result<Kept<Many<Article>>>> {
         Some(create_articles(ctx, inputs).await)
     }
 
@@ -44,7 +47,7 @@ impl Mutation {
         id: ID,
         input: UpdateArticleInput,
         expected_version: Option<i32>,
-    ) -> Option<Result<One<Article>>> {
+    ) -> Option<Result<Kept<One<Article>>>> {
         Some(update_article(ctx, &id, input, expected_version).await)
     }
 
@@ -54,22 +57,28 @@ impl Mutation {
         ctx: &Context<'_>,
         id: ID,
         expected_version: Option<i32>,
-    ) -> Option<Result<One<Article>>> {
+    ) -> Option<Result<Kept<One<Article>>>> {
         Some(delete_article(ctx, &id, expected_version).await)
     }
 }
 
-async fn create_article(ctx: &Context<'_>, input: CreateArticleInput) -> Result<One<Article>> {
+async fn create_article(
+    ctx: &Context<'_>,
+    input: CreateArticleInput,
+) -> Result<Kept<One<Article>>> {
     let new = input.into_new_article("input")?;
     room_after(ctx, [&new].map(largest))?;
+    if let Some(key) = once(ctx) {
+        return one(ctx, key, Write::CreateOne(new)).await;
+    }
     let article = store(ctx)?.create_article(new, "input").await?;
-    Ok(One(Article::new(article)))
+    Ok(Kept::Fresh(One(Article::new(article))))
 }
 
 async fn create_articles(
     ctx: &Context<'_>,
     inputs: Vec<CreateArticleInput>,
-) -> Result<Many<Article>> {
+) -> Result<Kept<Many<Article>>> {
     at_most("inputs", &inputs, MAX_ARTICLES)?;
     let new = inputs
         .into_iter()
@@ -77,8 +86,12 @@ async fn create_articles(
         .map(|(index, input)| input.into_new_article(&format!("inputs.{index}")))
         .collect::<Result<Vec<_>>>()?;
     room_after(ctx, new.iter().map(largest))?;
+    if let Some(key) = once(ctx) {
+        return many(ctx, key, Write::CreateMany(new)).await;
+    }
     let articles = store(ctx)?.create_articles(new, "inputs").await?;
-    Ok(Many(articles.into_iter().map(Article::new).collect()))
+    let articles = articles.into_iter().map(Article::new).collect();
+    Ok(Kept::Fresh(Many(articles)))
 }
 
 async fn update_article(
@@ -86,7 +99,7 @@ async fn update_article(
     id: &str,
     input: UpdateArticleInput,
     expected_version: Option<i32>,
-) -> Result<One<Article>> {
+) -> Result<Kept<One<Article>>> {
     let edit = input.into_edit("input")?;
     let id = ArticleId::parse(id).ok_or(Error::NotFound)?;
     let room = room_after(ctx, [largest_after(&edit)])?;
@@ -95,6 +108,17 @@ async fn update_article(
         Some(_) => None,
         None => room.checked_div(texts(ctx)),
     };
+    if let Some(key) = once(ctx) {
+        let update = Write::Update {
+            id,
+            edit,
+            expected_version,
+            columns: columns(ctx),
+            text_bytes,
+        };
+        let updated = one(ctx, key, update).await;
+        return updated.map_err(|error| of_the_answer(ctx, error));
+    }
     let article = store(ctx)?
         .update_article(
             id,
@@ -106,22 +130,32 @@ async fn update_article(
         )
         .await
         .map_err(|error| of_the_answer(ctx, error))?;
-    Ok(One(Article::new(article)))
+    Ok(Kept::Fresh(One(Article::new(article))))
 }
 
 async fn delete_article(
     ctx: &Context<'_>,
     id: &str,
     expected_version: Option<i32>,
-) -> Result<One<Article>> {
+) -> Result<Kept<One<Article>>> {
     let id = ArticleId::parse(id).ok_or(Error::NotFound)?;
     let room = room_after(ctx, [largest_after(&ArticleEdit::default())])?;
     let text_bytes = room.checked_div(texts(ctx));
+    if let Some(key) = once(ctx) {
+        let delete = Write::Delete {
+            id,
+            expected_version,
+            columns: columns(ctx),
+            text_bytes,
+        };
+        let deleted = one(ctx, key, delete).await;
+        return deleted.map_err(|error| of_the_answer(ctx, error));
+    }
     let article = store(ctx)?
         .delete_article(id, expected_version, columns(ctx), text_bytes)
         .await
         .map_err(|error| of_the_answer(ctx, error))?;
-    Ok(One(Article::new(article)))
+    Ok(Kept::Fresh(One(Article::new(article))))
 }
 
 /// The largest article that a new one can become, but for the bytes of its escapes the same as it will be.

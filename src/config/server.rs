@@ -61,6 +61,10 @@ pub struct ServerSettings {
     #[arg(long, env = "CHANGE_RETENTION", default_value = "7days", value_parser = some_time, value_name = "TIME")]
     pub change_retention: Duration,
 
+    /// How long the answer to a mutation with an Idempotency-Key is kept
+    #[arg(long, env = "IDEMPOTENCY_RETENTION", default_value = "24h", value_parser = some_time, value_name = "TIME")]
+    pub idempotency_retention: Duration,
+
     /// The largest body of a request, in bytes, after decompression
     #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 2 * 1024 * 1024, value_parser = at_least_one::<usize>(), value_name = "BYTES")]
     pub max_body_bytes: usize,

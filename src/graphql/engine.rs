@@ -8,12 +8,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 
+use super::idempotency;
 use super::operation::{
     Caller, Event, Events, Execute, GraphQLParams, InvalidParams, Outcome, Refusal, Transport,
 };
 use super::persisted::PersistedOperations;
 use super::request_cache::RepeatedRequests;
-use crate::api::{self, Answer, Api};
+use crate::api::{self, Answer, Api, KeyedRequest};
 use crate::article::change::FeedCursor;
 use crate::shutdown::Shutdown;
 use graphql_guard::{Code, Operation, OperationKind};
@@ -55,8 +56,13 @@ impl Execute for Engine {
         caller: &Caller,
         transport: Transport,
     ) -> Outcome {
-        match self.prepare(&params) {
-            Ok(prepared) => self.run(prepared.operation, caller, transport).await,
+        match self.prepare(&params, caller, transport) {
+            Ok(prepared) => {
+                let Prepared {
+                    operation, once, ..
+                } = prepared;
+                self.run(operation, once, caller, transport).await
+            }
             Err(refusal) => Outcome::Refused(refusal),
         }
     }
@@ -67,19 +73,20 @@ impl Execute for Engine {
         caller: &Caller,
         transport: Transport,
     ) -> Result<Outcome, InvalidParams> {
-        let operation = match self.repeated.get(body) {
-            Some(operation) => operation,
-            None => match self.prepare(&GraphQLParams::from_json(body)?) {
+        let (operation, once) = match self.repeated.get(body) {
+            // A query.
+            Some(operation) => (operation, None),
+            None => match self.prepare(&GraphQLParams::from_json(body)?, caller, transport) {
                 Ok(prepared) => {
                     if prepared.is_self_contained {
                         self.repeated.offer(body, &prepared.operation);
                     }
-                    prepared.operation
+                    (prepared.operation, prepared.once)
                 }
                 Err(refusal) => return Ok(Outcome::Refused(refusal)),
             },
         };
-        Ok(self.run(operation, caller, transport).await)
+        Ok(self.run(operation, once, caller, transport).await)
     }
 }
 
@@ -88,10 +95,17 @@ struct Prepared {
     operation: Arc<Operation>,
     /// Whether it follows from what stands in the request alone: what names stand for, and what is trusted, may change.
     is_self_contained: bool,
+    /// What a mutation is to be carried out once under.
+    once: Option<KeyedRequest>,
 }
 
 impl Engine {
-    fn prepare(&self, params: &GraphQLParams) -> Result<Prepared, Refusal> {
+    fn prepare(
+        &self,
+        params: &GraphQLParams,
+        caller: &Caller,
+        transport: Transport,
+    ) -> Result<Prepared, Refusal> {
         let resolved = self.persisted.resolve(params)?;
         let name = params.operation_name.as_deref();
         let operation = self
@@ -100,6 +114,12 @@ impl Engine {
             .map_err(|reasons| {
                 Refusal::with_errors(StatusCode::BAD_REQUEST, &api::refusals(&reasons))
             })?;
+        let once = match operation.kind {
+            OperationKind::Mutation if transport.allows_mutations() => {
+                idempotency::keyed_request(params, &resolved.query, &operation, caller, transport)?
+            }
+            _ => None,
+        };
         let is_self_contained = !resolved.is_trusted && !params.names_a_document();
         if let Some(registration) = resolved.register {
             self.persisted.register(registration);
@@ -107,12 +127,14 @@ impl Engine {
         Ok(Prepared {
             operation: Arc::new(operation),
             is_self_contained,
+            once,
         })
     }
 
     async fn run(
         &self,
         operation: Arc<Operation>,
+        once: Option<KeyedRequest>,
         caller: &Caller,
         transport: Transport,
     ) -> Outcome {
@@ -137,7 +159,12 @@ impl Engine {
                 // One that has begun is finished, whoever hangs up; its statements have bounds of their own.
                 let (api, id) = (self.api.clone(), caller.request_id.clone());
                 let span = tracing::Span::current();
-                let mutation = async move { api.execute(&operation, id.as_str()).await };
+                let mutation = async move {
+                    match once {
+                        Some(key) => api.execute_once(&operation, id.as_str(), key).await,
+                        None => api.execute(&operation, id.as_str()).await,
+                    }
+                };
                 let mutation = tracing::Instrument::instrument(mutation, span);
                 match self.shutdown.spawn(mutation).await {
                     Ok(answer) => outcome(answer),
@@ -202,6 +229,12 @@ fn into_events(events: api::Events) -> Events {
 fn outcome(answer: Answer) -> Outcome {
     match answer {
         Answer::Clean(body) | Answer::Flawed(body) => Outcome::Single(body),
+        Answer::Replayed(body) => Outcome::Replayed(body),
+        Answer::KeyReused(errors) => Outcome::Refused(Refusal {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            errors,
+            headers: HeaderMap::new(),
+        }),
         Answer::TooLarge(errors) => Outcome::Refused(Refusal {
             status: StatusCode::BAD_REQUEST,
             errors,

@@ -20,6 +20,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::idempotency::REPLAYED;
 use super::negotiation::{BodyType, Representation, body_type, negotiate};
 use super::operation::{
     Caller, Execute, GraphQLParams, InvalidParams, Outcome, Refusal, Transport,
@@ -252,6 +253,7 @@ fn conclude(outcome: Outcome, representation: Representation) -> Response {
     match outcome {
         Outcome::Refused(refusal) | Outcome::NotBegun(refusal) => refused(&refusal, representation),
         Outcome::Single(body) => answered(body, representation),
+        Outcome::Replayed(body) => ([REPLAYED], answered(body, representation)).into_response(),
         Outcome::Stream(_) => {
             let message = "a subscription needs a WebSocket, or `Accept: text/event-stream`";
             let refusal = bad_request(StatusCode::BAD_REQUEST, message);

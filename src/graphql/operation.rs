@@ -68,6 +68,8 @@ pub enum Outcome {
     NotBegun(Refusal),
     /// A whole answer, `{"data":…}` with or without `errors`.
     Single(Bytes),
+    /// A whole answer that was given before, under the same idempotency key.
+    Replayed(Bytes),
     /// A subscription's events.
     Stream(Events),
 }

@@ -16,6 +16,7 @@ use futures_util::stream::{self, Stream, StreamExt as _};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::idempotency::REPLAYED;
 use super::operation::{
     Caller, Event, Events, Execute, GraphQLParams, Outcome, Refusal, Transport,
 };
@@ -64,12 +65,14 @@ pub async fn respond<E: Execute>(
     settings: SseSettings,
     shutdown: CancellationToken,
 ) -> Response {
-    let body = match execute.execute(params, caller, transport).await {
+    let outcome = execute.execute(params, caller, transport).await;
+    let is_replayed = matches!(outcome, Outcome::Replayed(_));
+    let body = match outcome {
         Outcome::Refused(refusal) if is_about_the_document(refusal.status) => {
             single(refusal.body())
         }
         Outcome::Refused(refusal) | Outcome::NotBegun(refusal) => return refused(&refusal),
-        Outcome::Single(body) => single(body),
+        Outcome::Single(body) | Outcome::Replayed(body) => single(body),
         Outcome::Stream(events) => {
             Body::from_stream(written(events, settings, shutdown).map(Ok::<_, Infallible>))
         }
@@ -89,7 +92,11 @@ pub async fn respond<E: Execute>(
             HeaderValue::from_static("no"),
         ),
     ];
-    (headers, body).into_response()
+    let mut response = (headers, body).into_response();
+    if is_replayed {
+        response.headers_mut().extend([REPLAYED]);
+    }
+    response
 }
 
 fn is_about_the_document(status: StatusCode) -> bool {

@@ -13,6 +13,8 @@ pub struct Loss {
     pub articles: i64,
     /// Of the change feed; the cursors of all clients expire with them.
     pub changes: i64,
+    /// Of idempotency keys; what is sent again under one of them would be carried out again.
+    pub idempotency_keys: i64,
 }
 
 impl Store {
@@ -25,11 +27,15 @@ impl Store {
         Ok(match version {
             "0001" => Loss {
                 articles: self.count("(SELECT count(*) FROM article)").await?,
-                changes: 0,
+                ..Loss::default()
             },
             "0003" => Loss {
-                articles: 0,
                 changes: self.count("(SELECT count(*) FROM article_change)").await?,
+                ..Loss::default()
+            },
+            "0007" => Loss {
+                idempotency_keys: self.count("(SELECT count(*) FROM idempotency_key)").await?,
+                ..Loss::default()
             },
             _ => Loss::default(),
         })
@@ -50,17 +56,24 @@ impl std::fmt::Display for Loss {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self {
-                articles: 0,
+                articles: 1..,
                 changes: 0,
-            } => f.write_str("no article and no change of the feed"),
-            Self {
-                articles,
-                changes: 0,
-            } => write!(f, "all articles ({articles})"),
-            Self { changes, .. } => write!(
+                ..
+            } => write!(f, "all articles ({})", self.articles),
+            Self { changes: 1.., .. } => write!(
                 f,
-                "all changes of the feed ({changes}), and with them the cursors of all clients"
+                "all changes of the feed ({}), and with them the cursors of all clients",
+                self.changes
             ),
+            Self {
+                idempotency_keys: 1..,
+                ..
+            } => write!(
+                f,
+                "all idempotency keys ({}), so that a mutation that is sent again is carried out again",
+                self.idempotency_keys
+            ),
+            _ => f.write_str("no article and no change of the feed"),
         }
     }
 }

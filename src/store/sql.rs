@@ -4,6 +4,7 @@
 
 pub(super) mod dialect;
 pub(super) mod filter;
+pub(super) mod idempotency;
 pub(super) mod select;
 pub(super) mod stored;
 pub(super) mod tables;

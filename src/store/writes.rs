@@ -91,7 +91,6 @@ impl Store {
         field: &str,
     ) -> Result<Article> {
         let field = format!("{field}.slug");
-        let slug = edit.slug.clone().map(Slug::into_string);
         let update = Update {
             id,
             expected_version,
@@ -103,36 +102,10 @@ impl Store {
         };
         let attempts = AtomicU32::new(0);
         let updated = retry(|| {
-            let (mut update, field, slug) = (update.clone(), field.clone(), slug.clone());
-            let first = attempts.fetch_add(1, Ordering::Relaxed) == 0;
-            update.as_shown = !first;
+            let (mut update, field) = (update.clone(), field.clone());
+            update.as_shown = attempts.fetch_add(1, Ordering::Relaxed) > 0;
             self.run(Access::Write, move |connection| {
-                Box::pin(async move {
-                    let room = update.text;
-                    match run!(connection, |c| update.get_result::<Row>(c)).optional() {
-                        Ok(Some(row)) => Ok(row.into()),
-                        Ok(None) => Err(match stored_version(connection, id).await? {
-                            Some(current)
-                                if current >= MAX_VERSION
-                                    && expected_version.is_none_or(|it| it == current) =>
-                            {
-                                last_version()
-                            }
-                            current => why_not(current, expected_version, room),
-                        }),
-                        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
-                            let slug = slug.unwrap_or_default();
-                            Err(Error::SlugTaken { field, slug })
-                        }
-                        // Of another column than those that the edit has, whose values were checked.
-                        Err(DieselError::DatabaseError(DatabaseErrorKind::CheckViolation, _))
-                            if first =>
-                        {
-                            Err(Error::Raced)
-                        }
-                        Err(error) => Err(error.into()),
-                    }
-                })
+                Box::pin(apply_update(connection, update, field))
             })
         });
         updated.await.map(|updated| self.taken(updated))
@@ -159,30 +132,20 @@ impl Store {
         let deleted = retry(|| {
             let delete = delete.clone();
             self.run(Access::Write, move |connection| {
-                Box::pin(async move {
-                    let room = delete.text;
-                    if let Some(row) =
-                        run!(connection, |c| delete.get_result::<Row>(c)).optional()?
-                    {
-                        Ok(row.into())
-                    } else {
-                        let current = stored_version(connection, id).await?;
-                        Err(why_not(current, expected_version, room))
-                    }
-                })
+                Box::pin(apply_delete(connection, delete))
             })
         });
         deleted.await.map(|deleted| self.taken(deleted))
     }
 
     /// Notes that the database has taken a write.
-    fn taken<T>(&self, done: T) -> T {
+    pub(super) fn taken<T>(&self, done: T) -> T {
         self.0.writability.taken();
         done
     }
 
     /// The article that is to be, and the slug that its own is made from.
-    fn draft(&self, new: NewArticle, now: Timestamp) -> Draft {
+    pub(super) fn draft(&self, new: NewArticle, now: Timestamp) -> Draft {
         let derived = new.slug.is_none();
         let slug = new.slug.unwrap_or_else(|| Slug::from_title(&new.title));
         let article = Article {
@@ -215,7 +178,7 @@ fn last_version() -> Error {
 }
 
 /// Tries again, after a growing pause, what another transaction has got in the way of.
-async fn retry<T, F>(attempt: impl Fn() -> F) -> Result<T>
+pub(super) async fn retry<T, F>(attempt: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
@@ -233,7 +196,7 @@ where
 
 /// An article that is to be created.
 #[derive(Debug, Clone)]
-struct Draft {
+pub(super) struct Draft {
     article: Article,
     /// What its slug is, or begins with.
     slug: Slug,
@@ -241,7 +204,7 @@ struct Draft {
     derived: bool,
 }
 
-async fn create_all(
+pub(super) async fn create_all(
     connection: &mut Connection<'_>,
     drafts: Vec<Draft>,
     field: String,
@@ -307,6 +270,60 @@ async fn taken_slugs(
         .select(article::slug)
         .load(c))?;
     Ok(taken.into_iter().collect())
+}
+
+/// Updates an article. `field` is the path of its slug, for the error that names it.
+pub(super) async fn apply_update(
+    connection: &mut Connection<'_>,
+    update: Update,
+    field: String,
+) -> Result<Article> {
+    let Update {
+        id,
+        expected_version,
+        as_shown,
+        text: room,
+        ..
+    } = update;
+    let slug = update.edit.slug.clone().map(Slug::into_string);
+    match run!(connection, |c| update.get_result::<Row>(c)).optional() {
+        Ok(Some(row)) => Ok(row.into()),
+        Ok(None) => Err(match stored_version(connection, id).await? {
+            Some(current)
+                if current >= MAX_VERSION && expected_version.is_none_or(|it| it == current) =>
+            {
+                last_version()
+            }
+            current => why_not(current, expected_version, room),
+        }),
+        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
+            let slug = slug.unwrap_or_default();
+            Err(Error::SlugTaken { field, slug })
+        }
+        // Of another column than those that the edit has, whose values were checked.
+        Err(DieselError::DatabaseError(DatabaseErrorKind::CheckViolation, _)) if !as_shown => {
+            Err(Error::Raced)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes an article.
+pub(super) async fn apply_delete(
+    connection: &mut Connection<'_>,
+    delete: Delete,
+) -> Result<Article> {
+    let Delete {
+        id,
+        expected_version,
+        text: room,
+        ..
+    } = delete;
+    if let Some(row) = run!(connection, |c| delete.get_result::<Row>(c)).optional()? {
+        return Ok(row.into());
+    }
+    let current = stored_version(connection, id).await?;
+    Err(why_not(current, expected_version, room))
 }
 
 /// Why a statement with `expected_version` and room for a text found nothing to change.

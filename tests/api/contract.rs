@@ -92,6 +92,12 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [env: CHANGE_RETENTION=]
               [default: 7days]
 
+          --idempotency-retention <TIME>
+              How long the answer to a mutation with an Idempotency-Key is kept
+              
+              [env: IDEMPOTENCY_RETENTION=]
+              [default: 24h]
+
           --max-body-bytes <BYTES>
               The largest body of a request, in bytes, after decompression
               
@@ -417,6 +423,7 @@ const MAY_NAME: [(&str, &[&str]); 20] = [
     (
         "graphql",
         &[
+            "admission",
             "api",
             "article",
             "cache",

@@ -81,11 +81,12 @@ impl InProcess {
             .prepare(document, None, &variables.as_object().unwrap().into())
         {
             Ok(operation) => match self.api.execute(&operation, "the-request-id").await {
-                Answer::Clean(body) | Answer::Flawed(body) => {
+                Answer::Clean(body) | Answer::Flawed(body) | Answer::Replayed(body) => {
                     serde_json::from_slice(&body).unwrap()
                 }
                 Answer::Unavailable(errors)
                 | Answer::Internal(errors)
+                | Answer::KeyReused(errors)
                 | Answer::TooLarge(errors) => {
                     let errors: Value = serde_json::from_slice(&errors).unwrap();
                     json!({ "errors": errors })

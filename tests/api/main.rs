@@ -25,6 +25,7 @@ mod filters;
 mod foreign_rows;
 mod freshness;
 mod health;
+mod idempotency;
 mod in_process;
 mod introspection;
 mod lengths;

@@ -10,14 +10,22 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use crate::program::{Program, command, directory, run, run_in};
 use crate::support::{Database, OwnDatabase, Settings, assert_answer, on_both_databases};
 
-/// A database with three articles and four changes.
-async fn filled(database: Database) -> Option<OwnDatabase> {
-    let database = database.migrated().await?;
+/// A database with three articles, four changes and an idempotency key.
+async fn filled(kind: Database) -> Option<OwnDatabase> {
+    let database = kind.migrated().await?;
     database.open(&[]).await.unwrap().close().await;
     database.fill(3, 10).await;
     database
         .execute("UPDATE article SET text = '' WHERE slug = 'article-1'")
         .await;
+    let key = match kind {
+        Database::Sqlite => "zeroblob(32)",
+        Database::Postgres => "decode(repeat('00', 32), 'hex')",
+    };
+    let sql = format!(
+        "INSERT INTO idempotency_key (key, request, created_at) SELECT {key}, {key}, created_at FROM article LIMIT 1"
+    );
+    database.execute(&sql).await;
     Some(database)
 }
 
@@ -67,6 +75,7 @@ async fn what_is_lost_by_migrate_down_is_told_and_needs_a_yes(database: Database
         let lost = Loss {
             articles: before.articles - after.articles,
             changes: before.changes - after.changes,
+            idempotency_keys: before.idempotency_keys - after.idempotency_keys,
         };
         assert_eq!(lost, loss, "what {last} really takes");
         store.close().await;
@@ -87,6 +96,10 @@ async fn count(store: &store::Store) -> Loss {
             .loss_by_reverting("0003")
             .await
             .map_or(0, |loss| loss.changes),
+        idempotency_keys: store
+            .loss_by_reverting("0007")
+            .await
+            .map_or(0, |loss| loss.idempotency_keys),
     }
 }
 
@@ -100,6 +113,7 @@ async fn what_is_lost_is_told_in_numbers(database: Database) {
     assert_answer!(loss("0001").await, @"all articles (3)");
     assert_answer!(loss("0002").await, @"no article and no change of the feed");
     assert_answer!(loss("0003").await, @"all changes of the feed (4), and with them the cursors of all clients");
+    assert_answer!(loss("0007").await, @"all idempotency keys (1), so that a mutation that is sent again is carried out again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

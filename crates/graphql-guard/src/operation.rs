@@ -51,6 +51,25 @@ impl Operation {
         !root(&self.form.outline).items.is_empty()
     }
 
+    /// How many fields at the root are not introspection: of a mutation, how many mutations are carried out.
+    pub fn root_fields(&self) -> usize {
+        fn count(selections: &types::SelectionSet) -> usize {
+            let items = selections.items.iter();
+            items
+                .map(|selection| match &selection.node {
+                    types::Selection::Field(field) => {
+                        usize::from(!field.node.name.node.starts_with("__"))
+                    }
+                    types::Selection::InlineFragment(fragment) => {
+                        count(&fragment.node.selection_set.node)
+                    }
+                    types::Selection::FragmentSpread(_) => 0,
+                })
+                .sum()
+        }
+        count(root(&self.form.outline))
+    }
+
     /// Two operations with equal keys ask for the same.
     pub fn key(&self) -> &OperationKey {
         self.key.get_or_init(|| {

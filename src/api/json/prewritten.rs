@@ -34,7 +34,7 @@ pub(in crate::api) struct UnderWay {
 }
 
 impl UnderWay {
-    fn of<'c, T>(ctx: &ContextBase<'c, T>) -> Result<&'c Self> {
+    pub(super) fn of<'c, T>(ctx: &ContextBase<'c, T>) -> Result<&'c Self> {
         ctx.data_opt()
             .ok_or_else(|| Error::internal("the context lacks the operation"))
     }
@@ -85,9 +85,22 @@ fn below<'d>(root: &'d SelectionSet, path: Option<&QueryPathNode<'_>>) -> Option
         return Some(root);
     };
     let above = below(root, path.parent)?;
-    let QueryPathSegment::Name(key) = path.segment else {
-        return Some(above);
-    };
+    match path.segment {
+        QueryPathSegment::Name(key) => named(above, key),
+        QueryPathSegment::Index(_) => Some(above),
+    }
+}
+
+/// The selections of a field at the root, by its response key.
+pub(super) fn field_at_root<'d>(
+    document: &'d ExecutableDocument,
+    key: &str,
+) -> Option<&'d SelectionSet> {
+    let (_, operation) = document.operations.iter().next()?;
+    named(&operation.node.selection_set.node, key)
+}
+
+fn named<'d>(above: &'d SelectionSet, key: &str) -> Option<&'d SelectionSet> {
     above
         .items
         .iter()
@@ -257,11 +270,11 @@ fn name_bytes<C>(ctx: &ContextBase<'_, C>) -> usize {
     }
 }
 
-fn unknown() -> Error {
+pub(super) fn unknown() -> Error {
     Error::internal("an object does not know one of its fields")
 }
 
-fn list<T: Direct>(out: &mut Json, objects: &[T], selections: &SelectionSet) -> Written {
+pub(super) fn list<T: Direct>(out: &mut Json, objects: &[T], selections: &SelectionSet) -> Written {
     out.bytes.push(b'[');
     for (index, one) in objects.iter().enumerate() {
         if index > 0 {

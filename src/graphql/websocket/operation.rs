@@ -188,7 +188,9 @@ impl Voice {
                 self.closing.begin(1013, reason);
                 return End::Closed;
             }
-            Outcome::Single(body) => stream::iter([Event { body, cursor: None }]).boxed(),
+            Outcome::Single(body) | Outcome::Replayed(body) => {
+                stream::iter([Event { body, cursor: None }]).boxed()
+            }
             Outcome::Stream(events) => {
                 self.unanswered = None;
                 events.stream

@@ -40,6 +40,7 @@ pub(in crate::store) trait Dialect: Backend {
     fn bind_text<'b>(pass: &mut Pass<'_, 'b, Self>, text: &'b str) -> QueryResult<()>;
     fn bind_integer<'b>(pass: &mut Pass<'_, 'b, Self>, integer: &'b i64) -> QueryResult<()>;
     fn bind_version<'b>(pass: &mut Pass<'_, 'b, Self>, version: &'b i32) -> QueryResult<()>;
+    fn bind_bytes<'b>(pass: &mut Pass<'_, 'b, Self>, bytes: &'b [u8]) -> QueryResult<()>;
 
     /// A text as it is stored, which need not be UTF-8.
     fn bind_stored<'b>(pass: &mut Pass<'_, 'b, Self>, text: &'b [u8]) -> QueryResult<()>;
@@ -97,6 +98,10 @@ macro_rules! binds {
 
         fn bind_version<'b>(pass: &mut Pass<'_, 'b, Self>, version: &'b i32) -> QueryResult<()> {
             pass.push_bind_param::<diesel::sql_types::Integer, _>(version)
+        }
+
+        fn bind_bytes<'b>(pass: &mut Pass<'_, 'b, Self>, bytes: &'b [u8]) -> QueryResult<()> {
+            pass.push_bind_param::<diesel::sql_types::Binary, _>(bytes)
         }
     };
 }

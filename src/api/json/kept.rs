@@ -1,0 +1,90 @@
+//! What a mutation under an idempotency key is answered with: JSON that is written within its transaction, stored there,
+//! and given again.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use async_graphql::parser::types::{ExecutableDocument, Field};
+use async_graphql::registry::Registry;
+use async_graphql::{
+    ContextBase, ContextSelectionSet, OutputType, Positioned, QueryPathSegment, ServerResult, Value,
+};
+use bytes::Bytes;
+
+use super::prewritten::{Direct, Json, UnderWay, field_at_root, list, object, unknown};
+use crate::error::Result;
+
+/// What a mutation answers.
+pub(crate) enum Kept<T> {
+    /// As it was carried out, without a key.
+    Fresh(T),
+    /// As it stands in the database.
+    Stored(Bytes),
+}
+
+impl<T: OutputType> OutputType for Kept<T> {
+    fn type_name() -> Cow<'static, str> {
+        T::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        T::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        T::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        match self {
+            Self::Fresh(value) => value.resolve(ctx, field).await,
+            Self::Stored(json) => Ok(Value::Binary(json.clone())),
+        }
+    }
+}
+
+/// Writes objects by the selections of a field at the root, where the context is no more at hand.
+pub(in crate::api) struct Writer {
+    document: Arc<ExecutableDocument>,
+    response_key: String,
+}
+
+impl Writer {
+    /// By the selections of the field that is resolved.
+    pub(in crate::api) fn new<T>(ctx: &ContextBase<'_, T>) -> Result<Self> {
+        let document = Arc::clone(&UnderWay::of(ctx)?.document);
+        match ctx.path_node.as_ref().map(|node| &node.segment) {
+            Some(QueryPathSegment::Name(name)) => Ok(Self {
+                document,
+                response_key: (*name).to_owned(),
+            }),
+            _ => Err(unknown()),
+        }
+    }
+
+    pub(in crate::api) fn one<T: Direct>(&self, value: &T) -> Result<Vec<u8>> {
+        self.written(|out, selected| object(out, value, selected))
+    }
+
+    pub(in crate::api) fn many<T: Direct>(&self, values: &[T]) -> Result<Vec<u8>> {
+        self.written(|out, selected| list(out, values, selected))
+    }
+
+    /// Whether there is room for what has happened was asked before.
+    fn written(
+        &self,
+        write: impl FnOnce(
+            &mut Json,
+            &async_graphql::parser::types::SelectionSet,
+        ) -> super::prewritten::Written,
+    ) -> Result<Vec<u8>> {
+        let selected = field_at_root(&self.document, &self.response_key).ok_or_else(unknown)?;
+        let mut out = Json::new(0, usize::MAX);
+        write(&mut out, selected).map_err(|_| unknown())?;
+        Ok(out.bytes)
+    }
+}

@@ -1,0 +1,65 @@
+//! Mutations under an idempotency key: they are carried out once, and answered with what is stored.
+
+use std::sync::Arc;
+
+use async_graphql::Context;
+
+use super::json::kept::{Kept, Writer};
+use super::output::Article;
+use super::store;
+use crate::article;
+use crate::error::{Error, Result};
+use crate::store::idempotency::{IdempotencyKey, KeptAnswer, Write, WriteAnswer};
+
+/// By which the API notices in a response of the engine that its answer was given before.
+pub(super) const REPLAYED: &str = "idempotency-replayed";
+
+/// The key of the request, where it has one.
+pub(super) fn once(ctx: &Context<'_>) -> Option<IdempotencyKey> {
+    ctx.data_opt::<IdempotencyKey>().copied()
+}
+
+/// Carries out a write of one article.
+pub(super) async fn one<T>(
+    ctx: &Context<'_>,
+    key: IdempotencyKey,
+    write: Write,
+) -> Result<Kept<T>> {
+    let writer = Writer::new(ctx)?;
+    let answer = move |articles: Vec<article::Article>| match articles.into_iter().next() {
+        Some(article) => writer.one(&Article::new(article)),
+        None => Err(Error::internal("an article was written and not returned")),
+    };
+    kept(ctx, key, write, "input", Arc::new(answer)).await
+}
+
+/// Carries out a write of several articles.
+pub(super) async fn many<T>(
+    ctx: &Context<'_>,
+    key: IdempotencyKey,
+    write: Write,
+) -> Result<Kept<T>> {
+    let writer = Writer::new(ctx)?;
+    let answer = move |articles: Vec<article::Article>| {
+        let articles: Vec<_> = articles.into_iter().map(Article::new).collect();
+        writer.many(&articles)
+    };
+    kept(ctx, key, write, "inputs", Arc::new(answer)).await
+}
+
+async fn kept<T>(
+    ctx: &Context<'_>,
+    key: IdempotencyKey,
+    write: Write,
+    field: &str,
+    answer: WriteAnswer,
+) -> Result<Kept<T>> {
+    let KeptAnswer {
+        answer,
+        is_replayed,
+    } = store(ctx)?.write_once(key, write, field, answer).await?;
+    if is_replayed {
+        ctx.insert_http_header(REPLAYED, "true");
+    }
+    Ok(Kept::Stored(answer))
+}

@@ -1,0 +1,225 @@
+//! Writes that are carried out once, however often they are sent.
+//!
+//! A write under a key stores, in its own transaction, what was asked and what was answered. Whoever sends the same under
+//! the same key gets that answer, and nothing happens. A write that fails leaves nothing behind, not even its key. Two at
+//! once wait for each other: on SQLite for the only writer, on PostgreSQL for the row of the key.
+
+mod sweep;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use diesel::OptionalExtension as _;
+
+use super::connection::{Connection, run};
+use super::sql::idempotency::{Claim, Keep, Kept};
+use super::sql::write::{Delete, TextRoom, Update};
+use super::writes::{Draft, apply_delete, apply_update, create_all, retry};
+use super::{Access, Store};
+use crate::article::{Article, ArticleEdit, ArticleId, Columns, NewArticle};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+
+/// Under what a write is carried out once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The SHA-256 of the caller and its key.
+    pub key: [u8; 32],
+    /// The SHA-256 of what is asked.
+    pub request: [u8; 32],
+    /// How long the answer is kept.
+    pub retention: Duration,
+}
+
+/// A write, as the methods of [`Store`] for each of them have it.
+#[derive(Debug, Clone)]
+pub enum Write {
+    CreateOne(NewArticle),
+    CreateMany(Vec<NewArticle>),
+    Update {
+        id: ArticleId,
+        edit: ArticleEdit,
+        expected_version: Option<i32>,
+        columns: Columns,
+        text_bytes: Option<usize>,
+    },
+    Delete {
+        id: ArticleId,
+        expected_version: Option<i32>,
+        columns: Columns,
+        text_bytes: Option<usize>,
+    },
+}
+
+/// Makes the answer of the articles that were written, within the transaction.
+pub type WriteAnswer = Arc<dyn Fn(Vec<Article>) -> Result<Vec<u8>> + Send + Sync>;
+
+/// What a write under a key was answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAnswer {
+    pub answer: Bytes,
+    /// Whether it was carried out before, and not now.
+    pub is_replayed: bool,
+}
+
+impl Store {
+    /// Carries out a write unless it was carried out under this key. `field` is the path of its input.
+    ///
+    /// # Errors
+    /// [`Error::KeyReused`] where the key came with another request; those of the write otherwise. Nothing has happened
+    /// then, and the key is free.
+    pub async fn write_once(
+        &self,
+        key: IdempotencyKey,
+        write: Write,
+        field: &str,
+        answer: WriteAnswer,
+    ) -> Result<KeptAnswer> {
+        let now = self.0.clock.now();
+        let prepared = self.prepare(write, now, field);
+        let attempts = AtomicU32::new(0);
+        let done = retry(|| {
+            let (mut prepared, answer) = (prepared.clone(), Arc::clone(&answer));
+            if let Prepared::Update(update, _) = &mut prepared {
+                update.as_shown = attempts.fetch_add(1, Ordering::Relaxed) > 0;
+            }
+            self.run(Access::Transaction, move |connection| {
+                Box::pin(once(connection, key, now, prepared, answer))
+            })
+        });
+        let done = done.await?;
+        match done.is_replayed {
+            true => Ok(done),
+            false => Ok(self.taken(done)),
+        }
+    }
+
+    fn prepare(&self, write: Write, now: Timestamp, field: &str) -> Prepared {
+        match write {
+            Write::CreateOne(new) => Prepared::CreateOne(self.draft(new, now), field.to_owned()),
+            Write::CreateMany(new) => {
+                let drafts = new.into_iter().map(|new| self.draft(new, now)).collect();
+                Prepared::CreateMany(drafts, field.to_owned())
+            }
+            Write::Update {
+                id,
+                edit,
+                expected_version,
+                columns,
+                text_bytes,
+            } => {
+                let update = Update {
+                    id,
+                    expected_version,
+                    edit,
+                    now,
+                    as_shown: false,
+                    columns,
+                    text: TextRoom::new(text_bytes),
+                };
+                Prepared::Update(update, format!("{field}.slug"))
+            }
+            Write::Delete {
+                id,
+                expected_version,
+                columns,
+                text_bytes,
+            } => Prepared::Delete(Delete {
+                id,
+                expected_version,
+                columns,
+                text: TextRoom::new(text_bytes),
+            }),
+        }
+    }
+}
+
+/// A write that is the same however often it is tried, with the path that its errors name.
+#[derive(Debug, Clone)]
+enum Prepared {
+    CreateOne(Draft, String),
+    CreateMany(Vec<Draft>, String),
+    Update(Update, String),
+    Delete(Delete),
+}
+
+impl Prepared {
+    async fn carry_out(self, connection: &mut Connection<'_>) -> Result<Vec<Article>> {
+        match self {
+            Self::CreateOne(draft, field) => {
+                let created = create_all(connection, vec![draft], field.clone()).await;
+                created.map_err(|error| match error {
+                    // It is no list.
+                    Error::SlugTaken { slug, .. } => Error::SlugTaken {
+                        field: format!("{field}.slug"),
+                        slug,
+                    },
+                    error => error,
+                })
+            }
+            Self::CreateMany(drafts, field) => create_all(connection, drafts, field).await,
+            Self::Update(update, field) => Ok(vec![apply_update(connection, update, field).await?]),
+            Self::Delete(delete) => Ok(vec![apply_delete(connection, delete).await?]),
+        }
+    }
+}
+
+async fn once(
+    connection: &mut Connection<'_>,
+    IdempotencyKey {
+        key,
+        request,
+        retention,
+    }: IdempotencyKey,
+    now: Timestamp,
+    write: Prepared,
+    answer: WriteAnswer,
+) -> Result<KeptAnswer> {
+    let claim = Claim {
+        key,
+        request,
+        now,
+        expired: expired(now, retention),
+    };
+    if run!(connection, |c| claim.execute(c))? == 0 {
+        return replay(connection, key, request).await;
+    }
+    let articles = write.carry_out(connection).await?;
+    let answer = answer(articles)?;
+    let keep = Keep {
+        key,
+        answer: &answer,
+    };
+    run!(connection, |c| keep.execute(c))?;
+    Ok(KeptAnswer {
+        answer: answer.into(),
+        is_replayed: false,
+    })
+}
+
+async fn replay(
+    connection: &mut Connection<'_>,
+    key: [u8; 32],
+    request: [u8; 32],
+) -> Result<KeptAnswer> {
+    let kept = run!(connection, |c| Kept { key }
+        .get_result::<(Vec<u8>, Vec<u8>)>(c));
+    match kept.optional()? {
+        Some((asked, answer)) if asked == request => Ok(KeptAnswer {
+            answer: answer.into(),
+            is_replayed: true,
+        }),
+        Some(_) => Err(Error::KeyReused),
+        // It was removed in between.
+        None => Err(Error::Raced),
+    }
+}
+
+/// When a key that expires now was made.
+fn expired(now: Timestamp, retention: Duration) -> Timestamp {
+    let micros = i128::try_from(retention.as_micros()).unwrap_or(i128::MAX);
+    let then = Timestamp::stored(now.stored_micros().saturating_sub(micros));
+    then.max(Timestamp::MIN)
+}
