@@ -1,5 +1,6 @@
-//! The commands: `serve`, `migrate`, `feed`, `token`, `schema`.
+//! The commands: `serve`, `migrate`, `feed`, `backup`, `restore`, `token`, `schema`.
 
+mod backup;
 mod token;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -10,6 +11,7 @@ use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+use self::backup::{BackupArgs, RestoreArgs};
 use self::token::TokenCommand;
 use crate::clock::Clock;
 use crate::config::environment::{self, Source};
@@ -44,6 +46,10 @@ enum Command {
     /// Look after the change feed
     #[command(subcommand)]
     Feed(FeedCommand),
+    /// Copy an SQLite database, which may be served meanwhile, into a file that is checked
+    Backup(BackupArgs),
+    /// Make the SQLite database of a backup
+    Restore(RestoreArgs),
     /// Make, list and check static tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -139,9 +145,7 @@ impl Cli {
         match &self.command {
             None => self.serve.check(),
             Some(Command::Serve(serve)) => serve.check(),
-            Some(Command::Migrate(_) | Command::Feed(_) | Command::Token(_) | Command::Schema) => {
-                Ok(())
-            }
+            Some(_) => Ok(()),
         }
     }
 
@@ -173,6 +177,8 @@ impl Cli {
             Some(Command::Serve(arguments)) => serve(arguments).await,
             Some(Command::Migrate(arguments)) => migrate(arguments).await,
             Some(Command::Feed(FeedCommand::NewEpoch { database })) => new_epoch(&database).await,
+            Some(Command::Backup(arguments)) => backup::backup(arguments).await,
+            Some(Command::Restore(arguments)) => backup::restore(arguments).await,
             Some(Command::Token(command)) => token::run(command),
             Some(Command::Schema) => print(&api::sdl()),
         }

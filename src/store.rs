@@ -5,6 +5,7 @@
 //! folder names Diesel.
 
 mod articles;
+pub mod backup;
 mod changes;
 mod connection;
 mod detach_on_drop;

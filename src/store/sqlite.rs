@@ -1,5 +1,6 @@
 //! All that only SQLite does: its file, its pragmas, one writer and many readers, and what its errors mean.
 
+pub(super) mod backup;
 mod commit;
 mod connect;
 mod dialect;

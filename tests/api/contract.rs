@@ -38,6 +38,8 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
       serve    Serve the API (what happens without a command, too)
       migrate  Apply or revert the migrations of the database, or show them
       feed     Look after the change feed
+      backup   Copy an SQLite database, which may be served meanwhile, into a file that is checked
+      restore  Make the SQLite database of a backup
       token    Make, list and check static tokens
       schema   Print the GraphQL schema
       help     Print this message or the help of the given subcommand(s)

@@ -12,6 +12,7 @@
 mod all_articles;
 mod articles;
 mod away;
+mod backup;
 mod build_script;
 mod contract;
 mod create_article;

@@ -20,7 +20,7 @@ use diesel_async::pooled_connection::deadpool::{Pool, PoolError};
 use tokio::sync::RwLock;
 use tokio::time::{Instant, timeout};
 
-use super::{Async, BUSY_TIMEOUT};
+use super::{Async, BUSY_TIMEOUT, backup};
 use crate::store::Cause;
 
 /// The bytes to which SQLite cuts the log off when it starts it again. A larger log is emptied as soon as those who read
@@ -78,6 +78,10 @@ pub(super) async fn keep_small(
         };
         let is_small = metadata.len() <= SMALL;
         if metadata.len() == 0 || (is_small && !is_at_rest(&metadata)) {
+            continue;
+        }
+        // It reads from the log until it has ended, and nobody would be helped by waiting for that.
+        if backup::is_being_copied(&database) {
             continue;
         }
         let began = Instant::now();

@@ -1,0 +1,67 @@
+//! A backup whose bytes have changed is refused, wherever that is.
+
+use super::Place;
+use crate::support::assert_answer;
+
+/// Tries to restore these bytes, and answers why not.
+async fn refused(place: &Place, bytes: &[u8]) -> String {
+    std::fs::write(place.path("damaged"), bytes).unwrap();
+    let (code, out, error) = place.run("new.db", &["restore", "damaged"]).await;
+    assert_eq!((code, out.as_str()), (1, ""), "{error}");
+    assert!(!place.path("new.db").exists());
+    error
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_bit_that_has_changed_anywhere_is_noticed() {
+    let place = Place::filled().await;
+    assert_eq!(place.run("articles.db", &["backup", "whole"]).await.0, 0);
+    let whole = std::fs::read(place.path("whole")).unwrap();
+    let text = whole.windows(9).position(|it| it == b"All about").unwrap();
+    // The head, a text, the middle of some pages, and the line at the end.
+    let mut places = vec![
+        0,
+        16,
+        17,
+        18,
+        24,
+        28,
+        31,
+        40,
+        96,
+        text,
+        whole.len() - 1,
+        whole.len() - 93,
+        whole.len() - 30,
+    ];
+    places.extend((100..whole.len()).step_by(whole.len() / 8));
+    for byte in places {
+        let mut bytes = whole.clone();
+        bytes[byte] ^= 1;
+        let error = refused(&place, &bytes).await;
+        assert!(
+            error.starts_with("broadsheet: damaged is damaged: "),
+            "{byte}: {error}"
+        );
+    }
+    let names = place.names();
+    assert_eq!(names, ["articles.db", "damaged", "whole"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_that_is_cut_off_or_longer_is_noticed() {
+    let place = Place::filled().await;
+    assert_eq!(place.run("articles.db", &["backup", "whole"]).await.0, 0);
+    let whole = std::fs::read(place.path("whole")).unwrap();
+    assert_answer!(refused(&place, &whole[..whole.len() / 2]).await, @"broadsheet: damaged is damaged: it is cut off");
+    assert_answer!(refused(&place, &whole[..50]).await, @"broadsheet: damaged is damaged: it is cut off");
+    assert_answer!(refused(&place, &whole[..20]).await, @"broadsheet: damaged is damaged: it is no SQLite database");
+    assert_answer!(refused(&place, b"").await, @"broadsheet: damaged is damaged: it is no SQLite database");
+    assert_answer!(refused(&place, &whole[..whole.len() - 1]).await, @"broadsheet: damaged is damaged: what follows the last page is not the line that a backup ends with");
+    let longer = [&whole, &b"\n"[..]].concat();
+    assert_answer!(refused(&place, &longer).await, @"broadsheet: damaged is damaged: what follows the last page is not the line that a backup ends with");
+    let mut other = whole.clone();
+    let text = whole.windows(9).position(|it| it == b"All about").unwrap();
+    other[text] = b'B';
+    assert_answer!(refused(&place, &other).await, @"broadsheet: damaged is damaged: its bytes are not those that were backed up (SHA-256)");
+}
