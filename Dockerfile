@@ -28,6 +28,7 @@ COPY --from=build /usr/local/bin/broadsheet /usr/local/bin/broadsheet
 USER 10001
 # Without a DATABASE_URL the SQLite file is made here: mount a volume to keep it.
 WORKDIR /data
+# On this address it does not start until TOKENS_FILE, JWT_JWKS or ANONYMOUS_WRITES says who may write.
 ENV HOST=0.0.0.0 PORT=8000
 EXPOSE 8000
 # There is no HTTP client in the image, and bash needs none.

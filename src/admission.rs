@@ -19,6 +19,7 @@
 
 mod anonymous;
 mod caller;
+mod counts;
 mod credential;
 mod digest;
 mod file;
@@ -43,6 +44,7 @@ pub use self::jwt::{IssuerError, IssuerStatus};
 pub use self::rejection::{Rejection, TokenError};
 
 use self::caller::Proof;
+use self::counts::Rejections;
 use self::digest::Digest;
 use self::generation::Generation;
 use self::jwt::Jwts;
@@ -66,6 +68,7 @@ struct Inner {
     jwts: Option<Jwts>,
     generation: Generation,
     failed_reloads: AtomicU64,
+    rejections: Rejections,
 }
 
 /// Why nobody could be admitted: the server does not start.
@@ -109,6 +112,7 @@ impl Admission {
             jwts,
             generation,
             failed_reloads: AtomicU64::new(0),
+            rejections: Rejections::default(),
         })))
     }
 
@@ -122,11 +126,34 @@ impl Admission {
         asked: Scope,
     ) -> Result<Caller, Rejection> {
         let caller = self.authenticate(credential).await?;
-        caller.may(asked)?;
+        self.check(&caller, asked)?;
         Ok(caller)
     }
 
-    /// Says who comes with a credential, for those who learn later what is asked for: [`Caller::may`] says the rest.
+    /// Says who comes with a credential, unless they may do nothing at all.
+    ///
+    /// # Errors
+    /// They are not admitted, and nothing of what they send is to be read.
+    pub async fn admit_to_any(&self, credential: Credential<'_>) -> Result<Caller, Rejection> {
+        let caller = self.authenticate(credential).await?;
+        if caller.scopes() == Scopes::default() {
+            self.check(&caller, Scope::Read)?;
+        }
+        Ok(caller)
+    }
+
+    /// Whether a caller may do what it asks for.
+    ///
+    /// # Errors
+    /// It may not: with a token for lack of a scope, without one for lack of a token.
+    pub fn check(&self, caller: &Caller, asked: Scope) -> Result<(), Rejection> {
+        caller
+            .may(asked)
+            .inspect_err(|rejection| self.told(*rejection))
+    }
+
+    /// Says who comes with a credential, for those who learn later what is asked for: [`check`](Self::check) says the
+    /// rest. From here on the log says whose request it is.
     ///
     /// Nothing is read from the form of a token but whether its SHA-256 is one of a static token. It waits for nothing
     /// but newer keys, where a JWT names one that is not known.
@@ -134,22 +161,42 @@ impl Admission {
     /// # Errors
     /// There is one, and it is not valid, or cannot be judged at the moment.
     pub async fn authenticate(&self, credential: Credential<'_>) -> Result<Caller, Rejection> {
-        let text = match credential {
+        let authenticated = match credential {
             Credential::None => return Ok(self.0.anonymous.clone()),
-            Credential::Unusable => return Err(TokenError::Form.into()),
-            Credential::Bearer(text) => text,
+            Credential::Unusable => Err(TokenError::Form.into()),
+            Credential::Bearer(text) => self.verify(text).await,
         };
+        match &authenticated {
+            Ok(caller) => {
+                tracing::Span::current().record("caller", caller.name());
+            }
+            Err(rejection) => self.told(*rejection),
+        }
+        authenticated
+    }
+
+    /// Who comes with this token.
+    async fn verify(&self, text: &str) -> Result<Caller, Rejection> {
         if text.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLong.into());
         }
         let digest = Digest::of(text);
-        if let Some(caller) = self.token(&digest) {
+        if let (Some(caller), Some(tokens)) = (self.token(&digest), &self.0.tokens) {
+            if caller.is_ok() {
+                tokens.used(&digest);
+            }
             return caller;
         }
         match &self.0.jwts {
             None => Err(TokenError::Unknown.into()),
             Some(jwts) => jwts.verify(text, digest, self.0.clock.now()).await,
         }
+    }
+
+    /// The token itself is not told: somebody may have mistyped it only.
+    fn told(&self, rejection: Rejection) {
+        self.0.rejections.count(rejection);
+        tracing::debug!(reason = %rejection, "a caller was not admitted");
     }
 
     /// Who comes with a static token, where there is one of that digest.
@@ -164,6 +211,9 @@ impl Admission {
     /// Waits until what a caller was admitted by has ended: because it has expired, was revoked, or may do something
     /// else by now. Open sockets and streams end then, and may come back with what is valid.
     pub async fn ended(&self, caller: &Caller) {
+        if caller.is_anonymous() {
+            return std::future::pending().await;
+        }
         // Before the first look, so that no change falls in between.
         let mut changes = self.0.generation.subscribe();
         while self.is_still(caller) {
@@ -217,6 +267,26 @@ impl Admission {
     /// How often [`reload`](Self::reload) met something broken.
     pub fn failed_reloads(&self) -> u64 {
         self.0.failed_reloads.load(Ordering::Relaxed)
+    }
+
+    /// How often callers were not admitted, by the reason.
+    pub fn rejections(&self) -> impl IntoIterator<Item = (&'static str, u64)> {
+        self.0.rejections.counts()
+    }
+
+    /// How often each static token was used since the start, by its name.
+    pub fn token_uses(&self) -> Vec<(String, u64)> {
+        self.0.tokens.as_ref().map(Tokens::uses).unwrap_or_default()
+    }
+
+    /// Whether there are tokens or JWTs that anybody could be admitted by.
+    pub fn has_credentials(&self) -> bool {
+        self.0.tokens.is_some() || self.0.jwts.is_some()
+    }
+
+    /// What callers without a token may do.
+    pub fn anonymous(&self) -> Scopes {
+        self.0.anonymous.scopes()
     }
 
     /// How the keys of each issuer of JWTs are. The server is ready when each has some.

@@ -51,6 +51,8 @@ impl RequestId {
             id = self.as_str(),
             method = %request.method(),
             path = request.uri().path(),
+            // Who it is that asks is known later, if at all.
+            caller = tracing::field::Empty,
         )
     }
 

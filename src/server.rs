@@ -6,13 +6,16 @@ mod graphiql;
 mod health;
 mod metrics;
 mod middleware;
+mod reload;
+mod who_may;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 use tokio::net::{TcpListener, TcpSocket};
@@ -20,7 +23,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::accept::ConnectionSettings;
 use self::metrics::{Metrics, RequestMetrics};
-use self::middleware::{Middleware, Routes};
+use self::middleware::{AllowedHosts, Middleware, Routes};
+use self::reload::Reloaded;
+use crate::admission::{Admission, AdmissionError, Credential, Scope};
 use crate::api::{self, Api, ApiSettings};
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
@@ -45,6 +50,8 @@ pub enum ServeError {
     #[error("the schema cannot be served: {0}")]
     Schema(#[from] InvalidSchema),
     #[error(transparent)]
+    Admission(#[from] AdmissionError),
+    #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error("the server failed: {0}")]
     Serve(#[source] std::io::Error),
@@ -56,6 +63,7 @@ pub enum ServeError {
 /// What the handlers share.
 #[derive(Clone)]
 struct App {
+    admission: Admission,
     api: Api,
     store: Store,
     request_timeout: Duration,
@@ -71,13 +79,14 @@ pub async fn serve(
     migrate: bool,
 ) -> Result<(), ServeError> {
     let stop = stop_signal();
-    let persisted = PersistedOperations::open(&settings.persisted)?;
-    persisted.reload_on_hangup(stop.clone());
+    let clock = Clock::system();
+    let files = open_files(settings, settings.host, &clock)?;
+    files.clone().on_hangup(stop.clone());
     let address = SocketAddr::new(settings.host, settings.port);
     let listen = |error| ServeError::Listen(address, error);
     let socket = bind(address).map_err(listen)?;
     let store = tokio::select! {
-        store = Store::open(database, Clock::system(), migrate) => store?,
+        store = Store::open(database, clock, migrate) => store?,
         () = stop.cancelled() => return Ok(()),
     };
     tracing::info!(
@@ -89,7 +98,19 @@ pub async fn serve(
         warn_of_pending_migrations(&store).await;
     }
     let listener = socket.listen(BACKLOG).map_err(listen)?;
-    run_with(listener, settings, persisted, store, stop).await
+    run_with(listener, settings, files, store, stop).await
+}
+
+/// Reads what the settings name.
+fn open_files(
+    settings: &ServerSettings,
+    host: IpAddr,
+    clock: &Clock,
+) -> Result<Reloaded, ServeError> {
+    Ok(Reloaded {
+        admission: Admission::open(&settings.admission, host, clock.clone())?,
+        persisted: PersistedOperations::open(&settings.persisted)?,
+    })
 }
 
 /// A server that applies none waits for somebody else to, and answers meanwhile as far as it can.
@@ -123,25 +144,28 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
 }
 
 /// Serves on `listener` until `stop` is cancelled; then finishes what is under way, within
-/// [`ServerSettings::stop_timeout`], and closes the store.
+/// [`ServerSettings::stop_timeout`], and closes the store. `clock` says which tokens are valid.
 ///
 /// # Errors
-/// The trusted documents cannot be read, the listener fails, or something is still under way when the time is over.
+/// A file cannot be read, the settings do not go together, the listener fails, or something is still under way when the
+/// time is over.
 pub async fn run(
     listener: TcpListener,
     settings: &ServerSettings,
     store: Store,
+    clock: Clock,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
-    let persisted = PersistedOperations::open(&settings.persisted)?;
-    persisted.reload_on_hangup(stop.clone());
-    run_with(listener, settings, persisted, store, stop).await
+    let address = listener.local_addr().map_err(ServeError::Serve)?;
+    let files = open_files(settings, address.ip(), &clock)?;
+    files.clone().on_hangup(stop.clone());
+    run_with(listener, settings, files, store, stop).await
 }
 
 async fn run_with(
     listener: TcpListener,
     settings: &ServerSettings,
-    persisted: PersistedOperations,
+    files: Reloaded,
     store: Store,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
@@ -150,13 +174,22 @@ async fn run_with(
         service = settings.service_name,
         "listening on http://{address}"
     );
+    who_may::tell(&files.admission, address);
     let feed = Feed::start(store.clone(), settings.change_retention);
     let sweeper = store.clone();
     let retention = settings.idempotency_retention;
     let sweep = async move { sweeper.sweep_idempotency_keys(retention).await };
     tokio::spawn(stop.clone().run_until_cancelled_owned(sweep));
     let shutdown = Shutdown::new(stop.clone());
-    let app = routes(settings, store.clone(), feed, persisted, shutdown.clone())?;
+    let hosts = AllowedHosts::new(&settings.allowed_hosts, address.ip());
+    let app = routes(
+        settings,
+        hosts,
+        store.clone(),
+        feed,
+        files,
+        shutdown.clone(),
+    )?;
     let served = async {
         let connections = ConnectionSettings::with_write_timeout(settings.write_timeout);
         accept::serve(listener, app, connections, stop.clone()).await;
@@ -193,9 +226,10 @@ async fn run_with(
 /// Everything that is served.
 fn routes(
     settings: &ServerSettings,
+    hosts: AllowedHosts,
     store: Store,
     feed: Feed,
-    persisted: PersistedOperations,
+    files: Reloaded,
     shutdown: Shutdown,
 ) -> Result<Middleware<Engine>, InvalidSchema> {
     let api_settings = ApiSettings {
@@ -203,12 +237,18 @@ fn routes(
         idempotency_retention: settings.idempotency_retention,
         ..(&settings.limits).into()
     };
+    let Reloaded {
+        admission,
+        persisted,
+    } = files;
     let app = App {
+        admission: admission.clone(),
         api: Api::new(store.clone(), feed, api_settings)?,
         store,
         request_timeout: settings.request_timeout,
     };
     let engine = Engine::new(
+        admission.clone(),
         app.api.clone(),
         persisted,
         settings.limits.document_cache_bytes / 8,
@@ -235,7 +275,7 @@ fn routes(
         false => get(not_found),
     };
     let requests = RequestMetrics::default();
-    let metrics = Metrics::new(&requests, app.api.clone(), app.store.clone());
+    let metrics = Metrics::new(&requests, admission, app.api.clone(), app.store.clone());
     let others = Router::new()
         .route("/", get(async || Redirect::temporary("/graphql")))
         // A million articles take longer than a request may; a slow reader holds nothing.
@@ -254,15 +294,38 @@ fn routes(
         graphql: Arc::new(graphql),
         others,
     };
-    Ok(middleware::around(routes, origins, requests))
+    Ok(middleware::around(routes, hosts, origins, requests))
 }
 
-async fn schema() -> Response {
-    (
-        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
-        api::sdl(),
-    )
-        .into_response()
+/// Who may ask for the schema by GraphQL may have it here.
+async fn schema(State(app): State<App>, headers: HeaderMap) -> Response {
+    app.for_readers(&headers, async || {
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        ([(header::CONTENT_TYPE, text)], api::sdl()).into_response()
+    })
+    .await
+}
+
+impl App {
+    /// The answer to a request for reading, if whoever sends it may read.
+    async fn for_readers(
+        &self,
+        headers: &HeaderMap,
+        answer: impl AsyncFnOnce() -> Response,
+    ) -> Response {
+        let credential = Credential::from_headers(headers);
+        let caller = match self.admission.admit(credential, Scope::Read).await {
+            Ok(caller) => caller,
+            Err(rejection) => return http::rejected(rejection),
+        };
+        let mut response = answer().await;
+        let headers = response.headers_mut();
+        headers.append(header::VARY, HeaderValue::from_static("authorization"));
+        if !caller.is_anonymous() {
+            headers.insert(header::CACHE_CONTROL, http::PRIVATE);
+        }
+        response
+    }
 }
 
 /// The answer at a path where nothing is.

@@ -148,6 +148,13 @@ impl fmt::Debug for Proof {
     }
 }
 
+impl Default for Caller {
+    /// Somebody who may do nothing, until it is known who it is.
+    fn default() -> Self {
+        Self::anonymous(Scopes::default())
+    }
+}
+
 impl Caller {
     pub(super) fn new(
         identity: Identity,
@@ -192,6 +199,11 @@ impl Caller {
         self.0.until
     }
 
+    /// Whether it has come without a token.
+    pub fn is_anonymous(&self) -> bool {
+        self.0.identity == Identity::Anonymous
+    }
+
     /// Whether its credential has ended.
     pub(super) fn is_over(&self, now: Timestamp) -> bool {
         self.0.until.is_some_and(|until| now >= until)
@@ -201,11 +213,11 @@ impl Caller {
         &self.0.proof
     }
 
-    /// Whether it may do what is asked.
+    /// Whether it may do what is asked. Transports ask [`Admission::check`](super::Admission::check), which counts.
     ///
     /// # Errors
     /// It may not: with a token for lack of a scope, without one for lack of a token.
-    pub fn may(&self, asked: Scope) -> Result<(), Rejection> {
+    pub(super) fn may(&self, asked: Scope) -> Result<(), Rejection> {
         match (self.0.scopes.allow(asked), &self.0.identity) {
             (true, _) => Ok(()),
             (false, Identity::Anonymous) => Err(Rejection::TokenNeeded(asked)),

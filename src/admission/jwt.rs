@@ -104,7 +104,8 @@ impl Jwts {
         if verified == Err(Rejection::InvalidToken(TokenError::Key))
             && let Ok(token) = Jws::parse(text)
             && let Ok(issuer) = self.issuer(&token)
-            && issuer.look_again().await
+            // In a box, because it is seldom waited for.
+            && Box::pin(issuer.look_again()).await
         {
             return self.check(text, digest, now);
         }

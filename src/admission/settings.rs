@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args};
 use humantime::parse_duration;
 use serde::Deserialize;
 
@@ -21,11 +22,11 @@ pub struct AdmissionSettings {
     pub tokens_file: Option<PathBuf>,
 
     /// Whether callers without a token may read
-    #[arg(long, env = "ANONYMOUS_READS", default_value_t = true, value_name = "BOOL", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ANONYMOUS_READS", default_value_t = true, value_parser = BoolishValueParser::new(), value_name = "BOOL", action = ArgAction::Set)]
     pub anonymous_reads: bool,
 
     /// Whether callers without a token may write [default: true on a loopback address with no tokens, no JWTs and anonymous reads, else false]
-    #[arg(long, env = "ANONYMOUS_WRITES", value_name = "BOOL", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ANONYMOUS_WRITES", value_parser = BoolishValueParser::new(), value_name = "BOOL", action = ArgAction::Set)]
     pub anonymous_writes: Option<bool>,
 
     #[command(flatten)]

@@ -15,7 +15,8 @@ mod tests;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 pub use self::file::{TokenEntry, append, entries};
 pub use self::secret::{NoRandomness, TokenSecret, is_well_formed};
@@ -30,7 +31,13 @@ pub(super) struct Tokens {
 }
 
 /// Who comes with which token.
-pub(super) type Known = HashMap<Digest, Caller>;
+pub(super) type Known = HashMap<Digest, Token>;
+
+/// Who comes with a token, and how often it was used since the start.
+pub(super) struct Token {
+    caller: Caller,
+    uses: Arc<AtomicU64>,
+}
 
 impl Tokens {
     pub(super) fn open(path: &Path) -> Result<Self, FileError> {
@@ -42,8 +49,29 @@ impl Tokens {
 
     /// Who comes with this token, which may have expired.
     pub(super) fn get(&self, digest: &Digest) -> Option<Caller> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(digest).cloned()
+        self.known().get(digest).map(|token| token.caller.clone())
+    }
+
+    /// Counts a use of this token.
+    pub(super) fn used(&self, digest: &Digest) {
+        if let Some(token) = self.known().get(digest) {
+            token.uses.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How often each token was used, by its name.
+    pub(super) fn uses(&self) -> Vec<(String, u64)> {
+        let uses = |token: &Token| {
+            let count = token.uses.load(Ordering::Relaxed);
+            (token.caller.name().to_owned(), count)
+        };
+        let mut uses: Vec<_> = self.known().values().map(uses).collect();
+        uses.sort_unstable();
+        uses
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the file again, for [`replace`](Self::replace).
@@ -51,7 +79,15 @@ impl Tokens {
         load(&self.path)
     }
 
-    pub(super) fn replace(&self, known: Known) {
+    /// Puts other tokens in force. Those that stay keep their counts.
+    pub(super) fn replace(&self, mut known: Known) {
+        for (digest, token) in &mut known {
+            if let Some(present) = self.known().get(digest)
+                && present.caller.name() == token.caller.name()
+            {
+                token.uses = Arc::clone(&present.uses);
+            }
+        }
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 }
@@ -64,7 +100,8 @@ fn load(path: &Path) -> Result<Known, FileError> {
             entry.expires,
             Proof::Token(entry.sha256),
         );
-        (entry.sha256, caller)
+        let uses = Arc::default();
+        (entry.sha256, Token { caller, uses })
     });
     Ok(callers.collect())
 }

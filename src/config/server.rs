@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 use http::HeaderValue;
 
 use super::limits::LimitSettings;
-use super::value::{address, at_least_one, number, origin, some_time, time};
+use super::value::{address, at_least_one, host, number, origin, some_time, time};
+use crate::admission::settings::AdmissionSettings;
 
 /// Where the server listens, and what it says of itself.
 #[derive(Debug, Clone, Args)]
@@ -26,6 +27,16 @@ pub struct ServerSettings {
     /// The port to listen on; 0 for any that is free
     #[arg(long, env = "PORT", default_value_t = 8000)]
     pub port: u16,
+
+    /// Hosts for which requests are answered, separated by commas, such as api.example.com; others get 421, and * means any [default: on a loopback address its own names, else any]
+    #[arg(
+        long,
+        env = "ALLOWED_HOSTS",
+        value_delimiter = ',',
+        value_parser = host,
+        value_name = "HOSTS"
+    )]
+    pub allowed_hosts: Vec<String>,
 
     /// The name of the service, on its page and in its logs
     #[arg(
@@ -87,6 +98,9 @@ pub struct ServerSettings {
         value_name = "DIRECTIVES"
     )]
     pub cache_control: HeaderValue,
+
+    #[command(flatten)]
+    pub admission: AdmissionSettings,
 
     #[command(flatten)]
     pub persisted: PersistedSettings,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use http::Uri;
+use http::uri::Authority;
 
 /// More than anybody wants, and little enough to be added to the present.
 const LONGEST_TIME: Duration = Duration::from_hours(24 * 36_500);
@@ -103,6 +104,22 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     })
 }
 
+/// A host for which requests are answered, with or without a port, or `*` for any.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let is_host = !text.is_empty()
+        && text
+            .parse::<Authority>()
+            .is_ok_and(|authority| !authority.host().is_empty() && !text.contains('@'));
+    if text != "*" && (!is_host || text.contains('*')) {
+        return Err(
+            "a host is a name or an address, with or without a port: example.com, or [::1]:8000; * alone means any"
+                .to_owned(),
+        );
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
 fn canonical_host(host: &str) -> String {
     let ip = host
         .strip_prefix('[')
@@ -162,6 +179,30 @@ mod tests {
         ] {
             let refused = origin(text).unwrap_err();
             assert!(refused.contains(expected), "{text:?}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_host_has_no_scheme_and_no_path() {
+        for (text, expected) in [
+            ("*", "*"),
+            (" API.example ", "api.example"),
+            ("a.example:8443", "a.example:8443"),
+            ("[::1]:8000", "[::1]:8000"),
+            ("127.0.0.1", "127.0.0.1"),
+        ] {
+            assert_eq!(host(text), Ok(expected.to_owned()), "{text:?}");
+        }
+        for text in [
+            "",
+            "https://a.example",
+            "a.example/",
+            "*.example",
+            "u@a.example",
+            ":80",
+            "::1",
+        ] {
+            assert!(host(text).is_err(), "{text:?}");
         }
     }
 

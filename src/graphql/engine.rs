@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _};
+use serde_json::{Map, Value};
 
 use super::idempotency;
 use super::operation::{
@@ -14,14 +16,17 @@ use super::operation::{
 };
 use super::persisted::PersistedOperations;
 use super::request_cache::RepeatedRequests;
+use crate::admission::{self, Admission, Credential, Rejection, Scope};
 use crate::api::{self, Answer, Api, KeyedRequest};
 use crate::article::change::FeedCursor;
 use crate::shutdown::Shutdown;
+use graphql_guard::json::ObjectText;
 use graphql_guard::{Code, Operation, OperationKind};
 
 /// What runs the operations of every transport.
 #[derive(Clone)]
 pub struct Engine {
+    admission: Admission,
     api: Api,
     persisted: PersistedOperations,
     repeated: Arc<RepeatedRequests>,
@@ -30,9 +35,10 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Runs on `api`. At most `request_cache_bytes` of request bodies are kept with what was prepared for them. A
+    /// Runs on `api` what `admission` admits. At most `request_cache_bytes` of request bodies are kept with what was prepared for them. A
     /// subscription that has not begun after `request_timeout` does not begin.
     pub fn new(
+        admission: Admission,
         api: Api,
         persisted: PersistedOperations,
         request_cache_bytes: usize,
@@ -40,6 +46,7 @@ impl Engine {
         shutdown: Shutdown,
     ) -> Self {
         Self {
+            admission,
             api,
             persisted,
             repeated: Arc::new(RepeatedRequests::new(request_cache_bytes)),
@@ -75,7 +82,10 @@ impl Execute for Engine {
     ) -> Result<Outcome, InvalidParams> {
         let (operation, once) = match self.repeated.get(body) {
             // A query.
-            Some(operation) => (operation, None),
+            Some(operation) => match self.check(caller, operation.kind) {
+                Ok(()) => (operation, None),
+                Err(rejection) => return Ok(Outcome::Refused(rejection.into())),
+            },
             None => match self.prepare(&GraphQLParams::from_json(body)?, caller, transport) {
                 Ok(prepared) => {
                     if prepared.is_self_contained {
@@ -87,6 +97,31 @@ impl Execute for Engine {
             },
         };
         Ok(self.run(operation, once, caller, transport).await)
+    }
+
+    async fn admit(
+        &self,
+        headers: &HeaderMap,
+        connection_init: Option<&ObjectText>,
+    ) -> Result<admission::Caller, Rejection> {
+        let Some(init) = connection_init else {
+            let credential = Credential::from_headers(headers);
+            return self.admission.admit_to_any(credential).await;
+        };
+        let init: Option<Map<String, Value>> = serde_json::from_str(init.as_str()).ok();
+        let credential = match &init {
+            Some(init) => Credential::from_connection_init(init, headers),
+            None => Credential::Unusable,
+        };
+        self.admission.admit_to_any(credential).await
+    }
+
+    fn ended(&self, caller: &Caller) -> Option<BoxFuture<'static, ()>> {
+        if caller.admitted.is_anonymous() {
+            return None;
+        }
+        let (admission, admitted) = (self.admission.clone(), caller.admitted.clone());
+        Some(async move { admission.ended(&admitted).await }.boxed())
     }
 }
 
@@ -100,6 +135,7 @@ struct Prepared {
 }
 
 impl Engine {
+    /// Makes an operation ready that the caller may run. Until that is known, nothing is kept for others.
     fn prepare(
         &self,
         params: &GraphQLParams,
@@ -114,6 +150,7 @@ impl Engine {
             .map_err(|reasons| {
                 Refusal::with_errors(StatusCode::BAD_REQUEST, &api::refusals(&reasons))
             })?;
+        self.check(caller, operation.kind)?;
         let once = match operation.kind {
             OperationKind::Mutation if transport.allows_mutations() => {
                 idempotency::keyed_request(params, &resolved.query, &operation, caller, transport)?
@@ -129,6 +166,15 @@ impl Engine {
             is_self_contained,
             once,
         })
+    }
+
+    /// Whether the caller may run an operation of this kind.
+    fn check(&self, caller: &Caller, kind: OperationKind) -> Result<(), Rejection> {
+        let asked = match kind {
+            OperationKind::Query | OperationKind::Subscription => Scope::Read,
+            OperationKind::Mutation => Scope::Write,
+        };
+        self.admission.check(&caller.admitted, asked)
     }
 
     async fn run(

@@ -28,6 +28,7 @@ use super::operation::{
 use super::page::FrontPage;
 use super::sse::{self, SseSettings};
 use super::websocket::{self, WebSocketSettings};
+use crate::admission;
 use crate::etag::ContentHash;
 use crate::headers::list;
 use crate::request_id::RequestId;
@@ -58,7 +59,7 @@ pub struct Endpoint<E> {
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS, POST");
 
 /// What a token has opened is for its bearer alone, whatever the setting says.
-const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
@@ -108,6 +109,10 @@ impl<E: Execute> Endpoint<E> {
         if representation == Html {
             return self.page.answer();
         }
+        let admitted = match self.execute.admit(&parts.headers, None).await {
+            Ok(admitted) => admitted,
+            Err(rejection) => return refused(&rejection.into(), representation),
+        };
         let params = match GraphQLParams::from_url_query(parts.uri.query().unwrap_or_default()) {
             Ok(params) => params,
             Err(error) => return refused(&error.into(), representation),
@@ -116,7 +121,7 @@ impl<E: Execute> Endpoint<E> {
             true => PRIVATE,
             false => self.cache_control.clone(),
         };
-        let caller = caller(parts);
+        let caller = caller(parts, admitted);
         if representation == EventStream {
             return self.events(params, &caller, Transport::SseGet).await;
         }
@@ -125,7 +130,10 @@ impl<E: Execute> Endpoint<E> {
             Outcome::Single(body) if is_without_errors(&body) => {
                 let hash = ContentHash::of(&representation.content_type(), &body);
                 let mut response = answered(body, representation);
-                response.headers_mut().insert(CACHE_CONTROL, caching);
+                let headers = response.headers_mut();
+                headers.insert(CACHE_CONTROL, caching);
+                // Who comes with a token that is not valid is not to get what a cache keeps for those without one.
+                headers.append(VARY, HeaderValue::from_static("authorization"));
                 response.extensions_mut().insert(hash);
                 response
             }
@@ -139,13 +147,18 @@ impl<E: Execute> Endpoint<E> {
         let Some(representation) = negotiate(&parts.headers, &offered) else {
             return not_acceptable();
         };
+        // Of those who may do nothing, nothing but the head is read.
+        let admitted = match self.execute.admit(&parts.headers, None).await {
+            Ok(admitted) => admitted,
+            Err(rejection) => return refused(&rejection.into(), representation),
+        };
         let read = read_json(&parts.headers, body, self.max_body_bytes);
         let read = tokio::time::timeout(self.body_timeout, read).await;
         let body = match read.unwrap_or_else(|_| Err(out_of_time())) {
             Ok(body) => body,
             Err(refusal) => return refused(&refusal, representation),
         };
-        let caller = caller(parts);
+        let caller = caller(parts, admitted);
         if representation == EventStream {
             return match GraphQLParams::from_json(&body) {
                 Ok(params) => self.events(params, &caller, Transport::SsePost).await,
@@ -167,7 +180,8 @@ impl<E: Execute> Endpoint<E> {
     async fn open_socket(&self, mut parts: Parts) -> Response {
         match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
             Ok(upgrade) => {
-                let caller = caller(parts);
+                // Who it is, the socket's `connection_init` says.
+                let caller = caller(parts, admission::Caller::default());
                 let (execute, settings) = (self.execute.clone(), Arc::clone(&self.websocket));
                 websocket::upgrade(upgrade, execute, caller, settings, &self.shutdown)
             }
@@ -183,13 +197,14 @@ fn asks_for_websocket(headers: &HeaderMap) -> bool {
     list(headers, UPGRADE).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }
 
-fn caller(mut parts: Parts) -> Caller {
+fn caller(mut parts: Parts, admitted: admission::Caller) -> Caller {
     let id = parts.extensions.remove();
     Caller {
         last_event_id: sse::last_event_id(&parts.headers),
         request_id: id.unwrap_or_else(|| RequestId::of(&parts.headers)),
         headers: parts.headers,
         connection_init: None,
+        admitted,
     }
 }
 
@@ -334,6 +349,13 @@ fn bad_request(status: StatusCode, message: &str) -> Refusal {
 pub(crate) fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
     let refusal = Refusal::new(status, code, message);
     refused(&refusal, Representation::Json)
+}
+
+/// What somebody is told who is not admitted elsewhere than at `/graphql`. No cache keeps it.
+pub(crate) fn rejected(rejection: admission::Rejection) -> Response {
+    let mut response = refused(&rejection.into(), Representation::Json);
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    response
 }
 
 /// The answer where something is our fault.

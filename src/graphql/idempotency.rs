@@ -50,14 +50,9 @@ pub(super) fn keyed_request(
         }
     }
     Ok(Some(KeyedRequest {
-        key: digest_of_key(identity(caller), &key),
+        key: digest_of_key(caller.admitted.identity(), &key),
         request: digest_of_request(query, params.operation_name.as_deref(), &params.variables),
     }))
-}
-
-/// Whose keys these are. What callers are told apart by when they are admitted.
-fn identity(_: &Caller) -> &Identity {
-    &Identity::Anonymous
 }
 
 fn key(

@@ -6,14 +6,15 @@
 mod params;
 
 use std::future::Future;
-use std::time::Instant;
 
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 pub use self::params::{GraphQLParams, InvalidParams};
 pub use super::events::{Event, Events};
+use crate::admission::{self, Rejection};
 use crate::error::INTERNAL;
 use crate::request_id::RequestId;
 use graphql_guard::json::ObjectText;
@@ -30,6 +31,8 @@ pub struct Caller {
     /// Where a stream that broke off is to continue: `Last-Event-ID`, the cursor of the last event
     /// that arrived. It stands above what the operation's own arguments say.
     pub last_event_id: Option<String>,
+    /// As whom [`Execute::admit`] admitted it; until then, as somebody who may do nothing.
+    pub admitted: admission::Caller,
 }
 
 /// How the operation came, which decides what it may be.
@@ -118,11 +121,13 @@ impl Refusal {
     }
 }
 
-/// A socket that was let in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Admission {
-    /// When what admitted it expires; the socket is closed then, and may come back with a new token.
-    pub until: Option<Instant>,
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self {
+            headers: rejection.headers(),
+            ..Self::new(rejection.status(), rejection.code(), &rejection.to_string())
+        }
+    }
 }
 
 /// The engine, as the transports see it. Cheap to clone.
@@ -152,11 +157,33 @@ pub trait Execute: Clone + Send + Sync + 'static {
         }
     }
 
-    /// Whether a socket may speak at all, once its `connection_init` is here. The error is the
-    /// reason the client is closed with, in one short sentence.
-    fn admit(&self, caller: &Caller) -> impl Future<Output = Result<Admission, String>> + Send {
+    /// Says who asks, before anything but the headers is read, and on a socket once its `connection_init` is here. The
+    /// transports keep it in [`Caller::admitted`]; what the caller may do is for [`execute`](Self::execute) to decide.
+    ///
+    /// # Errors
+    /// It is nobody who may do anything.
+    fn admit(
+        &self,
+        headers: &HeaderMap,
+        connection_init: Option<&ObjectText>,
+    ) -> impl Future<Output = Result<admission::Caller, Rejection>> + Send {
+        let _ = (headers, connection_init);
+        std::future::ready(Ok(admission::Caller::default()))
+    }
+
+    /// Comes when what a caller was admitted by has ended: then its sockets are closed and its streams end, and it may
+    /// come back with what is valid. `None` where it has no end.
+    fn ended(&self, caller: &Caller) -> Option<BoxFuture<'static, ()>> {
         let _ = caller;
-        std::future::ready(Ok(Admission::default()))
+        None
+    }
+}
+
+/// Comes when the future does, where there is one.
+pub(super) async fn or_never(future: Option<&mut BoxFuture<'static, ()>>) {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
     }
 }
 

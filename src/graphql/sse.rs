@@ -2,7 +2,7 @@
 //! one request, one operation, one stream of `next` events that a `complete` ends.
 //!
 //! The HTTP side has read the parameters already. A stream that is cut off without `complete` (the
-//! server stops, the network breaks) is to be resumed: the id of its last event is the cursor.
+//! server stops, the token ends, the network breaks) is to be resumed: the id of its last event is the cursor.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -12,13 +12,14 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::{BufMut as _, Bytes, BytesMut};
+use futures_util::future::BoxFuture;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::idempotency::REPLAYED;
 use super::operation::{
-    Caller, Event, Events, Execute, GraphQLParams, Outcome, Refusal, Transport,
+    Caller, Event, Events, Execute, GraphQLParams, Outcome, Refusal, Transport, or_never,
 };
 
 /// How a stream is kept up.
@@ -74,7 +75,9 @@ pub async fn respond<E: Execute>(
         Outcome::Refused(refusal) | Outcome::NotBegun(refusal) => return refused(&refusal),
         Outcome::Single(body) | Outcome::Replayed(body) => single(body),
         Outcome::Stream(events) => {
-            Body::from_stream(written(events, settings, shutdown).map(Ok::<_, Infallible>))
+            let ended = execute.ended(caller);
+            let written = written(events, settings, shutdown, ended);
+            Body::from_stream(written.map(Ok::<_, Infallible>))
         }
     };
     let headers = [
@@ -122,24 +125,27 @@ fn single(body: Bytes) -> Body {
 /// The stream as bytes: events, signs of life in between, and `complete` where the operation ended.
 ///
 /// The next event is asked for only when the one before it has been taken, so a slow client slows
-/// its own source and nothing piles up here.
+/// its own source and nothing piles up here. The stream breaks off when the server stops, or `ended` comes.
 fn written(
     events: Events,
     settings: SseSettings,
     shutdown: CancellationToken,
+    ended: Option<BoxFuture<'static, ()>>,
 ) -> impl Stream<Item = Bytes> + Send {
-    let following = stream::unfold(Some((events, shutdown)), move |state| async move {
-        let (mut events, shutdown) = state?;
+    let following = stream::unfold(Some((events, shutdown, ended)), move |state| async move {
+        let (mut events, shutdown, mut ended) = state?;
         let quiet_until = Instant::now() + settings.keep_alive;
-        tokio::select! {
+        let bytes = tokio::select! {
             biased;
-            () = shutdown.cancelled() => None,
+            () = shutdown.cancelled() => return None,
+            () = or_never(ended.as_mut()) => return None,
             event = events.stream.next() => match event {
-                Some(event) => Some((next(&event), Some((events, shutdown)))),
-                None => Some((COMPLETE, None)),
+                Some(event) => next(&event),
+                None => return Some((COMPLETE, None)),
             },
-            () = sleep_until(quiet_until) => Some((sign_of_life(&events), Some((events, shutdown)))),
-        }
+            () = sleep_until(quiet_until) => sign_of_life(&events),
+        };
+        Some((bytes, Some((events, shutdown, ended))))
     });
     stream::iter([COMMENT]).chain(following)
 }

@@ -19,6 +19,7 @@ use axum::http::header::{CONNECTION, UPGRADE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{FutureExt as _, StreamExt as _};
+use tracing::{Instrument as _, Span};
 
 use super::operation::{Caller, Execute, Refusal};
 use crate::shutdown::Shutdown;
@@ -103,6 +104,8 @@ pub fn upgrade<E: Execute>(
     // From here on, because the connection is no longer waited for once it has been upgraded.
     let held = shutdown.hold();
     let stop = shutdown.token().clone();
+    // It is told of in the log as the request that it began with.
+    let span = Span::current();
     upgrade.on_upgrade(move |socket| {
         // What is captured here lives as long as the socket: the halves are smaller than the whole.
         let halves = socket.split();
@@ -112,7 +115,7 @@ pub fn upgrade<E: Execute>(
             let end = message::close(4406, "Subprotocol not acceptable");
             socket::refuse(halves, end, settings).boxed()
         };
-        conversation.map(move |()| drop(held))
+        conversation.map(move |()| drop(held)).instrument(span)
     })
 }
 

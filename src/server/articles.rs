@@ -2,7 +2,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
@@ -22,7 +22,11 @@ struct Item<'a> {
 }
 
 /// Answers all articles. Where that fails half-way the connection is cut off, so that nobody takes a part for all.
-pub(super) async fn all(State(app): State<App>) -> Response {
+pub(super) async fn all(State(app): State<App>, headers: HeaderMap) -> Response {
+    app.for_readers(&headers, async || list(&app).await).await
+}
+
+async fn list(app: &App) -> Response {
     let mut batches = Box::pin(app.store.all_articles());
     // What fails before the first byte can still be answered in full.
     let first = match batches.try_next().await {

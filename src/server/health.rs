@@ -7,7 +7,8 @@ use tokio::time::timeout;
 use super::App;
 use crate::error::Error;
 
-/// 200 when the database answers, has every migration that this binary knows and takes writes, else 503 with the reason.
+/// 200 when the database answers, has every migration that this binary knows and takes writes, and the keys of each issuer
+/// of JWTs are known; else 503 with the reason.
 pub(super) async fn ready(State(app): State<App>) -> (StatusCode, String) {
     const SILENT: &str = "the database does not answer\n";
     let asked = async {
@@ -18,9 +19,10 @@ pub(super) async fn ready(State(app): State<App>) -> (StatusCode, String) {
         Ok(status)
     };
     let reason = match timeout(app.request_timeout, asked).await {
-        Ok(Ok(status)) if status.pending.is_empty() => {
-            return (StatusCode::OK, "ready\n".to_owned());
-        }
+        Ok(Ok(status)) if status.pending.is_empty() => match without_keys(&app) {
+            None => return (StatusCode::OK, "ready\n".to_owned()),
+            Some(issuer) => format!("the keys for JWTs of {issuer} are not known yet\n"),
+        },
         // The store has told the log.
         Ok(Err(Error::NoWrites { reason, .. })) => {
             format!("the database takes no writes, because {reason}\n")
@@ -39,4 +41,12 @@ pub(super) async fn ready(State(app): State<App>) -> (StatusCode, String) {
         }
     };
     (StatusCode::SERVICE_UNAVAILABLE, reason)
+}
+
+/// An issuer whose tokens nobody can judge at the moment.
+fn without_keys(app: &App) -> Option<String> {
+    let issuers = app.admission.status().into_iter();
+    let mut without = issuers.filter(|issuer| issuer.keys == 0);
+    let issuer = without.next()?;
+    Some(issuer.issuer.unwrap_or_else(|| "any issuer".to_owned()))
 }

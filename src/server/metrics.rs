@@ -1,5 +1,7 @@
 //! `GET /metrics`: what the server counts, in the text form that Prometheus reads.
 
+mod admission;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +16,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use self::admission::AdmissionMetrics;
+use crate::admission::Admission;
 use crate::api::Api;
 use crate::store::Store;
 use coalesce::Counts;
@@ -40,7 +44,12 @@ struct Labels {
 }
 
 impl Metrics {
-    pub(super) fn new(requests: &RequestMetrics, api: Api, store: Store) -> Self {
+    pub(super) fn new(
+        requests: &RequestMetrics,
+        admission: Admission,
+        api: Api,
+        store: Store,
+    ) -> Self {
         let mut registry = Registry::with_prefix("broadsheet");
         let RequestMetrics { requests, seconds } = requests.clone();
         registry.register("http_requests", "Requests answered", requests);
@@ -50,6 +59,7 @@ impl Metrics {
             seconds,
         );
         registry.register_collector(Box::new(Shared { api, store }));
+        registry.register_collector(Box::new(AdmissionMetrics(admission)));
         Self(Arc::new(registry))
     }
 }

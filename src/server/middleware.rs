@@ -31,6 +31,7 @@ use tower::Service;
 use tracing::Instrument as _;
 
 use self::cors::{Origins, Permission};
+pub(super) use self::host::AllowedHosts;
 use super::metrics::{RequestMetrics, Route};
 use crate::etag::Conditions;
 use crate::graphql::http::{self, Endpoint, internal_error};
@@ -40,12 +41,17 @@ use crate::request_id::RequestId;
 /// The routes and everything around them.
 pub(super) fn around<E: Execute>(
     routes: Routes<E>,
+    hosts: AllowedHosts,
     origins: Origins,
     requests: RequestMetrics,
 ) -> Middleware<E> {
     Middleware {
         routes,
-        settings: Arc::new(Settings { origins, requests }),
+        settings: Arc::new(Settings {
+            hosts,
+            origins,
+            requests,
+        }),
     }
 }
 
@@ -84,6 +90,7 @@ pub(super) struct Middleware<E> {
 }
 
 struct Settings {
+    hosts: AllowedHosts,
     origins: Origins,
     requests: RequestMetrics,
 }
@@ -108,7 +115,7 @@ impl<E: Execute> Service<Request> for Middleware<E> {
         let (permission, preflight) = Permission::of(&self.settings.origins, &request);
         request.extensions_mut().insert(id.clone());
         let is_head = as_get(&mut request);
-        let answer = match host::refused(&request).or(preflight) {
+        let answer = match host::refused(&request, &self.settings.hosts).or(preflight) {
             Some(answer) => Either::Left(ready(answer)),
             None => Either::Right(encoding::decoded(self.routes.clone(), request)),
         };

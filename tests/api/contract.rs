@@ -57,6 +57,12 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [env: PORT=]
               [default: 8000]
 
+          --allowed-hosts <HOSTS>
+              Hosts for which requests are answered, separated by commas, such as api.example.com;
+              others get 421, and * means any [default: on a loopback address its own names, else any]
+              
+              [env: ALLOWED_HOSTS=]
+
           --service-name <NAME>
               The name of the service, on its page and in its logs
               
@@ -125,6 +131,72 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
 
       -V, --version
               Print version
+
+    Who may do what:
+          --tokens-file <PATH>
+              The file of the static tokens, as `broadsheet token new` makes them; SIGHUP reads it again
+              
+              [env: TOKENS_FILE=]
+
+          --anonymous-reads <BOOL>
+              Whether callers without a token may read
+              
+              [env: ANONYMOUS_READS=]
+              [default: true]
+              [possible values: true, false]
+
+          --anonymous-writes <BOOL>
+              Whether callers without a token may write [default: true on a loopback address with no
+              tokens, no JWTs and anonymous reads, else false]
+              
+              [env: ANONYMOUS_WRITES=]
+              [possible values: true, false]
+
+    JWTs:
+          --jwt-issuer <TEXT>
+              The issuer that JWTs must name (iss) [default: any, if there is one key set]
+              
+              [env: JWT_ISSUER=]
+
+          --jwt-audience <TEXTS>
+              Audiences, separated by commas, of which JWTs must name one (aud) [default: any]
+              
+              [env: JWT_AUDIENCE=]
+
+          --jwt-jwks <URL|PATH>
+              The issuer's public keys (JWKS): an HTTPS address, HTTP on a loopback address, or a file,
+              which SIGHUP reads again
+              
+              [env: JWT_JWKS=]
+
+          --jwt-secret <SECRET>
+              A secret of 32 bytes or more that is shared with the issuer, instead of public keys
+              (HS256)
+              
+              [env: JWT_SECRET]
+
+          --jwt-secret-file <PATH>
+              A file with that secret, which others may not read; SIGHUP reads it again
+              
+              [env: JWT_SECRET_FILE=]
+
+          --jwt-scopes-claim <PATH>
+              The claim of JWTs that holds their scopes, dots leading inwards [default: scope, scp,
+              scopes and permissions]
+              
+              [env: JWT_SCOPES_CLAIM=]
+
+          --jwt-clock-skew <TIME>
+              By how much the clocks of issuers may differ from ours
+              
+              [env: JWT_CLOCK_SKEW=]
+              [default: 30s]
+
+          --jwt-issuers <PATH>
+              A TOML file with more issuers: `[[issuer]]` with issuer, audience, jwks or `secret_file`,
+              and `scopes_claim`
+              
+              [env: JWT_ISSUERS=]
 
     Persisted operations:
           --persisted-queries-bytes <BYTES>
@@ -418,7 +490,7 @@ const MAY_NAME: [(&str, &[&str]); 20] = [
         ],
     ),
     ("clock", &[]),
-    ("config", &["api", "store"]),
+    ("config", &["admission", "api", "store"]),
     ("error", &["clock"]),
     ("etag", &["headers"]),
     ("feed", &["article", "error", "store"]),

@@ -35,7 +35,8 @@ async fn a_server_whose_database_has_gone_is_alive_and_not_ready() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
-        broadsheet::server::run(listener, &server, store, CancellationToken::new()).await
+        let (clock, stop) = (clock(), CancellationToken::new());
+        broadsheet::server::run(listener, &server, store, clock, stop).await
     });
     let get = async |path| Answer::to(client().get(format!("http://{address}{path}"))).await;
     assert_eq!(get("/health/ready").await.status, 200);

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, also where its support code does"
 )]
 
+mod admission;
 mod all_articles;
 mod articles;
 mod away;
@@ -26,6 +27,7 @@ mod filters;
 mod foreign_rows;
 mod freshness;
 mod health;
+mod hosts;
 mod idempotency;
 mod in_process;
 mod introspection;

@@ -111,7 +111,7 @@ async fn clients_that_do_not_read_the_list_hold_little_and_are_cut_off(database:
     let mut clients = Vec::new();
     for _ in 0..8 {
         let mut stream = connect(&program).await;
-        let request = b"GET /api/v1/articles/ HTTP/1.1\r\nHost: a\r\n\r\n";
+        let request = b"GET /api/v1/articles/ HTTP/1.1\r\nHost: localhost\r\n\r\n";
         stream.write_all(request).await.unwrap();
         clients.push(stream);
     }
@@ -173,12 +173,12 @@ async fn a_client_that_does_not_read_is_cut_off_on_every_route(database: Databas
             Some(body) => {
                 let body = body.to_string();
                 format!(
-                    "POST /graphql HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\
+                    "POST /graphql HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\
                      Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
                     body.len()
                 )
             }
-            None => "GET /api/v1/articles HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+            None => "GET /api/v1/articles HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
         };
         stream.write_all(request.as_bytes()).await.unwrap();
         until_accepted(&program).await;

@@ -106,7 +106,7 @@ async fn a_request_must_have_one_host(database: Database) {
     let several = "a request must have the header Host once, but it has several";
     let invalid = "the header Host must be a host, with or without a port";
     for (version, hosts, refused) in [
-        ("1.1", "Host: a\r\n", None),
+        ("1.1", "Host: localhost\r\n", None),
         ("1.1", "HOST: [::1]:80\r\n", None),
         ("1.0", "", None),
         ("1.1", "", Some(missing)),
@@ -124,7 +124,10 @@ async fn a_request_must_have_one_host(database: Database) {
             let head = format!("GET {target} HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n");
             let answer = raw(&app, head.as_bytes()).await;
             match refused {
-                None => assert!(!answer.contains(" 400 "), "{head}{answer}"),
+                None => assert!(
+                    !answer.contains(" 400 ") && !answer.contains(" 421 "),
+                    "{head}{answer}"
+                ),
                 Some(message) => {
                     assert!(answer.contains(" 400 Bad Request\r\n"), "{head}{answer}");
                     let body = format!(
@@ -147,7 +150,7 @@ async fn a_body_that_is_too_large_is_refused_in_a_way_that_its_sender_sees(datab
         ("/api/v1/articles/", "405 Method Not Allowed"),
     ] {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
         let request = [head.as_bytes(), &body].concat();

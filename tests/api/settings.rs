@@ -11,7 +11,7 @@ async fn variables() -> Vec<String> {
     let (_, help, _) = run(&["serve", "--help"], &[]).await;
     help.split("[env: ")
         .skip(1)
-        .map(|text| text.split('=').next().unwrap().to_owned())
+        .map(|text| text.split(['=', ']']).next().unwrap().to_owned())
         .collect()
 }
 
@@ -130,9 +130,27 @@ async fn every_setting_is_checked_before_the_database_is_touched() {
             "expected an IP address without a port, or localhost",
         ),
         (
-            &[("HOST", "192.0.2.1"), ("PORT", "0")],
+            &[
+                ("HOST", "192.0.2.1"),
+                ("PORT", "0"),
+                ("ANONYMOUS_WRITES", "false"),
+            ],
             "cannot listen on 192.0.2.1:0",
         ),
+        (
+            &[("HOST", "0.0.0.0"), ("PORT", "0")],
+            "0.0.0.0 is no loopback address, and nobody has said who may write: set TOKENS_FILE",
+        ),
+        (
+            &[("ALLOWED_HOSTS", "https://a.example")],
+            "a host is a name",
+        ),
+        (&[("ANONYMOUS_READS", "maybe")], "'maybe' for '--anonymous"),
+        (&[("TOKENS_FILE", "missing.toml")], "missing.toml"),
+        (&[("JWT_JWKS", "missing.json")], "missing.json"),
+        (&[("JWT_JWKS", "http://a.example/")], "address of a key set"),
+        (&[("JWT_AUDIENCE", "articles")], "need JWT_JWKS"),
+        (&[("JWT_SECRET", "short")], "32 bytes"),
         (&[("PORT", &port)], "cannot listen on 127.0.0.1"),
         (&[("PORT", "70000")], "70000 is not in 0..=65535"),
         (&[("LOG", "warning")], r#""warning" is not a level"#),

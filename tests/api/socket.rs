@@ -19,18 +19,41 @@ pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     pub(crate) async fn ready(address: &str) -> Self {
+        let mut socket = Self::initialised(address, None, &Value::Null).await;
+        assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
+        socket
+    }
+
+    /// One on which `connection_init` was sent with this payload, after a handshake with this `Authorization`. The answer
+    /// is still to come.
+    pub(crate) async fn initialised(
+        address: &str,
+        authorization: Option<&str>,
+        payload: &Value,
+    ) -> Self {
         let mut request = format!("ws://{address}/graphql")
             .into_client_request()
             .unwrap();
-        let protocol = SUBPROTOCOL.parse().unwrap();
-        request
-            .headers_mut()
-            .insert("sec-websocket-protocol", protocol);
+        let headers = request.headers_mut();
+        headers.insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
+        if let Some(authorization) = authorization {
+            headers.insert("authorization", authorization.parse().unwrap());
+        }
         let (socket, _) = connect_async(request).await.unwrap();
         let mut socket = Self(socket);
-        socket.send(&json!({ "type": "connection_init" })).await;
-        assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
         socket
+            .send(&json!({ "type": "connection_init", "payload": payload }))
+            .await;
+        socket
+    }
+
+    /// The next message, or the code with which the server closes.
+    pub(crate) async fn receive_or_close(&mut self) -> Result<Value, u16> {
+        match self.next().await {
+            Some(Message::Text(text)) => Ok(serde_json::from_str(&text).unwrap()),
+            Some(Message::Close(Some(frame))) => Err(frame.code.into()),
+            _ => Err(0),
+        }
     }
 
     pub(crate) async fn subscribe(&mut self, id: &str, query: &str) {

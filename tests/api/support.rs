@@ -300,8 +300,8 @@ impl TestApp {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let server = tokio::spawn({
-            let (store, stop) = (store.clone(), stop.clone());
-            async move { server::run(listener, &settings.server, store, stop).await }
+            let (store, clock, stop) = (store.clone(), clock.clone(), stop.clone());
+            async move { server::run(listener, &settings.server, store, clock, stop).await }
         });
         Self {
             store,

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::http::{HeaderValue, StatusCode, header::ALLOW};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header::ALLOW};
+use broadsheet::admission::{self, Rejection, TokenError};
 use broadsheet::graphql::operation::{
-    Admission, Caller, Event, Events, Execute, GraphQLParams, Outcome, Refusal, Transport,
+    Caller, Event, Events, Execute, GraphQLParams, Outcome, Refusal, Transport,
 };
 use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt as _};
+use graphql_guard::json::ObjectText;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
@@ -147,19 +151,27 @@ impl Execute for Engine {
         }
     }
 
-    async fn admit(&self, caller: &Caller) -> Result<Admission, String> {
-        let token = caller
-            .connection_init
-            .as_ref()
-            .and_then(|init| init.get("token"));
-        let token = token.and_then(|token| serde_json::from_str::<String>(token.get()).ok());
-        match token.as_deref() {
-            Some("wrong") => Err("The token is not valid".to_owned()),
+    async fn admit(
+        &self,
+        _headers: &HeaderMap,
+        init: Option<&ObjectText>,
+    ) -> Result<admission::Caller, Rejection> {
+        match token(init).as_deref() {
+            Some("wrong") => Err(TokenError::Unknown.into()),
+            Some("undecided") => Err(Rejection::KeysMissing),
             Some("slow") => std::future::pending().await,
-            Some("short") => Ok(Admission {
-                until: Some(Instant::now() + Duration::from_millis(100)),
-            }),
-            _ => Ok(Admission::default()),
+            _ => Ok(admission::Caller::default()),
         }
     }
+
+    fn ended(&self, caller: &Caller) -> Option<BoxFuture<'static, ()>> {
+        let is_short = token(caller.connection_init.as_ref()).as_deref() == Some("short")
+            || caller.headers.contains_key("x-short");
+        is_short.then(|| tokio::time::sleep(Duration::from_millis(100)).boxed())
+    }
+}
+
+fn token(init: Option<&ObjectText>) -> Option<String> {
+    let token = init?.get("token")?;
+    serde_json::from_str(token.get()).ok()
 }

@@ -77,6 +77,7 @@ fn caller(headers: HeaderMap) -> Caller {
         last_event_id: sse::last_event_id(&headers),
         headers,
         connection_init: None,
+        admitted: broadsheet::admission::Caller::default(),
         request_id: RequestId::of(&HeaderMap::from_iter([(
             HeaderName::from_static("x-request-id"),
             HeaderValue::from_static("request-7"),

@@ -67,6 +67,19 @@ async fn a_stream_resumes_after_the_last_event_id() {
 }
 
 #[tokio::test]
+async fn a_stream_whose_token_ends_breaks_off_without_complete() {
+    let server = Server::start().await;
+    let request = Client::new()
+        .post(server.url("http"))
+        .header("x-short", "1")
+        .json(&json!({ "query": "silent" }));
+    let stream = events(request.send().await.unwrap());
+    let stream = tokio::time::timeout(PATIENCE, stream).await.unwrap();
+    assert_eq!(stream, "");
+    server.until(&server.engine.open, 0).await;
+}
+
+#[tokio::test]
 async fn a_mutation_is_one_event_by_post_and_refused_by_get() {
     let server = Server::start().await;
     let expected = "event: next\ndata: {\"data\":{\"done\":true}}\n\nevent: complete\ndata:\n\n";

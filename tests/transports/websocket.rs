@@ -270,11 +270,24 @@ async fn a_refused_initialisation_closes_with_4403() {
     client
         .send(json!({ "type": "connection_init", "payload": init }))
         .await;
-    assert_eq!(client.closed().await, code(4403, "The token is not valid"));
+    let reason = "the token is not valid: it is not known here";
+    assert_eq!(client.closed().await, code(4403, reason));
 }
 
 #[tokio::test]
-async fn an_admission_that_expires_closes_with_4403() {
+async fn an_initialisation_that_nobody_can_judge_yet_closes_with_1013() {
+    let server = Server::start().await;
+    let mut client = Client::open(&server).await;
+    let init = json!({ "token": "undecided" });
+    client
+        .send(json!({ "type": "connection_init", "payload": init }))
+        .await;
+    let reason = "the keys of the token's issuer are not known at the moment; try again later";
+    assert_eq!(client.closed().await, code(1013, reason));
+}
+
+#[tokio::test]
+async fn an_admission_that_ends_closes_with_4403() {
     let server = Server::start().await;
     let mut client = Client::open(&server).await;
     let init = json!({ "token": "short" });
@@ -282,7 +295,7 @@ async fn an_admission_that_expires_closes_with_4403() {
         .send(json!({ "type": "connection_init", "payload": init }))
         .await;
     assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
-    assert_eq!(client.closed().await, code(4403, "Admission has expired"));
+    assert_eq!(client.closed().await, code(4403, "Admission has ended"));
 }
 
 #[tokio::test]

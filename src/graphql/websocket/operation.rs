@@ -160,7 +160,7 @@ struct Voice {
 enum End {
     Complete,
     Refused(Refusal),
-    /// A subscription for which the socket is closed, so that it is not taken for complete.
+    /// A subscription of a socket that is being closed, so that it is not taken for complete.
     Closed,
 }
 
@@ -198,6 +198,10 @@ impl Voice {
         };
         let operation = Arc::clone(&self.operation);
         while let Some(event) = events.next().await {
+            if self.unanswered.is_none() && self.closing.has_begun() {
+                // Of a subscription. The socket is closed before long, perhaps because this may not be told any more.
+                return End::Closed;
+            }
             let next = || message::next(&operation.id, &event.body);
             self.say(next, false).await;
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use axum::http::StatusCode;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
@@ -23,11 +24,14 @@ use super::WebSocketSettings;
 use super::closing::Closing;
 use super::message::{self, ClientMessage, close};
 use super::operation::{Operations, Outbox, Outgoing};
-use crate::graphql::operation::{Caller, Execute, GraphQLParams, Refusal};
+use crate::admission::Rejection;
+use crate::graphql::operation::{Caller, Execute, GraphQLParams, Refusal, or_never};
 use graphql_guard::json::ObjectText;
 use graphql_guard::shorten;
 
 const SHUTTING_DOWN: &str = "The server is shutting down";
+
+const ADMISSION_ENDED: &str = "Admission has ended";
 
 /// How a socket ends.
 enum End {
@@ -145,8 +149,10 @@ async fn write(
 enum State {
     /// `connection_init` is still to come.
     Opened,
-    /// Operations may run, until the admission ends if it does.
-    Acknowledged { until: Option<Instant> },
+    /// Operations may run, until what the caller was admitted by has ended.
+    Acknowledged {
+        ended: Option<BoxFuture<'static, ()>>,
+    },
 }
 
 struct Listener<'a, E> {
@@ -162,11 +168,12 @@ struct Listener<'a, E> {
 
 impl<E: Execute> Listener<'_, E> {
     async fn listen(&mut self, stream: &mut SplitStream<WebSocket>) -> End {
+        let silence = self.settings.silence;
         loop {
             let message = tokio::select! {
                 biased;
                 end = self.deadline() => return end,
-                message = timeout(self.settings.silence, stream.next()) => message,
+                message = timeout(silence, stream.next()) => message,
             };
             let handled = match message {
                 // In a box: most of the time there is nothing to hear.
@@ -184,18 +191,18 @@ impl<E: Execute> Listener<'_, E> {
     }
 
     /// Comes when the client has taken too long to begin, or its admission is over.
-    async fn deadline(&self) -> End {
-        match self.state {
+    async fn deadline(&mut self) -> End {
+        match &mut self.state {
             State::Opened => {
                 sleep_until(self.initialisation_ends).await;
                 initialisation_timeout()
             }
-            State::Acknowledged { until: Some(until) } => {
-                sleep_until(until).await;
-                self.closing.begin(4403, "Admission has expired");
+            State::Acknowledged { ended } => {
+                or_never(ended.as_mut()).await;
+                *ended = None;
+                self.closing.begin(4403, ADMISSION_ENDED);
                 std::future::pending().await
             }
-            State::Acknowledged { until: None } => std::future::pending().await,
         }
     }
 
@@ -216,19 +223,22 @@ impl<E: Execute> Listener<'_, E> {
         if let State::Acknowledged { .. } = self.state {
             return Err(End::Close(close(4429, "Too many initialisation requests")));
         }
-        Arc::make_mut(&mut self.caller).connection_init = payload;
         // In a box, which is there for this moment only.
-        let admitted = Box::pin(self.execute.admit(&self.caller));
-        let admission = timeout_at(self.initialisation_ends, admitted)
+        let admitted = Box::pin(self.execute.admit(&self.caller.headers, payload.as_ref()));
+        let admitted = timeout_at(self.initialisation_ends, admitted)
             .await
             .map_err(|_| initialisation_timeout())?
-            .map_err(|reason| End::Close(close(4403, &reason)))?;
-        let until = admission.until.map(Instant::from_std);
-        self.state = State::Acknowledged { until };
+            .map_err(not_admitted)?;
+        let caller = Arc::make_mut(&mut self.caller);
+        caller.connection_init = payload;
+        caller.admitted = admitted;
+        self.state = State::Acknowledged {
+            ended: self.execute.ended(&self.caller),
+        };
         self.reply(message::connection_ack()).await
     }
 
-    async fn subscribe(&self, id: String, params: GraphQLParams) -> Result<(), End> {
+    async fn subscribe(&mut self, id: String, params: GraphQLParams) -> Result<(), End> {
         if let State::Opened = self.state {
             return Err(End::Close(close(4401, "Unauthorized")));
         }
@@ -252,7 +262,7 @@ impl<E: Execute> Listener<'_, E> {
     }
 
     /// A client that does not read is not listened to either, and is given up in time.
-    async fn reply(&self, message: Message) -> Result<(), End> {
+    async fn reply(&mut self, message: Message) -> Result<(), End> {
         let message = Box::new(message.into());
         match timeout(self.settings.silence, self.outbox.send(message)).await {
             Ok(Ok(())) => Ok(()),
@@ -263,6 +273,15 @@ impl<E: Execute> Listener<'_, E> {
 
 fn bad_request(reason: &str) -> End {
     End::Close(close(4400, reason))
+}
+
+/// 4401 would keep the client from coming back with another token.
+fn not_admitted(rejection: Rejection) -> End {
+    let code = match rejection {
+        Rejection::KeysMissing => 1013,
+        _ => 4403,
+    };
+    End::Close(close(code, &rejection.to_string()))
 }
 
 fn initialisation_timeout() -> End {

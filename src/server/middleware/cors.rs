@@ -15,8 +15,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
 /// What a page may read besides the body and the headers that are always safe.
-const EXPOSED: HeaderValue =
-    HeaderValue::from_static("allow, etag, idempotency-replayed, retry-after, x-request-id");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "allow, etag, idempotency-replayed, retry-after, www-authenticate, x-request-id",
+);
 
 /// How long a browser may remember a permission, in seconds; Chromium remembers none longer.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");

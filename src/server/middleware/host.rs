@@ -1,26 +1,117 @@
-//! The header `Host`, which a request of HTTP/1.1 must have once (RFC 9112, section 3.2).
+//! The header `Host`, which a request of HTTP/1.1 must have once (RFC 9112, section 3.2), and the hosts that are answered.
+//!
+//! A page of a foreign site can have its own name resolve to this machine, and is then of the same origin as a server
+//! that listens here: its requests carry that name. So a server on a loopback address answers for its own names only.
+
+use std::net::IpAddr;
 
 use axum::extract::Request;
 use axum::http::header::HOST;
+use axum::http::uri::Authority;
 use axum::http::{StatusCode, Version};
 use axum::response::Response;
+use graphql_guard::shorten;
 
-/// The answer to a request whose `Host` is missing, stands there twice, or is none.
-pub(super) fn refused(request: &Request) -> Option<Response> {
+use crate::graphql::http::refusal;
+
+/// The hosts for which requests are answered.
+#[derive(Debug, Clone)]
+pub(in crate::server) enum AllowedHosts {
+    Any,
+    /// `localhost`, what ends with `.localhost`, and the addresses of the loopback interface, with any port.
+    Loopback,
+    /// In lower case. Where an entry has no port, any will do.
+    Listed(Vec<String>),
+}
+
+impl AllowedHosts {
+    /// Those that are listed, of which `*` means any; else, for a server that listens on a loopback address, its own.
+    pub(in crate::server) fn new(listed: &[String], address: IpAddr) -> Self {
+        match listed {
+            [] if address.to_canonical().is_loopback() => Self::Loopback,
+            [] => Self::Any,
+            listed if listed.iter().any(|host| host == "*") => Self::Any,
+            listed => Self::Listed(listed.to_vec()),
+        }
+    }
+
+    /// Whether requests to this host are answered, which may have a port.
+    fn allow(&self, host: &str) -> bool {
+        let (name, port) = split(host);
+        match self {
+            Self::Any => true,
+            Self::Loopback => is_loopback(name),
+            Self::Listed(listed) => listed.iter().any(|entry| {
+                let (listed_name, listed_port) = split(entry);
+                listed_name.eq_ignore_ascii_case(name)
+                    && (listed_port.is_none() || listed_port == port)
+            }),
+        }
+    }
+}
+
+/// The name, without the dot that may end it, and the port.
+fn split(host: &str) -> (&str, Option<&str>) {
+    let (name, port) = match host.rsplit_once(':') {
+        // Within brackets it is part of an IPv6 address.
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+        _ => (host, None),
+    };
+    (name.strip_suffix('.').unwrap_or(name), port)
+}
+
+fn is_loopback(name: &str) -> bool {
+    const LOCAL: &str = "localhost";
+    let bare = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'))
+        .unwrap_or(name);
+    let above = name
+        .len()
+        .checked_sub(LOCAL.len())
+        .and_then(|length| name.split_at_checked(length));
+    let is_local = above.is_some_and(|(above, local)| {
+        local.eq_ignore_ascii_case(LOCAL) && (above.is_empty() || above.ends_with('.'))
+    });
+    is_local
+        || bare
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// The answer to a request whose `Host` is missing, stands there twice, is none, or is not answered.
+pub(super) fn refused(request: &Request, allowed: &AllowedHosts) -> Option<Response> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let message = match (hosts.next(), hosts.next()) {
-        (Some(host), None) if host.as_bytes().iter().all(|&byte| is_allowed(byte)) => return None,
+        (Some(host), None) if host.as_bytes().iter().all(|&byte| is_allowed(byte)) => {
+            return misdirected(request, host.to_str().unwrap_or_default(), allowed);
+        }
         (None, _) if request.version() < Version::HTTP_11 => return None,
         (None, _) => "a request of HTTP/1.1 must have the header Host",
         (Some(_), Some(_)) => "a request must have the header Host once, but it has several",
         (Some(_), None) => "the header Host must be a host, with or without a port",
     };
-    let status = StatusCode::BAD_REQUEST;
-    Some(crate::graphql::http::refusal(
-        status,
-        "BAD_REQUEST",
-        message,
-    ))
+    Some(refusal(StatusCode::BAD_REQUEST, "BAD_REQUEST", message))
+}
+
+/// The answer to a request for a host that is not answered. What watches over the server asks by whatever address it
+/// knows, and learns nothing but that it is alive.
+fn misdirected(request: &Request, host: &str, allowed: &AllowedHosts) -> Option<Response> {
+    if matches!(allowed, AllowedHosts::Any) || request.uri().path().starts_with("/health/") {
+        return None;
+    }
+    // Where the target has a host, it stands above the header.
+    let target = request.uri().authority().map(Authority::as_str);
+    let foreign = [Some(host), target]
+        .into_iter()
+        .flatten()
+        .find(|host| !allowed.allow(host))?;
+    let foreign = shorten::of(foreign);
+    let message = format!(
+        "requests for the host {foreign} are not answered here; the server's setting ALLOWED_HOSTS names those that are"
+    );
+    let status = StatusCode::MISDIRECTED_REQUEST;
+    Some(refusal(status, "BAD_REQUEST", &message))
 }
 
 /// Whether a byte may stand in a host or a port (RFC 3986, section 3.2.2).
@@ -42,7 +133,7 @@ mod tests {
             let host = HeaderValue::from_bytes(host.as_bytes()).unwrap();
             request.headers_mut().append(HOST, host);
         }
-        refused(&request).is_some()
+        refused(&request, &AllowedHosts::Any).is_some()
     }
 
     #[test]
@@ -67,5 +158,77 @@ mod tests {
     fn a_request_of_an_older_version_may_lack_it() {
         assert!(!is_refused(Version::HTTP_10, &[]));
         assert!(is_refused(Version::HTTP_10, &["a", "b"]));
+    }
+
+    fn allowed(listed: &[&str], address: &str) -> AllowedHosts {
+        let listed: Vec<_> = listed.iter().map(ToString::to_string).collect();
+        AllowedHosts::new(&listed, address.parse().unwrap())
+    }
+
+    #[test]
+    fn on_a_loopback_address_its_own_names_are_answered() {
+        for address in ["127.0.0.1", "::1", "127.1.2.3"] {
+            let allowed = allowed(&[], address);
+            for host in [
+                "localhost",
+                "LocalHost:8000",
+                "localhost.",
+                "app.localhost:80",
+                "127.0.0.1:8000",
+                "127.1.1.1",
+                "[::1]",
+                "[::1]:8000",
+                "[::ffff:127.0.0.1]",
+            ] {
+                assert!(allowed.allow(host), "{host}");
+            }
+            for host in [
+                "",
+                ":8000",
+                "evil.example",
+                "evil.example:8000",
+                "localhost.evil.example",
+                "evillocalhost",
+                "127.0.0.1.evil.example",
+                "192.168.0.1",
+                "[::2]:8000",
+                "0.0.0.0",
+                "::",
+            ] {
+                assert!(!allowed.allow(host), "{host}");
+            }
+        }
+    }
+
+    #[test]
+    fn elsewhere_any_host_is_answered_until_some_are_listed() {
+        assert!(allowed(&[], "0.0.0.0").allow("any.example"));
+        assert!(allowed(&["*"], "127.0.0.1").allow("any.example"));
+        for address in ["0.0.0.0", "127.0.0.1"] {
+            let allowed = allowed(&["api.example", "b.example:8443", "[2001:db8::1]"], address);
+            for host in [
+                "api.example",
+                "API.example.:80",
+                "b.example:8443",
+                "[2001:db8::1]:80",
+            ] {
+                assert!(allowed.allow(host), "{host}");
+            }
+            for host in ["example", "b.example", "b.example:80", "localhost", ""] {
+                assert!(!allowed.allow(host), "{host}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_target_stands_above_the_header() {
+        let mut request = Request::new(Body::empty());
+        let own = HeaderValue::from_static("localhost");
+        request.headers_mut().insert(HOST, own);
+        let allowed = allowed(&[], "127.0.0.1");
+        assert!(refused(&request, &allowed).is_none());
+        *request.uri_mut() = "http://evil.example/graphql".parse().unwrap();
+        let status = refused(&request, &allowed).map(|response| response.status());
+        assert_eq!(status, Some(StatusCode::MISDIRECTED_REQUEST));
     }
 }

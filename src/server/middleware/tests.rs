@@ -27,7 +27,7 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 
-use super::{Middleware, Routes, around};
+use super::{AllowedHosts, Middleware, Routes, around};
 use crate::graphql::http::Endpoint;
 use crate::graphql::operation::{
     Caller, Event, Execute, GraphQLParams, Outcome, Refusal, Transport,
@@ -135,6 +135,7 @@ fn server_for(origins: &[&str]) -> Middleware<Engine> {
             graphql: Arc::new(endpoint()),
             others: Router::new(),
         },
+        AllowedHosts::Any,
         origins.into(),
         RequestMetrics::default(),
     )

@@ -51,7 +51,7 @@ async fn a_subscription_without_a_database_closes_with_1013_after_what_is_under_
 }
 
 #[tokio::test]
-async fn an_admission_that_expires_closes_after_what_is_under_way() {
+async fn an_admission_that_ends_closes_after_what_is_under_way() {
     let server = Server::start().await;
     let mut client = Client::open(&server).await;
     let init = json!({ "token": "short" });
@@ -65,7 +65,26 @@ async fn an_admission_that_expires_closes_after_what_is_under_way() {
     server.engine.gate.let_through(1);
     assert_eq!(client.receive().await, done("1"));
     assert_eq!(client.receive().await, complete("1"));
-    assert_eq!(client.closed().await, code(4403, "Admission has expired"));
+    assert_eq!(client.closed().await, code(4403, "Admission has ended"));
+}
+
+#[tokio::test]
+async fn a_subscription_says_nothing_more_once_the_admission_has_ended() {
+    let server = Server::start().await;
+    let mut client = Client::open(&server).await;
+    let init = json!({ "token": "short" });
+    client
+        .send(json!({ "type": "connection_init", "payload": init }))
+        .await;
+    assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
+    client.subscribe("1", "held").await;
+    client.subscribe("2", "forever").await;
+    // Its events would never end.
+    while !client.is_quiet().await {}
+    server.engine.gate.let_through(1);
+    assert_eq!(client.receive().await, done("1"));
+    assert_eq!(client.receive().await, complete("1"));
+    assert_eq!(client.closed().await, code(4403, "Admission has ended"));
 }
 
 #[tokio::test]

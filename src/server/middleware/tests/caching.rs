@@ -21,6 +21,7 @@ async fn who_still_has_the_answer_is_told_so() {
     cache-control: public, max-age=5
     etag: "3bff94207cda18d6a19bc565253b0ab3"
     vary: accept
+    vary: authorization
     x-request-id: request-7
     "#);
     let mut head = get("{ short }", &[known]);
@@ -122,7 +123,7 @@ async fn long_answers_are_compressed_as_the_client_likes() {
         let varies = response.headers().get_all(VARY);
         assert_eq!(
             varies.iter().collect::<Vec<_>>(),
-            ["accept", "accept-encoding"]
+            ["authorization", "accept", "accept-encoding"]
         );
         let packed = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         assert!(packed.len() < 200, "{encoding}: {} bytes", packed.len());

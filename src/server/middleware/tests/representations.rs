@@ -26,6 +26,7 @@ async fn a_query_is_answered_alike_by_post_and_by_get() {
     content-type: application/json; charset=utf-8
     etag: "3bff94207cda18d6a19bc565253b0ab3"
     vary: accept
+    vary: authorization
     x-request-id: request-7
 
     {"data":{"text":"short"}}

@@ -1,0 +1,62 @@
+//! SIGHUP: what comes from files is read again, and what is broken stays as it was.
+
+use tokio_util::sync::CancellationToken;
+
+use crate::admission::Admission;
+use crate::graphql::persisted::PersistedOperations;
+
+/// What is read again.
+#[derive(Clone)]
+pub(super) struct Reloaded {
+    pub(super) admission: Admission,
+    pub(super) persisted: PersistedOperations,
+}
+
+impl Reloaded {
+    /// Reads it again at each SIGHUP, until `stop` is cancelled. To be called before the server listens: without it the
+    /// signal would end the process.
+    pub(super) fn on_hangup(self, stop: CancellationToken) {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let mut hangup = match signal(SignalKind::hangup()) {
+                Ok(hangup) => hangup,
+                Err(error) => {
+                    tracing::warn!(%error, "SIGHUP will not be heard");
+                    return;
+                }
+            };
+            tokio::spawn(async move {
+                loop {
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        received = hangup.recv() => if received.is_none() { return },
+                    }
+                    let files = self.clone();
+                    let read = tokio::task::spawn_blocking(move || files.read());
+                    if let Err(error) = read.await {
+                        tracing::error!(%error, "reading files again broke off");
+                    }
+                }
+            });
+        }
+        #[cfg(not(unix))]
+        drop((self, stop));
+    }
+
+    #[cfg(unix)]
+    fn read(&self) {
+        // It tells the log what is broken.
+        if self.admission.reload().is_ok() && self.admission.has_credentials() {
+            let tokens = self.admission.token_uses().len();
+            tracing::info!(tokens, "read tokens and keys again");
+        }
+        match self.persisted.reload() {
+            Ok(()) => tracing::info!(
+                documents = self.persisted.trusted_count(),
+                "read the trusted documents again"
+            ),
+            Err(error) => tracing::error!(%error, "the trusted documents stay as they were"),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The line of the log that says at start who may do what, and how to close what is open.
+
+use std::net::SocketAddr;
+
+use crate::admission::{Admission, Scope};
+
+/// Says it. What is open to more than this machine is a warning where it is writing.
+pub(super) fn tell(admission: &Admission, address: SocketAddr) {
+    let tokens = admission.token_uses().len();
+    let issuers = admission.status().len();
+    let is_local = address.ip().to_canonical().is_loopback();
+    let who = match is_local {
+        true => "whoever is on this machine".to_owned(),
+        false => format!("whoever reaches {address}"),
+    };
+    let open = admission.anonymous();
+    let may_read = open.allow(Scope::Read);
+    let may_write = open.allow(Scope::Write);
+    let how = match admission.has_credentials() {
+        true => "",
+        false => ", and TOKENS_FILE or JWT_JWKS says who may then",
+    };
+    match (may_read, may_write) {
+        (false, false) => {
+            tracing::info!(tokens, issuers, "nobody may read or write without a token");
+        }
+        (true, false) => tracing::info!(
+            tokens,
+            issuers,
+            "{who} may read without a token: ANONYMOUS_READS=false closes that{how}"
+        ),
+        (may_read, true) => {
+            let what = if may_read { "read and write" } else { "write" };
+            let message = format!(
+                "{who} may {what} without a token: ANONYMOUS_WRITES=false closes writing{how}"
+            );
+            if is_local {
+                tracing::info!(tokens, issuers, "{message}");
+            } else {
+                tracing::warn!(tokens, issuers, "{message}");
+            }
+        }
+    }
+}

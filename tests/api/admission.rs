@@ -1,0 +1,83 @@
+//! Who may do what, on every transport: static tokens, JWTs, and what callers without either may do.
+
+mod ends;
+mod jwt;
+mod matrix;
+mod precedence;
+mod sharing;
+mod start;
+
+use std::path::PathBuf;
+
+use broadsheet::admission::Scope;
+use broadsheet::admission::tokens::{TokenEntry, TokenSecret, append};
+use tempfile::TempDir;
+
+use crate::support::{NOW, instant};
+
+/// A file of static tokens, and their secrets.
+pub(crate) struct Tokens {
+    _directory: TempDir,
+    path: PathBuf,
+    secrets: Vec<(&'static str, String)>,
+}
+
+impl Tokens {
+    /// One for each scope, one that can do nothing, one that has expired, and one more reader that is to be revoked. None
+    /// but the expired one ends.
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut tokens = Self {
+            path: directory.path().join("tokens.toml"),
+            _directory: directory,
+            secrets: Vec::new(),
+        };
+        tokens.add("reader", Some(Scope::Read), None);
+        tokens.add("writer", Some(Scope::Write), None);
+        tokens.add("idle", None, None);
+        tokens.add("expired", Some(Scope::Write), Some("2026-01-01T00:00:00Z"));
+        tokens.add("revoked", Some(Scope::Write), None);
+        tokens
+    }
+
+    fn add(&mut self, name: &'static str, scope: Option<Scope>, expires: Option<&str>) {
+        let secret = TokenSecret::random().unwrap();
+        let scopes = scope.into_iter().collect();
+        let (created, expires) = (instant(NOW), expires.map(instant));
+        let entry = TokenEntry::new(name, &secret, scopes, created, expires).unwrap();
+        append(&self.path, &entry).unwrap();
+        self.secrets.push((name, secret.text().to_owned()));
+    }
+
+    fn flag(&self) -> String {
+        format!("--tokens-file={}", self.path.display())
+    }
+
+    /// The value of `Authorization` with this token.
+    fn bearer(&self, name: &str) -> String {
+        let mut secrets = self.secrets.iter();
+        let (_, secret) = secrets.find(|(known, _)| *known == name).unwrap();
+        format!("Bearer {secret}")
+    }
+
+    /// Changes the text of the file.
+    fn edit(&self, edit: impl FnOnce(String) -> String) {
+        let text = std::fs::read_to_string(&self.path).unwrap();
+        std::fs::write(&self.path, edit(text)).unwrap();
+    }
+
+    /// Takes the line of a token away.
+    fn revoke(&self, name: &str) {
+        self.edit(|text| {
+            let lines = text.split_inclusive('\n');
+            lines.filter(|line| !line.starts_with(name)).collect()
+        });
+    }
+}
+
+/// A subscription that is refused at once for its cursor, where the caller is admitted to it.
+const SUBSCRIPTION: &str = r#"subscription { articleChanges(after: "no cursor") { cursor } }"#;
+/// A mutation that finds nothing to delete.
+const MUTATION: &str =
+    r#"mutation { deleteArticle(id: "019a0000-0000-7000-8000-000000000000") { id } }"#;
+const QUERY: &str = "{ articles(limit: 1) { id } }";

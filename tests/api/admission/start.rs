@@ -1,0 +1,80 @@
+//! What the program says of admission at its start, and in its log and metrics afterwards.
+
+use serde_json::json;
+
+use super::{QUERY, Tokens};
+use crate::program::{Program, run};
+use crate::support::{Answer, assert_answer, client};
+
+/// The line that says who may do what, without the time and the address.
+async fn said(flags: &[&str]) -> String {
+    let mut program = Program::start("sqlite::memory:", flags).await;
+    let line = program.logged(" without a token").await;
+    let (_, line) = line.split_once("Z ").unwrap();
+    let (_, port) = program.address().rsplit_once(':').unwrap();
+    line.trim().replace(port, "PORT")
+}
+
+#[tokio::test]
+async fn the_log_says_in_one_line_what_is_open_and_how_to_close_it() {
+    let tokens = Tokens::new();
+    let tokens = tokens.flag();
+    assert_answer!(said(&[]).await, @"INFO broadsheet::server::who_may: whoever is on this machine may read and write without a token: ANONYMOUS_WRITES=false closes writing, and TOKENS_FILE or JWT_JWKS says who may then tokens=0 issuers=0");
+    assert_answer!(said(&[&tokens]).await, @"INFO broadsheet::server::who_may: whoever is on this machine may read without a token: ANONYMOUS_READS=false closes that tokens=5 issuers=0");
+    assert_answer!(said(&[&tokens, "--anonymous-reads=false"]).await, @"INFO broadsheet::server::who_may: nobody may read or write without a token tokens=5 issuers=0");
+    assert_answer!(said(&["--host=0.0.0.0", "--anonymous-writes=true"]).await, @"WARN broadsheet::server::who_may: whoever reaches 0.0.0.0:PORT may read and write without a token: ANONYMOUS_WRITES=false closes writing, and TOKENS_FILE or JWT_JWKS says who may then tokens=0 issuers=0");
+    assert_answer!(said(&["--host=0.0.0.0", "--anonymous-writes=false"]).await, @"INFO broadsheet::server::who_may: whoever reaches 0.0.0.0:PORT may read without a token: ANONYMOUS_READS=false closes that, and TOKENS_FILE or JWT_JWKS says who may then tokens=0 issuers=0");
+}
+
+#[tokio::test]
+async fn on_other_addresses_the_server_does_not_start_until_somebody_has_said_who_may_write() {
+    let environment = [("HOST", "0.0.0.0"), ("PORT", "0")];
+    let (code, _, error) = run(&[], &environment).await;
+    assert_eq!(code, 1);
+    assert_answer!(error, @"broadsheet: 0.0.0.0 is no loopback address, and nobody has said who may write: set TOKENS_FILE or JWT_JWKS, or say by hand what callers without a token may do: ANONYMOUS_WRITES=false to read only, ANONYMOUS_WRITES=true to write, too");
+}
+
+#[tokio::test]
+async fn the_log_and_the_metrics_name_tokens_and_no_secret() {
+    let tokens = Tokens::new();
+    let flags = [&*tokens.flag(), "--debug", "--anonymous-reads=false"];
+    let mut program = Program::start("sqlite::memory:", &flags).await;
+    let (reader, wrong) = (tokens.bearer("reader"), "Bearer bs_Wr0ng");
+    for (authorization, expected) in [(&*reader, 200), (&*reader, 200), (wrong, 401)] {
+        let request = client()
+            .post(program.url("/graphql"))
+            .header("authorization", authorization)
+            .json(&json!({ "query": QUERY }));
+        assert_eq!(Answer::to(request).await.status, expected);
+    }
+    let line = program.logged(r#"caller="reader""#).await;
+    assert!(line.contains("path=\"/graphql\""), "{line}");
+    program.logged("a caller was not admitted").await;
+    let metrics = Answer::to(client().get(program.url("/metrics"))).await;
+    let counted = [
+        "broadsheet_admission_",
+        "broadsheet_token_",
+        "broadsheet_jwt_",
+    ];
+    let lines = metrics
+        .body
+        .lines()
+        .filter(|line| counted.iter().any(|name| line.starts_with(name)));
+    assert_answer!(lines.collect::<Vec<_>>().join("\n"), @r#"
+    broadsheet_admission_rejections_total{reason="token_needed"} 0
+    broadsheet_admission_rejections_total{reason="invalid_token"} 1
+    broadsheet_admission_rejections_total{reason="insufficient_scope"} 0
+    broadsheet_admission_rejections_total{reason="keys_missing"} 0
+    broadsheet_token_uses_total{token="expired"} 0
+    broadsheet_token_uses_total{token="idle"} 0
+    broadsheet_token_uses_total{token="reader"} 2
+    broadsheet_token_uses_total{token="revoked"} 0
+    broadsheet_token_uses_total{token="writer"} 0
+    broadsheet_admission_failed_reloads_total 0
+    "#);
+    let log = program.log();
+    for secret in [&reader["Bearer ".len()..], "Wr0ng"] {
+        assert!(!log.contains(secret), "{log}");
+        assert!(!metrics.body.contains(secret));
+    }
+}
