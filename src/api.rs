@@ -32,7 +32,7 @@ use async_graphql::{
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
-pub use self::error::{refusals, timeout_errors};
+pub use self::error::{request_errors, timeout_errors};
 pub use self::events::{Event, Events, ResumePosition, Unavailable};
 pub use self::filter::FilterLimits;
 use self::json::prewritten::UnderWay;
@@ -49,7 +49,8 @@ use crate::store::idempotency::IdempotencyKey;
 use coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
 use graphql_guard::json::ObjectText;
 use graphql_guard::{
-    Documents, InvalidSchema, Limits, Operation, OperationKey, OperationKind, Refusal, ValueLimits,
+    Guard, InvalidSchema, Limits, Operation, OperationKey, OperationKind, Pages, RequestError,
+    ScalarInput, Settings as GuardSettings, ValueLimits,
 };
 
 /// The schema with its resolvers.
@@ -131,6 +132,20 @@ pub fn sdl() -> String {
     schema.sdl_with_options(SDLExportOptions::new().use_space_ident().indent_width(2))
 }
 
+/// What the guard is told about the schema.
+fn guard_settings(limits: Limits) -> GuardSettings {
+    let page_arguments = ["limit", "first", "last", "ids", "inputs"];
+    GuardSettings {
+        limits,
+        pages: Pages {
+            arguments: page_arguments.map(str::to_owned).into(),
+            ..Pages::default()
+        },
+        scalars: [("DateTime".to_owned(), ScalarInput::String)].into(),
+        prewritten: output::DIRECT.map(str::to_owned).into(),
+    }
+}
+
 /// Answers GraphQL operations. Clones share everything.
 #[derive(Clone)]
 pub struct Api(Arc<Inner>);
@@ -138,7 +153,7 @@ pub struct Api(Arc<Inner>);
 struct Inner {
     schema: Schema,
     feed: Feed,
-    documents: Documents,
+    guard: Guard,
     /// Equal queries that wait at the same time share an execution.
     reads: Coalescer<OperationKey, Shared>,
     query_timeout: Duration,
@@ -159,7 +174,7 @@ impl Api {
     /// An API over the articles of `store` and their changes, which `feed` reads.
     ///
     /// # Errors
-    /// The schema is not one that documents can be prepared for, which only a fault of ours can bring about.
+    /// The schema is not valid, which is a bug.
     pub fn new(
         store: Store,
         feed: Feed,
@@ -176,7 +191,7 @@ impl Api {
             .data(settings.filter)
             .finish();
         Ok(Self(Arc::new(Inner {
-            documents: Documents::new(&sdl(), settings.document)?.with_leaves(&output::DIRECT),
+            guard: Guard::new(&sdl(), guard_settings(settings.document))?,
             schema,
             feed,
             response_bytes: settings.response_bytes,
@@ -195,8 +210,8 @@ impl Api {
         query: &str,
         operation_name: Option<&str>,
         variables: &ObjectText,
-    ) -> std::result::Result<Operation, Vec<Refusal>> {
-        self.0.documents.prepare(query, operation_name, variables)
+    ) -> std::result::Result<Operation, Vec<RequestError>> {
+        self.0.guard.prepare(query, operation_name, variables)
     }
 
     /// Carries out a query or a mutation; `request_id` stands in the errors that are our fault.
@@ -258,7 +273,7 @@ impl Api {
     }
 
     async fn run(&self, operation: &Operation, once: Option<IdempotencyKey>) -> Response {
-        let mut response = match operation.is_left_to_the_engine() {
+        let mut response = match operation.needs_engine() {
             true => {
                 let budget = ResponseBudget::new(self.0.response_bytes);
                 let mut request = engine_request(operation, budget);
@@ -291,8 +306,8 @@ impl Api {
         let document = operation.document();
         let body = match operation.kind {
             OperationKind::Query => {
-                if let Some(refusal) = error::too_large(&response) {
-                    return Answer::too_large(&refusal);
+                if let Some(error) = error::too_large(&response) {
+                    return Answer::too_large(&error);
                 }
                 match response::write(&response, document, self.0.response_bytes) {
                     Ok(body) => body,
@@ -342,8 +357,8 @@ pub enum Answer {
 }
 
 impl Answer {
-    fn too_large(refusal: &Refusal) -> Self {
-        let errors = refusals(std::slice::from_ref(refusal));
+    fn too_large(error: &RequestError) -> Self {
+        let errors = request_errors(std::slice::from_ref(error));
         Self::TooLarge(errors.to_string().into())
     }
 }

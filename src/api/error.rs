@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::error::{Error, INTERNAL};
-use graphql_guard::{Code, Exceeded, OperationKind, Refusal};
+use graphql_guard::{Code, Exceeded, OperationKind, RequestError};
 
 /// What a client is told whose request met a limit of time.
 const TOO_LONG: &str = "the request took too long; try again later, or ask for less";
@@ -102,7 +102,7 @@ pub(super) fn complete(error: &mut ServerError, request_id: &str, kind: Operatio
 
 /// Why a query is refused whose answer was found to be too large while it was read or written. None of it is shown: which
 /// of its fields went over the limit is chance.
-pub(super) fn too_large(response: &Response) -> Option<Refusal> {
+pub(super) fn too_large(response: &Response) -> Option<RequestError> {
     let mut causes = response.errors.iter().map(ServerError::source::<Error>);
     causes.find_map(|cause| match cause {
         Some(&Error::TooLarge { max, value }) => Some(over(max, value)),
@@ -111,8 +111,8 @@ pub(super) fn too_large(response: &Response) -> Option<Refusal> {
 }
 
 /// The refusal of a query whose answer would have `value` bytes or more.
-pub(super) fn over(max: usize, value: usize) -> Refusal {
-    Refusal {
+pub(super) fn over(max: usize, value: usize) -> RequestError {
+    RequestError {
         code: Code::TooComplex,
         message: Error::TooLarge { max, value }.to_string(),
         locations: Vec::new(),
@@ -172,8 +172,8 @@ fn internal(message: &mut String, extensions: &mut ErrorExtensionValues, request
 }
 
 /// The `errors` of an operation that was refused before any of it ran.
-pub fn refusals(refusals: &[Refusal]) -> serde_json::Value {
-    let error = |refusal: &Refusal| {
+pub fn request_errors(errors: &[RequestError]) -> serde_json::Value {
+    let entry = |refusal: &RequestError| {
         let mut extensions = json!({ "code": refusal.code.as_str() });
         if let Some(field) = &refusal.field {
             extensions["field"] = json!(field);
@@ -190,5 +190,5 @@ pub fn refusals(refusals: &[Refusal]) -> serde_json::Value {
         }
         error
     };
-    refusals.iter().map(error).collect()
+    errors.iter().map(entry).collect()
 }

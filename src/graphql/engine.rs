@@ -148,7 +148,7 @@ impl Engine {
             .api
             .prepare(&resolved.query, name, &params.variables)
             .map_err(|reasons| {
-                Refusal::with_errors(StatusCode::BAD_REQUEST, &api::refusals(&reasons))
+                Refusal::with_errors(StatusCode::BAD_REQUEST, &api::request_errors(&reasons))
             })?;
         self.check(caller, operation.kind)?;
         let once = match operation.kind {

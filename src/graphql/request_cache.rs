@@ -87,14 +87,14 @@ mod tests {
     use serde_json::{Map, Value, json};
 
     use super::*;
-    use graphql_guard::{Documents, Limits};
+    use graphql_guard::{Guard, Settings};
 
     const BODY: &[u8] = br#"{"query":"{ a }"}"#;
 
     fn prepare(query: &str, variables: &Map<String, Value>) -> Arc<Operation> {
         let sdl = "type Query { a(ids: [ID!]): Int } type Mutation { a: Int }";
-        let documents = Documents::new(sdl, Limits::default()).unwrap();
-        let operation = documents.prepare(query, None, &variables.into());
+        let guard = Guard::new(sdl, Settings::default()).unwrap();
+        let operation = guard.prepare(query, None, &variables.into());
         Arc::new(operation.unwrap())
     }
 

@@ -67,7 +67,7 @@ async fn a_document_that_is_wrong_says_where(database: Database) {
               "line": 1
             }
           ],
-          "message": "syntax error: expected R_CURLY, got EOF"
+          "message": "syntax error: expected \"}\", got EOF"
         }
       ]
     }

@@ -1,6 +1,6 @@
 //! The API in this process, without a server: for tests that ask thousands of things, or many at once.
 
-use broadsheet::api::{Answer, Api, ApiSettings, refusals};
+use broadsheet::api::{Answer, Api, ApiSettings, request_errors};
 use broadsheet::clock::{Clock, Timestamp};
 use broadsheet::feed::Feed;
 use broadsheet::store::Store;
@@ -92,7 +92,7 @@ impl InProcess {
                     json!({ "errors": errors })
                 }
             },
-            Err(refused) => json!({ "errors": refusals(&refused) }),
+            Err(refused) => json!({ "errors": request_errors(&refused) }),
         }
     }
 

@@ -1,80 +1,80 @@
-//! Keeps what has been worked out about documents, bounded in bytes.
+//! Caches parsed documents and normalized operations, bounded in bytes.
 //!
-//! Both halves are keyed by everything that they depend on, so that nothing in them ever goes stale.
+//! The keys have all that the values depend on, so nothing in them ever becomes stale.
 
 use std::hash::Hash;
 use std::sync::Arc;
 
-use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::sync::{self, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
+use super::prepared::{NormalizedOperation, ParsedDocument};
 use super::variable_shape::Given;
-use super::{Form, Parsed};
 
-/// What an operation takes in memory besides its syntax tree.
+/// What an entry takes in memory besides its value, in bytes.
 const OVERHEAD: u64 = 512;
 
-/// About what a document of ordinary size takes.
+/// What a document of ordinary size takes, in bytes.
 const ORDINARY: u64 = 8 * 1024;
 
-/// Documents by their text, and the plain forms of their operations.
-pub(super) struct Documents {
-    parsed: Cache<Arc<str>, Arc<Parsed>, Bytes>,
-    forms: Cache<FormKey, Arc<Form>, Bytes>,
+/// Documents by their text, and their normalized operations.
+pub(super) struct Cache {
+    parsed: sync::Cache<Arc<str>, Arc<ParsedDocument>, Bytes>,
+    normalized: sync::Cache<NormalizedKey, Arc<NormalizedOperation>, Bytes>,
 }
 
-/// A plain form: which document, which of its operations, with which shape of variables.
+/// Identifies a normalized operation: document, operation and shape of variables.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct FormKey {
+pub(super) struct NormalizedKey {
     pub(super) document: u64,
     pub(super) operation: usize,
     pub(super) given: Box<[Given]>,
 }
 
-impl Documents {
+impl Cache {
     pub(super) fn new(bytes: usize) -> Self {
         let half = bytes as u64 / 2;
         Self {
             parsed: bounded(half, ORDINARY, Bytes),
-            forms: bounded(half, ORDINARY, Bytes),
+            normalized: bounded(half, ORDINARY, Bytes),
         }
     }
 
-    pub(super) fn parsed(&self, source: &str) -> Option<Arc<Parsed>> {
+    pub(super) fn parsed(&self, source: &str) -> Option<Arc<ParsedDocument>> {
         self.parsed.get(source)
     }
 
-    pub(super) fn keep_parsed(&self, source: &str, parsed: Arc<Parsed>) {
+    pub(super) fn keep_parsed(&self, source: &str, parsed: Arc<ParsedDocument>) {
         self.parsed.insert(source.into(), parsed);
     }
 
-    pub(super) fn form(&self, key: &FormKey) -> Option<Arc<Form>> {
-        self.forms.get(key)
+    pub(super) fn normalized(&self, key: &NormalizedKey) -> Option<Arc<NormalizedOperation>> {
+        self.normalized.get(key)
     }
 
-    pub(super) fn keep_form(&self, key: FormKey, form: Arc<Form>) {
-        self.forms.insert(key, form);
+    pub(super) fn keep_normalized(&self, key: NormalizedKey, normalized: Arc<NormalizedOperation>) {
+        self.normalized.insert(key, normalized);
     }
 
     /// How many bytes are kept, as estimated.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> u64 {
-        self.parsed.weight() + self.forms.weight()
+        self.parsed.weight() + self.normalized.weight()
     }
 }
 
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<Arc<str>, Arc<Parsed>> for Bytes {
-    fn weight(&self, source: &Arc<str>, parsed: &Arc<Parsed>) -> u64 {
+impl Weighter<Arc<str>, Arc<ParsedDocument>> for Bytes {
+    fn weight(&self, source: &Arc<str>, parsed: &Arc<ParsedDocument>) -> u64 {
         OVERHEAD + source.len() as u64 + parsed.bytes
     }
 }
 
-impl Weighter<FormKey, Arc<Form>> for Bytes {
-    fn weight(&self, key: &FormKey, form: &Arc<Form>) -> u64 {
-        OVERHEAD + key.given.len() as u64 + form.bytes
+impl Weighter<NormalizedKey, Arc<NormalizedOperation>> for Bytes {
+    fn weight(&self, key: &NormalizedKey, normalized: &Arc<NormalizedOperation>) -> u64 {
+        OVERHEAD + key.given.len() as u64 + normalized.bytes
     }
 }
 
@@ -83,7 +83,7 @@ const SHARDS: usize = 4;
 
 /// A cache of so many bytes, as `weighter` counts them. What would fill more than a fair part of it by itself is not
 /// kept. `ordinary` is about what a value takes.
-fn bounded<Key, Value, By>(bytes: u64, ordinary: u64, weighter: By) -> Cache<Key, Value, By>
+fn bounded<Key, Value, By>(bytes: u64, ordinary: u64, weighter: By) -> sync::Cache<Key, Value, By>
 where
     Key: Eq + Hash,
     Value: Clone,
@@ -97,8 +97,8 @@ where
         .build();
     // Fails only where a capacity is missing, and both are there.
     match options {
-        Err(_) => Cache::with_weighter(SHARDS, bytes, weighter),
-        Ok(options) => Cache::with_options(
+        Err(_) => sync::Cache::with_weighter(SHARDS, bytes, weighter),
+        Ok(options) => sync::Cache::with_options(
             options,
             weighter,
             DefaultHashBuilder::default(),

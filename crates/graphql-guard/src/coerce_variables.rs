@@ -1,8 +1,8 @@
 //! The values of variables, coerced to the types that the operation declares (GraphQL specification, section 6.1.2).
 //!
-//! They are read from the request's text by those types and held to [`ValueLimits`] while they are read, so that
-//! nothing is built that would be refused afterwards, and nothing at all for a variable that no operation declares.
-//! Messages never repeat a value: it may be long, or secret.
+//! They are read from the text of the request by these types and held to [`ValueLimits`] while they are read. So nothing
+//! is built that would be rejected afterwards, and nothing for a variable that the operation does not declare. Messages
+//! never repeat a value: it may be long, or secret.
 
 mod path;
 mod read;
@@ -17,30 +17,30 @@ use apollo_compiler::parser::SourceSpan;
 use async_graphql::indexmap::IndexMap;
 use async_graphql::{Name, Value, Variables};
 
-use super::request_error::Refusal;
+use super::request_error::RequestError;
 use super::schema::Schema;
 use super::{ValueLimits, to_engine};
 use crate::json::ObjectText;
 
 use read::Reader;
 
-/// Why a request's variables are refused, each reason with the place where the document declares the variable.
-pub(super) type Refusals = Vec<(Option<SourceSpan>, Refusal)>;
+/// Errors of variables, each with the position where the document declares the variable.
+pub(super) type VariableErrors = Vec<(Option<SourceSpan>, RequestError)>;
 
-/// The coerced values, defaults put in. A nullable variable that was not given and has no default is not among them.
+/// The coerced values, with defaults. A nullable variable that was left out and has no default is not among them.
 pub(super) fn coerce(
     schema: &Schema,
     limits: &ValueLimits,
     definitions: &[Node<VariableDefinition>],
     given: &ObjectText,
-) -> Result<Variables, Refusals> {
+) -> Result<Variables, VariableErrors> {
     if definitions.is_empty() {
         return Ok(Variables::default());
     }
     let mut reader = Reader::new(schema, limits);
     let given = reader.read(given, definitions);
     let mut values = IndexMap::with_capacity(definitions.len());
-    for (place, (definition, given)) in definitions.iter().zip(given).enumerate() {
+    for (index, (definition, given)) in definitions.iter().zip(given).enumerate() {
         let name = definition.name.as_str();
         let value = match (given, &definition.default_value) {
             (Some(value), _) => value,
@@ -48,20 +48,20 @@ pub(super) fn coerce(
             (None, None) if definition.ty.is_non_null() => {
                 let ty = &definition.ty;
                 let message = format!("The variable `${name}` of type `{ty}` is required.");
-                reader.refuse(vec![place], Refusal::input(name, message));
+                reader.report_error(vec![index], RequestError::input(name, message));
                 continue;
             }
             (None, None) => continue,
         };
         values.insert(Name::new(name), value);
     }
-    let refusals = reader.into_refusals();
-    if refusals.is_empty() {
+    let errors = reader.into_errors();
+    if errors.is_empty() {
         return Ok(Variables::from_value(Value::Object(values)));
     }
-    let located = refusals.into_iter().map(|(places, refusal)| {
-        let definition = places.first().and_then(|place| definitions.get(*place));
-        (definition.and_then(Node::location), refusal)
+    let located = errors.into_iter().map(|(path, error)| {
+        let definition = path.first().and_then(|index| definitions.get(*index));
+        (definition.and_then(Node::location), error)
     });
     Err(located.collect())
 }

@@ -1,8 +1,8 @@
-//! What an operation in its plain form would cost: depth, aliases and root fields once for the form, complexity for
-//! each request, because page sizes come from variables.
+//! Depth, aliases, root fields and complexity of a normalized operation. Only complexity depends on the request, because
+//! page sizes may come from variables.
 //!
-//! A field costs 1. What stands below a list costs as often as its page has items; for a connection the page belongs to
-//! the lists directly below it (`edges`, `nodes`). Any argument named in [`PAGE_SIZES`] gives the page's size.
+//! A field costs 1. The selections of a list cost as often as its page has items; a connection's page applies to the
+//! lists directly below it (`edges`, `nodes`). The arguments of [`Pages::arguments`] give the size of a page.
 
 use apollo_compiler::ast::Value;
 use async_graphql::{Name, Value as EngineValue, Variables};
@@ -10,19 +10,10 @@ use async_graphql::{Name, Value as EngineValue, Variables};
 use super::Limits;
 use super::fragments::is_introspection;
 use super::normalize::{Field, Selection};
-use super::request_error::Refusal;
+use super::request_error::RequestError;
+use super::settings::Pages;
 
-/// The arguments that say how many items a field answers with: by their value, or by their length where it is a list.
-const PAGE_SIZES: [&str; 5] = ["limit", "first", "last", "ids", "inputs"];
-
-/// The size of a page where none of its arguments is given and none has a default.
-const DEFAULT_PAGE: u64 = 20;
-
-/// No page is larger. A request for a larger one is refused where its argument is read, with a better message than
-/// that it is too complex, and until then it costs nothing.
-const LARGEST_PAGE: u64 = 1_000;
-
-/// The complexity of a plain form, but for the sizes of its pages.
+/// The complexity of a normalized operation, as a function of the sizes of its pages.
 #[derive(Debug, Default)]
 pub(super) struct Complexity {
     fields: u64,
@@ -38,29 +29,30 @@ struct Page {
     variables: Vec<(Name, Option<u64>)>,
 }
 
-/// Refuses a plain form over the limits that do not depend on variables, and else measures its complexity.
+/// Checks a normalized operation against the limits that do not depend on variables, and measures its complexity.
 pub(super) fn measure(
     selections: &[Selection<'_>],
     limits: &Limits,
-) -> Result<Complexity, Refusal> {
+    pages: &Pages,
+) -> Result<Complexity, RequestError> {
     let mut extent = Extent::default();
     extent.visit(selections, 1);
     let root_fields = selections.len() as u64;
-    Refusal::over(
+    RequestError::check_limit(
         "rootFields",
         "number of root fields",
         limits.root_fields as u64,
         root_fields,
     )?;
-    Refusal::over("depth", "depth", limits.depth as u64, extent.depth)?;
-    Refusal::over(
+    RequestError::check_limit("depth", "depth", limits.depth as u64, extent.depth)?;
+    RequestError::check_limit(
         "aliases",
         "number of aliases",
         limits.aliases as u64,
         extent.aliases,
     )?;
     let mut complexity = Complexity::default();
-    complexity.add(selections, None);
+    complexity.add(selections, None, pages);
     Ok(complexity)
 }
 
@@ -93,47 +85,51 @@ impl Extent {
 
 impl Complexity {
     /// The complexity with these variables.
-    pub(super) fn of(&self, variables: &Variables) -> u64 {
+    pub(super) fn of(&self, variables: &Variables, pages: &Pages) -> u64 {
         self.lists.iter().fold(self.fields, |sum, (page, item)| {
-            sum.saturating_add(page.size(variables).saturating_mul(item.of(variables)))
+            let size = page.size(variables, pages);
+            sum.saturating_add(size.saturating_mul(item.of(variables, pages)))
         })
     }
 
-    /// Adds selections; `page` is the page of the connection that they stand in.
-    fn add(&mut self, selections: &[Selection<'_>], page: Option<&Page>) {
+    /// Adds selections; `page` is the page of the connection that they belong to.
+    fn add(&mut self, selections: &[Selection<'_>], page: Option<&Page>, pages: &Pages) {
         for selection in selections {
             match selection {
-                Selection::Field(field) => self.add_field(field, page),
-                Selection::On { selections, .. } => self.add(selections, page),
+                Selection::Field(field) => self.add_field(field, page, pages),
+                Selection::On { selections, .. } => self.add(selections, page, pages),
             }
         }
     }
 
-    fn add_field(&mut self, field: &Field<'_>, outer: Option<&Page>) {
+    fn add_field(&mut self, field: &Field<'_>, outer: Option<&Page>, pages: &Pages) {
         self.fields += 1;
-        let own = Page::of(field);
+        let own = Page::of(field, pages);
         let is_list = field.definition.ty.is_list();
         match own.as_ref().or(outer.filter(|_| is_list)) {
             Some(page) if is_list => {
                 let mut item = Self::default();
-                item.add(&field.selections, None);
+                item.add(&field.selections, None, pages);
                 if item.fields > 0 {
                     self.lists.push((page.clone(), item));
                 }
             }
-            page => self.add(&field.selections, page),
+            page => self.add(&field.selections, page, pages),
         }
     }
 }
 
 impl Page {
-    /// The page that a field's own arguments describe, if it has any such argument.
-    fn of(field: &Field<'_>) -> Option<Self> {
+    /// The page that a field's own arguments describe, if it has such arguments.
+    fn of(field: &Field<'_>, pages: &Pages) -> Option<Self> {
         let mut definitions = field
             .definition
             .arguments
             .iter()
-            .filter(|definition| PAGE_SIZES.contains(&definition.name.as_str()))
+            .filter(|definition| {
+                let mut names = pages.arguments.iter();
+                names.any(|name| definition.name == name.as_str())
+            })
             .peekable();
         definitions.peek()?;
         let mut page = Self::default();
@@ -153,7 +149,7 @@ impl Page {
         Some(page)
     }
 
-    fn size(&self, variables: &Variables) -> u64 {
+    fn size(&self, variables: &Variables, pages: &Pages) -> u64 {
         let sizes = self
             .variables
             .iter()
@@ -167,12 +163,12 @@ impl Page {
         sizes
             .chain(self.literal)
             .max()
-            .unwrap_or(DEFAULT_PAGE)
-            .min(LARGEST_PAGE)
+            .unwrap_or(pages.default_size)
+            .min(pages.max_size)
     }
 }
 
-/// The size that a literal gives; a negative one is refused elsewhere, and null is as if it were not given.
+/// The size that a literal gives. A negative one is rejected by its resolver, and null counts as not given.
 fn literal_size(value: &Value) -> Option<u64> {
     match value {
         Value::Null => None,

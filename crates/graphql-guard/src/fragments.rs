@@ -1,8 +1,8 @@
-//! How large a document becomes once its fragments are put in place, counted without putting them there.
+//! The size of a document with its fragments expanded, counted without expanding them.
 //!
-//! A chain of fragments that each spread the next twice doubles with every link: 833 bytes cost the engine 0.9 s. Each
-//! fragment is counted once here and its size added wherever it is spread. Everything behind this step may recurse over
-//! selections and fragments, because their nesting is bounded and no fragment spreads itself.
+//! A chain of fragments that each spread the next twice doubles with every link: 833 bytes cost the engine 0.9 s. Here
+//! each fragment is counted once, and its size is added wherever it is spread. All later steps may recurse over selections
+//! and fragments, because their nesting is bounded and no fragment spreads itself.
 
 use std::collections::HashMap;
 
@@ -12,9 +12,9 @@ use apollo_compiler::parser::SourceSpan;
 
 use super::Limits;
 use super::positions::Lines;
-use super::request_error::Refusal;
+use super::request_error::RequestError;
 
-/// What one operation or fragment holds by itself.
+/// The size of an operation or fragment, without what it spreads.
 #[derive(Default)]
 struct Own<'doc> {
     selections: u64,
@@ -25,11 +25,11 @@ struct Own<'doc> {
 struct Spread<'doc> {
     fragment: &'doc Name,
     location: Option<SourceSpan>,
-    /// How deep in selections it stands.
+    /// The depth of the selection set that it is in.
     nesting: usize,
 }
 
-/// What it holds with its fragments in place.
+/// The size with fragments expanded.
 #[derive(Clone, Copy)]
 struct Size {
     selections: u64,
@@ -42,13 +42,13 @@ enum State {
     Counted(Size),
 }
 
-/// Refuses a document that expands beyond the limits, has too many directives on one place, spreads a fragment within
-/// itself, or asks for introspection where that is off.
+/// Rejects a document that exceeds the limits with its fragments expanded, has too many directives at one location,
+/// spreads a fragment within itself, or asks for introspection where that is off.
 pub(super) fn check(
     document: &ast::Document,
     limits: &Limits,
     lines: &Lines<'_>,
-) -> Result<(), Vec<Refusal>> {
+) -> Result<(), Vec<RequestError>> {
     let mut survey = Survey {
         limits,
         lines,
@@ -75,9 +75,9 @@ pub(super) fn check(
             _ => {}
         }
     }
-    let one = |refusal| vec![refusal];
+    let one = |error| vec![error];
     let directives = survey.directives as u64;
-    Refusal::over(
+    RequestError::check_limit(
         "directives",
         "number of directives on one place",
         limits.directives as u64,
@@ -103,14 +103,14 @@ pub(super) fn check(
         .map(|size| size.nesting)
         .fold(total.nesting, usize::max);
     let (nesting, selections) = (limits.nesting as u64, limits.selections as u64);
-    Refusal::over(
+    RequestError::check_limit(
         "nesting",
         "nesting with fragments expanded",
         nesting,
         total.nesting as u64,
     )
     .map_err(one)?;
-    Refusal::over(
+    RequestError::check_limit(
         "selections",
         "number of selections with fragments expanded",
         selections,
@@ -124,7 +124,7 @@ fn count(
     fragments: &[Own<'_>],
     by_name: &HashMap<&Name, usize>,
     lines: &Lines<'_>,
-) -> Result<Vec<Size>, Vec<Refusal>> {
+) -> Result<Vec<Size>, Vec<RequestError>> {
     let mut states: Vec<State> = fragments.iter().map(|_| State::Unseen).collect();
     let mut cycles = Vec::new();
     for root in 0..fragments.len() {
@@ -153,7 +153,7 @@ fn count(
                 continue;
             };
             match states.get(target) {
-                Some(State::Open) => cycles.push(Refusal::validation(
+                Some(State::Open) => cycles.push(RequestError::validation(
                     format!("The fragment `{}` spreads itself.", spread.fragment),
                     lines.of(spread.location),
                 )),
@@ -181,7 +181,7 @@ fn count(
         .collect())
 }
 
-/// The size of a definition, from the sizes of the fragments that it spreads; one that is unknown counts nothing.
+/// The size of a definition, from the sizes of the fragments that it spreads. An unknown fragment counts as empty.
 fn expanded(
     own: &Own<'_>,
     by_name: &HashMap<&Name, usize>,
@@ -207,7 +207,7 @@ struct Survey<'a> {
     limits: &'a Limits,
     lines: &'a Lines<'a>,
     directives: usize,
-    introspection: Vec<Refusal>,
+    introspection: Vec<RequestError>,
 }
 
 impl Survey<'_> {
@@ -221,7 +221,7 @@ impl Survey<'_> {
         own
     }
 
-    /// Recurses only as deep as brackets nest in the text, which the scanner has bounded.
+    /// Recurses as deep as brackets nest in the text, which the lexer has bounded.
     fn visit<'doc>(&mut self, selections: &'doc [Selection], nesting: usize, own: &mut Own<'doc>) {
         own.nesting = own.nesting.max(nesting);
         own.selections += selections.len() as u64;
@@ -234,7 +234,7 @@ impl Survey<'_> {
                             "Introspection is off here, so `{}` cannot be asked for.",
                             field.name
                         );
-                        self.introspection.push(Refusal::validation(
+                        self.introspection.push(RequestError::validation(
                             message,
                             self.lines.of(field.location()),
                         ));
@@ -261,7 +261,7 @@ impl Survey<'_> {
     }
 }
 
-/// Whether a field describes the schema. `__typename` does not: clients ask for it everywhere.
+/// Whether a field describes the schema. `__typename` does not: clients select it everywhere.
 pub(super) fn is_introspection(name: &str) -> bool {
     matches!(name, "__schema" | "__type")
 }

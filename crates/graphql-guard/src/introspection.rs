@@ -1,8 +1,7 @@
-//! What `__schema` and `__type` answer (GraphQL specification, section 4), from the schema definition language that
-//! `/schema.graphql` shows as well.
+//! Resolves `__schema` and `__type` (GraphQL specification, section 4) from the schema definition.
 //!
-//! The engine's own answers differ from the specification, and it bounds their depth by a limit of its own. They are
-//! written here as JSON while they are counted: a few nested lists of types and fields could make gigabytes.
+//! The engine's own introspection differs from the specification, and has a limit of its own on depth. Here the results
+//! are written as JSON and counted while they are written: a few nested lists of types and fields could make gigabytes.
 
 mod meta;
 
@@ -14,22 +13,21 @@ use async_graphql::{Name, Value as EngineConstant, Variables};
 use async_graphql_value::Value as EngineValue;
 use bytes::Bytes;
 
-use super::request_error::Refusal;
+use super::request_error::RequestError;
 use super::schema::{Schema, is_one_of};
 use meta::Meta;
 
-/// The most fields that are answered, all of an operation's together: some ten times what the tools ask for that read
-/// the whole schema.
-const MOST_FIELDS: u64 = 50_000;
+/// The most fields of all results of an operation: about ten times what tools select that read the whole schema.
+const MAX_FIELDS: u64 = 50_000;
 
-/// The answers of the introspection fields at the root of an operation, by their response keys.
-pub(super) fn answers(
+/// The results of the introspection fields at the root of an operation, by their response keys.
+pub(super) fn responses(
     schema: &Schema,
     root: &SelectionSet,
     variables: &Variables,
-) -> Result<Vec<(Name, Bytes)>, Refusal> {
+) -> Result<Vec<(Name, Bytes)>, RequestError> {
     let mut count = 0;
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for selection in &root.items {
         let Selection::Field(field) = &selection.node else {
             continue;
@@ -56,15 +54,15 @@ pub(super) fn answers(
         count = writer.count;
         if let Err(Over) = written {
             let what = "number of introspection fields";
-            Refusal::over("introspection", what, MOST_FIELDS, count)?;
+            RequestError::check_limit("introspection", what, MAX_FIELDS, count)?;
         }
         let key = field.response_key().node.clone();
-        answers.push((key, writer.out.into()));
+        responses.push((key, writer.out.into()));
     }
-    Ok(answers)
+    Ok(responses)
 }
 
-/// More than [`MOST_FIELDS`].
+/// More than [`MAX_FIELDS`].
 struct Over;
 
 type Written = Result<(), Over>;
@@ -77,17 +75,17 @@ struct Writer<'s> {
 }
 
 impl<'s> Writer<'s> {
-    /// Writes what is selected below `field` of an object.
+    /// Writes an object with the selections of `field`.
     fn object(&mut self, meta: Meta<'s>, field: &Field) -> Written {
         self.out.push(b'{');
         for (index, selection) in field.selection_set.node.items.iter().enumerate() {
-            // Below an object type the plain form has fields only.
+            // A normalized operation has only fields below an object type.
             let Selection::Field(field) = &selection.node else {
                 continue;
             };
             let field = &field.node;
             self.count += 1;
-            if self.count > MOST_FIELDS {
+            if self.count > MAX_FIELDS {
                 return Err(Over);
             }
             if index > 0 {
@@ -214,7 +212,7 @@ impl<'s> Writer<'s> {
         self.current(inputs.iter().map(|input| Meta::Input(input)), field)
     }
 
-    /// Those that are not deprecated, or all where the field asks for these too.
+    /// Those that are not deprecated, or all with `includeDeprecated`.
     fn current(&mut self, items: impl Iterator<Item = Meta<'s>>, field: &Field) -> Written {
         let argument = self.argument(field, "includeDeprecated");
         let all = matches!(argument, Some(EngineConstant::Boolean(true)));

@@ -1,8 +1,9 @@
-//! JSON that stays text until it is known what is wanted of it. A tree of values takes up to a thousand times the
-//! memory of its text, so nothing that a client sends is made one.
+//! JSON that stays text until its types are known. A tree of values takes up to a thousand times the memory of its text,
+//! so no such tree is built of what a client sends.
 
 use std::fmt;
 
+use async_graphql::Variables;
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -30,12 +31,12 @@ impl ObjectText {
         self.0.as_ref().map_or("{}", |text| text.get())
     }
 
-    /// Whether there is no text, which spares reading it.
+    /// Whether nothing is given, so that there is nothing to read.
     pub fn is_absent(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The text of a member; of one that is given twice the last counts.
+    /// The text of a member. Of duplicates the last counts.
     pub fn get(&self, name: &str) -> Option<&RawValue> {
         let [value] = members(self.0.as_ref()?.get().as_bytes(), [name]).ok()??;
         value
@@ -46,6 +47,16 @@ impl From<&Map<String, Value>> for ObjectText {
     fn from(object: &Map<String, Value>) -> Self {
         // A map is written as an object.
         Self(serde_json::value::to_raw_value(object).ok())
+    }
+}
+
+impl From<&Variables> for ObjectText {
+    fn from(variables: &Variables) -> Self {
+        match variables.is_empty() {
+            true => Self::default(),
+            // Variables are written as an object.
+            false => Self(serde_json::value::to_raw_value(variables).ok()),
+        }
     }
 }
 
@@ -82,7 +93,7 @@ pub fn is_object(value: &RawValue) -> bool {
 /// The string that the value is; `None` where it is something else.
 ///
 /// # Errors
-/// It is a string with escapes that stand for no character.
+/// It is a string with escapes of no character.
 pub fn string(value: &RawValue) -> Result<Option<String>> {
     match value.get().starts_with('"') {
         true => serde_json::from_str(value.get()).map(Some),
@@ -90,8 +101,8 @@ pub fn string(value: &RawValue) -> Result<Option<String>> {
     }
 }
 
-/// The texts of the members of these names; of one that is given twice the last counts, and all others are passed
-/// over. `None` where the text is JSON, but no object.
+/// The texts of the members with these names. Of duplicates the last counts; all other members are skipped. `None` where
+/// the text is JSON, but no object.
 ///
 /// # Errors
 /// The text is not JSON.
@@ -100,11 +111,11 @@ pub fn members<'text, const N: usize>(
     names: [&str; N],
 ) -> Result<Option<[Option<&'text RawValue>; N]>> {
     let mut found = [None; N];
-    let place = |name: &str| names.iter().position(|known| *known == name);
+    let index = |name: &str| names.iter().position(|known| *known == name);
     let mut deserializer = Deserializer::from_slice(text);
     let is_object = deserializer.deserialize_any(Find {
         found: &mut found,
-        place,
+        index,
     })?;
     deserializer.end()?;
     Ok(is_object.then_some(found))
@@ -112,7 +123,7 @@ pub fn members<'text, const N: usize>(
 
 struct Find<'f, 'text, P> {
     found: &'f mut [Option<&'text RawValue>],
-    place: P,
+    index: P,
 }
 
 impl<'text, P: Fn(&str) -> Option<usize>> Visitor<'text> for Find<'_, 'text, P> {
@@ -123,8 +134,8 @@ impl<'text, P: Fn(&str) -> Option<usize>> Visitor<'text> for Find<'_, 'text, P> 
     }
 
     fn visit_map<A: MapAccess<'text>>(self, mut map: A) -> std::result::Result<bool, A::Error> {
-        while let Some(place) = map.next_key_seed(Place(&self.place))? {
-            match place.and_then(|place| self.found.get_mut(place)) {
+        while let Some(index) = map.next_key_seed(Index(&self.index))? {
+            match index.and_then(|index| self.found.get_mut(index)) {
                 Some(found) => *found = Some(map.next_value()?),
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -162,10 +173,10 @@ impl<'text, P: Fn(&str) -> Option<usize>> Visitor<'text> for Find<'_, 'text, P> 
     }
 }
 
-/// Reads a member's name as the place that it has.
-pub(crate) struct Place<'p, P>(pub(crate) &'p P);
+/// Reads the name of a member as the index that it has.
+pub(crate) struct Index<'p, P>(pub(crate) &'p P);
 
-impl<'de, P: Fn(&str) -> Option<usize>> serde::de::DeserializeSeed<'de> for Place<'_, P> {
+impl<'de, P: Fn(&str) -> Option<usize>> serde::de::DeserializeSeed<'de> for Index<'_, P> {
     type Value = Option<usize>;
 
     fn deserialize<D: serde::Deserializer<'de>>(
@@ -176,7 +187,7 @@ impl<'de, P: Fn(&str) -> Option<usize>> serde::de::DeserializeSeed<'de> for Plac
     }
 }
 
-impl<P: Fn(&str) -> Option<usize>> Visitor<'_> for Place<'_, P> {
+impl<P: Fn(&str) -> Option<usize>> Visitor<'_> for Index<'_, P> {
     type Value = Option<usize>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -227,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_has_no_end_where_nobody_looks() {
+    fn members_that_are_skipped_may_nest_at_any_depth() {
         let deep = format!("{{\"b\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(texts(&deep).unwrap(), Some([None, None]));
     }

@@ -1,14 +1,14 @@
-//! Measures a document before any parser sees it: how many tokens it has and how deeply its brackets nest.
+//! Measures a document before anything parses it: the number of its tokens, and the nesting of its brackets.
 //!
-//! Parsers recurse, and a literal nested some thousand deep overflows their stack and ends the process. This scanner
-//! does not recurse, allocates nothing and refuses nothing: what is no token counts as one and is left to the parser.
+//! Parsers recurse: a literal that nests some thousand deep overflows their stack and ends the process. This lexer does
+//! not recurse, does not allocate, and rejects nothing: what is no token counts as one, and is left to the parser.
 
-/// What the scanner measured.
+/// The size of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Measure {
-    /// Lexical tokens (GraphQL specification, section 2.1.6), the ignored ones left out.
+    /// Lexical tokens (GraphQL specification, section 2.1.6), without ignored ones.
     pub tokens: usize,
-    /// The deepest nesting of `(`, `[` and `{`, whichever of them.
+    /// The deepest nesting of `(`, `[` and `{` together.
     pub nesting: usize,
 }
 
@@ -30,7 +30,7 @@ pub fn measure(source: &str) -> Measure {
     measure
 }
 
-/// The tokens of a text with their offsets, in bytes; one outside ASCII and strings may come in pieces.
+/// The tokens of a text with their offsets, in bytes. Characters outside ASCII and strings may come in several pieces.
 pub(super) struct Tokens<'source> {
     bytes: &'source [u8],
     at: usize,
@@ -92,7 +92,7 @@ fn run(bytes: &[u8], at: usize, condition: impl Fn(u8) -> bool) -> usize {
         .unwrap_or(rest.len())
 }
 
-/// The length of the number that begins at `at`. It takes no dots but those before digits: `1...F` is three tokens.
+/// The length of the number that begins at `at`. A dot belongs to it only before a digit: `1...F` is three tokens.
 fn number(bytes: &[u8], at: usize) -> usize {
     let mut end = at + 1;
     while let Some(&byte) = bytes.get(end) {
@@ -109,7 +109,7 @@ fn number(bytes: &[u8], at: usize) -> usize {
     end - at
 }
 
-/// The length of the string or block string that begins at `at`; an unterminated one ends with its line or the text.
+/// The length of the string or block string that begins at `at`. An unterminated one ends with its line or the text.
 fn string(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     let quotes = if rest.starts_with(br#"""""#) { 3 } else { 1 };
@@ -131,9 +131,9 @@ fn string(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// Whether a token is a string that has its end.
+/// Whether a token is a terminated string.
 pub(super) fn is_terminated(token: &[u8]) -> bool {
-    // One that has its end is as long whatever follows; any other would take more.
+    // A terminated one has the same length whatever follows; any other would become longer.
     let followed = [token, b"\"\"\""].concat();
     token.starts_with(b"\"") && string(&followed, 0) == token.len()
 }

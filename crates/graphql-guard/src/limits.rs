@@ -2,7 +2,7 @@
 
 use async_graphql::Value;
 
-/// No document may nest deeper, whatever its limit: what parses and validates it would refuse it in words of its own.
+/// No document may nest deeper, whatever its limit: apollo-compiler has a limit of its own, with a message of its own.
 pub(super) const DEEPEST: usize = 120;
 
 /// How large a document may be. Each number is the highest that is allowed.
@@ -10,23 +10,23 @@ pub(super) const DEEPEST: usize = 120;
 pub struct Limits {
     /// Lexical tokens of the text.
     pub document_tokens: usize,
-    /// Nesting of brackets in the text, and of selections once fragments are put in place; at most 120.
+    /// Nesting of brackets in the text, and of selections with fragments expanded; at most 120.
     pub nesting: usize,
-    /// Selections of all operations together, once fragments are put in place.
+    /// Selections of all operations together, with fragments expanded.
     pub selections: usize,
-    /// Nesting of fields in the plain form; what stands below `__schema` and `__type` does not count.
+    /// Nesting of fields in the normalized operation; what stands below `__schema` and `__type` does not count.
     pub depth: usize,
-    /// Aliases in the plain form.
+    /// Aliases in the normalized operation.
     pub aliases: usize,
-    /// Root fields in the plain form.
+    /// Root fields in the normalized operation.
     pub root_fields: usize,
-    /// Directives on one place of the text.
+    /// Directives at one location of the document.
     pub directives: usize,
-    /// One for each field, those below a list times the size of its page.
+    /// 1 for each field, those of a list times the size of its page; see [`Pages`](super::Pages).
     pub complexity: u64,
     /// What the values of variables may hold.
     pub values: ValueLimits,
-    /// Bytes that parsed documents and plain forms may take in memory, as estimated.
+    /// Memory for parsed documents and normalized operations, in bytes, as estimated.
     pub cache_bytes: usize,
     /// Whether `__schema` and `__type` may be asked for.
     pub introspection: bool,
@@ -52,8 +52,8 @@ impl Default for Limits {
 
 /// How much the values of a request's variables may hold.
 ///
-/// These limits keep values from being built that would be refused by what takes them. What is only a little over one
-/// is left to that, which knows what a value is for, and says so.
+/// These limits keep large values from being built that resolvers would reject. Values of up to twice a limit pass, so
+/// that the resolver can reject them with a better message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueLimits {
     /// Values of one list; up to twice as many are read.
@@ -61,16 +61,16 @@ pub struct ValueLimits {
     /// Values of one variable in the lists of a filter, which is an input type that contains itself; up to twice as many
     /// are read.
     pub conditions: usize,
-    /// Bytes of memory that all values of a request take besides their texts, and that those take which stand at more
-    /// than one place of the document; as estimated.
+    /// Memory of all values of a request besides their texts, and of the copies of variables that are used more than
+    /// once, in bytes, as estimated.
     pub bytes: u64,
 }
 
 impl ValueLimits {
-    /// Limits that let every filter pass with so many conditions, and as many values in each, and every other list
-    /// with so many.
+    /// Limits that every filter passes with this number of conditions and of values in each of them, and every other
+    /// list with this number of values.
     pub fn new(conditions: usize, filter_values: usize, other_values: usize) -> Self {
-        /// Enough for all else that a document within its limits can ask for.
+        /// Enough for all other variables of a document within its limits.
         const OTHER: u64 = 16 * 1024 * 1024;
         let filter = (conditions as u64).saturating_mul(filter_values as u64);
         Self {
@@ -90,13 +90,13 @@ impl Default for ValueLimits {
 /// What a value takes in memory, in bytes.
 pub(super) const VALUE_BYTES: u64 = size_of::<Value>() as u64;
 
-/// What an object with fields takes besides: a table of places, which begins with room for several.
+/// What an object with fields takes besides: a hash table, which begins with room for several.
 pub(super) const OBJECT_BYTES: u64 = 256;
 
-/// What each field of an object takes besides its value: its name, and its places.
+/// What each field of an object takes besides its value: its name, and its slots in the table.
 pub(super) const FIELD_BYTES: u64 = 128;
 
-/// What a value with all that it holds takes in memory, in bytes, generously.
+/// An upper estimate of the memory that a value takes with all that it contains, in bytes.
 pub(super) fn value_bytes(value: &Value) -> u64 {
     let below = match value {
         Value::String(text) => text.len() as u64,

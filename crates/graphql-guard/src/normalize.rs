@@ -1,28 +1,25 @@
-//! The plain form of an operation: conditions decided, fragments put in place, equal fields merged, as `CollectFields`
-//! and `MergeSelectionSets` of the GraphQL specification (sections 6.3.2 and 6.4.3) do it while they execute.
+//! Normalizes an operation: decides conditions, expands fragments and merges equal fields, as `CollectFields` and
+//! `MergeSelectionSets` do it during execution (GraphQL specification, sections 6.3.2 and 6.4.3).
 //!
 //! The engine executes a field as often as a document names it, mutations too, and ignores fragments at the root of a
-//! subscription. In the plain form every field stands once, and fragments remain only below an interface or union where
-//! the answer depends on the object's type.
+//! subscription. In a normalized operation every response key occurs once, and fragments remain only below an interface
+//! or union, where the result depends on the type of the object.
 
 use std::collections::HashSet;
 
-use apollo_compiler::ast::{Argument, Value};
 use apollo_compiler::collections::IndexMap;
-use apollo_compiler::executable::{self, DirectiveList, OperationType, SelectionSet};
+use apollo_compiler::executable::{self, DirectiveList, SelectionSet};
 use apollo_compiler::schema::FieldDefinition;
 use apollo_compiler::{ExecutableDocument, Name, Node};
 
-use super::MAX_REFUSALS;
 use super::fragments::is_introspection;
-use super::positions::Lines;
-use super::request_error::Refusal;
+use super::overlapping_fields::same_arguments;
 use super::schema::Schema;
 
-/// What stands in a plain selection set.
+/// A selection of a normalized operation.
 pub(super) enum Selection<'a> {
     Field(Field<'a>),
-    /// The fields for the objects of one type, below an interface or union.
+    /// The fields of one object type, below an interface or union.
     On {
         ty: &'a Name,
         selections: Vec<Selection<'a>>,
@@ -30,26 +27,26 @@ pub(super) enum Selection<'a> {
 }
 
 impl Selection<'_> {
-    /// Whether it describes the schema.
+    /// Whether it is `__schema` or `__type`.
     pub(super) fn is_introspection(&self) -> bool {
         matches!(self, Self::Field(field) if is_introspection(&field.node.name))
     }
 }
 
-/// A field that stands once under its response key.
+/// A field, merged with all others of its response key.
 pub(super) struct Field<'a> {
-    /// Its first occurrence: name, alias and arguments are the same at every other.
+    /// Its first occurrence. Name, alias and arguments are the same at every other.
     pub(super) node: &'a Node<executable::Field>,
     pub(super) definition: &'a Node<FieldDefinition>,
     pub(super) selections: Vec<Selection<'a>>,
 }
 
-/// Tells whether a selection with these directives takes part.
+/// Decides whether a selection with these directives is included.
 pub(super) trait Conditions {
     fn hold(&self, directives: &DirectiveList) -> bool;
 }
 
-/// The plain form of a valid operation.
+/// The normalized operation of a valid operation.
 pub(super) fn selections<'a>(
     schema: &'a Schema,
     document: &'a ExecutableDocument,
@@ -65,49 +62,24 @@ pub(super) fn selections<'a>(
     merge.selections(&operation.selection_set.ty, &[&operation.selection_set])
 }
 
-/// The conflicts that apollo-compiler overlooks: it takes two lists for equal when one begins like the other, and it
-/// counts a subscription's root fields without merging them.
-pub(super) fn check(
-    schema: &Schema,
-    document: &ExecutableDocument,
-    lines: &Lines<'_>,
-) -> Vec<Refusal> {
-    let mut refusals = Vec::new();
-    for operation in document.operations.iter() {
-        let mut merge = Merge {
-            schema,
-            document,
-            conditions: &Always,
-            conflicts: Some(Vec::new()),
-        };
-        let root = merge.selections(&operation.selection_set.ty, &[&operation.selection_set]);
-        if operation.operation_type == OperationType::Subscription && root.len() != 1 {
-            let message = "A subscription must have exactly one root field.";
-            refusals.push(Refusal::validation(message, lines.of(operation.location())));
-        }
-        for (first, second) in merge.conflicts.into_iter().flatten().take(MAX_REFUSALS) {
-            let message = format!(
-                "The fields `{}` conflict because their arguments differ; give one of them an alias.",
-                first.response_key()
-            );
-            let both = Refusal::validation(message, lines.of(first.location()))
-                .at(lines.of(second.location()));
-            refusals.push(both);
-        }
-    }
-    refusals
+/// The same, with the pairs of fields that have equal response keys and different arguments.
+pub(super) fn with_conflicts<'a>(
+    schema: &'a Schema,
+    document: &'a ExecutableDocument,
+    operation: &'a executable::Operation,
+    conditions: &dyn Conditions,
+) -> (Vec<Selection<'a>>, Vec<Conflict<'a>>) {
+    let mut merge = Merge {
+        schema,
+        document,
+        conditions,
+        conflicts: Some(Vec::new()),
+    };
+    let root = merge.selections(&operation.selection_set.ty, &[&operation.selection_set]);
+    (root, merge.conflicts.unwrap_or_default())
 }
 
-/// Validation does not look at conditions.
-struct Always;
-
-impl Conditions for Always {
-    fn hold(&self, _: &DirectiveList) -> bool {
-        true
-    }
-}
-
-/// All the occurrences of one response key.
+/// All occurrences of one response key.
 struct Group<'a> {
     node: &'a Node<executable::Field>,
     sets: Vec<&'a SelectionSet>,
@@ -116,22 +88,25 @@ struct Group<'a> {
 type Groups<'a> = IndexMap<&'a Name, Group<'a>>;
 type Occurrence<'a> = &'a Node<executable::Field>;
 
+/// Two fields that cannot be merged.
+pub(super) type Conflict<'a> = (Occurrence<'a>, Occurrence<'a>);
+
 struct Merge<'a, 'c> {
     schema: &'a Schema,
     document: &'a ExecutableDocument,
     conditions: &'c dyn Conditions,
     /// Where arguments are to be compared, the pairs that differ.
-    conflicts: Option<Vec<(Occurrence<'a>, Occurrence<'a>)>>,
+    conflicts: Option<Vec<Conflict<'a>>>,
 }
 
 impl<'a> Merge<'a, '_> {
-    /// The selections of several sets on the same value, as one.
+    /// Merges selection sets of the same value.
     fn selections(&mut self, parent: &'a Name, sets: &[&'a SelectionSet]) -> Vec<Selection<'a>> {
         let possible = self.schema.possible_types(parent);
         if possible.is_empty() || !sets.iter().any(|set| self.narrows(parent, set)) {
             return self.fields(parent, sets);
         }
-        // Each type gets its own complete list: beside a fragment, a field that both name would be executed twice.
+        // Each type has a complete list of its own: a field both beside and within a fragment would be executed twice.
         possible
             .into_iter()
             .map(|ty| Selection::On { ty, selections: self.fields(ty, sets) })
@@ -139,7 +114,7 @@ impl<'a> Merge<'a, '_> {
             .collect()
     }
 
-    /// Whether some of the fields depend on which object type a value of the abstract type `parent` has.
+    /// Whether the fields depend on the object type that a value of the abstract type `parent` has.
     fn narrows(&self, parent: &Name, set: &'a SelectionSet) -> bool {
         set.selections
             .iter()
@@ -234,36 +209,5 @@ impl<'a> Merge<'a, '_> {
             conflicts.push((group.node, field));
         }
         group.sets.extend(set);
-    }
-}
-
-fn same_arguments(left: &[Node<Argument>], right: &[Node<Argument>]) -> bool {
-    left.len() == right.len()
-        && left.iter().all(|argument| {
-            right.iter().any(|other| {
-                argument.name == other.name && same_value(&argument.value, &other.value)
-            })
-        })
-}
-
-/// Equal as values: the order of an input object's fields does not matter, and literals are compared as written.
-fn same_value(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        (Value::List(left), Value::List(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| same_value(left, right))
-        }
-        (Value::Object(left), Value::Object(right)) => {
-            left.len() == right.len()
-                && left.iter().all(|(name, value)| {
-                    right
-                        .iter()
-                        .any(|(other, other_value)| name == other && same_value(value, other_value))
-                })
-        }
-        _ => left == right,
     }
 }

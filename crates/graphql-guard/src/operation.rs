@@ -1,4 +1,4 @@
-//! An operation of a document: how it is found, and what it is once it is ready.
+//! An operation of a document: how it is selected, and what there is to execute.
 
 use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
@@ -8,9 +8,10 @@ use async_graphql::parser::types;
 use async_graphql::{Name, Variables};
 use bytes::Bytes;
 
+use super::OperationKind;
 use super::limits::value_bytes;
-use super::request_error::{Code, Refusal};
-use super::{Form, OperationKind};
+use super::prepared::NormalizedOperation;
+use super::request_error::{Code, RequestError};
 
 /// An operation that is ready to be executed.
 #[derive(Debug, Clone)]
@@ -19,39 +20,42 @@ pub struct Operation {
     pub kind: OperationKind,
     /// The operation's name, if it has one.
     pub name: Option<String>,
-    /// The coerced values, defaults put in. What was left out and has no default is not among them.
+    /// The coerced values, with defaults. A variable that was left out and has no default is not among them.
     pub variables: Variables,
     /// What it costs, as [`Limits::complexity`](crate::Limits::complexity) counts.
     pub complexity: u64,
-    /// What the introspection fields at the root answer, as JSON, by their response keys. The engine does not see them.
+    /// The results of `__schema` and `__type` at the root, as JSON, by their response keys.
     pub introspection: Vec<(Name, Bytes)>,
-    pub(super) form: Arc<Form>,
+    pub(super) normalized: Arc<NormalizedOperation>,
     pub(super) key: OnceLock<OperationKey>,
 }
 
 impl Operation {
-    /// The plain form as text, without variable values; equal for documents that differ only in how they are written.
+    /// The normalized operation as text, without the values of variables. Documents that differ only in how they are
+    /// written have equal texts.
     pub fn text(&self) -> &str {
-        &self.form.text.text
+        &self.normalized.text.text
     }
 
-    /// Nothing but this operation, in its plain form; the engine takes it with the operation's name and without.
+    /// A document with nothing but this operation, normalized. The engine accepts it with the operation's name and
+    /// without.
     pub fn document(&self) -> &Arc<types::ExecutableDocument> {
-        &self.form.document
+        &self.normalized.document
     }
 
-    /// As much of it as is left to the engine: neither introspection, nor what stands below fields of the types that
-    /// [`Documents::with_leaves`](crate::Documents::with_leaves) names.
+    /// The part of it that a server needs the engine for, where its resolvers write the JSON of
+    /// [`Settings::prewritten`](crate::Settings::prewritten) types themselves: without introspection, and without the
+    /// selections of fields of these types.
     pub fn outline(&self) -> &types::ExecutableDocument {
-        &self.form.outline
+        &self.normalized.outline
     }
 
-    /// Whether the outline has a field: conditions may leave nothing of an operation, and introspection is not in it.
-    pub fn is_left_to_the_engine(&self) -> bool {
-        !root(&self.form.outline).items.is_empty()
+    /// Whether the outline has a field. `@skip` may leave none, and introspection is not in it.
+    pub fn needs_engine(&self) -> bool {
+        !root(&self.normalized.outline).items.is_empty()
     }
 
-    /// How many fields at the root are not introspection: of a mutation, how many mutations are carried out.
+    /// The number of fields at the root, without introspection: the number of mutations, if it is one.
     pub fn root_fields(&self) -> usize {
         fn count(selections: &types::SelectionSet) -> usize {
             let items = selections.items.iter();
@@ -67,28 +71,29 @@ impl Operation {
                 })
                 .sum()
         }
-        count(root(&self.form.outline))
+        count(root(&self.normalized.outline))
     }
 
-    /// Two operations with equal keys ask for the same.
+    /// Operations with equal keys have equal results.
     pub fn key(&self) -> &OperationKey {
         self.key.get_or_init(|| {
-            // In JSON an enum's value reads like a string, but under equal texts a variable is of one type.
+            // In JSON an enum value looks like a string, but with equal texts the types of the variables are equal too.
             let variables = serde_json::to_string(&self.variables);
             let variables = variables.unwrap_or_else(|_| self.variables.to_string());
             OperationKey {
-                text: self.form.text.clone(),
-                variables: Text::new(variables, &self.form.hashes),
+                text: self.normalized.text.clone(),
+                variables: Text::new(variables, &self.normalized.hashes),
             }
         })
     }
 
-    /// About how many bytes of memory the operation holds, much of it once for all operations of the same document.
+    /// An estimate of the memory that the operation takes, in bytes; much of it is shared by all operations of the same
+    /// document.
     pub fn bytes(&self) -> u64 {
         let variables = self.variables.values().map(value_bytes).sum::<u64>();
-        let introspection = self.introspection.iter().map(|(_, answer)| answer.len());
+        let introspection = self.introspection.iter().map(|(_, json)| json.len());
         // The key has the variables' text.
-        self.form.bytes + 2 * variables + introspection.sum::<usize>() as u64
+        self.normalized.bytes + 2 * variables + introspection.sum::<usize>() as u64
     }
 }
 
@@ -99,7 +104,7 @@ pub struct OperationKey {
     variables: Text,
 }
 
-/// A text that is hashed once, when it is made, by a hash that nobody finds collisions of.
+/// A text with its hash, by a random key, so that nobody can construct collisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Text {
     hash: u64,
@@ -121,17 +126,17 @@ impl Hash for Text {
     }
 }
 
-/// `GetOperation` (GraphQL specification, section 6.1), with the operation's place in the document.
+/// `GetOperation` (GraphQL specification, section 6.1), with the index of the operation in the document.
 pub(super) fn pick<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
-) -> Result<(usize, &'a Node<executable::Operation>), Refusal> {
+) -> Result<(usize, &'a Node<executable::Operation>), RequestError> {
     let mut operations = document.operations.iter().enumerate();
     if let Some(name) = name.filter(|name| !name.is_empty()) {
         let found = operations
             .find(|(_, operation)| operation.name.as_ref().is_some_and(|found| found == name));
         return found.ok_or_else(|| {
-            Refusal::new(
+            RequestError::new(
                 Code::BadRequest,
                 "The document has no operation of the name that `operationName` gives.",
             )
@@ -139,11 +144,11 @@ pub(super) fn pick<'a>(
     }
     match (operations.next(), operations.next()) {
         (Some(only), None) => Ok(only),
-        (None, _) => Err(Refusal::new(
+        (None, _) => Err(RequestError::new(
             Code::BadRequest,
             "The document has no operation.",
         )),
-        (Some(_), Some(_)) => Err(Refusal::new(
+        (Some(_), Some(_)) => Err(RequestError::new(
             Code::BadRequest,
             "The document has several operations, so `operationName` must name one of them.",
         )),

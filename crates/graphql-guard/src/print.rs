@@ -1,4 +1,4 @@
-//! Writes an operation in its plain form as text: equal forms give equal texts, however their documents were spelled.
+//! Writes a normalized operation as text. Equal operations have equal texts, however their documents were written.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Positioned};
 use async_graphql_value::Value;
 
-/// The text of a document that is nothing but one operation in its plain form.
+/// The text of a document with nothing but one normalized operation.
 pub(super) fn document(document: &ExecutableDocument) -> String {
     let operations = document.operations.iter();
     operations
@@ -17,7 +17,7 @@ pub(super) fn document(document: &ExecutableDocument) -> String {
 }
 
 /// The text of an operation that has neither directives nor named fragments. A document cannot have an empty selection
-/// set, but a plain form can; at the root it is written `{}`, below a field it is left out.
+/// set, but a normalized operation can; at the root it is written `{}`, below a field it is left out.
 fn operation(name: Option<&Name>, operation: &OperationDefinition) -> String {
     let mut text = operation.ty.to_string();
     if let Some(name) = name {
@@ -59,7 +59,7 @@ fn selection_set(text: &mut String, set: &SelectionSet) {
                 }
                 selection_set(text, &inline.node.selection_set.node);
             }
-            // The plain form has none.
+            // The normalized operation has none.
             Selection::FragmentSpread(_) => {}
         }
         text.push(' ');

@@ -1,12 +1,12 @@
-//! Why a request is refused before anything of it runs, in the terms of the contract's error table.
-//!
-//! A [`Refusal`] knows nothing of HTTP or of the engine: the server turns it into one entry of the `errors` list.
+//! Request errors: why a request is rejected before any of it is executed (GraphQL specification, section 7.1.2).
 
 use std::fmt;
 
+use async_graphql::{ErrorExtensionValues, Pos, ServerError, value};
+
 use crate::shorten;
 
-/// The codes of the contract that a document or its variables can be refused with.
+/// The kind of a request error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
     /// The text is not a GraphQL document.
@@ -17,12 +17,12 @@ pub enum Code {
     BadUserInput,
     /// The document goes over one of the limits.
     TooComplex,
-    /// The operation that is asked for is not there, or none is named among several.
+    /// The document does not have the operation that is asked for, or has several and none is named.
     BadRequest,
 }
 
 impl Code {
-    /// As it stands in `extensions.code`.
+    /// Its name, for `extensions.code` of the error.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
@@ -40,7 +40,7 @@ impl fmt::Display for Code {
     }
 }
 
-/// A place in the document as it was sent; both numbers begin at 1, and columns count Unicode scalar values.
+/// A position in the document as it was sent. Both numbers begin at 1, and columns count Unicode scalar values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
     /// The line.
@@ -49,34 +49,34 @@ pub struct Location {
     pub column: usize,
 }
 
-/// A limit and the value of the document that went over it.
+/// A limit, and the value of the document that exceeds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exceeded {
     /// What is limited: `tokens`, `nesting`, `selections`, `depth`, `aliases`, `rootFields`, `directives`, `complexity`,
-    /// `variables`, `introspection`, or the `responseBytes` of the answer.
+    /// `variables` or `introspection`.
     pub name: &'static str,
     /// The highest value that is allowed.
     pub limit: u64,
-    /// The document's value. It saturates: a document can be made so that the true one has no end.
+    /// The value of the document, saturated: fragments can make the true one astronomically large.
     pub value: u64,
 }
 
-/// One reason why a request does not run.
+/// One reason why a request is not executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// Which kind of reason.
+pub struct RequestError {
+    /// The kind of reason.
     pub code: Code,
-    /// A sentence for the person who wrote the document. It repeats only the beginnings of long names.
+    /// A sentence for the author of the document. Long names in it are shortened.
     pub message: String,
-    /// Where in the document; empty where the reason has no place.
+    /// Where in the document; empty where the reason has no position.
     pub locations: Vec<Location>,
-    /// For `BAD_USER_INPUT`, the dotted path of the value, such as `input.title` or `ids.2`.
+    /// For [`Code::BadUserInput`], the dotted path of the value, such as `input.title` or `ids.2`.
     pub field: Option<String>,
-    /// For `TOO_COMPLEX`, the limit.
+    /// For [`Code::TooComplex`], the limit.
     pub exceeded: Option<Exceeded>,
 }
 
-impl Refusal {
+impl RequestError {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -103,8 +103,13 @@ impl Refusal {
         self
     }
 
-    /// Refuses when `value` is over `limit`. `what` names the measure within a sentence.
-    pub(super) fn over(name: &'static str, what: &str, limit: u64, value: u64) -> Result<(), Self> {
+    /// Checks `value` against `limit`. `what` names the measure within a sentence.
+    pub(super) fn check_limit(
+        name: &'static str,
+        what: &str,
+        limit: u64,
+        value: u64,
+    ) -> Result<(), Self> {
         if value <= limit {
             return Ok(());
         }
@@ -114,5 +119,32 @@ impl Refusal {
             exceeded: Some(Exceeded { name, limit, value }),
             ..Self::new(Code::TooComplex, message)
         })
+    }
+}
+
+impl From<RequestError> for ServerError {
+    fn from(error: RequestError) -> Self {
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", error.code.as_str());
+        if let Some(field) = error.field {
+            extensions.set("field", field);
+        }
+        if let Some(Exceeded { name, limit, value }) = error.exceeded {
+            extensions.set(
+                "limit",
+                value!({ "name": name, "max": limit, "value": value }),
+            );
+        }
+        let locations = error.locations.iter();
+        Self {
+            locations: locations
+                .map(|location| Pos {
+                    line: location.line,
+                    column: location.column,
+                })
+                .collect(),
+            extensions: Some(extensions),
+            ..Self::new(error.message, None)
+        }
     }
 }

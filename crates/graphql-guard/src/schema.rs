@@ -1,4 +1,5 @@
-//! The schema as this step sees it: apollo-compiler's, with what that crate does not know of the September 2025 edition.
+//! The schema: apollo-compiler's, with what that crate does not know of the September 2025 edition, and with the values
+//! that scalars accept.
 
 use apollo_compiler::ast::{Definition, Type};
 use apollo_compiler::collections::{HashMap, HashSet};
@@ -7,11 +8,13 @@ use apollo_compiler::schema::{ExtendedType, FieldDefinition, Implementers, Input
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, Node};
 
+use super::settings::ScalarInput;
+
 /// `@oneOf` and its introspection, for a schema that uses the directive without defining it.
 const ONE_OF: &str = "directive @oneOf on INPUT_OBJECT\n";
 const IS_ONE_OF: &str = "extend type __Type { isOneOf: Boolean }\n";
 
-/// The SDL that the documents were to be checked against is no valid schema.
+/// The schema definition that documents were to be judged by is not valid.
 #[derive(Debug, thiserror::Error)]
 #[error("the schema is not valid: {0}")]
 pub struct InvalidSchema(String);
@@ -22,10 +25,15 @@ pub(super) struct Schema {
     implementers: HashMap<Name, Implementers>,
     /// The input types that contain themselves.
     filters: HashSet<Name>,
+    /// What scalars accept that do not accept any value.
+    scalars: HashMap<Name, ScalarInput>,
 }
 
 impl Schema {
-    pub(super) fn new(sdl: &str) -> Result<Self, InvalidSchema> {
+    pub(super) fn new(
+        sdl: &str,
+        scalars: &std::collections::HashMap<String, ScalarInput>,
+    ) -> Result<Self, InvalidSchema> {
         let ast = Parser::new()
             .parse_ast(sdl, "schema.graphql")
             .map_err(|errors| InvalidSchema(errors.errors.to_string()))?;
@@ -46,14 +54,21 @@ impl Schema {
             .map_err(|errors| InvalidSchema(errors.errors.to_string()))?;
         let implementers = types.implementers_map();
         let filters = filters(&types);
+        let names = types.types.keys();
+        let scalars = names.filter_map(|name| {
+            let accepted =
+                ScalarInput::built_in(name).or_else(|| scalars.get(name.as_str()).copied())?;
+            Some((name.clone(), accepted))
+        });
         Ok(Self {
+            scalars: scalars.collect(),
             types,
             implementers,
             filters,
         })
     }
 
-    /// The type that a name stands for.
+    /// The definition of a type, without its lists.
     pub(super) fn named(&self, ty: &Type) -> Option<&ExtendedType> {
         self.types.types.get(ty.inner_named_type())
     }
@@ -62,6 +77,17 @@ impl Schema {
     pub(super) fn is_composite(&self, name: &Name) -> bool {
         let ty = self.types.types.get(name);
         ty.is_some_and(|ty| ty.is_object() || ty.is_interface() || ty.is_union())
+    }
+
+    /// Which values a scalar accepts; any, where nothing else is known of the type.
+    pub(super) fn scalar(&self, name: &Name) -> ScalarInput {
+        self.scalars.get(name).copied().unwrap_or_default()
+    }
+
+    /// Whether a type is a scalar that accepts lists and objects too.
+    pub(super) fn accepts_anything(&self, name: &Name) -> bool {
+        matches!(self.types.types.get(name), Some(ExtendedType::Scalar(_)))
+            && self.scalar(name) == ScalarInput::Any
     }
 
     /// Whether an input type contains itself.

@@ -1,19 +1,19 @@
-//! What messages repeat of what a client sent: enough to find it again, however long it is.
+//! Shortens what messages repeat of a request: enough to find it, whatever its length.
 
 use std::borrow::Cow;
 
-/// Longer names are cut in messages, in characters. Few messages have more than two.
+/// The longest name in a message, in characters. Few messages have more than two.
 const LONGEST_NAME: usize = 50;
 
-/// Longer texts are cut, in characters.
+/// The longest text, in characters.
 const LONGEST_TEXT: usize = 100;
 
-/// The text, or its beginning.
+/// The text, or its first hundred characters.
 pub fn of(text: &str) -> Cow<'_, str> {
     cut(text, LONGEST_TEXT)
 }
 
-/// A message in which names may stand that a client chose, each of them or its beginning.
+/// A message, with each name in it cut to fifty characters.
 pub fn in_message(message: String) -> String {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if message.len() <= LONGEST_NAME {

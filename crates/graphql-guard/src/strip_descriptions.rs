@@ -1,18 +1,18 @@
-//! Takes the descriptions out of a document: operations, fragments and variables may have them since the September 2025
-//! edition of the specification (section 2.2.1), and apollo-parser does not know that yet.
+//! Removes descriptions from a document. Operations, fragments and variables may have them since the September 2025
+//! edition of the specification (section 2.2.1), which apollo-parser does not support yet.
 //!
-//! They are replaced by blanks of the same length, so that everything keeps its offset.
+//! They are replaced by blanks of the same length, so that all offsets stay.
 
 use std::borrow::Cow;
 
 use super::lexer::{Tokens, is_terminated};
 
-/// The same document without descriptions, and those that have escapes in them with their offsets: whether they are
-/// right is for the caller to find out.
+/// The same document without descriptions, and those descriptions that have escapes, with their offsets, for the caller to
+/// check.
 pub(super) fn blank(source: &str) -> (Cow<'_, str>, Vec<(usize, &str)>) {
     let mut result = Cow::Borrowed(source);
     let mut escaped = Vec::new();
-    // The brackets that are open; only how many and whether the outermost is round is of interest.
+    // How many brackets are open, and whether the outermost is round.
     let mut open = 0_usize;
     let mut in_variables = false;
     let mut before: &[u8] = b"";
@@ -34,7 +34,7 @@ pub(super) fn blank(source: &str) -> (Cow<'_, str>, Vec<(usize, &str)>) {
                     (0, Some(next)) => {
                         matches!(next, b"query" | b"mutation" | b"subscription" | b"fragment")
                     }
-                    // After `=` it is the default of the variable before.
+                    // After `=` it is the default of the previous variable.
                     (1, Some(b"$")) => in_variables && before != b"=",
                     _ => false,
                 };

@@ -1,9 +1,16 @@
-//! The pipeline as a whole, over a schema that has what the article's lacks: a union and several types of one interface.
+//! All steps together, on a schema with a union and several types of one interface.
+
+mod settings;
+
+use std::collections::HashMap;
 
 use async_graphql::Request;
 use serde_json::{Value, json};
 
-use super::{Code, Documents, Limits, Operation, OperationKind, Refusal, print};
+use super::{
+    Code, Guard, Limits, Operation, OperationKind, Pages, RequestError, ScalarInput, Settings,
+    print,
+};
 use crate::json::ObjectText;
 
 const SDL: &str = r"
@@ -31,8 +38,25 @@ const SDL: &str = r"
     type Subscription { changed(ids: [ID!]): Article! created: Article! }
 ";
 
-fn documents() -> Documents {
-    Documents::new(SDL, Limits::default()).unwrap()
+fn settings(limits: Limits) -> Settings {
+    let arguments = ["limit", "first", "last", "ids", "inputs"];
+    Settings {
+        limits,
+        pages: Pages {
+            arguments: arguments.map(str::to_owned).into(),
+            ..Pages::default()
+        },
+        scalars: HashMap::from([("DateTime".to_owned(), ScalarInput::String)]),
+        ..Settings::default()
+    }
+}
+
+fn guard_with(limits: Limits) -> Guard {
+    Guard::new(SDL, settings(limits)).unwrap()
+}
+
+fn guard() -> Guard {
+    guard_with(Limits::default())
 }
 
 fn object(value: Value) -> ObjectText {
@@ -42,59 +66,54 @@ fn object(value: Value) -> ObjectText {
     ObjectText::from(&object)
 }
 
-fn with(query: &str, variables: Value) -> Result<Operation, Vec<Refusal>> {
-    documents().prepare(query, None, &object(variables))
+fn with(query: &str, variables: Value) -> Result<Operation, Vec<RequestError>> {
+    guard().prepare(query, None, &object(variables))
 }
 
-/// The plain form of a document without variables.
-fn plain(query: &str) -> String {
+/// The text of the normalized operation of a document without variables.
+fn normalized(query: &str) -> String {
     with(query, json!({})).unwrap().text().to_owned()
 }
 
-fn refused(query: &str) -> (Code, String) {
-    let refusals = with(query, json!({}))
+fn rejected(query: &str) -> (Code, String) {
+    let errors = with(query, json!({}))
         .map(|operation| operation.text().to_owned())
         .unwrap_err();
-    (refusals[0].code, refusals[0].message.clone())
+    (errors[0].code, errors[0].message.clone())
 }
 
 fn refused_fields(query: &str, variables: Value) -> Vec<String> {
-    let refusals = with(query, variables)
+    let errors = with(query, variables)
         .map(|operation| operation.text().to_owned())
         .unwrap_err();
-    refusals
+    errors
         .into_iter()
-        .map(|refusal| {
-            assert_eq!(refusal.code, Code::BadUserInput, "{}", refusal.message);
-            refusal.field.unwrap()
+        .map(|error| {
+            assert_eq!(error.code, Code::BadUserInput, "{}", error.message);
+            error.field.unwrap()
         })
         .collect()
 }
 
 fn exceeded(query: &str) -> (&'static str, u64) {
-    let refusals = with(query, json!({}))
+    let errors = with(query, json!({}))
         .map(|operation| operation.text().to_owned())
         .unwrap_err();
-    assert_eq!(
-        refusals[0].code,
-        Code::TooComplex,
-        "{}",
-        refusals[0].message
-    );
-    let exceeded = refusals[0].exceeded.unwrap();
+    assert_eq!(errors[0].code, Code::TooComplex, "{}", errors[0].message);
+    let exceeded = errors[0].exceeded.unwrap();
     (exceeded.name, exceeded.value)
 }
 
 #[test]
 fn equal_fields_are_merged_with_what_stands_below_them() {
     assert_eq!(
-        plain(
+        normalized(
             "{ node(id: 1) { id } ...F node(id: 1) { __typename } } fragment F on Query { node(id: 1) { x: id } }"
         ),
         "query{node(id:\"1\" ){id x:id __typename } }"
     );
     assert_eq!(
-        plain(
+        normalized(
             "mutation { create(input: {title: \"a\"}) { id } create(input: {title: \"a\"}) { title } }"
         ),
         "mutation{create(input:{title:\"a\" } ){id title } }"
@@ -104,7 +123,7 @@ fn equal_fields_are_merged_with_what_stands_below_them() {
 #[test]
 fn fragments_dissolve_where_their_type_always_holds() {
     assert_eq!(
-        plain(
+        normalized(
             "{ article(by: {id: 1}) { ...{ id } ... on Node { n: id } ... on Article { title } } }"
         ),
         "query{article(by:{id:\"1\" } ){id n:id title } }"
@@ -114,21 +133,21 @@ fn fragments_dissolve_where_their_type_always_holds() {
 #[test]
 fn below_an_abstract_type_each_object_type_has_its_own_complete_list() {
     assert_eq!(
-        plain(
+        normalized(
             "{ node(id: 1) { id ... on Article { id title } ... on Author { name } __typename } }"
         ),
         "query{node(id:\"1\" ){...on Article{id title __typename } ...on Author{id name __typename } } }"
     );
     assert_eq!(
-        plain("{ node(id: 1) { id ... on Node { id } } }"),
+        normalized("{ node(id: 1) { id ... on Node { id } } }"),
         "query{node(id:\"1\" ){id } }"
     );
     assert_eq!(
-        plain("{ search(text: \"\") { ... on Node { id } ... on Author { name } } }"),
+        normalized("{ search(text: \"\") { ... on Node { id } ... on Author { name } } }"),
         "query{search(text:\"\" ){...on Article{id } ...on Author{id name } } }"
     );
     assert_eq!(
-        plain(
+        normalized(
             "{ node(id: 1) { ... on Author { best { id } } ... on Author { best { ... on Article { title } } } } }"
         ),
         "query{node(id:\"1\" ){...on Author{best{...on Article{id title } ...on Author{id } } } } }"
@@ -160,7 +179,7 @@ fn conditions_are_decided_by_literals_and_variables() {
 fn a_variable_is_a_condition_only_of_the_operation_that_uses_it_so() {
     let query = "query A($v: Boolean!) { deep @skip(if: $v) } query B($v: String) { articles(filter: {title: $v}) { id } }";
     assert!(
-        documents()
+        guard()
             .prepare(query, Some("B"), &object(json!({ "v": null })))
             .is_ok()
     );
@@ -168,42 +187,38 @@ fn a_variable_is_a_condition_only_of_the_operation_that_uses_it_so() {
 
 #[test]
 fn one_cache_serves_conditions_that_differ() {
-    let documents = documents();
+    let guard = guard();
     let query = "query($a: Boolean!) { deep @include(if: $a) x: deep }";
     for (a, expected) in [
         (true, "{deep x:deep }"),
         (false, "{x:deep }"),
         (true, "{deep x:deep }"),
     ] {
-        let operation = documents
+        let operation = guard
             .prepare(query, None, &object(json!({ "a": a })))
             .unwrap();
         assert_eq!(operation.text(), format!("query($a:Boolean! ){expected}"));
     }
-    assert!(documents.cache.bytes() > 0);
+    assert!(guard.cache.bytes() > 0);
 }
 
 #[test]
 fn the_cache_stays_within_its_bytes() {
-    let documents = Documents::new(
-        SDL,
-        Limits {
-            cache_bytes: 100_000,
-            ..Limits::default()
-        },
-    )
-    .unwrap();
+    let guard = guard_with(Limits {
+        cache_bytes: 100_000,
+        ..Limits::default()
+    });
     for number in 0..1_000 {
-        documents
+        guard
             .prepare(
                 &format!("{{ deep(matrix: [[{number}]]) }}"),
                 None,
                 &ObjectText::default(),
             )
             .unwrap();
-        assert!(documents.cache.bytes() <= 100_000);
+        assert!(guard.cache.bytes() <= 100_000);
     }
-    assert!(documents.cache.bytes() > 10_000);
+    assert!(guard.cache.bytes() > 10_000);
 }
 
 #[test]
@@ -238,11 +253,11 @@ fn a_left_out_variable_is_null_in_a_list() {
 #[test]
 fn single_values_become_lists_and_integers_ids() {
     assert_eq!(
-        plain("{ nodes(ids: 12345678901234567890) { id } }"),
+        normalized("{ nodes(ids: 12345678901234567890) { id } }"),
         "query{nodes(ids:[\"12345678901234567890\" ] ){id } }"
     );
     assert_eq!(
-        plain("{ deep(matrix: 1) }"),
+        normalized("{ deep(matrix: 1) }"),
         "query{deep(matrix:[[1 ] ] ) }"
     );
     let operation = with(
@@ -312,14 +327,14 @@ fn a_variable_that_does_not_coerce_is_refused_with_its_path() {
 
 #[test]
 fn a_refused_variable_says_where_it_is_declared_and_nothing_of_its_value() {
-    let refusals = with(
+    let errors = with(
         "query(\n  $ids: [ID!]!) { nodes(ids: $ids) { id } }",
         json!({ "ids": [true] }),
     )
     .unwrap_err();
-    assert_eq!(refusals.len(), 1);
+    assert_eq!(errors.len(), 1);
     assert_eq!(
-        refusals[0]
+        errors[0]
             .locations
             .iter()
             .map(|place| (place.line, place.column))
@@ -327,7 +342,7 @@ fn a_refused_variable_says_where_it_is_declared_and_nothing_of_its_value() {
         [(2, 3)]
     );
     assert_eq!(
-        refusals[0].message,
+        errors[0].message,
         "The variable `$ids` cannot be used: expected a value of type `ID`, found a boolean at `ids.0`."
     );
 }
@@ -369,10 +384,10 @@ fn whole_floats_are_integers() {
 
 #[test]
 fn an_operation_is_picked_by_name() {
-    let documents = documents();
+    let guard = guard();
     let none = ObjectText::default();
     let query = "query A { deep } mutation B { createAll(inputs: []) { id } }";
-    let operation = documents.prepare(query, Some("B"), &none).unwrap();
+    let operation = guard.prepare(query, Some("B"), &none).unwrap();
     assert_eq!(
         (operation.kind, operation.name.as_deref()),
         (OperationKind::Mutation, Some("B"))
@@ -383,20 +398,16 @@ fn an_operation_is_picked_by_name() {
         (query, Some("C")),
         ("{ deep }", Some("A")),
     ] {
-        let refusals = documents.prepare(query, name, &none).unwrap_err();
-        assert_eq!(refusals[0].code, Code::BadRequest);
+        let errors = guard.prepare(query, name, &none).unwrap_err();
+        assert_eq!(errors[0].code, Code::BadRequest);
     }
-    assert!(
-        documents
-            .prepare("query A { deep }", Some(""), &none)
-            .is_ok()
-    );
+    assert!(guard.prepare("query A { deep }", Some(""), &none).is_ok());
 }
 
 #[test]
 fn a_subscription_has_one_root_field_once_merged() {
     assert_eq!(
-        plain(
+        normalized(
             "subscription { ...F created { title } } fragment F on Subscription { created { id } }"
         ),
         "subscription{created{id title } }"
@@ -409,7 +420,7 @@ fn a_subscription_has_one_root_field_once_merged() {
         "subscription { ... on Subscription { __typename } }",
         "subscription { created @skip(if: false) { id } }",
     ] {
-        assert_eq!(refused(query).0, Code::ValidationFailed, "{query}");
+        assert_eq!(rejected(query).0, Code::ValidationFailed, "{query}");
     }
 }
 
@@ -425,13 +436,13 @@ fn conflicting_fields_are_refused() {
         "{ node(id: 1) { ... on Article { x: title } ... on Author { x: id } ... on Article { x: id } } }",
         "{ node(id: 1) { ... on Article { x: author { id } } ... on Author { x: name } } }",
     ] {
-        assert_eq!(refused(query).0, Code::ValidationFailed, "{query}");
+        assert_eq!(rejected(query).0, Code::ValidationFailed, "{query}");
     }
     for query in [
         "{ articles(filter: {title: \"a\", limit: 1}) { id } articles(filter: {limit: 1, title: \"a\"}) { id } }",
         "{ node(id: 1) { ... on Article { x: title } ... on Author { x: name } } }",
     ] {
-        plain(query);
+        normalized(query);
     }
 }
 
@@ -468,7 +479,7 @@ fn values_that_do_not_fit_are_refused() {
         "{ nodes(ids: [$undefined]) { id } }",
         "query($unused: Int) { deep }",
     ] {
-        assert_eq!(refused(query).0, Code::ValidationFailed, "{query}");
+        assert_eq!(rejected(query).0, Code::ValidationFailed, "{query}");
     }
 }
 
@@ -489,59 +500,50 @@ fn what_is_no_document_is_refused_with_its_place() {
         "{ articles(filter: {title}) { id } }",
         "query { articles(limit: 1, filter) { id } }",
     ] {
-        let refusals = with(query, json!({}))
+        let errors = with(query, json!({}))
             .map(|operation| operation.text().to_owned())
             .unwrap_err();
-        assert_eq!(refusals[0].code, Code::ParseFailed, "{query}");
-        assert_eq!(refusals[0].locations.len(), 1, "{query}: {refusals:?}");
+        assert_eq!(errors[0].code, Code::ParseFailed, "{query}");
+        assert_eq!(errors[0].locations.len(), 1, "{query}: {errors:?}");
     }
-    let refusals = with("{\n  déjà }", json!({})).unwrap_err();
+    let errors = with("{\n  déjà }", json!({})).unwrap_err();
     assert_eq!(
-        (
-            refusals[0].locations[0].line,
-            refusals[0].locations[0].column
-        ),
+        (errors[0].locations[0].line, errors[0].locations[0].column),
         (2, 4)
     );
-    let refusals = with("{ articles(limit: 1, filter) { id } }", json!({})).unwrap_err();
+    let errors = with("{ articles(limit: 1, filter) { id } }", json!({})).unwrap_err();
     assert_eq!(
-        (
-            refusals[0].locations[0].line,
-            refusals[0].locations[0].column
-        ),
+        (errors[0].locations[0].line, errors[0].locations[0].column),
         (1, 22)
     );
-    plain("query { deep } # query");
-    plain(
+    normalized("query { deep } # query");
+    normalized(
         "query ($a: Int = 1) { articles(limit: $a, filter: {title: \"\"\"x\"\"\", in: []}) { id } }",
     );
-    assert_eq!(refused("type T { id: ID }").0, Code::ValidationFailed);
+    assert_eq!(rejected("type T { id: ID }").0, Code::ValidationFailed);
 }
 
 #[test]
 fn descriptions_are_allowed_and_do_not_move_anything() {
-    let refusals = with("\"é\" query A { deep, x }", json!({})).unwrap_err();
+    let errors = with("\"é\" query A { deep, x }", json!({})).unwrap_err();
     assert_eq!(
-        (
-            refusals[0].locations[0].line,
-            refusals[0].locations[0].column
-        ),
+        (errors[0].locations[0].line, errors[0].locations[0].column),
         (1, 21)
     );
     assert_eq!(
-        plain(
+        normalized(
             "\"a\" query(\"b\" $a: Int = 1) { ...F } \"c\" fragment F on Query { articles(limit: $a) { id } }"
         ),
         "query($a:Int=1 ){articles(limit:$a ){id } }"
     );
-    assert_eq!(refused("\"\\x\" query { deep }").0, Code::ParseFailed);
-    plain("\"\\u{41}\" query { deep }");
+    assert_eq!(rejected("\"\\x\" query { deep }").0, Code::ParseFailed);
+    normalized("\"\\u{41}\" query { deep }");
 }
 
 #[test]
 fn strings_are_read_as_the_specification_says() {
     let title = |literal: &str| {
-        let text = plain(&format!(
+        let text = normalized(&format!(
             "{{ articles(filter: {{title: {literal}}}) {{ id }} }}"
         ));
         let (_, rest) = text.split_once("title:").unwrap();
@@ -557,7 +559,7 @@ fn strings_are_read_as_the_specification_says() {
     );
     for literal in [r#""\u{110000}""#, r#""\uD83D""#, r#""\x""#, "\"a\nb\""] {
         assert_eq!(
-            refused(&format!("{{ search(text: {literal}) {{ __typename }} }}")).0,
+            rejected(&format!("{{ search(text: {literal}) {{ __typename }} }}")).0,
             Code::ParseFailed,
             "{literal}"
         );
@@ -642,7 +644,7 @@ fn fragments_that_expand_without_end_are_refused_at_once() {
         "{ ...A } fragment A on Query { ...B } fragment B on Query { ...C } fragment C on Query { deep ...B }",
         "{ deep } fragment A on Query { node(id: 1) { ... { ...B } } } fragment B on Article { author { ...A } }",
     ] {
-        let (code, message) = refused(cycle);
+        let (code, message) = rejected(cycle);
         assert_eq!(code, Code::ValidationFailed);
         assert!(message.ends_with("spreads itself."), "{message}");
     }
@@ -694,47 +696,43 @@ fn introspection_is_exempt_from_depth_and_can_be_off() {
         "{ ofType ".repeat(15),
         "}".repeat(15)
     );
-    plain(
+    normalized(
         &of_type
             .replace("ofType  name", "ofType { name }")
             .replace("{ ofType name", "{ name"),
     );
-    let documents = Documents::new(
-        SDL,
-        Limits {
-            introspection: false,
-            ..Limits::default()
-        },
-    )
-    .unwrap();
+    let guard = guard_with(Limits {
+        introspection: false,
+        ..Limits::default()
+    });
     for query in [
         "{ __schema { description } }",
         "{ deep ...F } fragment F on Query { x: __type(name: \"Query\") { name } }",
     ] {
-        let refusals = documents
+        let errors = guard
             .prepare(query, None, &ObjectText::default())
             .unwrap_err();
-        assert_eq!(refusals[0].code, Code::ValidationFailed);
-        assert!(refusals[0].message.starts_with("Introspection is off"));
+        assert_eq!(errors[0].code, Code::ValidationFailed);
+        assert!(errors[0].message.starts_with("Introspection is off"));
     }
     assert!(
-        documents
+        guard
             .prepare("{ __typename }", None, &ObjectText::default())
             .is_ok()
     );
-    let refusals = documents
+    let errors = guard
         .prepare("{ articlez { id } }", None, &ObjectText::default())
         .unwrap_err();
     assert!(
-        !refusals[0].message.contains("articles"),
+        !errors[0].message.contains("articles"),
         "{}",
-        refusals[0].message
+        errors[0].message
     );
 }
 
 #[test]
 fn one_of_can_be_introspected() {
-    plain("{ __type(name: \"By\") { isOneOf } }");
+    normalized("{ __type(name: \"By\") { isOneOf } }");
 }
 
 #[test]
@@ -751,9 +749,9 @@ fn no_more_than_ten_reasons_are_given() {
 
 #[test]
 fn equal_requests_have_equal_keys() {
-    let documents = documents();
+    let guard = guard();
     let key = |query, variables| {
-        let operation = documents.prepare(query, None, &object(variables));
+        let operation = guard.prepare(query, None, &object(variables));
         operation.unwrap().key().clone()
     };
     let query = "query($i: ID!) { node(id: $i) { id ...F } } fragment F on Node { __typename }";
@@ -768,12 +766,17 @@ fn equal_requests_have_equal_keys() {
 }
 
 #[test]
-fn the_outline_has_nothing_below_a_leaf() {
-    let documents = documents().with_leaves(&["Article"]);
+fn the_outline_has_no_selections_of_prewritten_types() {
+    let guard = Guard::new(
+        SDL,
+        Settings {
+            prewritten: vec!["Article".to_owned()],
+            ..settings(Limits::default())
+        },
+    )
+    .unwrap();
     let query = "{ article(by: { id: 1 }) { id } node(id: 1) { id ... on Article { title } } }";
-    let operation = documents
-        .prepare(query, None, &ObjectText::default())
-        .unwrap();
+    let operation = guard.prepare(query, None, &ObjectText::default()).unwrap();
     let outline = print::document(operation.outline());
     let node = "node(id:\"1\" ){...on Article{id title } ...on Author{id } }";
     assert_eq!(
@@ -811,7 +814,7 @@ fn nodes_keep_their_place_in_the_document() {
 }
 
 #[test]
-fn the_engine_takes_the_plain_form() {
+fn the_engine_accepts_a_normalized_operation() {
     let operation = with(
         "query A($i: [ID!]) { nodes(ids: [\"a\"]) { id } deep }",
         json!({}),
@@ -837,6 +840,6 @@ fn the_engine_takes_the_plain_form() {
 
 #[test]
 fn an_invalid_schema_is_an_error() {
-    assert!(Documents::new("type Query { a: Missing }", Limits::default()).is_err());
-    assert!(Documents::new("directive @oneOf on INPUT_OBJECT type Query { a(b: B): Int } input B @oneOf { c: Int }", Limits::default()).is_ok());
+    assert!(Guard::new("type Query { a: Missing }", Settings::default()).is_err());
+    assert!(Guard::new("directive @oneOf on INPUT_OBJECT type Query { a(b: B): Int } input B @oneOf { c: Int }", Settings::default()).is_ok());
 }

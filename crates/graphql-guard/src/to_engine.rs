@@ -1,7 +1,7 @@
-//! From the plain form to the engine's syntax tree, each node at its place in the original document.
+//! Converts a normalized operation to async-graphql's syntax tree, each node at its position in the original document.
 //!
-//! What a left-out variable would have filled is left out too, so that defaults hold (the engine would see null);
-//! a variable that is null where its argument cannot be is refused, because only now is that known.
+//! An argument whose variable was left out is left out too, so that its default applies (the engine would see null). A
+//! variable that is null where its argument must not be is rejected here, because only now is that known.
 
 use std::collections::HashMap;
 
@@ -18,35 +18,36 @@ use serde_json::Number;
 
 use super::normalize::{Field, Selection};
 use super::positions::Lines;
-use super::request_error::Refusal;
-use super::schema::{Schema, is_one_of};
+use super::request_error::RequestError;
+use super::schema::{Schema, is_one_of, nullable};
+use super::settings::ScalarInput;
 use super::variable_shape::{Given, Shape};
 
-/// An operation in the engine's form.
+/// A converted operation.
 pub(super) struct Converted {
     pub(super) document: engine::ExecutableDocument,
-    /// The variables that stand at more than one place, and at how many more.
+    /// The variables that are used more than once, and how many times more.
     pub(super) repeated: Vec<(Name, u64)>,
 }
 
-/// The document that holds nothing but one operation in its plain form. Where there are `leaves`, it is the outline that
-/// the engine executes: without introspection, and without what stands below fields whose type is one of the leaves.
+/// A document with nothing but one normalized operation. With `prewritten` it is the outline: without introspection, and
+/// without the selections of fields of these types.
 pub(super) fn document(
     schema: &Schema,
     operation: &Node<executable::Operation>,
     selections: &[Selection<'_>],
     shape: &Shape<'_>,
     lines: &Lines<'_>,
-    leaves: Option<&[&str]>,
-) -> Result<Converted, Vec<Refusal>> {
+    prewritten: Option<&[String]>,
+) -> Result<Converted, Vec<RequestError>> {
     let location = operation.location();
     let mut convert = Convert {
         schema,
         shape,
         lines,
-        leaves,
-        places: HashMap::new(),
-        refusals: Vec::new(),
+        prewritten,
+        uses: HashMap::new(),
+        errors: Vec::new(),
     };
     let definition = engine::OperationDefinition {
         ty: match operation.operation_type {
@@ -62,13 +63,13 @@ pub(super) fn document(
         directives: Vec::new(),
         selection_set: convert.selection_set(selections, location),
     };
-    if !convert.refusals.is_empty() {
-        return Err(convert.refusals);
+    if !convert.errors.is_empty() {
+        return Err(convert.errors);
     }
-    let definition = convert.place(definition, location);
-    let places = convert.places.into_iter();
-    let repeated = places.filter(|(_, places)| *places > 1);
-    let repeated = repeated.map(|(name, places)| (Name::new(name), places - 1));
+    let definition = convert.at(definition, location);
+    let uses = convert.uses.into_iter();
+    let repeated = uses.filter(|(_, uses)| *uses > 1);
+    let repeated = repeated.map(|(name, uses)| (Name::new(name), uses - 1));
     let operations = match &operation.name {
         // Named, so that the engine takes it with the operation's name and without.
         Some(name) => engine::DocumentOperations::Multiple([(Name::new(name), definition)].into()),
@@ -92,9 +93,9 @@ pub(super) fn constant(value: &Value, ty: &Type, schema: &Schema) -> EngineConst
         schema,
         shape: &shape,
         lines: &lines,
-        leaves: None,
-        places: HashMap::new(),
-        refusals: Vec::new(),
+        prewritten: None,
+        uses: HashMap::new(),
+        errors: Vec::new(),
     };
     let literal = convert.value(value, None, ty, &mut Vec::new());
     literal
@@ -106,14 +107,14 @@ struct Convert<'a> {
     schema: &'a Schema,
     shape: &'a Shape<'a>,
     lines: &'a Lines<'a>,
-    leaves: Option<&'a [&'a str]>,
-    /// At how many places each variable stands.
-    places: HashMap<String, u64>,
-    refusals: Vec<Refusal>,
+    prewritten: Option<&'a [String]>,
+    /// How often each variable is used.
+    uses: HashMap<String, u64>,
+    errors: Vec<RequestError>,
 }
 
 impl Convert<'_> {
-    fn place<T>(&self, node: T, span: Option<SourceSpan>) -> Positioned<T> {
+    fn at<T>(&self, node: T, span: Option<SourceSpan>) -> Positioned<T> {
         let position = self
             .lines
             .of(span)
@@ -129,20 +130,20 @@ impl Convert<'_> {
         variable: &Node<ast::VariableDefinition>,
     ) -> Option<Positioned<engine::VariableDefinition>> {
         let definition = engine::VariableDefinition {
-            name: self.place(Name::new(&variable.name), variable.name.location()),
-            var_type: self.place(
+            name: self.at(Name::new(&variable.name), variable.name.location()),
+            var_type: self.at(
                 engine::Type::new(&variable.ty.to_string())?,
                 variable.ty.location(),
             ),
             directives: Vec::new(),
             default_value: variable.default_value.as_ref().map(|default| {
-                self.place(
+                self.at(
                     constant(default, &variable.ty, self.schema),
                     default.location(),
                 )
             }),
         };
-        Some(self.place(definition, variable.location()))
+        Some(self.at(definition, variable.location()))
     }
 
     fn selection_set(
@@ -150,14 +151,14 @@ impl Convert<'_> {
         selections: &[Selection<'_>],
         span: Option<SourceSpan>,
     ) -> Positioned<engine::SelectionSet> {
-        let is_left =
-            |selection: &&Selection<'_>| self.leaves.is_none() || !selection.is_introspection();
-        let selections: Vec<_> = selections.iter().filter(is_left).collect();
+        let is_kept =
+            |selection: &&Selection<'_>| self.prewritten.is_none() || !selection.is_introspection();
+        let selections: Vec<_> = selections.iter().filter(is_kept).collect();
         let items = selections.into_iter();
         let items = items
             .map(|selection| self.selection(selection, span))
             .collect();
-        self.place(engine::SelectionSet { items }, span)
+        self.at(engine::SelectionSet { items }, span)
     }
 
     fn selection(
@@ -169,19 +170,19 @@ impl Convert<'_> {
             Selection::Field(field) => {
                 let span = field.node.location();
                 let field = self.field(field);
-                self.place(engine::Selection::Field(self.place(field, span)), span)
+                self.at(engine::Selection::Field(self.at(field, span)), span)
             }
             Selection::On { ty, selections } => {
                 let on = engine::TypeCondition {
-                    on: self.place(Name::new(ty), span),
+                    on: self.at(Name::new(ty), span),
                 };
                 let inline = engine::InlineFragment {
-                    type_condition: Some(self.place(on, span)),
+                    type_condition: Some(self.at(on, span)),
                     directives: Vec::new(),
                     selection_set: self.selection_set(selections, span),
                 };
-                self.place(
-                    engine::Selection::InlineFragment(self.place(inline, span)),
+                self.at(
+                    engine::Selection::InlineFragment(self.at(inline, span)),
                     span,
                 )
             }
@@ -198,29 +199,33 @@ impl Convert<'_> {
             let span = argument.value.location();
             let mut path = vec![argument.name.to_string()];
             if let Some(value) = self.value(&argument.value, span, &definition.ty, &mut path) {
-                let name = self.place(Name::new(&argument.name), argument.location());
-                arguments.push((name, self.place(value, span)));
+                let name = self.at(Name::new(&argument.name), argument.location());
+                arguments.push((name, self.at(value, span)));
             }
         }
         let ty = node.ty().inner_named_type();
-        let is_leaf = self
-            .leaves
-            .is_some_and(|leaves| leaves.contains(&ty.as_str()));
-        let mut below = match is_leaf {
+        let is_prewritten = self
+            .prewritten
+            .is_some_and(|types| types.iter().any(|name| ty == name.as_str()));
+        let mut below = match is_prewritten {
             true => self.selection_set(&[], node.location()),
             false => self.selection_set(&field.selections, node.location()),
         };
-        let is_outline = self.leaves.is_some();
-        if is_outline && !is_leaf && below.node.items.is_empty() && self.schema.is_composite(ty) {
-            // Of an object of which nothing is selected the engine makes null.
+        let is_outline = self.prewritten.is_some();
+        if is_outline
+            && !is_prewritten
+            && below.node.items.is_empty()
+            && self.schema.is_composite(ty)
+        {
+            // The engine makes null of an object without selections.
             below.node.items.push(self.type_name(node.location()));
         }
         engine::Field {
             alias: node
                 .alias
                 .as_ref()
-                .map(|alias| self.place(Name::new(alias), alias.location())),
-            name: self.place(Name::new(&node.name), node.name.location()),
+                .map(|alias| self.at(Name::new(alias), alias.location())),
+            name: self.at(Name::new(&node.name), node.name.location()),
             arguments,
             directives: Vec::new(),
             selection_set: below,
@@ -230,12 +235,12 @@ impl Convert<'_> {
     fn type_name(&self, span: Option<SourceSpan>) -> Positioned<engine::Selection> {
         let field = engine::Field {
             alias: None,
-            name: self.place(Name::new("__typename"), span),
+            name: self.at(Name::new("__typename"), span),
             arguments: Vec::new(),
             directives: Vec::new(),
-            selection_set: self.place(engine::SelectionSet::default(), span),
+            selection_set: self.at(engine::SelectionSet::default(), span),
         };
-        self.place(engine::Selection::Field(self.place(field, span)), span)
+        self.at(engine::Selection::Field(self.at(field, span)), span)
     }
 
     /// A value that has been validated against `ty`; `None` where it is a variable that was left out.
@@ -259,12 +264,23 @@ impl Convert<'_> {
                 });
                 EngineValue::List(items.collect())
             }
-            // A single value stands for a list of one.
+            // A single value is a list of one.
             (value, Type::List(item) | Type::NonNullList(item)) => {
                 EngineValue::List(vec![self.value(value, span, item, path)?])
             }
             (Value::Object(fields), _) => EngineValue::Object(self.object(fields, ty, path)),
-            (Value::Int(int), _) if ty.inner_named_type() == "ID" => {
+            // Of a scalar that accepts any value.
+            (Value::List(items), _) => {
+                let item = nullable(ty);
+                let items = items.iter().map(|value| {
+                    let converted = self.value(value, value.location(), &item, path);
+                    converted.unwrap_or_default()
+                });
+                EngineValue::List(items.collect())
+            }
+            (Value::Int(int), _)
+                if self.schema.scalar(ty.inner_named_type()) == ScalarInput::Id =>
+            {
                 EngineValue::String(int.as_str().to_owned())
             }
             (Value::Int(int), _) => number(int.as_str()),
@@ -272,7 +288,6 @@ impl Convert<'_> {
             (Value::String(text), _) => EngineValue::String(text.clone()),
             (Value::Boolean(value), _) => EngineValue::Boolean(*value),
             (Value::Enum(name), _) => EngineValue::Enum(Name::new(name)),
-            (Value::List(_), _) => EngineValue::Null,
         };
         Some(converted)
     }
@@ -284,14 +299,20 @@ impl Convert<'_> {
         path: &mut Vec<String>,
     ) -> IndexMap<Name, EngineValue> {
         let Some(ExtendedType::InputObject(definition)) = self.schema.named(ty) else {
-            return IndexMap::new();
+            // Of a scalar that accepts any value.
+            let ty = nullable(ty);
+            let fields = fields.iter().filter_map(|(name, value)| {
+                let converted = self.value(value, value.location(), &ty, path)?;
+                Some((Name::new(name), converted))
+            });
+            return fields.collect();
         };
         let one_of = is_one_of(definition);
         let fields = fields.iter().filter_map(|(name, value)| {
             let field = definition.fields.get(name)?;
             path.push(name.to_string());
             let converted = if one_of {
-                // The one field that is given must not be null, although its type would allow that.
+                // The one field that is given must not be null, although its type is nullable.
                 self.value(
                     value,
                     value.location(),
@@ -320,19 +341,19 @@ impl Convert<'_> {
                 let message = format!(
                     "The variable `${name}` is null where a value of type `{ty}` is expected."
                 );
-                self.refusals
-                    .push(Refusal::input(path.join("."), message).at(self.lines.of(span)));
+                self.errors
+                    .push(RequestError::input(path.join("."), message).at(self.lines.of(span)));
                 None
             }
             _ => {
-                *self.places.entry(name.to_owned()).or_default() += 1;
+                *self.uses.entry(name.to_owned()).or_default() += 1;
                 Some(EngineValue::Variable(Name::new(name)))
             }
         }
     }
 }
 
-/// A literal number; one beyond 64 bits is rounded, and only a `Float` may have it.
+/// A literal number. One beyond 64 bits is rounded; only a `Float` may have it.
 fn number(text: &str) -> EngineValue {
     let int = text.parse::<i64>().ok().map(Number::from);
     let number = int.or_else(|| text.parse::<f64>().ok().and_then(Number::from_f64));

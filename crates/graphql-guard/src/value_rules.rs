@@ -1,4 +1,4 @@
-//! Whether literals and variables fit where they stand: the rules "Values of Correct Type", "Input Object Field Names",
+//! The rules about literals and uses of variables: "Values of Correct Type", "Input Object Field Names",
 //! "Uniqueness" and "Required Fields", "All Variable Usages Are Allowed" (GraphQL specification, sections 5.6 and 5.8.5).
 //!
 //! apollo-compiler compares only the innermost type of a variable below a list or an input object, lets every list pass
@@ -14,16 +14,17 @@ use apollo_compiler::schema::{EnumType, ExtendedType, InputObjectType};
 use apollo_compiler::{ExecutableDocument, Name, Node};
 
 use super::positions::Lines;
-use super::request_error::Refusal;
+use super::request_error::RequestError;
 use super::schema::{Schema, is_one_of, nullable};
+use super::settings::ScalarInput;
 
-/// Every value of every operation that does not fit.
+/// The errors of all values of all operations.
 pub(super) fn check(
     schema: &Schema,
     document: &ExecutableDocument,
     lines: &Lines<'_>,
-) -> Vec<Refusal> {
-    let mut refusals = Vec::new();
+) -> Vec<RequestError> {
+    let mut errors = Vec::new();
     for operation in document.operations.iter() {
         let mut visit = Visit {
             schema,
@@ -36,11 +37,11 @@ pub(super) fn check(
                 .map(|variable| (&variable.name, &**variable))
                 .collect(),
             seen: HashSet::new(),
-            refusals: &mut refusals,
+            errors: &mut errors,
         };
         visit.operation();
     }
-    refusals
+    errors
 }
 
 struct Visit<'a> {
@@ -51,16 +52,17 @@ struct Visit<'a> {
     variables: HashMap<&'a Name, &'a VariableDefinition>,
     /// Fragments are checked once for each operation, whose variables they see.
     seen: HashSet<&'a Name>,
-    refusals: &'a mut Vec<Refusal>,
+    errors: &'a mut Vec<RequestError>,
 }
 
-/// Where a value stands.
+/// The position of a value.
 #[derive(Clone, Copy)]
 struct Position<'a> {
     ty: &'a Type,
-    /// The argument or input field has a default, so that a nullable variable may be used although it is not nullable.
+    /// Whether the argument or input field has a default, which lets a nullable variable be used where null is not
+    /// allowed.
     has_default: bool,
-    /// It is a field of a `@oneOf` input object, where null is not allowed although its type is nullable.
+    /// Whether it is a field of a `@oneOf` input object, where null is not allowed although the type is nullable.
     of_one_of: bool,
 }
 
@@ -131,8 +133,8 @@ impl<'a> Visit<'a> {
         }
     }
 
-    fn refuse(&mut self, value: &Node<Value>, message: impl Into<String>) {
-        self.refusals.push(Refusal::validation(
+    fn report(&mut self, value: &Node<Value>, message: impl Into<String>) {
+        self.errors.push(RequestError::validation(
             message,
             self.lines.of(value.location()),
         ));
@@ -143,7 +145,7 @@ impl<'a> Visit<'a> {
         match (&**value, ty) {
             (Value::Variable(name), _) => self.variable(value, name, position),
             (Value::Null, Type::NonNullNamed(_) | Type::NonNullList(_)) => {
-                self.refuse(
+                self.report(
                     value,
                     format!("Expected a value of type `{ty}`, found `null`."),
                 );
@@ -174,8 +176,10 @@ impl<'a> Visit<'a> {
             (literal, Type::Named(_) | Type::NonNullNamed(_)) => match self.schema.named(ty) {
                 Some(ExtendedType::InputObject(object)) => self.object(value, object),
                 Some(ExtendedType::Enum(definition)) => self.enum_value(value, definition),
-                Some(ExtendedType::Scalar(scalar)) if !is_scalar(&scalar.name, literal) => {
-                    self.refuse(
+                Some(ExtendedType::Scalar(scalar))
+                    if !accepts(self.schema.scalar(&scalar.name), literal) =>
+                {
+                    self.report(
                         value,
                         format!(
                             "Expected a value of type `{ty}`, found `{}`.",
@@ -183,8 +187,26 @@ impl<'a> Visit<'a> {
                         ),
                     );
                 }
+                // A scalar that accepts any value.
+                Some(ExtendedType::Scalar(_)) => self.variables_within(value),
                 _ => {}
             },
+        }
+    }
+
+    /// Looks for variables without a definition where apollo-compiler does not: in literals of scalars that accept any
+    /// value.
+    fn variables_within(&mut self, literal: &Node<Value>) {
+        match &**literal {
+            Value::Variable(name) if !self.variables.contains_key(name) => {
+                self.report(literal, format!("variable `${name}` is not defined"));
+            }
+            Value::List(items) => items.iter().for_each(|item| self.variables_within(item)),
+            Value::Object(fields) => {
+                let values = fields.iter().map(|(_, value)| value);
+                values.for_each(|value| self.variables_within(value));
+            }
+            _ => {}
         }
     }
 
@@ -196,7 +218,7 @@ impl<'a> Visit<'a> {
                 definition.name,
                 describe(value)
             );
-            self.refuse(value, message);
+            self.report(value, message);
         }
     }
 
@@ -207,19 +229,19 @@ impl<'a> Visit<'a> {
                 definition.name,
                 describe(value)
             );
-            return self.refuse(value, message);
+            return self.report(value, message);
         };
         let one_of = is_one_of(definition);
         let mut seen = HashSet::new();
         for (name, value) in fields {
             if !seen.insert(name) {
-                self.refuse(
+                self.report(
                     value,
                     format!("There can be only one input field named `{name}`."),
                 );
             }
             let Some(field) = definition.fields.get(name) else {
-                self.refuse(
+                self.report(
                     value,
                     format!(
                         "The type `{}` has no input field `{name}`.",
@@ -229,7 +251,7 @@ impl<'a> Visit<'a> {
                 continue;
             };
             if one_of && value.is_null() {
-                self.refuse(
+                self.report(
                     value,
                     format!(
                         "The input field `{}.{name}` must not be null.",
@@ -251,11 +273,11 @@ impl<'a> Visit<'a> {
                     "The input field `{}.{name}` of type `{}` is required.",
                     definition.name, field.ty
                 );
-                self.refuse(value, message);
+                self.report(value, message);
             }
         }
         if one_of && fields.len() != 1 {
-            self.refuse(
+            self.report(
                 value,
                 format!("Exactly one field of `{}` must be given.", definition.name),
             );
@@ -279,7 +301,7 @@ impl<'a> Visit<'a> {
                     "The variable `${name}` of type `{ty}` is used where `{expected}` is expected."
                 )
             };
-            self.refuse(value, message);
+            self.report(value, message);
         }
     }
 }
@@ -305,23 +327,22 @@ fn is_allowed(variable: &VariableDefinition, position: Position<'_>) -> bool {
     (has_value || position.has_default) && variable.ty.is_assignable_to(&nullable(position.ty))
 }
 
-/// Whether a literal is one of a scalar's. Every scalar of ours but the built-in ones is written as a string.
-fn is_scalar(name: &str, literal: &Value) -> bool {
-    match literal {
-        Value::String(_) => !matches!(name, "Int" | "Float" | "Boolean"),
-        Value::Int(int) => match name {
-            "ID" => true,
-            "Int" => int.try_to_i32().is_ok(),
-            "Float" => int.try_to_f64().is_ok_and(f64::is_finite),
-            _ => false,
-        },
-        Value::Float(float) => name == "Float" && float.try_to_f64().is_ok_and(f64::is_finite),
-        Value::Boolean(_) => name == "Boolean",
+/// Whether a scalar that accepts such values accepts a literal.
+fn accepts(accepted: ScalarInput, literal: &Value) -> bool {
+    use ScalarInput::{Any, Boolean, Float, Id, Int, String};
+    match (accepted, literal) {
+        (Any, _)
+        | (String | Id, Value::String(_))
+        | (Id, Value::Int(_))
+        | (Boolean, Value::Boolean(_)) => true,
+        (Int, Value::Int(int)) => int.try_to_i32().is_ok(),
+        (Float, Value::Int(int)) => int.try_to_f64().is_ok_and(f64::is_finite),
+        (Float, Value::Float(float)) => float.try_to_f64().is_ok_and(f64::is_finite),
         _ => false,
     }
 }
 
-/// A literal in a message: short, whatever its length.
+/// A literal in a message, which is short whatever the literal.
 fn describe(literal: &Value) -> String {
     match literal {
         Value::Null => "null".to_owned(),

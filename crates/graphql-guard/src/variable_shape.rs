@@ -1,5 +1,5 @@
-//! What the plain form of an operation depends on besides its text: which variables are there, which are null, and what
-//! the conditions of `@skip` and `@include` say. Requests of the same shape share one plain form.
+//! What the normalized form of an operation depends on besides its text: which variables are given, which of them are
+//! null, and the values of conditions. Requests of the same shape share one normalized operation.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,15 +9,15 @@ use apollo_compiler::{ExecutableDocument, Node};
 use async_graphql::{Value as EngineValue, Variables};
 
 use super::normalize::Conditions;
-use super::request_error::Refusal;
+use super::request_error::RequestError;
 
-/// As much as the plain form needs to know of one variable.
+/// What normalization needs to know of one variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Given {
-    /// Left out, and without a default.
+    /// Left out, without a default.
     Absent,
     Null,
-    /// A condition that holds, or not.
+    /// The value of a variable of `@skip` or `@include`.
     True,
     False,
     /// Any value of any other variable.
@@ -50,7 +50,7 @@ pub(super) fn given(
     given.collect()
 }
 
-/// The same, to be asked by the variables' names.
+/// The same, by the names of the variables.
 #[derive(Debug, Default)]
 pub(super) struct Shape<'a>(HashMap<&'a str, Given>);
 
@@ -67,24 +67,24 @@ impl<'a> Shape<'a> {
         self.0.get(name).copied().unwrap_or(Given::Absent)
     }
 
-    /// Refuses conditions that are null: a variable may be nullable there when it has a default.
-    pub(super) fn check(&self, conditions: &HashSet<String>) -> Result<(), Vec<Refusal>> {
+    /// Rejects conditions that are null. Their variables may be nullable where they have a default.
+    pub(super) fn check(&self, conditions: &HashSet<String>) -> Result<(), Vec<RequestError>> {
         let null = conditions
             .iter()
             .filter(|name| self.0.get(name.as_str()) == Some(&Given::Null));
-        let mut refusals: Vec<Refusal> = null
+        let mut errors: Vec<RequestError> = null
             .map(|name| {
-                Refusal::input(
+                RequestError::input(
                     name,
                     format!("The variable `${name}` is a condition and must not be null."),
                 )
             })
             .collect();
-        if refusals.is_empty() {
+        if errors.is_empty() {
             return Ok(());
         }
-        refusals.sort_by(|left, right| left.field.cmp(&right.field));
-        Err(refusals)
+        errors.sort_by(|left, right| left.field.cmp(&right.field));
+        Err(errors)
     }
 }
 
@@ -95,7 +95,7 @@ impl Conditions for Shape<'_> {
 }
 
 impl Shape<'_> {
-    /// Whether the directive is there and its condition is `expected`.
+    /// Whether there is such a directive with the condition `expected`.
     fn says(&self, directives: &DirectiveList, name: &str, expected: bool) -> bool {
         let condition = directives
             .get(name)

@@ -1,5 +1,5 @@
 //! The guard and the normaliser against graphql-js, the reference implementation: for some thousand generated requests
-//! the verdict is the same, and the plain form of each valid one gives the answer of the original.
+//! the verdict is the same, and the normalized operation of each valid one gives the answer of the original.
 //!
 //! Needs Node.js and `npm ci` in `tests/graphql-js`; without them the test is ignored, but not under CI.
 
@@ -17,13 +17,13 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
 use graphql_guard::json::ObjectText;
-use graphql_guard::{Code, Documents, Limits, Refusal};
+use graphql_guard::{Code, Guard, Limits, RequestError, ScalarInput, Settings};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use generate::{Generator, Request};
 
-const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schema.graphql");
+const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/articles.graphql");
 const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/graphql-js");
 const REQUESTS: usize = 5_000;
 const SEED: u64 = 20_261_123;
@@ -50,7 +50,7 @@ const DIFFERENCES: &[Difference] = &[Difference {
 struct Ours {
     verdict: &'static str,
     message: String,
-    plain: Option<serde_json::Value>,
+    normalized: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -71,10 +71,10 @@ fn verdicts_and_answers_are_those_of_graphql_js() {
     // Another seed looks for new differences.
     let seed = std::env::var("GRAPHQL_JS_SEED").map_or(SEED, |seed| seed.parse().unwrap());
     let requests = Generator::new(&sdl, seed).requests(REQUESTS);
-    let documents = Documents::new(&sdl, unlimited()).unwrap();
+    let guard = Guard::new(&sdl, settings(unlimited())).unwrap();
     let ours: Vec<Ours> = requests
         .iter()
-        .map(|request| judge(&documents, request))
+        .map(|request| judge(&guard, request))
         .collect();
     let theirs = ask(&requests, &ours);
     assert_eq!(theirs.len(), requests.len());
@@ -154,9 +154,9 @@ fn the_schema_answers_about_itself_what_graphql_js_answers() {
     assert!(output.status.success(), "{output:?}");
     let mut theirs: Value = serde_json::from_slice(&output.stdout).unwrap();
     let sdl = std::fs::read_to_string(SCHEMA).unwrap();
-    let documents = Documents::new(&sdl, Limits::default()).unwrap();
+    let guard = Guard::new(&sdl, settings(Limits::default())).unwrap();
     let query = theirs["query"].as_str().unwrap();
-    let operation = documents.prepare(query, None, &ObjectText::default());
+    let operation = guard.prepare(query, None, &ObjectText::default());
     let [(_, ours)] = &operation.unwrap().introspection[..] else {
         panic!("not one answer");
     };
@@ -200,6 +200,14 @@ fn sort(value: &mut Value) {
     }
 }
 
+fn settings(limits: Limits) -> Settings {
+    Settings {
+        limits,
+        scalars: [("DateTime".to_owned(), ScalarInput::String)].into(),
+        ..Settings::default()
+    }
+}
+
 /// graphql-js has no limits; those of nesting guard our own stack and stay.
 fn unlimited() -> Limits {
     Limits {
@@ -214,40 +222,33 @@ fn unlimited() -> Limits {
     }
 }
 
-fn judge(documents: &Documents, request: &Request) -> Ours {
+fn judge(guard: &Guard, request: &Request) -> Ours {
     let variables = request.variables.as_object().map(Into::into);
-    match documents.prepare(
+    match guard.prepare(
         &request.query,
         request.operation_name.as_deref(),
         &variables.unwrap_or_default(),
     ) {
         Ok(operation) => {
-            let plain = json!({ "text": operation.text(), "variables": operation.variables });
+            let normalized = json!({ "text": operation.text(), "variables": operation.variables });
             Ours {
                 verdict: "valid",
                 message: operation.text().to_owned(),
-                plain: Some(plain),
+                normalized: Some(normalized),
             }
         }
-        Err(refusals) => Ours {
-            verdict: refusals
+        Err(errors) => Ours {
+            verdict: errors
                 .first()
-                .map_or("no reason", |refusal| refusal.code.as_str()),
-            message: refusals
-                .iter()
-                .map(describe)
-                .collect::<Vec<_>>()
-                .join(" | "),
-            plain: None,
+                .map_or("no reason", |error| error.code.as_str()),
+            message: errors.iter().map(describe).collect::<Vec<_>>().join(" | "),
+            normalized: None,
         },
     }
 }
 
-fn describe(refusal: &Refusal) -> String {
-    format!(
-        "{} {:?} {:?}",
-        refusal.message, refusal.field, refusal.locations
-    )
+fn describe(error: &RequestError) -> String {
+    format!("{} {:?} {:?}", error.message, error.field, error.locations)
 }
 
 /// One process answers all requests, a line each.
@@ -268,7 +269,7 @@ fn ask(requests: &[Request], ours: &[Ours]) -> Vec<Theirs> {
                 "query": request.query,
                 "operationName": request.operation_name,
                 "variables": request.variables,
-                "plain": ours.plain,
+                "normalized": ours.normalized,
             })
             .to_string()
         })

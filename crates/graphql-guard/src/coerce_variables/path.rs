@@ -1,22 +1,22 @@
-//! The way to a value, for the errors about it.
+//! The path of a value within the variables, for errors.
 
-/// Names that the schema does not know are cut off here, in characters: they are the client's own, of any length.
+/// Names that the schema does not know may have any length; longer ones are cut, in characters.
 const LONGEST_NAME: usize = 64;
 
-/// A step of the way to a value. Kept on the stack and written only when something is wrong.
+/// A segment of a path. It stays on the stack, and becomes text only for an error.
 pub(super) struct Path<'a> {
     pub(super) parent: Option<&'a Path<'a>>,
     pub(super) key: Key<'a>,
 }
 
 pub(super) enum Key<'a> {
-    /// A field, and its place in the type's definition.
+    /// A field, with its index in the definition of the type.
     Field(usize, &'a str),
     Index(usize),
 }
 
-/// The place of a field that the definition does not have.
-pub(super) const NOWHERE: usize = usize::MAX;
+/// The index of a field that the definition does not have.
+pub(super) const UNKNOWN: usize = usize::MAX;
 
 impl Path<'_> {
     pub(super) fn then<'a>(&'a self, key: Key<'a>) -> Path<'a> {
@@ -26,11 +26,11 @@ impl Path<'_> {
         }
     }
 
-    pub(super) fn places(&self) -> Vec<usize> {
-        let mut places = self.parent.map(Path::places).unwrap_or_default();
-        let (Key::Field(place, _) | Key::Index(place)) = self.key;
-        places.push(place);
-        places
+    pub(super) fn indices(&self) -> Vec<usize> {
+        let mut indices = self.parent.map(Path::indices).unwrap_or_default();
+        let (Key::Field(index, _) | Key::Index(index)) = self.key;
+        indices.push(index);
+        indices
     }
 
     pub(super) fn dotted(&self) -> String {

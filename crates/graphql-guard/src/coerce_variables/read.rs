@@ -1,4 +1,4 @@
-//! What is known while values are read: how much they hold so far, and what is wrong with them.
+//! The state of reading variables: how much the values hold so far, and the errors found.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,29 +11,29 @@ use async_graphql::indexmap::IndexMap;
 use serde::Deserializer as _;
 
 use super::super::limits::{FIELD_BYTES, OBJECT_BYTES, VALUE_BYTES};
-use super::super::request_error::{Code, Refusal};
+use super::super::request_error::{Code, RequestError};
 use super::super::schema::Schema;
-use super::super::{MAX_REFUSALS, ValueLimits, to_engine};
+use super::super::{MAX_ERRORS, ValueLimits, to_engine};
 use super::path::{Key, Path, first};
 use super::scalar::{Leaf, scalar};
 use super::visit::Given;
 use crate::json::ObjectText;
 
-/// So many variables are compared one by one with the names that are given; more are looked up.
+/// Up to this number of variables names are compared one by one; more are looked up in a map.
 const FEW: usize = 8;
 
 /// Reads the values of one request.
 pub(super) struct Reader<'a> {
     pub(super) schema: &'a Schema,
     pub(super) limits: &'a ValueLimits,
-    /// With the way to each, by which they are sorted: an object's fields may be given in any order.
-    pub(super) refusals: Vec<(Vec<usize>, Refusal)>,
-    /// What all values take so far.
+    /// With the path of each value, by which they are sorted: fields of an object may come in any order.
+    pub(super) errors: Vec<(Vec<usize>, RequestError)>,
+    /// What all values take so far, in bytes.
     bytes: u64,
-    /// How many values stand in the lists of the filter that is read.
+    /// The values in lists of the current filter.
     pub(super) conditions: usize,
     pub(super) nesting: usize,
-    /// Whether there is no sense in reading on: what more is found is not told.
+    /// Whether to stop reading, because no further error would be reported.
     pub(super) is_over: bool,
 }
 
@@ -42,7 +42,7 @@ impl<'a> Reader<'a> {
         Self {
             schema,
             limits,
-            refusals: Vec::new(),
+            errors: Vec::new(),
             bytes: 0,
             conditions: 0,
             nesting: 0,
@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What is given for each of the variables; anything where it was refused.
+    /// The value of each variable, if it is given; any value where there is an error.
     pub(super) fn read(
         &mut self,
         given: &ObjectText,
@@ -63,56 +63,55 @@ impl<'a> Reader<'a> {
         let names = definitions
             .iter()
             .map(|definition| definition.name.as_str());
-        let places = match definitions.len() > FEW {
+        let indices = match definitions.len() > FEW {
             true => names.zip(0..).collect(),
             false => HashMap::new(),
         };
         let variables = Given {
             reader: &mut *self,
             definitions,
-            places,
+            indices,
             values: &mut values,
         };
         let mut text = serde_json::Deserializer::from_str(given.as_str());
         match text.deserialize_map(variables) {
             Ok(()) => {}
             Err(_) if self.is_over => {}
-            // The form of the text has been checked, but not which characters its escapes stand for.
+            // The syntax of the text has been checked, but not its escapes.
             Err(error) => {
                 let message = format!("`variables` is not valid JSON: {error}");
-                self.refuse(Vec::new(), Refusal::new(Code::BadRequest, message));
+                self.report_error(Vec::new(), RequestError::new(Code::BadRequest, message));
             }
         }
         values
     }
 
-    /// Why values were refused, each reason with the way to the value, in the order of the definitions.
-    pub(super) fn into_refusals(mut self) -> Vec<(Vec<usize>, Refusal)> {
-        self.refusals
-            .sort_by(|(left, _), (right, _)| left.cmp(right));
-        self.refusals
+    /// The errors, each with the path of the value, in the order of the definitions.
+    pub(super) fn into_errors(mut self) -> Vec<(Vec<usize>, RequestError)> {
+        self.errors.sort_by(|(left, _), (right, _)| left.cmp(right));
+        self.errors
     }
 
-    pub(super) fn refuse(&mut self, places: Vec<usize>, refusal: Refusal) {
-        if self.refusals.len() < MAX_REFUSALS {
-            self.refusals.push((places, refusal));
+    pub(super) fn report_error(&mut self, path: Vec<usize>, error: RequestError) {
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push((path, error));
         }
-        self.is_over |= self.refusals.len() >= MAX_REFUSALS;
+        self.is_over |= self.errors.len() >= MAX_ERRORS;
     }
 
-    pub(super) fn refuse_at(&mut self, path: &Path<'_>, reason: fmt::Arguments<'_>) -> EngineValue {
-        if self.refusals.len() < MAX_REFUSALS {
+    pub(super) fn report(&mut self, path: &Path<'_>, reason: fmt::Arguments<'_>) -> EngineValue {
+        if self.errors.len() < MAX_ERRORS {
             let field = path.dotted();
             let name = first(&field);
             let message = format!("The variable `${name}` cannot be used: {reason} at `{field}`.");
-            self.refuse(path.places(), Refusal::input(field, message));
+            self.report_error(path.indices(), RequestError::input(field, message));
         }
         EngineValue::Null
     }
 
-    /// The same where reading on would take what the limit is to save.
-    pub(super) fn refuse_and_end(&mut self, path: &Path<'_>, reason: fmt::Arguments<'_>) {
-        self.refuse_at(path, reason);
+    /// The same, and stops reading: going on would use what the limit protects.
+    pub(super) fn report_and_stop(&mut self, path: &Path<'_>, reason: fmt::Arguments<'_>) {
+        self.report(path, reason);
         self.is_over = true;
     }
 
@@ -121,22 +120,35 @@ impl<'a> Reader<'a> {
         let most = self.limits.bytes;
         if self.bytes > most && !self.is_over {
             let reason = format_args!("the values of a request may take {most} bytes of memory");
-            self.refuse_and_end(path, reason);
+            self.report_and_stop(path, reason);
         }
     }
 
     pub(super) fn null(&mut self, ty: &Type, path: &Path<'_>) -> EngineValue {
         if ty.is_non_null() {
             let reason = format_args!("expected a value of type `{ty}`, found null");
-            return self.refuse_at(path, reason);
+            return self.report(path, reason);
         }
         EngineValue::Null
+    }
+
+    /// The type of the items, where `ty` is a scalar that accepts lists and objects.
+    pub(super) fn anything(&self, ty: &Type) -> Option<Type> {
+        match ty {
+            Type::Named(name) | Type::NonNullNamed(name) => self.anything_named(name),
+            Type::List(_) | Type::NonNullList(_) => None,
+        }
+    }
+
+    pub(super) fn anything_named(&self, name: &Name) -> Option<Type> {
+        let is_any = self.schema.accepts_anything(name);
+        is_any.then(|| Type::Named(name.clone()))
     }
 
     pub(super) fn unexpected(&mut self, ty: &Type, found: &str, path: &Path<'_>) -> EngineValue {
         let ty = ty.inner_named_type();
         let reason = format_args!("expected a value of type `{ty}`, found {found}");
-        self.refuse_at(path, reason)
+        self.report(path, reason)
     }
 
     pub(super) fn leaf(&mut self, leaf: &Leaf<'_>, ty: &Type, path: &Path<'_>) -> EngineValue {
@@ -147,7 +159,7 @@ impl<'a> Reader<'a> {
                 .contains_key(*text)
                 .then(|| EngineValue::Enum(async_graphql::Name::new(text))),
             (Some(ExtendedType::InputObject(_) | ExtendedType::Enum(_)), _) => None,
-            _ => scalar(name, leaf),
+            _ => scalar(self.schema.scalar(name), leaf),
         };
         match coerced {
             Some(value) => self.listed(value, lists, path),
@@ -155,7 +167,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A single value stands for a list of one.
+    /// A single value is a list of one.
     pub(super) fn listed(
         &mut self,
         value: EngineValue,
@@ -166,7 +178,7 @@ impl<'a> Reader<'a> {
         (0..lists).fold(value, |value, _| EngineValue::List(vec![value]))
     }
 
-    /// Puts together what was given for the fields, in the order in which the type defines them.
+    /// Builds an object from the values of its fields, in the order in which the type defines them.
     pub(super) fn object(
         &mut self,
         given: Vec<Option<EngineValue>>,
@@ -174,14 +186,14 @@ impl<'a> Reader<'a> {
         path: &Path<'_>,
     ) -> EngineValue {
         let mut coerced = IndexMap::new();
-        for (place, ((name, field), given)) in definition.fields.iter().zip(given).enumerate() {
+        for (index, ((name, field), given)) in definition.fields.iter().zip(given).enumerate() {
             let value = match (given, &field.default_value) {
                 (Some(value), _) => value,
                 (None, Some(default)) => to_engine::constant(default, &field.ty, self.schema),
                 (None, None) if field.ty.is_non_null() => {
-                    let path = path.then(Key::Field(place, name));
+                    let path = path.then(Key::Field(index, name));
                     let reason = format_args!("a value of type `{}` is required", field.ty);
-                    self.refuse_at(&path, reason)
+                    self.report(&path, reason)
                 }
                 (None, None) => continue,
             };

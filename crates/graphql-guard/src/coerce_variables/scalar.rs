@@ -1,10 +1,11 @@
-//! The built-in scalars as section 3.5 of the specification says; every other scalar of ours is a string, whose form
-//! its resolver knows.
+//! Scalars, as section 3.5 of the specification coerces them.
 
 use async_graphql::Value;
 use serde_json::Number;
 
-/// A value that is neither null nor holds others.
+use super::super::settings::ScalarInput;
+
+/// A value that is neither null nor a list or an object.
 pub(super) enum Leaf<'a> {
     Bool(bool),
     Number(Number),
@@ -21,27 +22,28 @@ impl Leaf<'_> {
     }
 }
 
-/// The value as one of the scalar of this name, if it is one.
-pub(super) fn scalar(name: &str, leaf: &Leaf<'_>) -> Option<Value> {
-    match (name, leaf) {
-        ("Int", Leaf::Number(number)) => whole(number)
+/// The coerced value, if a scalar that accepts such values accepts it.
+pub(super) fn scalar(accepted: ScalarInput, leaf: &Leaf<'_>) -> Option<Value> {
+    use ScalarInput::{Any, Boolean, Float, Id, Int, String};
+    match (accepted, leaf) {
+        (Int, Leaf::Number(number)) => whole(number)
             .and_then(|int| i32::try_from(int).ok())
             .map(|int| Value::Number(int.into())),
-        ("Float", Leaf::Number(number)) => number
+        (Float, Leaf::Number(number)) => number
             .as_f64()
             .filter(|float| float.is_finite())
             .map(|_| Value::Number(number.clone())),
-        ("Boolean", Leaf::Bool(value)) => Some(Value::Boolean(*value)),
-        ("ID", Leaf::Number(number)) => whole(number).map(|int| Value::String(int.to_string())),
-        ("Int" | "Float" | "Boolean", _) => None,
-        (_, Leaf::Text(text)) => Some(Value::String((*text).to_owned())),
+        (Boolean | Any, Leaf::Bool(value)) => Some(Value::Boolean(*value)),
+        (Id, Leaf::Number(number)) => whole(number).map(|int| Value::String(int.to_string())),
+        (Any, Leaf::Number(number)) => Some(Value::Number(number.clone())),
+        (String | Id | Any, Leaf::Text(text)) => Some(Value::String((*text).to_owned())),
         _ => None,
     }
 }
 
-/// The number as an integer; `3.0` is one, because JSON does not tell it from `3`.
+/// The number as an integer; `3.0` is one, because JSON does not distinguish it from `3`.
 fn whole(number: &Number) -> Option<i128> {
-    /// Up to here every integer has a `f64` of its own.
+    /// Up to here every integer is exactly a `f64`.
     const EXACT: f64 = 9_007_199_254_740_991.0;
     if let Some(int) = number.as_i128() {
         return Some(int);

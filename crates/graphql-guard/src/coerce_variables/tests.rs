@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::json::ObjectText;
-use crate::{Code, Documents, Limits, Operation, Refusal, ValueLimits};
+use crate::{Code, Guard, Limits, Operation, RequestError, Settings, ValueLimits};
 
 const SDL: &str = r"
     input Filter { and: [Filter!] not: Filter in: [ID!] tag: Tag }
@@ -21,7 +21,7 @@ fn limits() -> ValueLimits {
     }
 }
 
-fn prepare(query: &str, variables: &str) -> Result<Operation, Vec<Refusal>> {
+fn prepare(query: &str, variables: &str) -> Result<Operation, Vec<RequestError>> {
     prepare_within(limits(), query, variables)
 }
 
@@ -29,27 +29,34 @@ fn prepare_within(
     values: ValueLimits,
     query: &str,
     variables: &str,
-) -> Result<Operation, Vec<Refusal>> {
+) -> Result<Operation, Vec<RequestError>> {
     let limits = Limits {
         values,
         ..Limits::default()
     };
-    let documents = Documents::new(SDL, limits).unwrap();
+    let guard = Guard::new(
+        SDL,
+        Settings {
+            limits,
+            ..Settings::default()
+        },
+    )
+    .unwrap();
     let variables = serde_json::from_str(variables).unwrap();
-    documents.prepare(query, None, &ObjectText::new(variables).unwrap())
+    guard.prepare(query, None, &ObjectText::new(variables).unwrap())
 }
 
 /// The values of the variables, or the first reason why there are none.
 fn read(query: &str, variables: &str) -> String {
     match prepare(query, variables) {
         Ok(operation) => operation.variables.to_string(),
-        Err(refusals) => {
-            let Refusal {
+        Err(errors) => {
+            let RequestError {
                 code,
                 field,
                 message,
                 ..
-            } = &refusals[0];
+            } = &errors[0];
             format!("{code} {}: {message}", field.as_deref().unwrap_or("-"))
         }
     }
@@ -117,14 +124,14 @@ fn values_nest_only_so_deep() {
     };
     assert!(nested(99).is_ok());
     for depth in [100, 100_000] {
-        let refusal = &nested(depth).unwrap_err()[0];
-        assert_eq!(refusal.code, Code::BadUserInput);
+        let error = &nested(depth).unwrap_err()[0];
+        assert_eq!(error.code, Code::BadUserInput);
         assert!(
-            refusal
+            error
                 .message
                 .contains("values may nest at most 100 deep at `f.not."),
             "{}",
-            refusal.message
+            error.message
         );
     }
 }
@@ -194,12 +201,12 @@ fn escapes_that_stand_for_no_character_are_no_json() {
         r#"{"\ud800":1,"id":"a"}"#,
         r#"{"id":1e999}"#,
     ] {
-        let refusal = &prepare(query, variables).unwrap_err()[0];
-        assert_eq!(refusal.code, Code::BadRequest, "{}", refusal.message);
+        let error = &prepare(query, variables).unwrap_err()[0];
+        assert_eq!(error.code, Code::BadRequest, "{}", error.message);
         assert!(
-            refusal.message.contains("not valid JSON"),
+            error.message.contains("not valid JSON"),
             "{}",
-            refusal.message
+            error.message
         );
     }
 }
@@ -207,14 +214,14 @@ fn escapes_that_stand_for_no_character_are_no_json() {
 #[test]
 fn nothing_more_is_read_once_enough_is_wrong() {
     let wrong = json!({ "kinds": vec!["C"; 10], "ids": "x" }).to_string();
-    let refusals = prepare(
+    let errors = prepare(
         "query($kinds: [Kind!], $ids: [[ID!]!]) { a(kinds: $kinds, ids: $ids) }",
         &wrong,
     );
-    let fields: Vec<_> = refusals
+    let fields: Vec<_> = errors
         .unwrap_err()
         .into_iter()
-        .map(|refusal| refusal.field.unwrap())
+        .map(|error| error.field.unwrap())
         .collect();
     assert_eq!(fields.len(), 10);
     assert_eq!(fields[9], "kinds.9");
@@ -224,8 +231,8 @@ fn nothing_more_is_read_once_enough_is_wrong() {
 fn a_refused_variable_is_told_with_the_place_of_its_definition_whatever_its_name() {
     let name = "n".repeat(1_000);
     let query = format!("query(${name}: Int!) {{ a(id: ${name}) }}");
-    let refusal = &prepare(&query.replace("Int!", "ID!"), "{}").unwrap_err()[0];
-    assert_eq!(refusal.locations[0].column, 7);
-    assert!(refusal.message.len() < 200, "{}", refusal.message);
-    assert!(refusal.field.as_ref().unwrap().len() < 200);
+    let error = &prepare(&query.replace("Int!", "ID!"), "{}").unwrap_err()[0];
+    assert_eq!(error.locations[0].column, 7);
+    assert!(error.message.len() < 200, "{}", error.message);
+    assert!(error.field.as_ref().unwrap().len() < 200);
 }

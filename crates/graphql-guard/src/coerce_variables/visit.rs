@@ -1,4 +1,4 @@
-//! Reads the text: what stands where, by the types that are expected there.
+//! Reads the text of the variables, each value by its expected type.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,28 +7,29 @@ use apollo_compiler::Node;
 use apollo_compiler::ast::{Type, VariableDefinition};
 use apollo_compiler::schema::{ExtendedType, InputObjectType};
 use async_graphql::Value as EngineValue;
+use async_graphql::indexmap::IndexMap;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
-use super::super::limits::VALUE_BYTES;
+use super::super::limits::{FIELD_BYTES, OBJECT_BYTES, VALUE_BYTES};
 use super::super::schema::is_one_of;
-use super::path::{Key, NOWHERE, Path, cut};
+use super::path::{Key, Path, UNKNOWN, cut};
 use super::read::{Reader, innermost};
 use super::scalar::Leaf;
 use crate::json;
 
-/// How deep lists and objects nest. It bounds our recursion, and is less than what `serde_json` bounds its own by.
+/// The deepest nesting of lists and objects. It bounds our recursion, and is below the limit of `serde_json`.
 const DEEPEST: usize = 100;
 
-/// So many times as much as a limit allows is read: what takes a value knows better what it is for, and says so.
+/// Values of up to this multiple of a limit are read, so that the resolver can reject them with a better message.
 const LENIENCE: usize = 2;
 
-/// Reads the values of variables, and passes over what is not declared.
+/// Reads the values of variables, and skips those that are not declared.
 pub(super) struct Given<'r, 'a, 'd> {
     pub(super) reader: &'r mut Reader<'a>,
     pub(super) definitions: &'d [Node<VariableDefinition>],
-    /// Where there are many.
-    pub(super) places: HashMap<&'d str, usize>,
+    /// The indices of the definitions, where there are many.
+    pub(super) indices: HashMap<&'d str, usize>,
     pub(super) values: &'r mut [Option<EngineValue>],
 }
 
@@ -43,23 +44,23 @@ impl<'de> Visitor<'de> for Given<'_, '_, '_> {
         let Self {
             reader,
             definitions,
-            places,
+            indices,
             values,
         } = self;
-        let place = |name: &str| match places.is_empty() {
+        let index = |name: &str| match indices.is_empty() {
             true => definitions.iter().position(|known| known.name == name),
-            false => places.get(name).copied(),
+            false => indices.get(name).copied(),
         };
-        while let Some(place) = variables.next_key_seed(json::Place(&place))? {
-            let definition = place.and_then(|place| Some((place, definitions.get(place)?)));
-            let Some((place, definition)) = definition else {
+        while let Some(index) = variables.next_key_seed(json::Index(&index))? {
+            let definition = index.and_then(|index| Some((index, definitions.get(index)?)));
+            let Some((index, definition)) = definition else {
                 variables.next_value::<IgnoredAny>()?;
                 continue;
             };
             (reader.conditions, reader.nesting) = (0, 0);
             let path = Path {
                 parent: None,
-                key: Key::Field(place, &definition.name),
+                key: Key::Field(index, &definition.name),
             };
             let seed = Seed {
                 reader: &mut *reader,
@@ -68,7 +69,7 @@ impl<'de> Visitor<'de> for Given<'_, '_, '_> {
                 is_condition: false,
             };
             let value = variables.next_value_seed(seed)?;
-            if let Some(known) = values.get_mut(place) {
+            if let Some(known) = values.get_mut(index) {
                 *known = Some(value);
             }
         }
@@ -81,7 +82,7 @@ struct Seed<'r, 'a, 'p> {
     reader: &'r mut Reader<'a>,
     ty: &'p Type,
     path: &'p Path<'p>,
-    /// It stands in a list of a filter.
+    /// Whether it is an item of a list in a filter.
     is_condition: bool,
 }
 
@@ -95,7 +96,7 @@ impl<'de> DeserializeSeed<'de> for Seed<'_, '_, '_> {
             let most = self.reader.limits.conditions;
             if self.reader.conditions > most.saturating_mul(LENIENCE) {
                 let reason = format_args!("a filter may have at most {most} conditions");
-                self.reader.refuse_and_end(self.path, reason);
+                self.reader.report_and_stop(self.path, reason);
             }
         }
         if self.reader.is_over {
@@ -116,7 +117,7 @@ impl Seed<'_, '_, '_> {
             return Ok(());
         }
         let reason = format_args!("values may nest at most {DEEPEST} deep");
-        self.reader.refuse_and_end(self.path, reason);
+        self.reader.report_and_stop(self.path, reason);
         Err(E::custom("over"))
     }
 }
@@ -158,7 +159,12 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
         let Self {
             reader, ty, path, ..
         } = self;
-        let (Type::List(item) | Type::NonNullList(item)) = ty else {
+        let anything = reader.anything(ty);
+        let item = match ty {
+            Type::List(item) | Type::NonNullList(item) => Some(&**item),
+            Type::Named(_) | Type::NonNullNamed(_) => anything.as_ref(),
+        };
+        let Some(item) = item else {
             while items.next_element::<IgnoredAny>()?.is_some() {}
             reader.nesting -= 1;
             return Ok(reader.unexpected(ty, "a list", path));
@@ -186,7 +192,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
         if count > values.len() {
             let most = reader.limits.list;
             let reason = format_args!("expected at most {most} values, found {count}");
-            return Ok(reader.refuse_at(path, reason));
+            return Ok(reader.report(path, reason));
         }
         Ok(EngineValue::List(values))
     }
@@ -197,6 +203,11 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
             reader, ty, path, ..
         } = self;
         let (name, lists) = innermost(ty);
+        if let Some(anything) = reader.anything_named(name) {
+            let object = read_any(reader, &anything, path, fields)?;
+            reader.nesting -= 1;
+            return Ok(reader.listed(object, lists, path));
+        }
         let Some(ExtendedType::InputObject(definition)) = reader.schema.types.types.get(name)
         else {
             while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
@@ -208,18 +219,18 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
         let mut count = 0;
         while let Some(field) = fields.next_key_seed(FieldName(definition))? {
             let (path, definition, slot) = match &field {
-                Field::Known(place) => {
-                    let known = definition.fields.get_index(*place);
-                    let Some(((name, definition), slot)) = known.zip(given.get_mut(*place)) else {
+                Field::Known(index) => {
+                    let known = definition.fields.get_index(*index);
+                    let Some(((name, definition), slot)) = known.zip(given.get_mut(*index)) else {
                         continue;
                     };
-                    (path.then(Key::Field(*place, name)), definition, slot)
+                    (path.then(Key::Field(*index, name)), definition, slot)
                 }
                 Field::Unknown(name) => {
                     count += 1;
                     fields.next_value::<IgnoredAny>()?;
                     let reason = format_args!("the type `{}` has no such field", definition.name);
-                    reader.refuse_at(&path.then(Key::Field(NOWHERE, name)), reason);
+                    reader.report(&path.then(Key::Field(UNKNOWN, name)), reason);
                     if reader.is_over {
                         return Err(A::Error::custom("over"));
                     }
@@ -234,28 +245,54 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
                 is_condition: false,
             };
             let value = fields.next_value_seed(seed)?;
-            if one_of && value == EngineValue::Null && reader.refusals.is_empty() {
+            if one_of && value == EngineValue::Null && reader.errors.is_empty() {
                 let reason =
                     format_args!("the field of `{}` must not be null", ty.inner_named_type());
-                reader.refuse_at(&path, reason);
+                reader.report(&path, reason);
             }
             *slot = Some(value);
         }
         reader.nesting -= 1;
         if one_of && count != 1 {
             let reason = format_args!("exactly one field of `{name}` must be given");
-            reader.refuse_at(path, reason);
+            reader.report(path, reason);
         }
         let object = reader.object(given, definition, path);
         Ok(reader.listed(object, lists, path))
     }
 }
 
+/// Reads an object of a scalar that accepts any value; `ty` is the scalar.
+fn read_any<'de, A: MapAccess<'de>>(
+    reader: &mut Reader<'_>,
+    ty: &Type,
+    path: &Path<'_>,
+    mut fields: A,
+) -> Result<EngineValue, A::Error> {
+    let mut object = IndexMap::new();
+    while let Some(name) = fields.next_key::<String>()? {
+        let path = path.then(Key::Field(UNKNOWN, cut(&name)));
+        reader.take_memory(FIELD_BYTES + name.len() as u64, &path);
+        let seed = Seed {
+            reader: &mut *reader,
+            ty,
+            path: &path,
+            is_condition: false,
+        };
+        let value = fields.next_value_seed(seed)?;
+        object.insert(async_graphql::Name::new(name), value);
+    }
+    if !object.is_empty() {
+        reader.take_memory(OBJECT_BYTES, path);
+    }
+    Ok(EngineValue::Object(object))
+}
+
 /// Reads the name of a field.
 struct FieldName<'a>(&'a InputObjectType);
 
 enum Field {
-    /// Its place in the definition.
+    /// Its index in the definition.
     Known(usize),
     Unknown(String),
 }

@@ -1,4 +1,4 @@
-//! The objects of introspection, and what they are called.
+//! The objects of introspection, and their fields that have no arguments.
 
 use apollo_compiler::Node;
 use apollo_compiler::ast::{
@@ -9,7 +9,7 @@ use apollo_compiler::schema::ExtendedType;
 
 use super::super::schema::Schema;
 
-/// What an object of introspection stands for.
+/// What an object of introspection describes.
 #[derive(Clone, Copy)]
 pub(super) enum Meta<'s> {
     Schema,

@@ -1,4 +1,4 @@
-// Reads one request a line and answers each with graphql-js's verdict, and whether the plain form that Broadsheet made
+// Reads one request a line and answers each with graphql-js's verdict, and whether the normalized operation that the guard made
 // of it gives the same answer. Resolvers are mocks: what a field answers depends on its name, its arguments and what it
 // was read from, and on nothing else. See tests/graphql_js.rs.
 import { readFileSync } from "node:fs";
@@ -68,9 +68,9 @@ function run(document, operationName, variableValues) {
   return { data: result.data, errors: result.errors, calls };
 }
 
-// A plain form may select nothing, which a document cannot.
+// A normalized operation may select nothing, which a document cannot.
 const nothing = "{__typename @skip(if: true)}";
-function parsePlain(text) {
+function parseNormalized(text) {
   const types = new TypeInfo(schema);
   return visit(parse(text.replace(/\{\}$/, nothing)), visitWithTypeInfo(types, {
     Field: (node) => node.selectionSet || isLeafType(getNamedType(types.getType()))
@@ -79,7 +79,7 @@ function parsePlain(text) {
   }));
 }
 
-function judge({ query, operationName, variables, plain }) {
+function judge({ query, operationName, variables, normalized }) {
   let document;
   try {
     document = parse(query);
@@ -95,12 +95,12 @@ function judge({ query, operationName, variables, plain }) {
   const original = run(document, operationName, variables);
   // The mocks do not fail, so this is an argument that became null.
   if (original.errors) return { verdict: "BAD_USER_INPUT", message: original.errors.map((error) => error.message).join(" | ") };
-  if (!plain) return { verdict: "valid" };
+  if (!normalized) return { verdict: "valid" };
   let answer;
   try {
-    answer = run(parsePlain(plain.text), undefined, plain.variables);
+    answer = run(parseNormalized(normalized.text), undefined, normalized.variables);
   } catch (error) {
-    return { verdict: "valid", difference: `the plain form does not parse: ${error.message}` };
+    return { verdict: "valid", difference: `the normalized operation does not parse: ${error.message}` };
   }
   const [left, right] = [original, answer].map((answer) => JSON.stringify(answer));
   return { verdict: "valid", difference: left === right ? null : `${left} became ${right}` };
