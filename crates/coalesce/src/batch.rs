@@ -1,7 +1,7 @@
-//! Point lookups from different callers, gathered into one load.
+//! Lookups by key from different callers share a load.
 //!
-//! At most a few loads run at once; what arrives meanwhile gathers, key by key, for the next free
-//! one. The rule is that of the whole module: a lookup never joins a load that has begun.
+//! A few loads run at a time; lookups that arrive meanwhile are gathered for the next one. A lookup never joins a load
+//! that has begun.
 
 use std::collections::VecDeque;
 use std::hash::Hash;
@@ -21,7 +21,7 @@ pub struct BatchLimits {
     pub loads: usize,
     /// Different keys in one load.
     pub keys: usize,
-    /// Lookups that wait for a load to begin; one more is refused with [`BatchFailure::Full`].
+    /// Lookups that wait for a load to begin; one more fails with [`BatchFailure::Full`].
     pub waiting: usize,
 }
 
@@ -35,13 +35,13 @@ impl Default for BatchLimits {
     }
 }
 
-/// Why a lookup was not answered although its load reported no error.
+/// Why a lookup has no result, although its load reported no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BatchFailure {
-    /// The load panicked; the panic hook has reported how.
+    /// The load panicked. The panic hook has reported it.
     #[error("the load panicked")]
     Panicked,
-    /// As many lookups wait as are allowed to.
+    /// The maximum number of lookups waits.
     #[error("too many lookups wait")]
     Full,
 }
@@ -49,12 +49,11 @@ pub enum BatchFailure {
 type Loaded<K, V, E> = Result<HashMap<K, V>, E>;
 type Load<K, V, E> = Box<dyn Fn(Vec<K>) -> BoxFuture<'static, Loaded<K, V, E>> + Send + Sync>;
 
-/// Gathers lookups by key that wait at the same time into one load.
+/// Lookups by key that wait at the same time share one load.
 ///
-/// A lookup that finds a load free starts it at once, alone, in its own future; the others wait in
-/// order of arrival. Dropping a lookup takes its key out of a load that has not begun, and a load
-/// that nobody waits for does not begin. A lookup must be polled to the end or dropped, since it may
-/// be running the load for others.
+/// A lookup that may start a load does so at once, alone, in its own future; the others wait in order of arrival.
+/// Dropping a lookup removes its key from a load that has not begun, and a load that no lookup waits for does not begin.
+/// A lookup must be polled to its end or dropped, because it may be running the load for others.
 pub struct Batcher<K, V, E> {
     load: Load<K, V, E>,
     queue: Mutex<Queue<K, V, E>>,
@@ -63,7 +62,7 @@ pub struct Batcher<K, V, E> {
 }
 
 struct Queue<K, V, E> {
-    /// Loads under way or promised to a batch that was rung; a free one means that no batch is unrung.
+    /// Loads that run, or that a notified batch is about to begin. Below the limit every batch has been notified.
     loads: usize,
     waiting: usize,
     batches: VecDeque<Gathering<K, V, E>>,
@@ -73,7 +72,7 @@ struct Queue<K, V, E> {
 struct Gathering<K, V, E> {
     /// With the number of lookups that wait for each.
     keys: HashMap<K, usize>,
-    rung: bool,
+    notified: bool,
     batch: Arc<Batch<K, V, E>>,
 }
 
@@ -86,7 +85,7 @@ struct Batch<K, V, E> {
 enum Role<K, V, E> {
     First,
     Member(Arc<Batch<K, V, E>>),
-    Refused,
+    Full,
 }
 
 impl<K, V, E> Batcher<K, V, E>
@@ -95,7 +94,7 @@ where
     V: Clone,
     E: Clone + From<BatchFailure>,
 {
-    /// An idle batcher. `load` gets different keys, at most `limits.keys` of them, and answers with
+    /// A batcher with these limits. `load` gets distinct keys, at most `limits.keys` of them, and returns the values of
     /// those that exist.
     pub fn new(
         limits: BatchLimits,
@@ -127,24 +126,26 @@ where
                     key: &key,
                     batch,
                 };
-                member.answer().await
+                member.result().await
             }
-            Role::Refused => Err(BatchFailure::Full.into()),
+            Role::Full => Err(BatchFailure::Full.into()),
         }
     }
 
-    /// For the metrics: loads begun, and lookups answered by a load that another lookup ran.
+    /// Loads begun, and lookups that got the result of a load that another lookup ran.
     pub fn counts(&self) -> Counts {
         self.counters.read()
     }
 
     /// Lookups that wait for a load to begin.
-    pub fn waiting(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
         lock(&self.queue).waiting
     }
 
     /// Loads that run, or are about to; never more than the limit.
-    pub fn loads_under_way(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn loads_under_way(&self) -> usize {
         lock(&self.queue).loads
     }
 
@@ -167,7 +168,7 @@ where
             return Role::First;
         }
         if queue.waiting >= self.limits.waiting {
-            return Role::Refused;
+            return Role::Full;
         }
         queue.waiting += 1;
         if let Some(gathering) = last {
@@ -181,17 +182,17 @@ where
         });
         queue.batches.push_back(Gathering {
             keys: HashMap::from_iter([(key.clone(), 1)]),
-            rung: false,
+            notified: false,
             batch: Arc::clone(&batch),
         });
         Role::Member(batch)
     }
 
-    /// From here on nobody joins the batch.
+    /// No lookup joins the batch any more.
     fn begin(&self, batch: &Arc<Batch<K, V, E>>) {
         let mut queue = lock(&self.queue);
-        if let Some(place) = queue.place(batch)
-            && let Some(gathering) = queue.batches.remove(place)
+        if let Some(position) = queue.position(batch)
+            && let Some(gathering) = queue.batches.remove(position)
         {
             queue.waiting -= gathering.keys.values().sum::<usize>();
             // Set once: a batch is in the queue only until it begins.
@@ -201,25 +202,28 @@ where
 }
 
 impl<K, V, E> Queue<K, V, E> {
-    fn place(&self, batch: &Arc<Batch<K, V, E>>) -> Option<usize> {
+    fn position(&self, batch: &Arc<Batch<K, V, E>>) -> Option<usize> {
         self.batches
             .iter()
             .position(|gathering| Arc::ptr_eq(&gathering.batch, batch))
     }
 
-    /// A load has ended, or will not begin: the next batch gets its place.
+    /// A load has ended, or will not begin: the next batch may begin.
     fn end_load(&mut self) {
-        let next = self.batches.iter_mut().find(|gathering| !gathering.rung);
+        let next = self
+            .batches
+            .iter_mut()
+            .find(|gathering| !gathering.notified);
         if let Some(gathering) = next {
-            gathering.rung = true;
-            gathering.batch.group.ring();
+            gathering.notified = true;
+            gathering.batch.group.begin_next();
         } else {
             self.loads -= 1;
         }
     }
 }
 
-/// A load that one lookup runs for itself; its place passes on however it ends.
+/// A load that a lookup runs for itself. Dropped, it lets the next batch begin.
 struct Turn<'a, K, V, E> {
     batcher: &'a Batcher<K, V, E>,
 }
@@ -230,7 +234,7 @@ impl<K, V, E> Drop for Turn<'_, K, V, E> {
     }
 }
 
-/// A lookup's place in a batch; leaving it early takes the key out, and may end the batch.
+/// A lookup as the member of a batch. Leaving early removes its key, and the last member to leave ends the batch.
 struct Member<'a, K: Hash + Eq, V, E> {
     batcher: &'a Batcher<K, V, E>,
     key: &'a K,
@@ -243,7 +247,7 @@ where
     V: Clone,
     E: Clone + From<BatchFailure>,
 {
-    async fn answer(&self) -> Result<Option<V>, E> {
+    async fn result(&self) -> Result<Option<V>, E> {
         let mut led = false;
         let execute = async || {
             led = true;
@@ -255,7 +259,7 @@ where
             loaded
         };
         let begin = || self.batcher.begin(&self.batch);
-        let loaded = self.batch.group.answer(begin, execute).await;
+        let loaded = self.batch.group.result(begin, execute).await;
         if !led {
             self.batcher.counters.joins.fetch_add(1, Ordering::Relaxed);
         }
@@ -278,7 +282,7 @@ impl<K: Hash + Eq, V, E> Drop for Member<'_, K, V, E> {
             return;
         }
         let is_last = group.remove_member();
-        let Some(place) = queue.place(&self.batch) else {
+        let Some(position) = queue.position(&self.batch) else {
             // It has begun. Without members it is a load that was given up half-way.
             if is_last {
                 queue.end_load();
@@ -287,11 +291,11 @@ impl<K: Hash + Eq, V, E> Drop for Member<'_, K, V, E> {
         };
         queue.waiting -= 1;
         if is_last {
-            let gathering = queue.batches.remove(place);
-            if gathering.is_some_and(|gathering| gathering.rung) {
+            let gathering = queue.batches.remove(position);
+            if gathering.is_some_and(|gathering| gathering.notified) {
                 queue.end_load();
             }
-        } else if let Some(gathering) = queue.batches.get_mut(place)
+        } else if let Some(gathering) = queue.batches.get_mut(position)
             && let Some(lookups) = gathering.keys.get_mut(self.key)
         {
             *lookups -= 1;

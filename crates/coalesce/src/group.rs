@@ -1,8 +1,9 @@
-//! Calls that wait together for one execution: the part that equal reads and batches have in common.
+//! Calls that wait together for one execution: what [`Coalescer`](super::Coalescer) and [`Batcher`](super::Batcher) have
+//! in common.
 //!
-//! One member leads: it waits for the group's turn and runs the execution inside its own future, so
-//! nothing is spawned and nothing need be `'static`. A leader that is dropped leaves the lead to the
-//! next member, who begins again. Who may join, and when the turn comes, is the owner's business.
+//! One member leads: it waits until the group may begin and runs the execution in its own future, so nothing is spawned
+//! and nothing need be `'static`. When the leader is dropped, the next member leads and begins again. The owner decides
+//! who joins, and when the group may begin.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -14,10 +15,10 @@ use tokio::sync::{Notify, OnceCell};
 
 use super::Panicked;
 
-/// One execution, begun or not, and the calls that wait for its answer.
+/// One execution, begun or not, and the calls that wait for its result.
 pub(super) struct Group<A> {
-    answer: OnceCell<A>,
-    turn: Notify,
+    result: OnceCell<A>,
+    may_begin: Notify,
     begun: AtomicBool,
     ended: AtomicBool,
     members: AtomicUsize,
@@ -26,40 +27,40 @@ pub(super) struct Group<A> {
 impl<A> Group<A> {
     pub(super) fn with_one_member() -> Self {
         Self {
-            answer: OnceCell::new(),
-            turn: Notify::new(),
+            result: OnceCell::new(),
+            may_begin: Notify::new(),
             begun: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             members: AtomicUsize::new(1),
         }
     }
 
-    /// Lets the group begin; called once, by whoever frees the turn.
-    pub(super) fn ring(&self) {
-        self.turn.notify_one();
+    /// Lets the group begin; called once, by the execution that ends.
+    pub(super) fn begin_next(&self) {
+        self.may_begin.notify_one();
     }
 
-    /// Waits for the answer; the member whose part it is to lead runs `execute` in between.
+    /// Waits for the result; the leader runs `execute`.
     ///
-    /// `begin` closes the group to newcomers and is called once, when the turn has come and before
-    /// the execution. Nothing is awaited between the two, nor between the execution and the answer.
-    pub(super) async fn answer<Fut: Future<Output = A>>(
+    /// `begin` closes the group to further members. It is called once, when the group may begin, before the execution.
+    /// Nothing is awaited between the two, nor between the execution and the result.
+    pub(super) async fn result<Fut: Future<Output = A>>(
         &self,
         begin: impl FnOnce(),
         execute: impl FnOnce() -> Fut,
     ) -> &A {
         let lead = async || {
             if !self.begun.load(Ordering::Acquire) {
-                self.turn.notified().await;
+                self.may_begin.notified().await;
                 begin();
                 self.begun.store(true, Ordering::Release);
             }
             execute().await
         };
-        self.answer.get_or_init(lead).await
+        self.result.get_or_init(lead).await
     }
 
-    // The counts below change only under the owner's lock; they are atomic to be reachable through an `Arc`.
+    // The count changes only under the lock of the owner. It is atomic because it is behind an `Arc`.
 
     pub(super) fn members(&self) -> usize {
         self.members.load(Ordering::Relaxed)
@@ -69,12 +70,12 @@ impl<A> Group<A> {
         self.members.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Takes one member away; true if it was the last.
+    /// Removes one member; true if it was the last.
     pub(super) fn remove_member(&self) -> bool {
         self.members.fetch_sub(1, Ordering::Relaxed) == 1
     }
 
-    /// Marks the execution as over: its members may now leave without a word.
+    /// Marks the execution as ended: members need not be removed any more.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Release);
     }
@@ -84,7 +85,7 @@ impl<A> Group<A> {
     }
 }
 
-/// Runs to the end or to a panic, which must not take the others of the group with it.
+/// Runs to the end or to a panic, which must not reach the other members.
 pub(super) async fn caught<Fut: Future>(
     run: impl FnOnce() -> Fut,
 ) -> Result<Fut::Output, Panicked> {
@@ -94,7 +95,7 @@ pub(super) async fn caught<Fut: Future>(
         .map_err(|_| Panicked)
 }
 
-/// Locks; a panic elsewhere cannot have left these few lines of bookkeeping half-done.
+/// Locks. Poison is ignored: no code that holds the lock can panic half-way through a change.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use foldhash::{HashMap, HashMapExt as _};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::sync::{OnceCell, Semaphore};
