@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use broadsheet::api::{Answer, Api, ApiSettings};
+use broadsheet::api::{Api, ApiSettings, ExecutionResult};
 use broadsheet::article::page::Cursor;
 use broadsheet::article::{Article, ArticleId, ArticleOrder};
 use broadsheet::clock::{Clock, Timestamp};
@@ -56,7 +56,8 @@ fn api(runtime: &Runtime) -> Api {
     let variables = ObjectText::from(&variables);
     let create = api.prepare(CREATE, None, &variables).unwrap();
     let created = runtime.block_on(api.execute(&create, ""));
-    assert!(matches!(created, Answer::Clean(_)), "{created:?}");
+    let is_created = matches!(&created, ExecutionResult::Response(body) if !body.has_errors);
+    assert!(is_created, "{created:?}");
     api
 }
 
@@ -74,7 +75,7 @@ fn query(bencher: Bencher<'_, '_>, document: &str) {
             .prepare(black_box(document), None, &ObjectText::default())
             .unwrap();
         match runtime.block_on(api.execute(&operation, "")) {
-            Answer::Clean(body) => body,
+            ExecutionResult::Response(body) => body.json,
             other => panic!("{other:?}"),
         }
     };

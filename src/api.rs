@@ -25,24 +25,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::indexmap::IndexMap;
-use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
     Context, Request, Response, SDLExportOptions, ServerError, ValidationMode, Value,
 };
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
-pub use self::error::{request_errors, timeout_errors};
+pub use self::error::timeout_errors;
 pub use self::events::{Event, Events, ResumePosition, Unavailable};
 pub use self::filter::FilterLimits;
-use self::json::prewritten::UnderWay;
+use self::json::prewritten::{Results, UnderWay};
 use self::json::response;
 use self::mutation::Mutation;
 use self::query::Query;
 use self::subscription::Subscription;
 use crate::budget::ResponseBudget;
 use crate::config::LimitSettings;
-use crate::error::{Error, Result};
+use crate::error::{Error, ResponseError, ResponseErrors, Result};
 use crate::feed::Feed;
 use crate::store::Store;
 use crate::store::idempotency::IdempotencyKey;
@@ -161,12 +160,12 @@ struct Inner {
     idempotency_retention: Duration,
 }
 
-/// What equal queries share: a failure too, because to execute again, each for itself, would multiply the load just
-/// when the database is down.
+/// What equal queries share. A failure too: executing again, each for itself, would multiply the load just when the
+/// database is down.
 #[derive(Clone)]
 enum Shared {
-    Answer(Answer),
-    /// With an error that carries the id of the request, so that each request writes its own.
+    Result(ExecutionResult),
+    /// With an error that has the id of the request, so that each request writes its own response.
     Failed(Arc<Response>),
 }
 
@@ -201,10 +200,10 @@ impl Api {
         })))
     }
 
-    /// Makes an operation of a document ready. Nothing of it runs.
+    /// Makes an operation of a document ready to be executed.
     ///
     /// # Errors
-    /// Why it will not run: at least one reason.
+    /// Why it must not be executed; at least one reason.
     pub fn prepare(
         &self,
         query: &str,
@@ -214,56 +213,59 @@ impl Api {
         self.0.guard.prepare(query, operation_name, variables)
     }
 
-    /// Carries out a query or a mutation; `request_id` stands in the errors that are our fault.
-    pub async fn execute(&self, operation: &Operation, request_id: &str) -> Answer {
+    /// Executes a query or a mutation. Internal errors tell `request_id`.
+    pub async fn execute(&self, operation: &Operation, request_id: &str) -> ExecutionResult {
         if operation.kind != OperationKind::Query {
-            return self.conclude(self.run(operation, None).await, operation, request_id);
+            return self.conclude(
+                self.run(operation, Results::Json, None).await,
+                operation,
+                request_id,
+            );
         }
         let deadline = Instant::now() + self.0.query_timeout;
-        // Boxed, because most calls of a busy query wait for another's execution, and this future is large.
+        // Boxed: most calls of a busy query wait for the execution of another, and this future is large.
         let shared = self.0.reads.get(operation.key().clone(), || async {
-            // Within the execution, so that it is shared too: else each that waits would lead in turn, and begin again.
-            match timeout_at(deadline, Box::pin(self.run(operation, None))).await {
+            // The timeout is shared too: otherwise each call that waits would lead in turn, and begin again.
+            match timeout_at(deadline, Box::pin(self.run(operation, Results::Json, None))).await {
                 Ok(response) if error::tells_request_id(&response) => {
                     Shared::Failed(Arc::new(response))
                 }
-                Ok(response) => Shared::Answer(self.conclude(response, operation, request_id)),
-                Err(_) => Shared::Answer(out_of_time()),
+                Ok(response) => Shared::Result(self.conclude(response, operation, request_id)),
+                Err(_) => Shared::Result(out_of_time()),
             }
         });
         let Ok(shared) = timeout_at(deadline, shared).await else {
             return out_of_time();
         };
         match shared {
-            Ok(Shared::Answer(answer)) => answer,
+            Ok(Shared::Result(result)) => result,
             Ok(Shared::Failed(response)) => self.conclude(copy(&response), operation, request_id),
             Err(panicked) => {
-                let mut error = ServerError::new(String::new(), None);
-                error.source = Some(Arc::new(Error::internal(panicked)));
-                let response = Response::from_errors(vec![error]);
-                let response = completed(response, request_id, operation.kind);
-                Answer::Internal(response::errors(&response))
+                tracing::error!(error = %Error::internal(panicked), "an operation failed");
+                ExecutionResult::Internal([ResponseError::internal(request_id)].into())
             }
         }
     }
 
-    /// Carries out a mutation unless it was carried out under the same key before.
+    /// Executes a mutation unless it was executed under the same key before.
     pub async fn execute_once(
         &self,
         operation: &Operation,
         request_id: &str,
         KeyedRequest { key, request }: KeyedRequest,
-    ) -> Answer {
+    ) -> ExecutionResult {
         let key = IdempotencyKey {
             key,
             request,
             retention: self.0.idempotency_retention,
         };
-        let response = self.run(operation, Some(key)).await;
+        let response = self.run(operation, Results::Json, Some(key)).await;
         let is_replayed = response.http_headers.contains_key(once::REPLAYED);
         match self.conclude(response, operation, request_id) {
-            Answer::Clean(body) if is_replayed => Answer::Replayed(body),
-            answer => answer,
+            ExecutionResult::Response(body) if is_replayed && !body.has_errors => {
+                ExecutionResult::Replayed(body)
+            }
+            result => result,
         }
     }
 
@@ -272,11 +274,16 @@ impl Api {
         self.0.reads.counts()
     }
 
-    async fn run(&self, operation: &Operation, once: Option<IdempotencyKey>) -> Response {
+    async fn run(
+        &self,
+        operation: &Operation,
+        results: Results,
+        once: Option<IdempotencyKey>,
+    ) -> Response {
         let mut response = match operation.needs_engine() {
             true => {
                 let budget = ResponseBudget::new(self.0.response_bytes);
-                let mut request = engine_request(operation, budget);
+                let mut request = engine_request(operation, budget, results);
                 if let Some(key) = once {
                     request = request.data(key);
                 }
@@ -286,105 +293,109 @@ impl Api {
             false => Response::new(Value::Object(IndexMap::new())),
         };
         if let Value::Object(fields) = &mut response.data {
-            let answers = operation.introspection.iter().cloned();
-            fields.extend(answers.map(|(key, answer)| (key, Value::Binary(answer))));
+            let introspection = operation.introspection.iter().cloned();
+            fields.extend(introspection.map(|(key, json)| (key, Value::Binary(json))));
         }
         response
     }
 
-    /// The response as it is sent to the request with this id.
-    fn conclude(&self, response: Response, operation: &Operation, request_id: &str) -> Answer {
+    /// What the request with this id gets.
+    fn conclude(
+        &self,
+        response: Response,
+        operation: &Operation,
+        request_id: &str,
+    ) -> ExecutionResult {
         let nothing_ran = error::nothing_ran(&response, operation.kind);
         let key_was_reused = error::key_was_reused(&response);
-        let response = completed(response, request_id, operation.kind);
+        let too_large = match operation.kind {
+            OperationKind::Query => error::too_large(&response),
+            _ => None,
+        };
+        let errors = response_errors(response.errors, request_id, operation.kind);
         if nothing_ran {
-            return Answer::Unavailable(response::errors(&response));
+            return ExecutionResult::Unavailable(errors.into());
+        }
+        if let Some(error) = too_large {
+            return ExecutionResult::TooLarge([error].into());
         }
         if key_was_reused {
-            return Answer::KeyReused(response::errors(&response));
+            return ExecutionResult::KeyReused(errors.into());
         }
         let document = operation.document();
-        let body = match operation.kind {
-            OperationKind::Query => {
-                if let Some(error) = error::too_large(&response) {
-                    return Answer::too_large(&error);
-                }
-                match response::write(&response, document, self.0.response_bytes) {
-                    Ok(body) => body,
-                    Err(bytes) => {
-                        return Answer::too_large(&error::over(self.0.response_bytes, bytes));
-                    }
-                }
-            }
-            // What has happened is told. Whether there is room for it was asked before.
-            _ => whole(&response, document),
+        let most = match operation.kind {
+            OperationKind::Query => self.0.response_bytes,
+            // The result of a mutation is shown whatever its size: it was checked before the mutation.
+            _ => usize::MAX,
         };
-        match response.errors.is_empty() {
-            true => Answer::Clean(body),
-            false => Answer::Flawed(body),
+        match response::write(&response.data, &errors, document, most) {
+            Ok(json) => ExecutionResult::Response(ResponseBody {
+                json,
+                has_errors: !errors.is_empty(),
+            }),
+            Err(bytes) => ExecutionResult::TooLarge([error::too_large_error(most, bytes)].into()),
         }
     }
 }
 
-fn out_of_time() -> Answer {
-    Answer::Unavailable(error::timeout_errors())
+fn out_of_time() -> ExecutionResult {
+    ExecutionResult::Unavailable(error::timeout_errors())
 }
 
-/// What is written of a response. What resolvers have written already is not copied.
+/// A copy of data and errors. What resolvers have written as JSON is shared.
 fn copy(response: &Response) -> Response {
     let mut copy = Response::new(response.data.clone());
     copy.errors.clone_from(&response.errors);
     copy
 }
 
-/// What became of a query or a mutation. The bodies are JSON objects with `data`.
+/// A whole response, a JSON object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResponseBody {
+    pub json: Bytes,
+    /// Whether it has `errors`.
+    pub has_errors: bool,
+}
+
+/// The result of a query or a mutation.
 #[derive(Debug, Clone)]
-pub enum Answer {
-    /// Without `errors`.
-    Clean(Bytes),
-    /// With `errors`.
-    Flawed(Bytes),
-    /// Without `errors`, as it was given before under the same idempotency key.
-    Replayed(Bytes),
-    /// Nothing was done, because the idempotency key came before with another request. The JSON list of errors.
-    KeyReused(Bytes),
-    /// Nothing was done, because the database was not available. The JSON list of errors.
-    Unavailable(Bytes),
-    /// The execution broke off by a fault of ours. The JSON list of errors.
-    Internal(Bytes),
-    /// A query whose response would be too large. The JSON list of errors.
-    TooLarge(Bytes),
+pub enum ExecutionResult {
+    /// It was executed. With `data`, and `errors` where fields failed.
+    Response(ResponseBody),
+    /// Without `errors`, as it was returned before under the same idempotency key.
+    Replayed(ResponseBody),
+    /// Nothing was executed, because the idempotency key was used before, by another request.
+    KeyReused(ResponseErrors),
+    /// Nothing was executed, because the database was not available or the time was over.
+    Unavailable(ResponseErrors),
+    /// The execution broke off by a fault of the server.
+    Internal(ResponseErrors),
+    /// A query whose response would be too large.
+    TooLarge(ResponseErrors),
 }
 
-impl Answer {
-    fn too_large(error: &RequestError) -> Self {
-        let errors = request_errors(std::slice::from_ref(error));
-        Self::TooLarge(errors.to_string().into())
-    }
-}
-
-fn engine_request(operation: &Operation, budget: ResponseBudget) -> Request {
+fn engine_request(operation: &Operation, budget: ResponseBudget, results: Results) -> Request {
     let mut request = Request::new("")
         .variables(operation.variables.clone())
         .data(UnderWay {
             document: Arc::clone(operation.document()),
             budget,
+            results,
         });
     request.set_parsed_query(operation.outline().clone());
     request
 }
 
-/// An answer of any size.
-fn whole(response: &Response, document: &ExecutableDocument) -> Bytes {
-    response::write(response, document, usize::MAX).unwrap_or_default()
-}
-
-/// Gives the errors of an answer what the contract has beside them.
-fn completed(mut response: Response, request_id: &str, kind: OperationKind) -> Response {
-    for error in &mut response.errors {
-        error::complete(error, request_id, kind);
-    }
-    response
+/// The engine's errors as the request with this id gets them.
+fn response_errors(
+    errors: Vec<ServerError>,
+    request_id: &str,
+    kind: OperationKind,
+) -> Vec<ResponseError> {
+    let errors = errors.into_iter();
+    errors
+        .map(|error| error::response_error(error, request_id, kind))
+        .collect()
 }
 
 /// The store that the resolvers work on.

@@ -1,26 +1,24 @@
-//! What can go wrong, by whose fault it is. `api/error.rs` turns these into GraphQL errors, in one place.
+//! What can go wrong, and what clients read of it. `api/error.rs` turns the first into the second.
+
+mod code;
+mod response;
 
 use std::sync::Arc;
 
+pub use self::code::ErrorCode;
+pub use self::response::{Detail, Location, PathSegment, ResponseError, ResponseErrors};
 use crate::clock::TimestampError;
 
-/// What a client reads of anything that is our own fault, beside the code `INTERNAL` and the id of its request.
-pub const INTERNAL: &str = "something went wrong on our side; tell us the request id";
-
-/// What can go wrong while an operation is carried out.
+/// What can go wrong while articles are read and written.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// An argument is of the right type but not allowed (`BAD_USER_INPUT`).
-    #[error("{message}")]
-    Invalid {
-        /// The dotted path of the argument, such as `input.title`.
-        field: String,
-        /// What would be accepted, in a sentence.
-        message: String,
-    },
     /// The slug belongs to another article.
     #[error("the slug {slug:?} belongs to another article")]
-    SlugTaken { field: String, slug: String },
+    SlugTaken {
+        /// Which of the articles of the call has it, counted from 0.
+        article: usize,
+        slug: String,
+    },
     /// The feed does not have what follows a cursor: it is no longer kept, or the cursor comes from another history of
     /// the database (`CURSOR_EXPIRED`).
     #[error("the changes after this cursor are not kept; begin anew from a list and a new cursor")]
@@ -37,6 +35,12 @@ pub enum Error {
     /// The article that is to be changed is not there.
     #[error("there is no article with this id")]
     NotFound,
+    /// The article has the largest version.
+    #[error(
+        "this article has version {0} or above, after which there is none, so it cannot be updated any more; delete it \
+         and create it anew"
+    )]
+    LastVersion(i32),
     /// The article has changed since the client saw it.
     #[error("the article has version {current} by now; look at it again, and decide anew")]
     VersionConflict { current: i32 },
@@ -83,14 +87,6 @@ pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An argument, at `field`, is not allowed; `message` says what would be.
-    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Invalid {
-            field: field.into(),
-            message: message.into(),
-        }
-    }
-
     /// Something that only a fault of ours can bring about.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(Arc::from(cause.into()))
@@ -136,16 +132,9 @@ pub enum NoWrites {
     NotPermitted,
 }
 
-/// Why a value is not allowed, wherever it was given. [`Violation::at`] says where.
+/// Why a value is not allowed, wherever it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation(pub String);
-
-impl Violation {
-    /// The error for a client that gave the value in `field`.
-    pub fn at(self, field: impl Into<String>) -> Error {
-        Error::invalid(field, self.0)
-    }
-}
 
 impl From<TimestampError> for Violation {
     fn from(error: TimestampError) -> Self {

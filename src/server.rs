@@ -29,7 +29,7 @@ use crate::admission::{Admission, AdmissionError, Credential, Scope};
 use crate::api::{self, Api, ApiSettings};
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::feed::Feed;
 use crate::graphql::engine::Engine;
 use crate::graphql::http::{self, Endpoint};
@@ -332,7 +332,7 @@ impl App {
 async fn not_found() -> Response {
     http::refusal(
         StatusCode::NOT_FOUND,
-        "BAD_REQUEST",
+        ErrorCode::BadRequest,
         "there is nothing at this path; GraphQL is served at /graphql",
     )
 }
@@ -341,7 +341,7 @@ async fn not_found() -> Response {
 async fn method_not_allowed() -> Response {
     http::refusal(
         StatusCode::METHOD_NOT_ALLOWED,
-        "BAD_REQUEST",
+        ErrorCode::BadRequest,
         "this method is not served at this path; the header Allow names those that are",
     )
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::caller::Scope;
+use crate::error::ErrorCode;
 
 /// Why a caller is not admitted. Nothing has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,11 +64,11 @@ impl Rejection {
     }
 
     /// The code of the error, `extensions.code`. The message is what it displays.
-    pub fn code(self) -> &'static str {
+    pub fn code(self) -> ErrorCode {
         match self {
-            Self::TokenNeeded(_) | Self::InvalidToken(_) => "UNAUTHENTICATED",
-            Self::InsufficientScope(_) => "FORBIDDEN",
-            Self::KeysMissing => "UNAVAILABLE",
+            Self::TokenNeeded(_) | Self::InvalidToken(_) => ErrorCode::Unauthenticated,
+            Self::InsufficientScope(_) => ErrorCode::Forbidden,
+            Self::KeysMissing => ErrorCode::Unavailable,
         }
     }
 

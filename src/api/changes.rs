@@ -5,11 +5,12 @@ use std::sync::Arc;
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{Context, Enum, ID, Object, Request};
 
+use super::error::{FieldError, Result};
 use super::json::prewritten::One;
 use super::output::Article;
 use crate::article::ArticleId;
 use crate::article::change::{self, ChangeFilter, FeedCursor};
-use crate::error::{Error, Result, Violation};
+use crate::error::{Error, Violation};
 use crate::feed::Feed;
 use crate::store::ChangesPage;
 
@@ -82,7 +83,7 @@ impl ArticleChangePage {
 }
 
 /// The feed that the resolvers read.
-pub(super) fn feed<'c>(ctx: &'c Context<'_>) -> Result<&'c Feed> {
+pub(super) fn feed<'c>(ctx: &'c Context<'_>) -> Result<&'c Feed, Error> {
     ctx.data::<Feed>()
         .map_err(|error| Error::internal(error.message))
 }
@@ -102,7 +103,7 @@ pub(super) fn filter(
     if let Some(ids) = &article_ids
         && ids.len() > MAX_ARTICLE_IDS
     {
-        return Err(Error::invalid(
+        return Err(FieldError::invalid(
             "articleIds",
             format!(
                 "articleIds must have at most {MAX_ARTICLE_IDS} ids, but it has {}",

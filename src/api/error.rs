@@ -1,145 +1,234 @@
-//! The one place where an error becomes a GraphQL error: its code, and what a stranger may read of it.
+//! What resolvers fail with, and the one place where it becomes an error of a response: its code, and what clients read.
 
-use async_graphql::{ErrorExtensionValues, Response, ServerError, Value, value};
-use bytes::Bytes;
-use serde_json::json;
+use async_graphql::{PathSegment as EnginePath, Response, ServerError, Value};
 
-use crate::error::{Error, INTERNAL};
-use graphql_guard::{Code, Exceeded, OperationKind, RequestError};
+use crate::error::{
+    Detail, Error, ErrorCode, Location, PathSegment, ResponseError, ResponseErrors, Violation,
+};
+use graphql_guard::{Exceeded, OperationKind};
 
-/// What a client is told whose request met a limit of time.
+/// What a client reads whose request met a time limit.
 const TOO_LONG: &str = "the request took too long; try again later, or ask for less";
 
-/// What the limit of a response is called.
+/// What a client reads where the database did not answer.
+const UNREACHABLE: &str = "the server cannot reach its database at the moment; try again later";
+
+/// The name of the limit of a response.
 const RESPONSE_BYTES: &str = "responseBytes";
 
-/// Gives an error that the engine collected its code, and what the contract has beside it.
+/// What a resolver fails with.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum FieldError {
+    /// An argument has the right type, but its value is not allowed.
+    #[error("{message}")]
+    Invalid {
+        /// The dotted path of the argument, such as `input.title`.
+        field: String,
+        /// What would be accepted, in a sentence.
+        message: String,
+    },
+    /// The slug in an argument belongs to another article.
+    #[error("the slug {slug:?} belongs to another article")]
+    SlugTaken { field: String, slug: String },
+    #[error(transparent)]
+    Other(#[from] Error),
+}
+
+/// The result of resolvers.
+pub(super) type Result<T, E = FieldError> = std::result::Result<T, E>;
+
+impl FieldError {
+    /// The value of the argument `field` is not allowed; `message` says what would be.
+    pub(super) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid {
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+
+    /// The error of a mutation whose articles have their slugs at these paths of the arguments.
+    pub(super) fn of_slugs(error: Error, path: impl Fn(usize) -> String) -> Self {
+        match error {
+            Error::SlugTaken { article, slug } => Self::SlugTaken {
+                field: path(article),
+                slug,
+            },
+            error => error.into(),
+        }
+    }
+}
+
+impl Violation {
+    /// The error of the argument at `field`.
+    pub(super) fn at(self, field: impl Into<String>) -> FieldError {
+        FieldError::invalid(field, self.0)
+    }
+}
+
+/// The cause of an error, where it is not a client's.
+fn cause(error: &ServerError) -> Option<&Error> {
+    match error.source::<FieldError>() {
+        Some(FieldError::Other(cause)) => Some(cause),
+        Some(_) => None,
+        None => error.source(),
+    }
+}
+
+/// An error of the engine as clients read it.
 ///
-/// What the client did wrong keeps its message. What we did wrong is logged in full, and the client learns the id
-/// under which to find it.
-pub(super) fn complete(error: &mut ServerError, request_id: &str, kind: OperationKind) {
-    let mut extensions = error.extensions.take().unwrap_or_default();
-    match error.source::<Error>() {
-        Some(Error::Invalid { field, .. }) => {
-            extensions.set("code", "BAD_USER_INPUT");
-            extensions.set("field", field.as_str());
+/// What the client did wrong keeps its message. What we did wrong is logged in full, and the client gets the id under
+/// which the log has it.
+pub(super) fn response_error(
+    error: ServerError,
+    request_id: &str,
+    kind: OperationKind,
+) -> ResponseError {
+    let told = match error.source::<FieldError>() {
+        Some(FieldError::Invalid { field, message }) => {
+            ResponseError::new(ErrorCode::BadUserInput, message).with(Detail::Field(field.clone()))
         }
-        Some(Error::SlugTaken { field, .. }) => {
-            extensions.set("code", "SLUG_TAKEN");
-            extensions.set("field", field.as_str());
+        Some(taken @ FieldError::SlugTaken { field, .. }) => {
+            let detail = Detail::Field(field.clone());
+            ResponseError::new(ErrorCode::SlugTaken, taken.to_string()).with(detail)
         }
-        Some(Error::CursorExpired { oldest }) => {
-            extensions.set("code", "CURSOR_EXPIRED");
-            extensions.set("oldestCursor", oldest.as_str());
+        Some(FieldError::Other(cause)) => told(cause, &error, request_id, kind),
+        None => match error.source::<Error>() {
+            Some(cause) => told(cause, &error, request_id, kind),
+            // The engine's own: of the document where no field is named, else of a value.
+            None => {
+                let code = match error.path.is_empty() {
+                    true => ErrorCode::ValidationFailed,
+                    false => ErrorCode::BadUserInput,
+                };
+                ResponseError::new(code, error.message.as_str())
+            }
+        },
+    };
+    let locations = error.locations.into_iter();
+    let path = error.path.into_iter();
+    ResponseError {
+        locations: locations
+            .map(|pos| Location {
+                line: pos.line,
+                column: pos.column,
+            })
+            .collect(),
+        path: path
+            .map(|segment| match segment {
+                EnginePath::Field(name) => PathSegment::Field(name),
+                EnginePath::Index(index) => PathSegment::Index(index),
+            })
+            .collect(),
+        ..told
+    }
+}
+
+/// What a client reads of an error of the layers below.
+fn told(
+    cause: &Error,
+    error: &ServerError,
+    request_id: &str,
+    kind: OperationKind,
+) -> ResponseError {
+    let with_message = |code| ResponseError::new(code, cause.to_string());
+    match cause {
+        Error::NotFound => with_message(ErrorCode::NotFound),
+        Error::KeyReused => with_message(ErrorCode::IdempotencyKeyReused),
+        Error::VersionConflict { current } => {
+            with_message(ErrorCode::VersionConflict).with(Detail::CurrentVersion(*current))
         }
-        Some(Error::KeyReused) => extensions.set("code", "IDEMPOTENCY_KEY_REUSED"),
-        Some(Error::NotFound) => extensions.set("code", "NOT_FOUND"),
-        Some(Error::VersionConflict { current }) => {
-            extensions.set("code", "VERSION_CONFLICT");
-            extensions.set("currentVersion", *current);
+        Error::CursorExpired { oldest } => {
+            with_message(ErrorCode::CursorExpired).with(Detail::OldestCursor(oldest.clone()))
         }
-        Some(&Error::TooLarge { max, value }) => {
-            extensions.set("code", Code::TooComplex.as_str());
-            extensions.set(
-                "limit",
-                value!({ "name": RESPONSE_BYTES, "max": max, "value": value }),
-            );
+        &Error::TooLarge { max, value } => too_large_error(max, value),
+        // Resolvers say at which argument; see `FieldError`.
+        Error::SlugTaken { .. } => with_message(ErrorCode::SlugTaken),
+        Error::LastVersion(_) => {
+            with_message(ErrorCode::BadUserInput).with(Detail::Field("id".to_owned()))
         }
-        Some(cause @ Error::Raced) => {
+        Error::Raced => {
             tracing::warn!(error = %cause, "an operation was given up");
-            "other requests got in the way of this one each time that it was tried; send it again"
-                .clone_into(&mut error.message);
-            extensions.set("code", "UNAVAILABLE");
+            unavailable(
+                "other requests got in the way of this one each time that it was tried; send it again",
+            )
         }
-        // The store has told the log.
-        Some(Error::NoWrites { .. }) => {
-            "the database takes no writes at the moment, so nothing was changed; reading goes on"
-                .clone_into(&mut error.message);
-            extensions.set("code", "UNAVAILABLE");
-        }
-        Some(cause @ Error::Unavailable(_)) => {
+        // The store has logged it.
+        Error::NoWrites { .. } => unavailable(
+            "the database takes no writes at the moment, so nothing was changed; reading goes on",
+        ),
+        Error::Unavailable(_) => {
             tracing::error!(error = %cause, "the database is unavailable");
-            "the server cannot reach its database at the moment; try again later"
-                .clone_into(&mut error.message);
-            extensions.set("code", "UNAVAILABLE");
+            unavailable(UNREACHABLE)
         }
-        Some(cause @ Error::Lost(_)) => {
+        Error::Lost(_) => {
             tracing::error!(error = %cause, "the connection to the database was lost");
-            match kind {
+            unavailable(match kind {
                 OperationKind::Mutation => {
                     "the connection to the database was lost, so the change may have been made or not; \
                      look before you send it again"
                 }
-                _ => "the server cannot reach its database at the moment; try again later",
-            }
-            .clone_into(&mut error.message);
-            extensions.set("code", "UNAVAILABLE");
+                _ => UNREACHABLE,
+            })
         }
-        Some(cause @ Error::Timeout(_)) => {
+        Error::Timeout(_) => {
             tracing::warn!(error = %cause, "a statement took too long");
-            TOO_LONG.clone_into(&mut error.message);
-            extensions.set("code", "TIMEOUT");
+            timeout()
         }
-        Some(cause @ Error::Internal(_)) => {
+        Error::Internal(_) => {
             tracing::error!(error = %cause, path = ?error.path, "an operation failed");
-            internal(&mut error.message, &mut extensions, request_id);
-        }
-        None if extensions.get("code").is_some() => {}
-        // The engine's own errors before the first field: of the document, or of its variables.
-        None if error.path.is_empty() => {
-            let code = match error.message.trim_start().starts_with("-->") {
-                true => "GRAPHQL_PARSE_FAILED",
-                false => "GRAPHQL_VALIDATION_FAILED",
-            };
-            extensions.set("code", code);
-        }
-        None => {
-            extensions.set("code", "BAD_USER_INPUT");
+            ResponseError::internal(request_id)
         }
     }
-    error.extensions = Some(extensions);
 }
 
-/// Why a query is refused whose answer was found to be too large while it was read or written. None of it is shown: which
-/// of its fields went over the limit is chance.
-pub(super) fn too_large(response: &Response) -> Option<RequestError> {
-    let mut causes = response.errors.iter().map(ServerError::source::<Error>);
-    causes.find_map(|cause| match cause {
-        Some(&Error::TooLarge { max, value }) => Some(over(max, value)),
+fn unavailable(message: &str) -> ResponseError {
+    ResponseError::new(ErrorCode::Unavailable, message)
+}
+
+fn timeout() -> ResponseError {
+    ResponseError::new(ErrorCode::Timeout, TOO_LONG)
+}
+
+/// The errors of an operation that took too long. Nothing has changed, so it may be sent again.
+pub fn timeout_errors() -> ResponseErrors {
+    [timeout()].into()
+}
+
+/// The error of a query whose response was found to be too large while it was read or written. None of it is shown: which
+/// of its fields exceeded the limit is chance.
+pub(super) fn too_large(response: &Response) -> Option<ResponseError> {
+    response.errors.iter().find_map(|error| match cause(error) {
+        Some(&Error::TooLarge { max, value }) => Some(too_large_error(max, value)),
         _ => None,
     })
 }
 
-/// The refusal of a query whose answer would have `value` bytes or more.
-pub(super) fn over(max: usize, value: usize) -> RequestError {
-    RequestError {
-        code: Code::TooComplex,
-        message: Error::TooLarge { max, value }.to_string(),
-        locations: Vec::new(),
-        field: None,
-        exceeded: Some(Exceeded {
-            name: RESPONSE_BYTES,
-            limit: u64::try_from(max).unwrap_or(u64::MAX),
-            value: u64::try_from(value).unwrap_or(u64::MAX),
-        }),
-    }
+/// The error of a query whose response would have `value` bytes or more.
+pub(super) fn too_large_error(max: usize, value: usize) -> ResponseError {
+    let message = Error::TooLarge { max, value }.to_string();
+    let bytes = |bytes| u64::try_from(bytes).unwrap_or(u64::MAX);
+    ResponseError::new(ErrorCode::TooComplex, message).with(Detail::Limit(Exceeded {
+        name: RESPONSE_BYTES,
+        limit: bytes(max),
+        value: bytes(value),
+    }))
 }
 
-/// Whether an operation may be sent again because nothing of it was done for want of the database.
+/// Whether nothing of an operation was done because the database was not available, so that it may be sent again.
 ///
-/// A query has nothing to show then, whatever it has tried. A mutation must not have begun: of a statement that was cut
-/// off nobody may claim that.
+/// A query has no data then, whatever it has tried. A mutation must not have begun: a statement that was cut off may have
+/// been executed.
 pub(super) fn nothing_ran(response: &Response, kind: OperationKind) -> bool {
     let no_data = match &response.data {
         Value::Object(fields) => fields.values().all(|field| match field {
-            // Nothing has to run for the `__typename` of a root.
+            // The `__typename` of a root needs no database.
             Value::String(name) => ["Query", "Mutation"].contains(&name.as_str()),
             field => *field == Value::Null,
         }),
         data => *data == Value::Null,
     };
-    let unavailable = |error: &ServerError| match error.source::<Error>() {
-        // What lost against other transactions each time was rolled back.
+    let unavailable = |error: &ServerError| match cause(error) {
+        // A transaction that lost against others each time was rolled back.
         Some(Error::Unavailable(_) | Error::Raced | Error::NoWrites { .. }) => true,
         Some(Error::Lost(_) | Error::Timeout(_)) => kind != OperationKind::Mutation,
         _ => false,
@@ -147,48 +236,14 @@ pub(super) fn nothing_ran(response: &Response, kind: OperationKind) -> bool {
     no_data && !response.errors.is_empty() && response.errors.iter().all(unavailable)
 }
 
-/// Whether nothing was done because the idempotency key came before with another request.
+/// Whether nothing was executed because the idempotency key was used before, by another request.
 pub(super) fn key_was_reused(response: &Response) -> bool {
-    let mut causes = response.errors.iter().map(ServerError::source::<Error>);
-    causes.any(|cause| matches!(cause, Some(Error::KeyReused)))
+    let is_reused = |error: &ServerError| matches!(cause(error), Some(Error::KeyReused));
+    response.errors.iter().any(is_reused)
 }
 
-/// Whether an error of the response will carry the id of the request.
+/// Whether an error of the response will have the id of the request.
 pub(super) fn tells_request_id(response: &Response) -> bool {
-    let is_ours = |error: &ServerError| matches!(error.source(), Some(Error::Internal(_)));
-    response.errors.iter().any(is_ours)
-}
-
-/// The JSON list of errors of an operation that took too long. Nothing has changed, so it may be sent again.
-pub fn timeout_errors() -> Bytes {
-    let errors = json!([{ "message": TOO_LONG, "extensions": { "code": "TIMEOUT" } }]);
-    errors.to_string().into()
-}
-
-fn internal(message: &mut String, extensions: &mut ErrorExtensionValues, request_id: &str) {
-    INTERNAL.clone_into(message);
-    extensions.set("code", "INTERNAL");
-    extensions.set("requestId", request_id);
-}
-
-/// The `errors` of an operation that was refused before any of it ran.
-pub fn request_errors(errors: &[RequestError]) -> serde_json::Value {
-    let entry = |refusal: &RequestError| {
-        let mut extensions = json!({ "code": refusal.code.as_str() });
-        if let Some(field) = &refusal.field {
-            extensions["field"] = json!(field);
-        }
-        if let Some(Exceeded { name, limit, value }) = refusal.exceeded {
-            extensions["limit"] = json!({ "name": name, "max": limit, "value": value });
-        }
-        let mut error = json!({ "message": refusal.message, "extensions": extensions });
-        if !refusal.locations.is_empty() {
-            let locations = refusal.locations.iter();
-            error["locations"] = locations
-                .map(|place| json!({ "line": place.line, "column": place.column }))
-                .collect();
-        }
-        error
-    };
-    errors.iter().map(entry).collect()
+    let is_internal = |error: &ServerError| matches!(cause(error), Some(Error::Internal(_)));
+    response.errors.iter().any(is_internal)
 }

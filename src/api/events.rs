@@ -1,4 +1,4 @@
-//! The results of a subscription, from its begin on.
+//! The events of a subscription.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,41 +13,43 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::time::{Instant, sleep};
 
 use super::changes::ResumeAfter;
+use super::json::prewritten::Results;
 use super::json::response;
 use super::progress::Progress;
-use super::{Api, completed, engine_request, error, whole};
+use super::{Api, engine_request, error, response_errors};
 use crate::article::change::FeedCursor;
 use crate::budget::ResponseBudget;
+use crate::error::ResponseErrors;
 use graphql_guard::{Operation, OperationKind};
 
 /// One result of a subscription.
 #[derive(Debug)]
 pub struct Event {
-    /// A JSON object with `data`, and `errors` where there are any; without `data` where the subscription is refused.
+    /// A JSON object with `data`, and `errors` where there are any; without `data` where the subscription is rejected.
     pub body: Bytes,
-    /// Where the change that it shows stands in the feed, for a transport that can resume there; `None` where the
-    /// result shows none, such as an error.
+    /// The cursor of its change in the feed, for transports that can resume after it; `None` where it has no change, such
+    /// as an error.
     pub cursor: Option<FeedCursor>,
 }
 
-/// The results of a subscription that has begun, or the one that refuses it.
+/// The events of a subscription that has begun, or the one that rejects it.
 pub struct Events {
     stream: BoxStream<'static, Event>,
     progress: Progress,
 }
 
 impl Events {
-    /// How far they have come, also where no change matches.
+    /// The position reached, also where no change matches.
     pub fn position(&self) -> ResumePosition {
         ResumePosition(self.progress.clone())
     }
 }
 
-/// Where a client resumes that has all events until now.
+/// The position after which a client resumes that has all events so far.
 pub struct ResumePosition(Progress);
 
 impl ResumePosition {
-    /// `None` where it is the cursor of the last event, or was taken before.
+    /// `None` where it is the cursor of the last event, or was taken already.
     pub fn take(&self) -> Option<FeedCursor> {
         self.0.take_position()
     }
@@ -61,16 +63,16 @@ impl Stream for Events {
     }
 }
 
-/// The database was not available. Nothing ran. The JSON list of errors.
+/// The database was not available, so the subscription has not begun.
 #[derive(Debug)]
-pub struct Unavailable(pub Bytes);
+pub struct Unavailable(pub ResponseErrors);
 
 impl Api {
-    /// Begins a subscription: an event for each change that follows. `resume_after` is where it broke off before, which
-    /// stands above what its own arguments say. The stream ends with an error only, which is all that it has where the
-    /// subscription is refused.
+    /// Begins a subscription: an event for each change that follows. `resume_after` is the cursor after which it broke off
+    /// before; it has precedence over its arguments. The last event of the stream may be an error, and is the only one
+    /// where the subscription is rejected.
     ///
-    /// While the database is not available, the begin is retried for as long as `patience`.
+    /// While the database is not available, it is retried for as long as `patience`.
     ///
     /// # Errors
     /// [`Unavailable`]: it has not begun.
@@ -86,7 +88,7 @@ impl Api {
         let mut pause = Duration::from_millis(100);
         loop {
             match self
-                .begin(operation, resume_after.clone(), &request_id)
+                .begin(operation, resume_after.clone(), Results::Json)
                 .await
             {
                 Err(_) if Instant::now() + pause < give_up => {
@@ -94,71 +96,85 @@ impl Api {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 Err(response) => {
-                    let response = completed(response, &request_id, operation.kind);
-                    return Err(Unavailable(response::errors(&response)));
+                    let errors = response_errors(response.errors, &request_id, operation.kind);
+                    return Err(Unavailable(errors.into()));
                 }
-                Ok(events) => return Ok(events),
+                Ok(begun) => return Ok(begun.into_events(operation, request_id)),
             }
         }
     }
 
-    /// Executes until the stream of changes is there, or has failed. The error is the response where the database was not
-    /// available.
-    async fn begin(
+    /// Executes until the stream of changes is there, or has failed.
+    ///
+    /// # Errors
+    /// The response where the database was not available.
+    pub(super) async fn begin(
         &self,
         operation: &Operation,
         resume_after: Option<String>,
-        request_id: &str,
-    ) -> Result<Events, Response> {
+        results: Results,
+    ) -> Result<Begun, Response> {
         let progress = Progress::default();
         let budget = ResponseBudget::new(self.0.response_bytes);
-        let mut request = engine_request(operation, budget).data(progress.clone());
+        let mut request = engine_request(operation, budget, results).data(progress.clone());
         if let Some(cursor) = resume_after {
             request = request.data(ResumeAfter(cursor));
         }
-        let mut responses = self.0.schema.execute_stream(request);
+        let mut responses = self.0.schema.execute_stream(request).boxed();
         let first = poll_fn(|context| match responses.poll_next_unpin(context) {
-            // The changes are there, and the first is still to come.
+            // The stream of changes is there, and its first change is still to come.
             Poll::Pending if progress.has_begun() => Poll::Ready(None),
             next => next.map(Some),
         });
-        let first = match first.await {
+        let responses = match first.await {
             Some(Some(response))
                 if !progress.has_begun()
                     && error::nothing_ran(&response, OperationKind::Subscription) =>
             {
                 return Err(response);
             }
-            // The stream must not be polled again where it has ended.
-            Some(None) => return Ok(Events::none()),
-            Some(Some(response)) => Some(response),
-            None => None,
+            // A stream must not be polled again after its end.
+            Some(None) => stream::empty().boxed(),
+            Some(Some(response)) => stream::iter([response]).chain(responses).boxed(),
+            None => responses,
         };
+        Ok(Begun {
+            responses,
+            progress,
+        })
+    }
+}
+
+/// A subscription that has begun, or the response that rejects it.
+pub(super) struct Begun {
+    pub(super) responses: BoxStream<'static, Response>,
+    progress: Progress,
+}
+
+impl Begun {
+    fn into_events(self, operation: &Operation, request_id: String) -> Events {
+        let Self {
+            responses,
+            progress,
+        } = self;
         let document = Arc::clone(operation.document());
-        let (shared, request_id) = (progress.clone(), request_id.to_owned());
-        let event = move |response| {
-            let response = completed(response, &request_id, OperationKind::Subscription);
+        let shared = progress.clone();
+        let event = move |response: Response| {
+            let kind = OperationKind::Subscription;
+            let errors = response_errors(response.errors, &request_id, kind);
             Event {
                 body: match shared.has_begun() {
-                    true => whole(&response, &document),
-                    false => response::refusal(&response),
+                    // An event is checked while it is written.
+                    true => response::write(&response.data, &errors, &document, usize::MAX)
+                        .unwrap_or_default(),
+                    false => response::without_data(&errors),
                 },
                 cursor: shared.take_shown(),
             }
         };
-        let stream = match first {
-            Some(response) => stream::iter([response]).chain(responses).map(event).boxed(),
-            None => responses.map(event).boxed(),
-        };
-        Ok(Events { stream, progress })
-    }
-}
-
-impl Events {
-    fn none() -> Self {
-        Self {
-            stream: stream::empty().boxed(),
-            progress: Progress::default(),
+        Events {
+            stream: responses.map(event).boxed(),
+            progress,
         }
     }
 }

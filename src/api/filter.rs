@@ -2,13 +2,13 @@
 
 use async_graphql::{ID, InputObject};
 
+use super::error::{FieldError, Result};
 use super::scalar::DateTime;
 use crate::article::filter::{
     Affix, Comparison, Filter, InstantColumn, Place, TextColumn, TextTest,
 };
 use crate::article::search::Search;
 use crate::article::{ArticleId, check_no_nul};
-use crate::error::{Error, Result};
 
 /// All the conditions that are given must hold. `and`, `or` and `not` nest.
 #[derive(InputObject)]
@@ -115,7 +115,7 @@ impl Reader {
     fn article(&mut self, given: ArticleFilter, field: &str, depth: usize) -> Result<Filter> {
         if depth > self.limits.nesting {
             let most = self.limits.nesting;
-            return Err(Error::invalid(
+            return Err(FieldError::invalid(
                 field,
                 format!("a filter may nest at most {most} deep"),
             ));
@@ -172,7 +172,7 @@ impl Reader {
         }
         let most = self.limits.values;
         if self.words > most {
-            return Err(Error::invalid(
+            return Err(FieldError::invalid(
                 field,
                 format!("the searches of a filter may have at most {most} words"),
             ));
@@ -289,7 +289,7 @@ impl Reader {
         if self.conditions <= most {
             return Ok(());
         }
-        Err(Error::invalid(
+        Err(FieldError::invalid(
             field,
             format!("a filter may have at most {most} conditions"),
         ))

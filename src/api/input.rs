@@ -2,11 +2,12 @@
 
 use async_graphql::{Enum, ID, InputObject, OneofObject};
 
+use super::error::{FieldError, Result};
 use super::scalar::DateTime;
 use crate::article::{
     self, ArticleEdit, ArticleId, ArticleKey, NewArticle, Slug, Text, Title, check_no_nul,
 };
-use crate::error::{Error, Result, Violation};
+use crate::error::Violation;
 
 #[derive(OneofObject)]
 pub(crate) enum ArticleBy {
@@ -90,7 +91,7 @@ impl UpdateArticleInput {
             text: self.text.map(Text::new).transpose().map_err(at("text"))?,
         };
         if let (None, None, None) = (&edit.title, &edit.slug, &edit.text) {
-            return Err(Error::invalid(
+            return Err(FieldError::invalid(
                 field,
                 "an update must change something: give a title, a slug or a text",
             ));
@@ -99,8 +100,8 @@ impl UpdateArticleInput {
     }
 }
 
-/// Puts a violation at a field of the input at `field`.
-fn at(field: &str, name: &'static str) -> impl FnOnce(Violation) -> Error {
+/// The error of a field of the input at `field`.
+fn at(field: &str, name: &'static str) -> impl FnOnce(Violation) -> FieldError {
     let path = format!("{field}.{name}");
     move |violation| violation.at(path)
 }
@@ -114,7 +115,7 @@ pub(super) fn within(field: &str, value: i32, low: i32, high: i32) -> Result<i32
         i32::MAX => format!("at least {low}"),
         _ => format!("{low} to {high}"),
     };
-    Err(Error::invalid(
+    Err(FieldError::invalid(
         field,
         format!("{field} must be {bounds}, but it is {value}"),
     ))
@@ -126,7 +127,7 @@ pub(super) fn at_most<T>(field: &str, list: &[T], most: usize) -> Result<()> {
         return Ok(());
     }
     let count = list.len();
-    Err(Error::invalid(
+    Err(FieldError::invalid(
         field,
         format!("{field} may have at most {most} values, but it has {count}"),
     ))

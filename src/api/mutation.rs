@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, Object};
 use uuid::Uuid;
 
+use super::error::{FieldError, Result};
 use super::input::{CreateArticleInput, UpdateArticleInput, at_most};
 use super::json::kept::Kept;
 use super::json::prewritten::{Many, One, budget, room_after};
@@ -11,11 +12,14 @@ use super::output::{Article, columns, texts};
 use super::store;
 use crate::article::{self, ArticleEdit, ArticleId, MAX_CHARS, NewArticle, Slug, Title};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::store::idempotency::Write;
 
 /// The most articles that are created at once.
 pub(super) const MAX_ARTICLES: usize = 1_000;
+
+/// The path of the slug of an article that is created or updated.
+const SLUG: &str = "input.slug";
 
 /// The root of all mutations.
 pub struct Mutation;
@@ -68,11 +72,11 @@ async fn create_article(
 ) -> Result<Kept<One<Article>>> {
     let new = input.into_new_article("input")?;
     room_after(ctx, [&new].map(largest))?;
-    if let Some(key) = once(ctx) {
-        return one(ctx, key, Write::CreateOne(new)).await;
-    }
-    let article = store(ctx)?.create_article(new, "input").await?;
-    Ok(Kept::Fresh(One(Article::new(article))))
+    let created = match once(ctx) {
+        Some(key) => one(ctx, key, Write::CreateOne(new)).await,
+        None => store(ctx)?.create_article(new).await.map(fresh),
+    };
+    created.map_err(|error| FieldError::of_slugs(error, |_| SLUG.to_owned()))
 }
 
 async fn create_articles(
@@ -86,12 +90,15 @@ async fn create_articles(
         .map(|(index, input)| input.into_new_article(&format!("inputs.{index}")))
         .collect::<Result<Vec<_>>>()?;
     room_after(ctx, new.iter().map(largest))?;
-    if let Some(key) = once(ctx) {
-        return many(ctx, key, Write::CreateMany(new)).await;
-    }
-    let articles = store(ctx)?.create_articles(new, "inputs").await?;
-    let articles = articles.into_iter().map(Article::new).collect();
-    Ok(Kept::Fresh(Many(articles)))
+    let created = match once(ctx) {
+        Some(key) => many(ctx, key, Write::CreateMany(new)).await,
+        None => {
+            let articles = store(ctx)?.create_articles(new).await;
+            articles
+                .map(|articles| Kept::Fresh(Many(articles.into_iter().map(Article::new).collect())))
+        }
+    };
+    created.map_err(|error| FieldError::of_slugs(error, |index| format!("inputs.{index}.slug")))
 }
 
 async fn update_article(
@@ -108,29 +115,24 @@ async fn update_article(
         Some(_) => None,
         None => room.checked_div(texts(ctx)),
     };
-    if let Some(key) = once(ctx) {
-        let update = Write::Update {
-            id,
-            edit,
-            expected_version,
-            columns: columns(ctx),
-            text_bytes,
-        };
-        let updated = one(ctx, key, update).await;
-        return updated.map_err(|error| of_the_answer(ctx, error));
-    }
-    let article = store(ctx)?
-        .update_article(
-            id,
-            edit,
-            expected_version,
-            columns(ctx),
-            text_bytes,
-            "input",
-        )
-        .await
-        .map_err(|error| of_the_answer(ctx, error))?;
-    Ok(Kept::Fresh(One(Article::new(article))))
+    let updated = match once(ctx) {
+        Some(key) => {
+            let update = Write::Update {
+                id,
+                edit,
+                expected_version,
+                columns: columns(ctx),
+                text_bytes,
+            };
+            one(ctx, key, update).await
+        }
+        None => {
+            let updated =
+                store(ctx)?.update_article(id, edit, expected_version, columns(ctx), text_bytes);
+            updated.await.map(fresh)
+        }
+    };
+    updated.map_err(|error| FieldError::of_slugs(of_the_response(ctx, error), |_| SLUG.to_owned()))
 }
 
 async fn delete_article(
@@ -141,21 +143,27 @@ async fn delete_article(
     let id = ArticleId::parse(id).ok_or(Error::NotFound)?;
     let room = room_after(ctx, [largest_after(&ArticleEdit::default())])?;
     let text_bytes = room.checked_div(texts(ctx));
-    if let Some(key) = once(ctx) {
-        let delete = Write::Delete {
-            id,
-            expected_version,
-            columns: columns(ctx),
-            text_bytes,
-        };
-        let deleted = one(ctx, key, delete).await;
-        return deleted.map_err(|error| of_the_answer(ctx, error));
-    }
-    let article = store(ctx)?
-        .delete_article(id, expected_version, columns(ctx), text_bytes)
-        .await
-        .map_err(|error| of_the_answer(ctx, error))?;
-    Ok(Kept::Fresh(One(Article::new(article))))
+    let deleted = match once(ctx) {
+        Some(key) => {
+            let delete = Write::Delete {
+                id,
+                expected_version,
+                columns: columns(ctx),
+                text_bytes,
+            };
+            one(ctx, key, delete).await
+        }
+        None => {
+            let deleted =
+                store(ctx)?.delete_article(id, expected_version, columns(ctx), text_bytes);
+            deleted.await.map(fresh)
+        }
+    };
+    deleted.map_err(|error| of_the_response(ctx, error).into())
+}
+
+fn fresh(article: article::Article) -> Kept<One<Article>> {
+    Kept::Fresh(One(Article::new(article)))
 }
 
 /// The largest article that a new one can become, but for the bytes of its escapes the same as it will be.
@@ -201,8 +209,8 @@ fn placeholder() -> article::Article {
     }
 }
 
-/// The store knows what is left of the answer, but not the whole.
-fn of_the_answer(ctx: &Context<'_>, error: Error) -> Error {
+/// The store knows how much may be read, but not the limit of the response.
+fn of_the_response(ctx: &Context<'_>, error: Error) -> Error {
     match (error, budget(ctx)) {
         (Error::TooLarge { .. }, Ok(budget)) => budget.exceeded(budget.max().saturating_add(1)),
         (error, _) => error,

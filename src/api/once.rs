@@ -30,7 +30,7 @@ pub(super) async fn one<T>(
         Some(article) => writer.one(&Article::new(article)),
         None => Err(Error::internal("an article was written and not returned")),
     };
-    kept(ctx, key, write, "input", Arc::new(answer)).await
+    kept(ctx, key, write, Arc::new(answer)).await
 }
 
 /// Carries out a write of several articles.
@@ -44,20 +44,19 @@ pub(super) async fn many<T>(
         let articles: Vec<_> = articles.into_iter().map(Article::new).collect();
         writer.many(&articles)
     };
-    kept(ctx, key, write, "inputs", Arc::new(answer)).await
+    kept(ctx, key, write, Arc::new(answer)).await
 }
 
 async fn kept<T>(
     ctx: &Context<'_>,
     key: IdempotencyKey,
     write: Write,
-    field: &str,
     answer: WriteAnswer,
 ) -> Result<Kept<T>> {
     let KeptAnswer {
         answer,
         is_replayed,
-    } = store(ctx)?.write_once(key, write, field, answer).await?;
+    } = store(ctx)?.write_once(key, write, answer).await?;
     if is_replayed {
         ctx.insert_http_header(REPLAYED, "true");
     }

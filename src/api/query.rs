@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, Object};
 
 use super::changes::{self, ArticleChangeKind, ArticleChangePage, CursorBefore, feed};
+use super::error::{FieldError, Result};
 use super::filter::{ArticleFilter, FilterLimits, filter};
 use super::input::{ArticleBy, ArticleOrder, at_most, within};
 use super::json::prewritten::{Many, One, budget};
@@ -10,7 +11,7 @@ use super::output::{Article, ArticleConnection, Node, columns, texts_of_changes,
 use super::store;
 use crate::article::page::{Cursor, End, PageRequest};
 use crate::article::{self, ArticleId, ArticleKey};
-use crate::error::{Error, Result};
+use crate::error::Error;
 
 /// The size of a page where none is asked for.
 const PAGE_SIZE: i32 = 20;
@@ -74,7 +75,7 @@ impl Query {
         let order = order(order_by, searches)?;
         let (size, end) = match (first, last) {
             (Some(_), Some(_)) => {
-                return Err(Error::invalid(
+                return Err(FieldError::invalid(
                     "last",
                     "first and last cannot be given together; give the one from whose end the page is wanted",
                 ));
@@ -178,7 +179,7 @@ fn limits(ctx: &Context<'_>) -> FilterLimits {
 /// nothing, all are equally relevant.
 fn order(given: ArticleOrder, searches: bool) -> Result<article::ArticleOrder> {
     if given == ArticleOrder::Relevance && !searches {
-        return Err(Error::invalid(
+        return Err(FieldError::invalid(
             "orderBy",
             "RELEVANCE needs a search at the top of the filter",
         ));

@@ -2,8 +2,9 @@
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 
+use super::error::FieldError;
 use crate::clock::Timestamp;
-use crate::error::{Error, Violation};
+use crate::error::Violation;
 
 /// An instant, written as RFC 3339 in UTC with up to microsecond precision, such
 /// as `2026-01-31T09:30:00.123456Z`.
@@ -18,7 +19,7 @@ pub(crate) enum DateTime {
 
 impl DateTime {
     /// The instant that the argument at `field` gives.
-    pub(crate) fn at(self, field: impl Into<String>) -> Result<Timestamp, Error> {
+    pub(crate) fn at(self, field: impl Into<String>) -> Result<Timestamp, FieldError> {
         match self {
             Self::Known(timestamp) => Ok(timestamp),
             Self::Given(text) => text

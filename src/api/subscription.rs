@@ -4,9 +4,9 @@ use async_graphql::{Context, ID, Subscription};
 use futures_util::{Stream, StreamExt as _};
 
 use super::changes::{ArticleChange, ArticleChangeKind, ResumeAfter, cursor, feed, filter};
+use super::error::Result;
 use super::json::prewritten::budget;
 use super::progress::Progress;
-use crate::error::Result;
 
 /// The root of all subscriptions.
 pub struct Subscription;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _};
 use serde_json::{Map, Value};
@@ -17,11 +16,12 @@ use super::operation::{
 use super::persisted::PersistedOperations;
 use super::request_cache::RepeatedRequests;
 use crate::admission::{self, Admission, Credential, Rejection, Scope};
-use crate::api::{self, Answer, Api, KeyedRequest};
+use crate::api::{self, Api, ExecutionResult, KeyedRequest};
 use crate::article::change::FeedCursor;
+use crate::error::{ErrorCode, ResponseError, ResponseErrors};
 use crate::shutdown::Shutdown;
 use graphql_guard::json::ObjectText;
-use graphql_guard::{Code, Operation, OperationKind};
+use graphql_guard::{Operation, OperationKind};
 
 /// What runs the operations of every transport.
 #[derive(Clone)]
@@ -147,8 +147,9 @@ impl Engine {
         let operation = self
             .api
             .prepare(&resolved.query, name, &params.variables)
-            .map_err(|reasons| {
-                Refusal::with_errors(StatusCode::BAD_REQUEST, &api::request_errors(&reasons))
+            .map_err(|errors| {
+                let errors = errors.into_iter().map(ResponseError::from);
+                Refusal::with_errors(StatusCode::BAD_REQUEST, errors.collect::<Vec<_>>())
             })?;
         self.check(caller, operation.kind)?;
         let once = match operation.kind {
@@ -193,7 +194,7 @@ impl Engine {
             OperationKind::Mutation if !transport.allows_mutations() => {
                 let mut refusal = Refusal::new(
                     StatusCode::METHOD_NOT_ALLOWED,
-                    "BAD_REQUEST",
+                    ErrorCode::BadRequest,
                     "a mutation cannot be sent by GET: send it by POST",
                 );
                 refusal
@@ -213,7 +214,7 @@ impl Engine {
                 };
                 let mutation = tracing::Instrument::instrument(mutation, span);
                 match self.shutdown.spawn(mutation).await {
-                    Ok(answer) => outcome(answer),
+                    Ok(result) => outcome(result),
                     Err(error) => {
                         tracing::error!(%error, "a mutation panicked");
                         Outcome::Refused(Refusal::internal(&caller.request_id))
@@ -226,7 +227,7 @@ impl Engine {
             }
             OperationKind::Subscription => Outcome::Refused(Refusal::new(
                 StatusCode::BAD_REQUEST,
-                Code::BadRequest.as_str(),
+                ErrorCode::BadRequest,
                 "a subscription needs a WebSocket or `Accept: text/event-stream`",
             )),
         }
@@ -272,43 +273,31 @@ fn into_events(events: api::Events) -> Events {
     Events::new(stream.boxed(), move || position.take().map(cursor))
 }
 
-fn outcome(answer: Answer) -> Outcome {
-    match answer {
-        Answer::Clean(body) | Answer::Flawed(body) => Outcome::Single(body),
-        Answer::Replayed(body) => Outcome::Replayed(body),
-        Answer::KeyReused(errors) => Outcome::Refused(Refusal {
-            status: StatusCode::UNPROCESSABLE_ENTITY,
-            errors,
-            headers: HeaderMap::new(),
-        }),
-        Answer::TooLarge(errors) => Outcome::Refused(Refusal {
-            status: StatusCode::BAD_REQUEST,
-            errors,
-            headers: HeaderMap::new(),
-        }),
-        Answer::Unavailable(errors) => Outcome::Refused(unavailable(errors)),
-        Answer::Internal(errors) => Outcome::Refused(Refusal {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            errors,
-            headers: HeaderMap::new(),
-        }),
+fn outcome(result: ExecutionResult) -> Outcome {
+    let refused = |status, errors| Outcome::Refused(Refusal::with_errors(status, errors));
+    match result {
+        ExecutionResult::Response(body) => Outcome::Single(body),
+        ExecutionResult::Replayed(body) => Outcome::Replayed(body),
+        ExecutionResult::KeyReused(errors) => refused(StatusCode::UNPROCESSABLE_ENTITY, errors),
+        ExecutionResult::TooLarge(errors) => refused(StatusCode::BAD_REQUEST, errors),
+        ExecutionResult::Unavailable(errors) => Outcome::Refused(unavailable(errors)),
+        ExecutionResult::Internal(errors) => refused(StatusCode::INTERNAL_SERVER_ERROR, errors),
     }
 }
 
 /// Nothing was done: the same may be sent again.
-fn unavailable(errors: Bytes) -> Refusal {
-    again_later(Refusal {
-        status: StatusCode::SERVICE_UNAVAILABLE,
+fn unavailable(errors: ResponseErrors) -> Refusal {
+    again_later(Refusal::with_errors(
+        StatusCode::SERVICE_UNAVAILABLE,
         errors,
-        headers: HeaderMap::new(),
-    })
+    ))
 }
 
 /// The subscription may begin on another server, or on this one when it is back.
 fn stopping() -> Refusal {
     again_later(Refusal::new(
         StatusCode::SERVICE_UNAVAILABLE,
-        "UNAVAILABLE",
+        ErrorCode::Unavailable,
         "the server is shutting down; try again later",
     ))
 }

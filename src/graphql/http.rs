@@ -17,8 +17,6 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::idempotency::REPLAYED;
 use super::negotiation::{BodyType, Representation, body_type, negotiate};
@@ -29,6 +27,7 @@ use super::page::FrontPage;
 use super::sse::{self, SseSettings};
 use super::websocket::{self, WebSocketSettings};
 use crate::admission;
+use crate::error::ErrorCode;
 use crate::etag::ContentHash;
 use crate::headers::list;
 use crate::request_id::RequestId;
@@ -127,9 +126,9 @@ impl<E: Execute> Endpoint<E> {
         }
         let transport = Transport::HttpGet;
         match self.execute.execute(params, &caller, transport).await {
-            Outcome::Single(body) if is_without_errors(&body) => {
-                let hash = ContentHash::of(&representation.content_type(), &body);
-                let mut response = answered(body, representation);
+            Outcome::Single(body) if !body.has_errors => {
+                let hash = ContentHash::of(&representation.content_type(), &body.json);
+                let mut response = answered(body.json, representation);
                 let headers = response.headers_mut();
                 headers.insert(CACHE_CONTROL, caching);
                 // Who comes with a token that is not valid is not to get what a cache keeps for those without one.
@@ -211,7 +210,11 @@ fn caller(mut parts: Parts, admitted: admission::Caller) -> Caller {
 /// The body was too long in coming.
 fn out_of_time() -> Refusal {
     let status = StatusCode::SERVICE_UNAVAILABLE;
-    let mut refusal = Refusal::new(status, "TIMEOUT", "the request took too long to arrive");
+    let mut refusal = Refusal::new(
+        status,
+        ErrorCode::Timeout,
+        "the request took too long to arrive",
+    );
     let seconds = HeaderValue::from_static("1");
     refusal.headers.insert(RETRY_AFTER, seconds);
     refusal
@@ -267,8 +270,10 @@ async fn read_body(body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
 fn conclude(outcome: Outcome, representation: Representation) -> Response {
     match outcome {
         Outcome::Refused(refusal) | Outcome::NotBegun(refusal) => refused(&refusal, representation),
-        Outcome::Single(body) => answered(body, representation),
-        Outcome::Replayed(body) => ([REPLAYED], answered(body, representation)).into_response(),
+        Outcome::Single(body) => answered(body.json, representation),
+        Outcome::Replayed(body) => {
+            ([REPLAYED], answered(body.json, representation)).into_response()
+        }
         Outcome::Stream(_) => {
             let message = "a subscription needs a WebSocket, or `Accept: text/event-stream`";
             let refusal = bad_request(StatusCode::BAD_REQUEST, message);
@@ -301,52 +306,26 @@ fn refused(refusal: &Refusal, representation: Representation) -> Response {
 /// request at all keeps its status, and so does what proxies and clients act upon (401, 405, 429, 503).
 fn status(refusal: &Refusal, representation: Representation) -> StatusCode {
     let is_of_the_document =
-        refusal.status == StatusCode::BAD_REQUEST && !is_bad_request(&refusal.errors);
+        refusal.status == StatusCode::BAD_REQUEST && !refusal.has(ErrorCode::BadRequest);
     match representation {
         Representation::Json if is_of_the_document => StatusCode::OK,
         _ => refusal.status,
     }
 }
 
-/// Whether an error of the list has the code `BAD_REQUEST`.
-fn is_bad_request(errors: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Error {
-        #[serde(default)]
-        extensions: Extensions,
-    }
-    #[derive(Default, Deserialize)]
-    struct Extensions {
-        #[serde(default)]
-        code: Option<String>,
-    }
-    let errors: Vec<Error> = serde_json::from_slice(errors).unwrap_or_default();
-    errors
-        .iter()
-        .any(|error| error.extensions.code.as_deref() == Some("BAD_REQUEST"))
-}
-
-fn is_without_errors(body: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Answer {
-        errors: Option<IgnoredAny>,
-    }
-    serde_json::from_slice::<Answer>(body).is_ok_and(|answer| answer.errors.is_none())
-}
-
 fn not_acceptable() -> Response {
-    let message = "what can be had is application/graphql-response+json, application/json, \
+    let message = "the media types available are application/graphql-response+json, application/json, \
         text/event-stream and, by GET, text/html";
     let refusal = bad_request(StatusCode::NOT_ACCEPTABLE, message);
     refused(&refusal, Representation::Json)
 }
 
 fn bad_request(status: StatusCode, message: &str) -> Refusal {
-    Refusal::new(status, "BAD_REQUEST", message)
+    Refusal::new(status, ErrorCode::BadRequest, message)
 }
 
 /// The same form for what is refused elsewhere than at `/graphql`, or before it was reached.
-pub(crate) fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
+pub(crate) fn refusal(status: StatusCode, code: ErrorCode, message: &str) -> Response {
     let refusal = Refusal::new(status, code, message);
     refused(&refusal, Representation::Json)
 }

@@ -4,14 +4,15 @@
 //! the operation's name and the variables, in whatever order these stand. Queries and subscriptions pass it by.
 
 use axum::http::{HeaderName, HeaderValue, StatusCode};
+use graphql_guard::Operation;
 use graphql_guard::json::{self, ObjectText};
-use graphql_guard::{Code, Operation};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::operation::{Caller, GraphQLParams, Refusal, Transport};
 use crate::admission::Identity;
 use crate::api::KeyedRequest;
+use crate::error::ErrorCode;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -112,7 +113,7 @@ fn checked(name: &str, key: &[u8]) -> Result<String, Refusal> {
 
 fn bad_request(message: &str) -> Refusal {
     let status = StatusCode::BAD_REQUEST;
-    Refusal::new(status, Code::BadRequest.as_str(), message)
+    Refusal::new(status, ErrorCode::BadRequest, message)
 }
 
 fn digest_of_key(identity: &Identity, key: &str) -> [u8; 32] {
@@ -172,10 +173,7 @@ mod tests {
             extensions: extensions.as_object().unwrap().into(),
             ..GraphQLParams::default()
         };
-        key(&params, &caller, transport).map_err(|refusal| {
-            let errors: Value = serde_json::from_slice(&refusal.errors).unwrap();
-            errors[0]["message"].as_str().unwrap().to_owned()
-        })
+        key(&params, &caller, transport).map_err(|refusal| refusal.errors[0].message.clone())
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What every transport hands to the engine, and what it gets back.
 //!
 //! HTTP, WebSocket and SSE read the same parameters by the same strict rules and run against one
-//! small trait, so none of them knows the engine. JSON stays bytes: an answer is serialised once.
+//! small trait, so none of them knows the engine. A response is serialised once; errors stay typed until then.
 
 mod params;
 
@@ -10,12 +10,13 @@ use std::future::Future;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 pub use self::params::{GraphQLParams, InvalidParams};
 pub use super::events::{Event, Events};
 use crate::admission::{self, Rejection};
-use crate::error::INTERNAL;
+pub use crate::api::ResponseBody;
+use crate::error::{ErrorCode, ResponseError, ResponseErrors};
 use crate::request_id::RequestId;
 use graphql_guard::json::ObjectText;
 
@@ -69,10 +70,10 @@ pub enum Outcome {
     /// A subscription did not begin because the database is not available. Its client must not take it for complete: it
     /// is to come back.
     NotBegun(Refusal),
-    /// A whole answer, `{"data":…}` with or without `errors`.
-    Single(Bytes),
-    /// A whole answer that was given before, under the same idempotency key.
-    Replayed(Bytes),
+    /// A whole response, `{"data":…}` with or without `errors`.
+    Single(ResponseBody),
+    /// A whole response that was sent before, under the same idempotency key.
+    Replayed(ResponseBody),
     /// A subscription's events.
     Stream(Events),
 }
@@ -82,50 +83,65 @@ pub enum Outcome {
 pub struct Refusal {
     /// What HTTP would answer with.
     pub status: StatusCode,
-    /// The JSON list of errors, at least one: `[{"message":…}]`.
-    pub errors: Bytes,
+    /// At least one.
+    pub errors: ResponseErrors,
     /// Further headers for that status, such as `Allow` and `Retry-After`.
     pub headers: HeaderMap,
 }
 
 impl Refusal {
     /// One error with a message and `extensions.code`.
-    pub fn new(status: StatusCode, code: &str, message: &str) -> Self {
-        Self::with_errors(
-            status,
-            &json!([{ "message": message, "extensions": { "code": code } }]),
-        )
+    pub fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::with_errors(status, [ResponseError::new(code, message)])
     }
 
     /// Our own fault. Its cause stands in the log under the request's id.
     pub fn internal(request_id: &RequestId) -> Self {
-        let errors = json!([{
-            "message": INTERNAL,
-            "extensions": { "code": "INTERNAL", "requestId": request_id.as_str() },
-        }]);
-        Self::with_errors(StatusCode::INTERNAL_SERVER_ERROR, &errors)
+        let error = ResponseError::internal(request_id.as_str());
+        Self::with_errors(StatusCode::INTERNAL_SERVER_ERROR, [error])
     }
 
-    /// `errors` is the list of errors.
-    pub fn with_errors(status: StatusCode, errors: &Value) -> Self {
+    /// With these errors.
+    pub fn with_errors(status: StatusCode, errors: impl Into<ResponseErrors>) -> Self {
         Self {
             status,
-            errors: Bytes::from(errors.to_string()),
+            errors: errors.into(),
             headers: HeaderMap::new(),
         }
     }
 
-    /// A whole answer, `{"errors":[…]}`, with no `data` since nothing was executed.
-    pub fn body(&self) -> Bytes {
-        [b"{\"errors\":", &*self.errors, b"}"].concat().into()
+    /// Whether one of the errors has this code.
+    pub fn has(&self, code: ErrorCode) -> bool {
+        self.errors.iter().any(|error| error.code == code)
     }
+
+    /// The list of errors as JSON, `[{"message":…}]`.
+    pub fn errors_json(&self) -> Bytes {
+        json(&*self.errors)
+    }
+
+    /// A whole response, `{"errors":[…]}`, with no `data` since nothing was executed.
+    pub fn body(&self) -> Bytes {
+        #[derive(Serialize)]
+        struct Body<'e> {
+            errors: &'e [ResponseError],
+        }
+        json(&Body {
+            errors: &self.errors,
+        })
+    }
+}
+
+/// Errors can always be written as JSON.
+fn json(value: &(impl Serialize + ?Sized)) -> Bytes {
+    serde_json::to_vec(value).unwrap_or_default().into()
 }
 
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
         Self {
             headers: rejection.headers(),
-            ..Self::new(rejection.status(), rejection.code(), &rejection.to_string())
+            ..Self::new(rejection.status(), rejection.code(), rejection.to_string())
         }
     }
 }
@@ -193,8 +209,8 @@ mod tests {
 
     #[test]
     fn a_refusal_is_an_answer_without_data() {
-        let refusal = Refusal::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", "no");
-        let expected = r#"{"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"no"}]}"#;
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, "no");
+        let expected = r#"{"errors":[{"message":"no","extensions":{"code":"BAD_REQUEST"}}]}"#;
         assert_eq!(refusal.body(), expected);
     }
 }

@@ -18,6 +18,7 @@ use self::manifest::Manifest;
 pub use self::manifest::ManifestError;
 use self::store::Store;
 use crate::config::{PersistedSettings, TrustedMode};
+use crate::error::ErrorCode;
 use crate::graphql::operation::{GraphQLParams, Refusal};
 use graphql_guard::json::{self, ObjectText};
 
@@ -246,7 +247,7 @@ impl PersistedQuery {
 }
 
 fn bad_request(message: &str) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
+    Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, message)
 }
 
 /// The clients know it by the message or by the code, and send the text too.
@@ -266,12 +267,16 @@ fn unknown_id() -> Refusal {
 fn not_known(message: &str) -> Refusal {
     Refusal::new(
         StatusCode::BAD_REQUEST,
-        "PERSISTED_QUERY_NOT_FOUND",
+        ErrorCode::PersistedQueryNotFound,
         message,
     )
 }
 
 fn not_trusted() -> Refusal {
     let message = "only trusted documents are served here, and this is none";
-    Refusal::new(StatusCode::BAD_REQUEST, "DOCUMENT_NOT_TRUSTED", message)
+    Refusal::new(
+        StatusCode::BAD_REQUEST,
+        ErrorCode::DocumentNotTrusted,
+        message,
+    )
 }

@@ -73,7 +73,7 @@ pub async fn respond<E: Execute>(
             single(refusal.body())
         }
         Outcome::Refused(refusal) | Outcome::NotBegun(refusal) => return refused(&refusal),
-        Outcome::Single(body) | Outcome::Replayed(body) => single(body),
+        Outcome::Single(body) | Outcome::Replayed(body) => single(body.json),
         Outcome::Stream(events) => {
             let ended = execute.ended(caller);
             let written = written(events, settings, shutdown, ended);

@@ -22,6 +22,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tracing::{Instrument as _, Span};
 
 use super::operation::{Caller, Execute, Refusal};
+use crate::error::ErrorCode;
 use crate::shutdown::Shutdown;
 
 /// The subprotocol, the only one that is spoken.
@@ -141,7 +142,7 @@ fn kept(headers: &HeaderMap) -> HeaderMap {
 fn foreign_origin() -> Response {
     let refusal = Refusal::new(
         StatusCode::FORBIDDEN,
-        "FORBIDDEN",
+        ErrorCode::Forbidden,
         "pages of this origin may not connect; the server's setting CORS_ORIGINS names those that may, and a proxy in \
          between must pass Host on, or send X-Forwarded-Host",
     );

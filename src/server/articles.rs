@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::App;
 use crate::article::Article;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 
 /// An article as this endpoint shows it.
 #[derive(Serialize)]
@@ -47,7 +47,7 @@ fn refuse(error: &Error) -> Response {
         Error::Unavailable(_) | Error::Lost(_) | Error::Timeout(_) | Error::Raced => {
             let mut response = crate::graphql::http::refusal(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "UNAVAILABLE",
+                ErrorCode::Unavailable,
                 "the database cannot be reached at the moment",
             );
             let seconds = HeaderValue::from_static("1");

@@ -65,7 +65,7 @@ pub struct KeptAnswer {
 }
 
 impl Store {
-    /// Carries out a write unless it was carried out under this key. `field` is the path of its input.
+    /// Carries out a write unless it was carried out under this key.
     ///
     /// # Errors
     /// [`Error::KeyReused`] where the key came with another request; those of the write otherwise. Nothing has happened
@@ -74,15 +74,14 @@ impl Store {
         &self,
         key: IdempotencyKey,
         write: Write,
-        field: &str,
         answer: WriteAnswer,
     ) -> Result<KeptAnswer> {
         let now = self.0.clock.now();
-        let prepared = self.prepare(write, now, field);
+        let prepared = self.prepare(write, now);
         let attempts = AtomicU32::new(0);
         let done = retry(|| {
             let (mut prepared, answer) = (prepared.clone(), Arc::clone(&answer));
-            if let Prepared::Update(update, _) = &mut prepared {
+            if let Prepared::Update(update) = &mut prepared {
                 update.as_shown = attempts.fetch_add(1, Ordering::Relaxed) > 0;
             }
             self.run(Access::Transaction, move |connection| {
@@ -96,12 +95,11 @@ impl Store {
         }
     }
 
-    fn prepare(&self, write: Write, now: Timestamp, field: &str) -> Prepared {
+    fn prepare(&self, write: Write, now: Timestamp) -> Prepared {
         match write {
-            Write::CreateOne(new) => Prepared::CreateOne(self.draft(new, now), field.to_owned()),
+            Write::CreateOne(new) => Prepared::Create(vec![self.draft(new, now)]),
             Write::CreateMany(new) => {
-                let drafts = new.into_iter().map(|new| self.draft(new, now)).collect();
-                Prepared::CreateMany(drafts, field.to_owned())
+                Prepared::Create(new.into_iter().map(|new| self.draft(new, now)).collect())
             }
             Write::Update {
                 id,
@@ -119,7 +117,7 @@ impl Store {
                     columns,
                     text: TextRoom::new(text_bytes),
                 };
-                Prepared::Update(update, format!("{field}.slug"))
+                Prepared::Update(update)
             }
             Write::Delete {
                 id,
@@ -136,31 +134,19 @@ impl Store {
     }
 }
 
-/// A write that is the same however often it is tried, with the path that its errors name.
+/// A write that is the same however often it is tried.
 #[derive(Debug, Clone)]
 enum Prepared {
-    CreateOne(Draft, String),
-    CreateMany(Vec<Draft>, String),
-    Update(Update, String),
+    Create(Vec<Draft>),
+    Update(Update),
     Delete(Delete),
 }
 
 impl Prepared {
     async fn carry_out(self, connection: &mut Connection<'_>) -> Result<Vec<Article>> {
         match self {
-            Self::CreateOne(draft, field) => {
-                let created = create_all(connection, vec![draft], field.clone()).await;
-                created.map_err(|error| match error {
-                    // It is no list.
-                    Error::SlugTaken { slug, .. } => Error::SlugTaken {
-                        field: format!("{field}.slug"),
-                        slug,
-                    },
-                    error => error,
-                })
-            }
-            Self::CreateMany(drafts, field) => create_all(connection, drafts, field).await,
-            Self::Update(update, field) => Ok(vec![apply_update(connection, update, field).await?]),
+            Self::Create(drafts) => create_all(connection, drafts).await,
+            Self::Update(update) => Ok(vec![apply_update(connection, update).await?]),
             Self::Delete(delete) => Ok(vec![apply_delete(connection, delete).await?]),
         }
     }

@@ -21,12 +21,12 @@ use crate::error::{Error, Result};
 const ATTEMPTS: u32 = 10;
 
 impl Store {
-    /// Creates an article. `field` is the path of the input, for the error that names its slug.
+    /// Creates an article.
     ///
     /// # Errors
     /// [`Error::SlugTaken`] where the slug that was given belongs to another article. A slug that is made from the
     /// title takes the smallest number that is free instead.
-    pub async fn create_article(&self, new: NewArticle, field: &str) -> Result<Article> {
+    pub async fn create_article(&self, new: NewArticle) -> Result<Article> {
         let draft = self.draft(new, self.0.clock.now());
         let inserted = retry(|| {
             let article = draft.article.clone();
@@ -40,32 +40,32 @@ impl Store {
         match inserted.await? {
             Some(article) => Ok(self.taken(article)),
             None if draft.derived => {
-                let created = self.create_drafts(vec![draft], field).await?;
+                let created = self.create_drafts(vec![draft]).await?;
                 let created = created.into_iter().next();
                 created.ok_or_else(|| Error::internal("an article was created and not returned"))
             }
             None => Err(Error::SlugTaken {
-                field: format!("{field}.slug"),
+                article: 0,
                 slug: draft.article.slug,
             }),
         }
     }
 
-    /// Creates all of the articles or none, as if one after the other. `field` is the path of the list of inputs.
+    /// Creates all of the articles or none, as if one after the other.
     ///
     /// # Errors
     /// As [`create_article`](Self::create_article), also where two of them claim one slug.
-    pub async fn create_articles(&self, new: Vec<NewArticle>, field: &str) -> Result<Vec<Article>> {
+    pub async fn create_articles(&self, new: Vec<NewArticle>) -> Result<Vec<Article>> {
         let now = self.0.clock.now();
         let drafts = new.into_iter().map(|new| self.draft(new, now)).collect();
-        self.create_drafts(drafts, field).await
+        self.create_drafts(drafts).await
     }
 
-    async fn create_drafts(&self, drafts: Vec<Draft>, field: &str) -> Result<Vec<Article>> {
+    async fn create_drafts(&self, drafts: Vec<Draft>) -> Result<Vec<Article>> {
         let created = retry(|| {
-            let (drafts, field) = (drafts.clone(), field.to_owned());
+            let drafts = drafts.clone();
             self.run(Access::Transaction, move |connection| {
-                Box::pin(create_all(connection, drafts, field))
+                Box::pin(create_all(connection, drafts))
             })
         });
         let created = created.await?;
@@ -79,8 +79,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::VersionConflict`] where `expected_version` is given and not the current one;
-    /// [`Error::SlugTaken`] at `field`; [`Error::TooLarge`]; [`Error::Invalid`] where it has [`MAX_VERSION`]. Nothing has
-    /// changed then.
+    /// [`Error::SlugTaken`]; [`Error::TooLarge`]; [`Error::LastVersion`]. Nothing has changed then.
     pub async fn update_article(
         &self,
         id: ArticleId,
@@ -88,9 +87,7 @@ impl Store {
         expected_version: Option<i32>,
         columns: Columns,
         text_bytes: Option<usize>,
-        field: &str,
     ) -> Result<Article> {
-        let field = format!("{field}.slug");
         let update = Update {
             id,
             expected_version,
@@ -102,10 +99,10 @@ impl Store {
         };
         let attempts = AtomicU32::new(0);
         let updated = retry(|| {
-            let (mut update, field) = (update.clone(), field.clone());
+            let mut update = update.clone();
             update.as_shown = attempts.fetch_add(1, Ordering::Relaxed) > 0;
             self.run(Access::Write, move |connection| {
-                Box::pin(apply_update(connection, update, field))
+                Box::pin(apply_update(connection, update))
             })
         });
         updated.await.map(|updated| self.taken(updated))
@@ -166,17 +163,6 @@ impl Store {
     }
 }
 
-/// What a client learns who would update an article for which no version is left.
-fn last_version() -> Error {
-    Error::invalid(
-        "id",
-        format!(
-            "this article has version {MAX_VERSION} or above, after which there is none, so it cannot be updated any \
-             more; delete it and create it anew"
-        ),
-    )
-}
-
 /// Tries again, after a growing pause, what another transaction has got in the way of.
 pub(super) async fn retry<T, F>(attempt: impl Fn() -> F) -> Result<T>
 where
@@ -207,7 +193,6 @@ pub(super) struct Draft {
 pub(super) async fn create_all(
     connection: &mut Connection<'_>,
     drafts: Vec<Draft>,
-    field: String,
 ) -> Result<Vec<Article>> {
     let wanted: HashSet<&String> = drafts.iter().map(|draft| &draft.article.slug).collect();
     let wanted = wanted.into_iter().cloned().collect();
@@ -215,12 +200,12 @@ pub(super) async fn create_all(
     slugs::lock(connection, to_be_numbered(&drafts, &taken)).await?;
     let mut numbers = Numbers::default();
     let mut articles = Vec::with_capacity(drafts.len());
-    for (index, draft) in drafts.into_iter().enumerate() {
+    for (number, draft) in drafts.into_iter().enumerate() {
         let mut article = draft.article;
         if taken.contains(&article.slug) {
             if !draft.derived {
                 return Err(Error::SlugTaken {
-                    field: format!("{field}.{index}.slug"),
+                    article: number,
                     slug: article.slug,
                 });
             }
@@ -272,11 +257,10 @@ async fn taken_slugs(
     Ok(taken.into_iter().collect())
 }
 
-/// Updates an article. `field` is the path of its slug, for the error that names it.
+/// Updates an article.
 pub(super) async fn apply_update(
     connection: &mut Connection<'_>,
     update: Update,
-    field: String,
 ) -> Result<Article> {
     let Update {
         id,
@@ -292,13 +276,13 @@ pub(super) async fn apply_update(
             Some(current)
                 if current >= MAX_VERSION && expected_version.is_none_or(|it| it == current) =>
             {
-                last_version()
+                Error::LastVersion(MAX_VERSION)
             }
             current => why_not(current, expected_version, room),
         }),
         Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
             let slug = slug.unwrap_or_default();
-            Err(Error::SlugTaken { field, slug })
+            Err(Error::SlugTaken { article: 0, slug })
         }
         // Of another column than those that the edit has, whose values were checked.
         Err(DieselError::DatabaseError(DatabaseErrorKind::CheckViolation, _)) if !as_shown => {

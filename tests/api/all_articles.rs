@@ -11,7 +11,7 @@ use crate::support::{Answer, Database, article, assert_answer, client, on_both_d
 async fn an_article_that_was_created_is_in_the_list(database: Database) {
     let app = start!(database);
     let new = article("Été à la plage", None, Some("2020-02-29T12:00:00+02:00"));
-    app.store.create_article(new, "input").await.unwrap();
+    app.store.create_article(new).await.unwrap();
     let answer = app.get("/api/v1/articles/").await;
     assert_answer!(answer, @r#"
     [
@@ -84,11 +84,11 @@ async fn a_list_that_fails_at_once_is_an_error(database: Database) {
     {
       "errors": [
         {
+          "message": "something went wrong on our side; tell us the request id",
           "extensions": {
             "code": "INTERNAL",
             "requestId": "find-me"
-          },
-          "message": "something went wrong on our side; tell us the request id"
+          }
         }
       ]
     }

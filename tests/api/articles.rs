@@ -11,7 +11,7 @@ const FIELDS: &str = "{ id title slug text createdAt updatedAt version }";
 async fn an_article_is_found_by_its_id_in_any_form_of_a_uuid(database: Database) {
     let app = start!(database);
     let new = article("First", None, Some("2020-02-29T00:00:00Z"));
-    let id = app.store.create_article(new, "input").await.unwrap().id;
+    let id = app.store.create_article(new).await.unwrap().id;
     let by_id = format!("{{ article(by: {{ id: \"{id}\" }}) {FIELDS} }}");
     let answer = app.query(&by_id).await;
     assert_answer!(answer, @r#"
@@ -456,5 +456,5 @@ async fn create_five(app: &TestApp) {
 
 async fn create(app: &TestApp, title: &str, slug: &str, created_at: &str) {
     let new = article(title, Some(slug), Some(created_at));
-    app.store.create_article(new, "input").await.unwrap();
+    app.store.create_article(new).await.unwrap();
 }

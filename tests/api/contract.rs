@@ -467,7 +467,7 @@ fn both_databases_have_the_same_migrations() {
 
 /// The modules of the server, each with those of `crate::` that it may name. What stands in no list of another is the top.
 const MAY_NAME: [(&str, &[&str]); 20] = [
-    ("admission", &["cache", "clock"]),
+    ("admission", &["cache", "clock", "error"]),
     (
         "api",
         &[

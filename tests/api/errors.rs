@@ -15,10 +15,10 @@ async fn a_body_that_is_no_request_is_a_bad_request(database: Database) {
     {
       "errors": [
         {
+          "message": "the request is not valid JSON: EOF while parsing an object at line 1 column 1",
           "extensions": {
             "code": "BAD_REQUEST"
-          },
-          "message": "the request is not valid JSON: EOF while parsing an object at line 1 column 1"
+          }
         }
       ]
     }
@@ -28,10 +28,10 @@ async fn a_body_that_is_no_request_is_a_bad_request(database: Database) {
     {
       "errors": [
         {
+          "message": "the request is not a JSON object; batches are not served",
           "extensions": {
             "code": "BAD_REQUEST"
-          },
-          "message": "the request is not a JSON object; batches are not served"
+          }
         }
       ]
     }
@@ -41,10 +41,10 @@ async fn a_body_that_is_no_request_is_a_bad_request(database: Database) {
     {
       "errors": [
         {
+          "message": "`query` must be a string",
           "extensions": {
             "code": "BAD_REQUEST"
-          },
-          "message": "`query` must be a string"
+          }
         }
       ]
     }
@@ -58,16 +58,16 @@ async fn a_document_that_is_wrong_says_where(database: Database) {
     {
       "errors": [
         {
-          "extensions": {
-            "code": "GRAPHQL_PARSE_FAILED"
-          },
+          "message": "syntax error: expected \"}\", got EOF",
           "locations": [
             {
-              "column": 18,
-              "line": 1
+              "line": 1,
+              "column": 18
             }
           ],
-          "message": "syntax error: expected \"}\", got EOF"
+          "extensions": {
+            "code": "GRAPHQL_PARSE_FAILED"
+          }
         }
       ]
     }
@@ -76,28 +76,28 @@ async fn a_document_that_is_wrong_says_where(database: Database) {
     {
       "errors": [
         {
-          "extensions": {
-            "code": "GRAPHQL_VALIDATION_FAILED"
-          },
+          "message": "interface, union and object types must have a subselection set",
           "locations": [
             {
-              "column": 3,
-              "line": 1
+              "line": 1,
+              "column": 3
             }
           ],
-          "message": "interface, union and object types must have a subselection set"
+          "extensions": {
+            "code": "GRAPHQL_VALIDATION_FAILED"
+          }
         },
         {
-          "extensions": {
-            "code": "GRAPHQL_VALIDATION_FAILED"
-          },
+          "message": "type `Article` does not have a field `none`",
           "locations": [
             {
-              "column": 14,
-              "line": 1
+              "line": 1,
+              "column": 14
             }
           ],
-          "message": "type `Article` does not have a field `none`"
+          "extensions": {
+            "code": "GRAPHQL_VALIDATION_FAILED"
+          }
         }
       ]
     }
@@ -108,16 +108,16 @@ async fn a_document_that_is_wrong_says_where(database: Database) {
     {
       "errors": [
         {
-          "extensions": {
-            "code": "GRAPHQL_VALIDATION_FAILED"
-          },
+          "message": "The variable `$limit` of type `String!` is used where `Int!` is expected.",
           "locations": [
             {
-              "column": 42,
-              "line": 1
+              "line": 1,
+              "column": 42
             }
           ],
-          "message": "The variable `$limit` of type `String!` is used where `Int!` is expected."
+          "extensions": {
+            "code": "GRAPHQL_VALIDATION_FAILED"
+          }
         }
       ]
     }
@@ -231,17 +231,17 @@ async fn a_value_that_is_not_allowed_names_its_field(database: Database) {
     {
       "errors": [
         {
+          "message": "The variable `$input` cannot be used: a value of type `String!` is required at `input.text`.",
+          "locations": [
+            {
+              "line": 1,
+              "column": 10
+            }
+          ],
           "extensions": {
             "code": "BAD_USER_INPUT",
             "field": "input.text"
-          },
-          "locations": [
-            {
-              "column": 10,
-              "line": 1
-            }
-          ],
-          "message": "The variable `$input` cannot be used: a value of type `String!` is required at `input.text`."
+          }
         }
       ]
     }
@@ -250,17 +250,17 @@ async fn a_value_that_is_not_allowed_names_its_field(database: Database) {
     {
       "errors": [
         {
+          "message": "The variable `$input` cannot be used: expected a value of type `String`, found a number at `input.slug`.",
+          "locations": [
+            {
+              "line": 1,
+              "column": 10
+            }
+          ],
           "extensions": {
             "code": "BAD_USER_INPUT",
             "field": "input.slug"
-          },
-          "locations": [
-            {
-              "column": 10,
-              "line": 1
-            }
-          ],
-          "message": "The variable `$input` cannot be used: expected a value of type `String`, found a number at `input.slug`."
+          }
         }
       ]
     }
@@ -800,15 +800,15 @@ async fn a_document_that_is_too_large_tells_the_limit(database: Database) {
     {
       "errors": [
         {
+          "message": "The document is too complex: its nesting is 72, and 64 is allowed.",
           "extensions": {
             "code": "TOO_COMPLEX",
             "limit": {
-              "max": 64,
               "name": "nesting",
+              "max": 64,
               "value": 72
             }
-          },
-          "message": "The document is too complex: its nesting is 72, and 64 is allowed."
+          }
         }
       ]
     }
@@ -820,15 +820,15 @@ async fn a_document_that_is_too_large_tells_the_limit(database: Database) {
     {
       "errors": [
         {
+          "message": "The document is too complex: its number of root fields is 51, and 50 is allowed.",
           "extensions": {
             "code": "TOO_COMPLEX",
             "limit": {
-              "max": 50,
               "name": "rootFields",
+              "max": 50,
               "value": 51
             }
-          },
-          "message": "The document is too complex: its number of root fields is 51, and 50 is allowed."
+          }
         }
       ]
     }
@@ -841,15 +841,15 @@ async fn a_document_that_is_too_large_tells_the_limit(database: Database) {
     {
       "errors": [
         {
+          "message": "The document is too complex: its complexity is 20541, and 20000 is allowed.",
           "extensions": {
             "code": "TOO_COMPLEX",
             "limit": {
-              "max": 20000,
               "name": "complexity",
+              "max": 20000,
               "value": 20541
             }
-          },
-          "message": "The document is too complex: its complexity is 20541, and 20000 is allowed."
+          }
         }
       ]
     }

@@ -52,10 +52,10 @@ async fn a_server_whose_database_has_gone_is_alive_and_not_ready() {
     {
       "errors": [
         {
+          "message": "the database cannot be reached at the moment",
           "extensions": {
             "code": "UNAVAILABLE"
-          },
-          "message": "the database cannot be reached at the moment"
+          }
         }
       ]
     }

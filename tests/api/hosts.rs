@@ -30,10 +30,10 @@ async fn on_a_loopback_address_a_foreign_host_is_not_answered(database: Database
     {
       "errors": [
         {
+          "message": "requests for the host evil.example:8000 are not answered here; the server's setting ALLOWED_HOSTS names those that are",
           "extensions": {
             "code": "BAD_REQUEST"
-          },
-          "message": "requests for the host evil.example:8000 are not answered here; the server's setting ALLOWED_HOSTS names those that are"
+          }
         }
       ]
     }

@@ -1,7 +1,8 @@
 //! The API in this process, without a server: for tests that ask thousands of things, or many at once.
 
-use broadsheet::api::{Answer, Api, ApiSettings, request_errors};
+use broadsheet::api::{Api, ApiSettings, ExecutionResult};
 use broadsheet::clock::{Clock, Timestamp};
+use broadsheet::error::ResponseError;
 use broadsheet::feed::Feed;
 use broadsheet::store::Store;
 use diesel::connection::SimpleConnection as _;
@@ -81,18 +82,18 @@ impl InProcess {
             .prepare(document, None, &variables.as_object().unwrap().into())
         {
             Ok(operation) => match self.api.execute(&operation, "the-request-id").await {
-                Answer::Clean(body) | Answer::Flawed(body) | Answer::Replayed(body) => {
-                    serde_json::from_slice(&body).unwrap()
+                ExecutionResult::Response(body) | ExecutionResult::Replayed(body) => {
+                    serde_json::from_slice(&body.json).unwrap()
                 }
-                Answer::Unavailable(errors)
-                | Answer::Internal(errors)
-                | Answer::KeyReused(errors)
-                | Answer::TooLarge(errors) => {
-                    let errors: Value = serde_json::from_slice(&errors).unwrap();
-                    json!({ "errors": errors })
-                }
+                ExecutionResult::Unavailable(errors)
+                | ExecutionResult::Internal(errors)
+                | ExecutionResult::KeyReused(errors)
+                | ExecutionResult::TooLarge(errors) => json!({ "errors": *errors }),
             },
-            Err(refused) => json!({ "errors": request_errors(&refused) }),
+            Err(errors) => {
+                let errors = errors.into_iter().map(ResponseError::from);
+                json!({ "errors": errors.collect::<Vec<_>>() })
+            }
         }
     }
 

@@ -129,15 +129,15 @@ async fn an_introspection_that_grows_with_its_depth_is_refused(database: Databas
     {
       "errors": [
         {
+          "message": "The document is too complex: its number of introspection fields is 50001, and 50000 is allowed.",
           "extensions": {
             "code": "TOO_COMPLEX",
             "limit": {
-              "max": 50000,
               "name": "introspection",
+              "max": 50000,
               "value": 50001
             }
-          },
-          "message": "The document is too complex: its number of introspection fields is 50001, and 50000 is allowed."
+          }
         }
       ]
     }

@@ -25,10 +25,10 @@ async fn a_path_where_nothing_is_says_so(database: Database) {
     {
       "errors": [
         {
+          "message": "there is nothing at this path; GraphQL is served at /graphql",
           "extensions": {
             "code": "BAD_REQUEST"
-          },
-          "message": "there is nothing at this path; GraphQL is served at /graphql"
+          }
         }
       ]
     }
@@ -75,10 +75,10 @@ async fn a_method_that_a_path_does_not_have_is_refused_with_those_that_it_has(da
     {
       "errors": [
         {
+          "message": "this method is not served at this path; the header Allow names those that are",
           "extensions": {
             "code": "BAD_REQUEST"
-          },
-          "message": "this method is not served at this path; the header Allow names those that are"
+          }
         }
       ]
     }
@@ -131,7 +131,7 @@ async fn a_request_must_have_one_host(database: Database) {
                 Some(message) => {
                     assert!(answer.contains(" 400 Bad Request\r\n"), "{head}{answer}");
                     let body = format!(
-                        r#"{{"errors":[{{"extensions":{{"code":"BAD_REQUEST"}},"message":"{message}"}}]}}"#
+                        r#"{{"errors":[{{"message":"{message}","extensions":{{"code":"BAD_REQUEST"}}}}]}}"#
                     );
                     assert!(answer.ends_with(&body), "{head}{answer}");
                 }

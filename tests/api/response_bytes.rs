@@ -20,15 +20,15 @@ async fn a_query_whose_answer_would_be_too_large_is_refused(database: Database) 
     {
       "errors": [
         {
+          "message": "The answer is too large: it has 12000 bytes or more, and 10000 are allowed. Ask for fewer articles, or leave out their texts.",
           "extensions": {
             "code": "TOO_COMPLEX",
             "limit": {
-              "max": 10000,
               "name": "responseBytes",
+              "max": 10000,
               "value": 12000
             }
-          },
-          "message": "The answer is too large: it has 12000 bytes or more, and 10000 are allowed. Ask for fewer articles, or leave out their texts."
+          }
         }
       ]
     }
@@ -239,7 +239,7 @@ async fn fill(app: &TestApp, lengths: &[usize]) {
             text: Text::new("xx ".repeat(length / 3) + &"x".repeat(length % 3)).unwrap(),
             created_at: None,
         };
-        app.store.create_article(new, "input").await.unwrap();
+        app.store.create_article(new).await.unwrap();
     }
 }
 
@@ -250,7 +250,7 @@ async fn create(app: &TestApp, text: &str) {
         text: Text::new(text.to_owned()).unwrap(),
         created_at: None,
     };
-    app.store.create_article(new, "input").await.unwrap();
+    app.store.create_article(new).await.unwrap();
 }
 
 /// The ids of all articles, in the order in which they were created.

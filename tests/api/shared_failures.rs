@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use broadsheet::api::{Answer, Api, ApiSettings};
+use broadsheet::api::{Api, ApiSettings, ExecutionResult, ResponseBody};
+use broadsheet::error::ErrorCode;
 use broadsheet::feed::Feed;
 use futures_util::future::join_all;
 use graphql_guard::json::ObjectText;
@@ -16,7 +17,7 @@ use crate::support::{Database, on_both_databases};
 const QUERY: &str = r#"{ article(by: { slug: "a" }) { title } }"#;
 
 /// Asks the same so many times at once; the request ids are the numbers.
-async fn ask(api: &Api, count: usize) -> Vec<Answer> {
+async fn ask(api: &Api, count: usize) -> Vec<ExecutionResult> {
     let operation = api.prepare(QUERY, None, &ObjectText::default()).unwrap();
     let asked = (0..count).map(|number| {
         let operation = &operation;
@@ -32,10 +33,14 @@ async fn a_failure_is_shared_and_each_is_told_its_own_request_id(database: Datab
     let answers = ask(&app.api, 200).await;
     let mut ids = BTreeSet::new();
     for answer in answers {
-        let Answer::Flawed(body) = answer else {
+        let ExecutionResult::Response(ResponseBody {
+            json,
+            has_errors: true,
+        }) = answer
+        else {
             panic!("{answer:?}");
         };
-        let body: Value = serde_json::from_slice(&body).unwrap();
+        let body: Value = serde_json::from_slice(&json).unwrap();
         let extensions = &body["errors"][0]["extensions"];
         assert_eq!(extensions["code"], "INTERNAL");
         ids.insert(extensions["requestId"].as_str().unwrap().to_owned());
@@ -63,15 +68,15 @@ async fn queries_that_wait_for_one_that_takes_too_long_fail_with_it() {
         .run("BEGIN; LOCK TABLE article IN ACCESS EXCLUSIVE MODE")
         .await;
     for answer in ask(&api, 200).await {
-        let Answer::Unavailable(errors) = answer else {
+        let ExecutionResult::Unavailable(errors) = answer else {
             panic!("{answer:?}");
         };
-        let errors: Value = serde_json::from_slice(&errors).unwrap();
-        assert_eq!(errors[0]["extensions"]["code"], "TIMEOUT");
+        assert_eq!(errors[0].code, ErrorCode::Timeout);
     }
     let lookups = app.store.shared_lookups();
     assert!(lookups.executions + lookups.joins <= 2, "{lookups:?}");
     app.direct.run("ROLLBACK").await;
     let recovered = ask(&api, 1).await;
-    assert!(matches!(recovered[..], [Answer::Clean(_)]), "{recovered:?}");
+    let is_clean = matches!(&recovered[..], [ExecutionResult::Response(body)] if !body.has_errors);
+    assert!(is_clean, "{recovered:?}");
 }

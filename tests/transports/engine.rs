@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header::ALLOW};
 use broadsheet::admission::{self, Rejection, TokenError};
+use broadsheet::error::ErrorCode;
 use broadsheet::graphql::operation::{
-    Caller, Event, Events, Execute, GraphQLParams, Outcome, Refusal, Transport,
+    Caller, Event, Events, Execute, GraphQLParams, Outcome, Refusal, ResponseBody, Transport,
 };
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -70,6 +71,13 @@ fn event(number: usize, padding: &str) -> Event {
     }
 }
 
+fn single(json: impl Into<Bytes>) -> Outcome {
+    Outcome::Single(ResponseBody {
+        json: json.into(),
+        has_errors: false,
+    })
+}
+
 impl Execute for Engine {
     async fn execute(
         &self,
@@ -80,7 +88,7 @@ impl Execute for Engine {
         let query = params.query.unwrap_or_default();
         let open = Open::new(&self.open);
         match query.split_once(' ').unwrap_or((&query, "")) {
-            ("caller", _) => Outcome::Single(Bytes::from(
+            ("caller", _) => single(
                 json!({ "data": {
                     "transport": format!("{transport:?}"),
                     "init": caller.connection_init,
@@ -88,20 +96,20 @@ impl Execute for Engine {
                     "variables": params.variables,
                 } })
                 .to_string(),
-            )),
+            ),
             ("refused", status) => {
                 let status = status.parse().unwrap_or(StatusCode::BAD_REQUEST);
-                Outcome::Refused(Refusal::new(status, "GRAPHQL_PARSE_FAILED", "no"))
+                Outcome::Refused(Refusal::new(status, ErrorCode::ParseFailed, "no"))
             }
             ("mutation", _) if !transport.allows_mutations() => {
                 let status = StatusCode::METHOD_NOT_ALLOWED;
-                let mut refusal = Refusal::new(status, "BAD_REQUEST", "no mutation by GET");
+                let mut refusal = Refusal::new(status, ErrorCode::BadRequest, "no mutation by GET");
                 refusal
                     .headers
                     .insert(ALLOW, HeaderValue::from_static("POST"));
                 Outcome::Refused(refusal)
             }
-            ("mutation", _) => Outcome::Single(Bytes::from_static(b"{\"data\":{\"done\":true}}")),
+            ("mutation", _) => single(r#"{"data":{"done":true}}"#),
             ("count", end) => {
                 let after = caller.last_event_id.as_deref().unwrap_or("c0");
                 let begin: usize = after.trim_start_matches('c').parse().unwrap();
@@ -140,11 +148,11 @@ impl Execute for Engine {
             }
             ("held", _) => {
                 self.gate.pass().await;
-                Outcome::Single(Bytes::from_static(b"{\"data\":{\"done\":true}}"))
+                single(r#"{"data":{"done":true}}"#)
             }
             ("away", _) => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
-                Outcome::NotBegun(Refusal::new(status, "UNAVAILABLE", "no database"))
+                Outcome::NotBegun(Refusal::new(status, ErrorCode::Unavailable, "no database"))
             }
             ("stuck", _) => std::future::pending().await,
             _ => panic!("an order that nobody knows"),

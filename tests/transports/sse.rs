@@ -102,7 +102,7 @@ async fn a_document_that_is_wrong_is_told_in_the_stream() {
     let server = Server::start().await;
     let expected = concat!(
         "event: next\n",
-        "data: {\"errors\":[{\"extensions\":{\"code\":\"GRAPHQL_PARSE_FAILED\"},\"message\":\"no\"}]}\n\n",
+        "data: {\"errors\":[{\"message\":\"no\",\"extensions\":{\"code\":\"GRAPHQL_PARSE_FAILED\"}}]}\n\n",
         "event: complete\ndata:\n\n",
     );
     assert_eq!(events(post(&server, "refused").await).await, expected);

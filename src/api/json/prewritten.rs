@@ -27,10 +27,20 @@ use crate::error::{Error, Result};
 
 /// What a resolver finds in the context of the operation under way.
 pub(in crate::api) struct UnderWay {
-    /// The whole operation in its plain form.
+    /// The normalized operation.
     pub(in crate::api) document: Arc<ExecutableDocument>,
-    /// What its answer may take.
+    /// The bytes that its response may have.
     pub(in crate::api) budget: ResponseBudget,
+    pub(in crate::api) results: Results,
+}
+
+/// What becomes of the objects that can write themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::api) enum Results {
+    /// They write themselves as JSON, for our own transports.
+    Json,
+    /// The engine resolves them, for those who want values.
+    Values,
 }
 
 impl UnderWay {
@@ -39,10 +49,13 @@ impl UnderWay {
             .ok_or_else(|| Error::internal("the context lacks the operation"))
     }
 
-    /// What is selected of the field that is resolved.
-    fn selections<'c, T>(&'c self, ctx: &ContextBase<'c, T>) -> Option<&'c SelectionSet> {
+    /// The selections of the current field.
+    fn selections<'c, T>(
+        &'c self,
+        ctx: &ContextBase<'c, T>,
+    ) -> Option<&'c Positioned<SelectionSet>> {
         let (_, operation) = self.document.operations.iter().next()?;
-        below(&operation.node.selection_set.node, ctx.path_node.as_ref())
+        below(&operation.node.selection_set, ctx.path_node.as_ref())
     }
 
     /// How many bytes a field may have. What a mutation shows has happened, so it is shown: it was asked before whether
@@ -71,7 +84,7 @@ impl UnderWay {
 
 /// What is selected of the field that is resolved; `None` where the context has no [`UnderWay`].
 pub(in crate::api) fn selections<'c, T>(ctx: &ContextBase<'c, T>) -> Option<&'c SelectionSet> {
-    UnderWay::of(ctx).ok()?.selections(ctx)
+    Some(&UnderWay::of(ctx).ok()?.selections(ctx)?.node)
 }
 
 /// What the answer may take.
@@ -80,7 +93,10 @@ pub(in crate::api) fn budget<'c, T>(ctx: &ContextBase<'c, T>) -> Result<&'c Resp
 }
 
 /// The selections at the end of a path.
-fn below<'d>(root: &'d SelectionSet, path: Option<&QueryPathNode<'_>>) -> Option<&'d SelectionSet> {
+fn below<'d>(
+    root: &'d Positioned<SelectionSet>,
+    path: Option<&QueryPathNode<'_>>,
+) -> Option<&'d Positioned<SelectionSet>> {
     let Some(path) = path else {
         return Some(root);
     };
@@ -97,16 +113,21 @@ pub(super) fn field_at_root<'d>(
     key: &str,
 ) -> Option<&'d SelectionSet> {
     let (_, operation) = document.operations.iter().next()?;
-    named(&operation.node.selection_set.node, key)
+    Some(&named(&operation.node.selection_set, key)?.node)
 }
 
-fn named<'d>(above: &'d SelectionSet, key: &str) -> Option<&'d SelectionSet> {
+/// The selections of the field with this response key.
+fn named<'d>(
+    above: &'d Positioned<SelectionSet>,
+    key: &str,
+) -> Option<&'d Positioned<SelectionSet>> {
     above
+        .node
         .items
         .iter()
         .find_map(|selection| match &selection.node {
             Selection::Field(field) if field.node.response_key().node == key => {
-                Some(&field.node.selection_set.node)
+                Some(&field.node.selection_set)
             }
             _ => None,
         })
@@ -170,7 +191,7 @@ pub(in crate::api) fn room_after<T: Direct, C>(
 ) -> Result<usize> {
     let under_way = UnderWay::of(ctx)?;
     let budget = &under_way.budget;
-    let selected = under_way.selections(ctx).ok_or_else(unknown)?;
+    let selected = &under_way.selections(ctx).ok_or_else(unknown)?.node;
     let mut out = Json::new(0, budget.left_to_write());
     out.bytes.resize(name_bytes(ctx), 0);
     for one in objects {
@@ -209,6 +230,10 @@ impl<T: Direct> OutputType for One<T> {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
+        if let Some(selections) = selections_of_values(ctx) {
+            let ctx = ctx.with_selection_set(selections);
+            return Box::pin(self.0.resolve(&ctx, field)).await;
+        }
         written(ctx, field, self.0.size_hint(), |out, selected| {
             object(out, &self.0, selected)
         })
@@ -233,6 +258,10 @@ impl<T: Direct> OutputType for Many<T> {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
+        if let Some(selections) = selections_of_values(ctx) {
+            let ctx = ctx.with_selection_set(selections);
+            return Box::pin(self.0.resolve(&ctx, field)).await;
+        }
         let size: usize = self.0.iter().map(Direct::size_hint).sum();
         written(ctx, field, size + 2, |out, selected| {
             list(out, &self.0, selected)
@@ -240,7 +269,16 @@ impl<T: Direct> OutputType for Many<T> {
     }
 }
 
-/// What `write` makes of the selections of a field.
+/// The selections that the engine is to resolve; `None` where objects write themselves.
+fn selections_of_values<'c>(ctx: &ContextSelectionSet<'c>) -> Option<&'c Positioned<SelectionSet>> {
+    let under_way = UnderWay::of(ctx).ok()?;
+    match under_way.results {
+        Results::Json => None,
+        Results::Values => under_way.selections(ctx),
+    }
+}
+
+/// The JSON that `write` makes of the selections of a field.
 fn written(
     ctx: &ContextSelectionSet<'_>,
     field: &Positioned<Field>,
@@ -250,7 +288,7 @@ fn written(
     let written = UnderWay::of(ctx).and_then(|under_way| {
         let mut out = Json::new(size_hint, under_way.left_to_write());
         let selected = under_way.selections(ctx).ok_or(Unwritten::Unknown);
-        match selected.and_then(|selected| write(&mut out, selected)) {
+        match selected.and_then(|selected| write(&mut out, &selected.node)) {
             Ok(()) => under_way.count(ctx, out.bytes.len())?,
             Err(Unwritten::TooLarge { bytes }) => under_way.count(ctx, bytes)?,
             Err(Unwritten::Unknown) => return Err(unknown()),

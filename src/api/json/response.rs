@@ -1,27 +1,29 @@
-//! An answer as JSON, written once into one buffer.
+//! A response as JSON, written once into one buffer, or as values of the engine.
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
-use async_graphql::{Name, Response, Value};
+use async_graphql::{Name, Value};
 use bytes::Bytes;
 use serde::Serialize;
 
 use super::prewritten::{self, Json, Unwritten, Written};
+use crate::error::ResponseError;
 
-/// What there is besides the objects that wrote themselves: a few names.
+/// Room for what is not prewritten: a few names.
 const NAMES_BYTES: usize = 512;
 
-/// `{"data":…}`, after `errors` where there are any. The fields stand in the order of `operation` (GraphQL
-/// specification, section 7.2.2), in its plain form: the engine has them in the order in which their resolvers ended.
+/// `{"data":…}`, after `errors` where there are any. The fields have the order of the normalized operation (GraphQL
+/// specification, section 7.2.2); the engine has them in the order in which their resolvers ended.
 ///
 /// # Errors
-/// It would have more bytes than `most`: how many were counted.
+/// It would have more bytes than `most`; the number of bytes counted.
 pub(in crate::api) fn write(
-    response: &Response,
+    data: &Value,
+    errors: &[ResponseError],
     operation: &ExecutableDocument,
     most: usize,
 ) -> Result<Bytes, usize> {
-    written(response, operation, most).map_err(|unwritten| match unwritten {
+    written(data, errors, operation, most).map_err(|unwritten| match unwritten {
         Unwritten::TooLarge { bytes } => bytes,
         // Everything that the engine has is written here.
         Unwritten::Unknown => usize::MAX,
@@ -29,45 +31,74 @@ pub(in crate::api) fn write(
 }
 
 fn written(
-    response: &Response,
+    data: &Value,
+    errors: &[ResponseError],
     operation: &ExecutableDocument,
     most: usize,
 ) -> Result<Bytes, Unwritten> {
-    let mut out = Json::new(NAMES_BYTES + text_bytes(&response.data), most);
+    let texts = text_bytes(data);
+    let mut out = Json::new(NAMES_BYTES + texts, most);
     // Before any of them is copied.
-    out.has_room_for(text_bytes(&response.data))?;
+    out.has_room_for(texts)?;
     out.bytes.push(b'{');
-    if !response.errors.is_empty() {
+    if !errors.is_empty() {
         out.bytes.extend_from_slice(b"\"errors\":");
-        json(&mut out.bytes, &response.errors);
+        json(&mut out.bytes, errors);
         out.bytes.push(b',');
     }
     out.bytes.extend_from_slice(b"\"data\":");
     let selections = operation.operations.iter().next();
     let selections = selections.map(|(_, operation)| &operation.node.selection_set.node);
-    value(&mut out, &response.data, selections)?;
+    value(&mut out, data, selections)?;
     out.bytes.push(b'}');
     out.has_room_for(0)?;
     Ok(out.bytes.into())
 }
 
-/// `{"errors":…}` alone, for what was not executed.
-pub(in crate::api) fn refusal(response: &Response) -> Bytes {
+/// `{"errors":…}`, for what was not executed.
+pub(in crate::api) fn without_data(errors: &[ResponseError]) -> Bytes {
     let mut out = Vec::new();
     out.extend_from_slice(b"{\"errors\":");
-    json(&mut out, &response.errors);
+    json(&mut out, errors);
     out.push(b'}');
     out.into()
 }
 
-/// The list of errors alone.
-pub(in crate::api) fn errors(response: &Response) -> Bytes {
-    let mut out = Vec::new();
-    json(&mut out, &response.errors);
-    out.into()
+/// The data of a response with its fields in the order of the normalized operation. The results of introspection, which
+/// are JSON, become values.
+pub(in crate::api) fn ordered(data: Value, operation: &ExecutableDocument) -> Value {
+    let selections = operation.operations.iter().next();
+    in_order_of(
+        data,
+        selections.map(|(_, operation)| &operation.node.selection_set.node),
+    )
 }
 
-/// How long the parts are that stand in the answer as they are, and the texts but for their escapes.
+fn in_order_of(given: Value, selections: Option<&SelectionSet>) -> Value {
+    match given {
+        Value::Binary(json) => serde_json::from_slice(&json).unwrap_or_default(),
+        Value::List(items) => {
+            let items = items.into_iter();
+            Value::List(items.map(|item| in_order_of(item, selections)).collect())
+        }
+        Value::Object(mut fields) => {
+            let mut keys = Vec::with_capacity(fields.len());
+            in_order(&mut keys, &fields, selections);
+            let keys: Vec<_> = keys
+                .into_iter()
+                .map(|(name, _, below)| (name.clone(), below))
+                .collect();
+            let ordered = keys.into_iter().filter_map(|(name, below)| {
+                let value = fields.swap_remove(&name)?;
+                Some((name, in_order_of(value, below)))
+            });
+            Value::Object(ordered.collect())
+        }
+        scalar => scalar,
+    }
+}
+
+/// The bytes of prewritten JSON, and of texts without their escapes.
 fn text_bytes(given: &Value) -> usize {
     match given {
         Value::Binary(raw) => raw.len(),
@@ -78,7 +109,7 @@ fn text_bytes(given: &Value) -> usize {
     }
 }
 
-/// A value of the engine. What it calls binary is JSON that a resolver has written itself.
+/// A value of the engine. A binary one is prewritten JSON.
 fn value(out: &mut Json, given: &Value, selections: Option<&SelectionSet>) -> Written {
     match given {
         Value::Binary(raw) => {
@@ -114,20 +145,20 @@ fn value(out: &mut Json, given: &Value, selections: Option<&SelectionSet>) -> Wr
     Ok(())
 }
 
-type Keys<'a> = Vec<(&'a Name, &'a Value, Option<&'a SelectionSet>)>;
+type Keys<'f, 's> = Vec<(&'f Name, &'f Value, Option<&'s SelectionSet>)>;
 
 /// The fields of an object in the order of its selections, with the selections below each.
-fn in_order<'a>(
-    keys: &mut Keys<'a>,
-    fields: &'a IndexMap<Name, Value>,
-    selections: Option<&'a SelectionSet>,
+fn in_order<'f, 's>(
+    keys: &mut Keys<'f, 's>,
+    fields: &'f IndexMap<Name, Value>,
+    selections: Option<&'s SelectionSet>,
 ) {
     for selection in selections.iter().flat_map(|selections| &selections.items) {
         match &selection.node {
             Selection::Field(field) => {
                 let name = &field.node.response_key().node;
                 let below = Some(&field.node.selection_set.node);
-                // Beside a fragment that does not always hold, a field may stand a second time within it.
+                // A field beside a fragment may occur within it too.
                 if let Some((name, value)) = fields.get_key_value(name)
                     && !keys.iter().any(|(known, ..)| *known == name)
                 {
@@ -142,8 +173,8 @@ fn in_order<'a>(
     }
 }
 
-/// Writing JSON into memory does not fail for values that have a form in JSON, as all of these have.
-fn json(out: &mut Vec<u8>, given: &impl Serialize) {
+/// Writing to memory does not fail, and all of these values can be written as JSON.
+fn json(out: &mut Vec<u8>, given: &(impl Serialize + ?Sized)) {
     let before = out.len();
     if serde_json::to_writer(&mut *out, given).is_err() {
         out.truncate(before);
@@ -160,8 +191,8 @@ mod tests {
 
     fn written(document: &str, data: Value) -> String {
         let document = parse_query(document).unwrap();
-        let answer = write(&Response::new(data), &document, usize::MAX).unwrap();
-        String::from_utf8(answer.to_vec()).unwrap()
+        let json = write(&data, &[], &document, usize::MAX).unwrap();
+        String::from_utf8(json.to_vec()).unwrap()
     }
 
     #[test]

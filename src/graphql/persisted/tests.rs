@@ -62,7 +62,7 @@ fn ask(operations: &PersistedOperations, request: &Value) -> String {
         }
         Err(refusal) => {
             assert_eq!(refusal.status, StatusCode::BAD_REQUEST);
-            let errors: Value = serde_json::from_slice(&refusal.errors).unwrap();
+            let errors: Value = serde_json::from_slice(&refusal.errors_json()).unwrap();
             let error = &errors[0];
             let code = error["extensions"]["code"].as_str().unwrap();
             format!("{code}: {}", error["message"].as_str().unwrap())

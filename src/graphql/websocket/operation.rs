@@ -169,12 +169,12 @@ impl Voice {
         let results = AssertUnwindSafe(self.results(outcome)).catch_unwind();
         let last = match results.await {
             Ok(End::Complete) => message::complete(&self.operation.id),
-            Ok(End::Refused(refusal)) => message::error(&self.operation.id, &refusal.errors),
+            Ok(End::Refused(refusal)) => message::error(&self.operation.id, &refusal.errors_json()),
             Ok(End::Closed) => return,
             Err(_) => {
                 // The panic hook has said what happened; without an answer the client would wait for ever.
                 let refusal = Refusal::internal(&id);
-                message::error(&self.operation.id, &refusal.errors)
+                message::error(&self.operation.id, &refusal.errors_json())
             }
         };
         self.say(|| last, true).await;
@@ -189,7 +189,11 @@ impl Voice {
                 return End::Closed;
             }
             Outcome::Single(body) | Outcome::Replayed(body) => {
-                stream::iter([Event { body, cursor: None }]).boxed()
+                let event = Event {
+                    body: body.json,
+                    cursor: None,
+                };
+                stream::iter([event]).boxed()
             }
             Outcome::Stream(events) => {
                 self.unanswered = None;

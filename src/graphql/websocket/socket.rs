@@ -13,7 +13,6 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::timeout_at;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
@@ -25,6 +24,7 @@ use super::closing::Closing;
 use super::message::{self, ClientMessage, close};
 use super::operation::{Operations, Outbox, Outgoing};
 use crate::admission::Rejection;
+use crate::error::{Detail, ErrorCode, ResponseError};
 use crate::graphql::operation::{Caller, Execute, GraphQLParams, Refusal, or_never};
 use graphql_guard::json::ObjectText;
 use graphql_guard::shorten;
@@ -253,7 +253,9 @@ impl<E: Execute> Listener<'_, E> {
         let limit = self.settings.operations;
         if self.operations.count() >= limit {
             let refusal = too_many_operations(limit);
-            return self.reply(message::error(&id, &refusal.errors)).await;
+            return self
+                .reply(message::error(&id, &refusal.errors_json()))
+                .await;
         }
         let caller = Arc::clone(&self.caller);
         let (execute, outbox) = (self.execute.clone(), self.outbox.clone());
@@ -289,11 +291,11 @@ fn initialisation_timeout() -> End {
 }
 
 fn too_many_operations(limit: usize) -> Refusal {
-    let errors = json!([{
-        "message": format!("at most {limit} operations may run on one socket"),
-        "extensions": { "code": "TOO_COMPLEX", "limit": limit, "value": limit + 1 },
-    }]);
-    Refusal::with_errors(StatusCode::BAD_REQUEST, &errors)
+    let message = format!("at most {limit} operations may run on one socket");
+    let value = limit + 1;
+    let error = ResponseError::new(ErrorCode::TooComplex, message);
+    let error = error.with(Detail::Count { limit, value });
+    Refusal::with_errors(StatusCode::BAD_REQUEST, [error])
 }
 
 /// What a connection that cannot be read any further is told, if anybody is left to hear it.

@@ -12,6 +12,7 @@ use axum::http::{StatusCode, Version};
 use axum::response::Response;
 use graphql_guard::shorten;
 
+use crate::error::ErrorCode;
 use crate::graphql::http::refusal;
 
 /// The hosts for which requests are answered.
@@ -91,7 +92,11 @@ pub(super) fn refused(request: &Request, allowed: &AllowedHosts) -> Option<Respo
         (Some(_), Some(_)) => "a request must have the header Host once, but it has several",
         (Some(_), None) => "the header Host must be a host, with or without a port",
     };
-    Some(refusal(StatusCode::BAD_REQUEST, "BAD_REQUEST", message))
+    Some(refusal(
+        StatusCode::BAD_REQUEST,
+        ErrorCode::BadRequest,
+        message,
+    ))
 }
 
 /// The answer to a request for a host that is not answered. What watches over the server asks by whatever address it
@@ -111,7 +116,7 @@ fn misdirected(request: &Request, host: &str, allowed: &AllowedHosts) -> Option<
         "requests for the host {foreign} are not answered here; the server's setting ALLOWED_HOSTS names those that are"
     );
     let status = StatusCode::MISDIRECTED_REQUEST;
-    Some(refusal(status, "BAD_REQUEST", &message))
+    Some(refusal(status, ErrorCode::BadRequest, &message))
 }
 
 /// Whether a byte may stand in a host or a port (RFC 3986, section 3.2.2).

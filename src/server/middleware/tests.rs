@@ -28,9 +28,10 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use super::{AllowedHosts, Middleware, Routes, around};
+use crate::error::ErrorCode;
 use crate::graphql::http::Endpoint;
 use crate::graphql::operation::{
-    Caller, Event, Execute, GraphQLParams, Outcome, Refusal, Transport,
+    Caller, Event, Execute, GraphQLParams, Outcome, Refusal, ResponseBody, Transport,
 };
 use crate::graphql::page::FrontPage;
 use crate::graphql::sse::SseSettings;
@@ -51,8 +52,8 @@ impl Execute for Engine {
         caller: &Caller,
         transport: Transport,
     ) -> Outcome {
-        let refused = |status, code: &str| Refusal::new(status, code, "no");
-        let waiting = |status, code: &str| {
+        let refused = |status, code: ErrorCode| Refusal::new(status, code, "no");
+        let waiting = |status, code: ErrorCode| {
             let mut refusal = refused(status, code);
             let header = (header::RETRY_AFTER, HeaderValue::from_static("7"));
             refusal
@@ -76,16 +77,19 @@ impl Execute for Engine {
                 "errors": [{ "message": "no", "path": ["a"], "extensions": { "code": "INTERNAL" } }],
             })),
             "{ invalid" => {
-                Outcome::Refused(refused(StatusCode::BAD_REQUEST, "GRAPHQL_PARSE_FAILED"))
+                Outcome::Refused(refused(StatusCode::BAD_REQUEST, ErrorCode::ParseFailed))
             }
-            "malformed" => Outcome::Refused(refused(StatusCode::BAD_REQUEST, "BAD_REQUEST")),
-            "unauthenticated" => {
-                Outcome::Refused(refused(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"))
+            "malformed" => {
+                Outcome::Refused(refused(StatusCode::BAD_REQUEST, ErrorCode::BadRequest))
             }
-            "limited" => waiting(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"),
-            "busy" => waiting(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
+            "unauthenticated" => Outcome::Refused(refused(
+                StatusCode::UNAUTHORIZED,
+                ErrorCode::Unauthenticated,
+            )),
+            "limited" => waiting(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited),
+            "busy" => waiting(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable),
             "mutation" if !transport.allows_mutations() => {
-                let mut refusal = refused(StatusCode::METHOD_NOT_ALLOWED, "BAD_REQUEST");
+                let mut refusal = refused(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadRequest);
                 let post = HeaderValue::from_static("POST");
                 refusal.headers.insert(ALLOW, post);
                 Outcome::Refused(refusal)
@@ -103,8 +107,11 @@ impl Execute for Engine {
     }
 }
 
-fn single(answer: &serde_json::Value) -> Outcome {
-    Outcome::Single(answer.to_string().into())
+fn single(response: &serde_json::Value) -> Outcome {
+    Outcome::Single(ResponseBody {
+        json: response.to_string().into(),
+        has_errors: response.get("errors").is_some(),
+    })
 }
 
 fn endpoint() -> Endpoint<Engine> {

@@ -164,10 +164,10 @@ async fn while_the_issuer_is_down_tokens_wait_and_strangers_do_not(database: Dat
     {
       "errors": [
         {
+          "message": "the keys of the token's issuer are not known at the moment; try again later",
           "extensions": {
             "code": "UNAVAILABLE"
-          },
-          "message": "the keys of the token's issuer are not known at the moment; try again later"
+          }
         }
       ]
     }

@@ -227,7 +227,7 @@ async fn the_cursor_is_read_before_the_list_beside_it(database: Database) {
         tokio::spawn(async move {
             for number in 0..200 {
                 let new = crate::support::article(&number.to_string(), None, None);
-                store.create_article(new, "input").await.unwrap();
+                store.create_article(new).await.unwrap();
             }
         })
     };

@@ -45,9 +45,9 @@ async fn what_is_rolled_back_is_not_told(database: Database) {
     own.execute(&format!("BEGIN; {no}; ROLLBACK; {yes}")).await;
     let taken = article("A", Some("yes"), None);
     let new = vec![article("B", None, None), taken];
-    assert!(node.store.create_articles(new, "inputs").await.is_err());
+    assert!(node.store.create_articles(new).await.is_err());
     node.store
-        .create_article(article("last", None, None), "input")
+        .create_article(article("last", None, None))
         .await
         .unwrap();
     assert_eq!(
@@ -64,7 +64,7 @@ async fn what_other_programs_forget_is_seen_to(database: Database) {
     let (own, node) = start!(database);
     let created = node
         .store
-        .create_article(article("A", None, Some("2020-01-01T00:00:00Z")), "input")
+        .create_article(article("A", None, Some("2020-01-01T00:00:00Z")))
         .await
         .unwrap();
     own.execute("UPDATE article SET title = 'B'").await;

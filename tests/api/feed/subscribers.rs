@@ -14,9 +14,7 @@ use super::{Node, PATIENCE, all_told, next, start};
 use crate::support::{Database, article, on_both_databases};
 
 async fn create(node: &Node, title: &str) -> ArticleId {
-    let created = node
-        .store
-        .create_article(article(title, None, None), "input");
+    let created = node.store.create_article(article(title, None, None));
     created.await.unwrap().id
 }
 

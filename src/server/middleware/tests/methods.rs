@@ -15,8 +15,8 @@ async fn only_some_methods_are_served() {
         let answer = line(&server, request, &[ALLOW, CONTENT_TYPE]).await;
         let expected = format!(
             "405 | GET, HEAD, OPTIONS, POST | application/json; charset=utf-8 | \
-             {{\"errors\":[{{\"extensions\":{{\"code\":\"BAD_REQUEST\"}},\
-             \"message\":\"{method} is not served here; ask by GET or POST\"}}]}}"
+             {{\"errors\":[{{\"message\":\"{method} is not served here; ask by GET or POST\",\
+             \"extensions\":{{\"code\":\"BAD_REQUEST\"}}}}]}}"
         );
         assert_eq!(answer, expected);
     }
@@ -119,7 +119,7 @@ async fn a_page_of_a_listed_origin_may_read() {
     vary: origin
     x-request-id: request-7
 
-    {"errors":[{"extensions":{"code":"INTERNAL","requestId":"request-7"},"message":"something went wrong on our side; tell us the request id"}]}
+    {"errors":[{"message":"something went wrong on our side; tell us the request id","extensions":{"code":"INTERNAL","requestId":"request-7"}}]}
     "#);
     let missing = {
         let mut request = get("{ short }", &[PAGE]);

@@ -85,30 +85,30 @@ async fn each_representation_has_statuses_of_its_own() {
     GET { partial }: 200 | application/graphql-response+json; charset=utf-8 | no-store |  |  | {"data":{"a":null},"errors":[{"extensions":{"code":"INTERNAL"},"message":"no","path":["a"]}]}
     POST { partial }: 200 | application/json; charset=utf-8 |  |  |  | {"data":{"a":null},"errors":[{"extensions":{"code":"INTERNAL"},"message":"no","path":["a"]}]}
     GET { partial }: 200 | application/json; charset=utf-8 | no-store |  |  | {"data":{"a":null},"errors":[{"extensions":{"code":"INTERNAL"},"message":"no","path":["a"]}]}
-    POST { invalid: 400 | application/graphql-response+json; charset=utf-8 |  |  |  | {"errors":[{"extensions":{"code":"GRAPHQL_PARSE_FAILED"},"message":"no"}]}
-    GET { invalid: 400 | application/graphql-response+json; charset=utf-8 | no-store |  |  | {"errors":[{"extensions":{"code":"GRAPHQL_PARSE_FAILED"},"message":"no"}]}
-    POST { invalid: 200 | application/json; charset=utf-8 |  |  |  | {"errors":[{"extensions":{"code":"GRAPHQL_PARSE_FAILED"},"message":"no"}]}
-    GET { invalid: 200 | application/json; charset=utf-8 | no-store |  |  | {"errors":[{"extensions":{"code":"GRAPHQL_PARSE_FAILED"},"message":"no"}]}
-    POST malformed: 400 | application/graphql-response+json; charset=utf-8 |  |  |  | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"no"}]}
-    GET malformed: 400 | application/graphql-response+json; charset=utf-8 | no-store |  |  | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"no"}]}
-    POST malformed: 400 | application/json; charset=utf-8 |  |  |  | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"no"}]}
-    GET malformed: 400 | application/json; charset=utf-8 | no-store |  |  | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"no"}]}
-    POST unauthenticated: 401 | application/graphql-response+json; charset=utf-8 |  |  |  | {"errors":[{"extensions":{"code":"UNAUTHENTICATED"},"message":"no"}]}
-    GET unauthenticated: 401 | application/graphql-response+json; charset=utf-8 | no-store |  |  | {"errors":[{"extensions":{"code":"UNAUTHENTICATED"},"message":"no"}]}
-    POST unauthenticated: 401 | application/json; charset=utf-8 |  |  |  | {"errors":[{"extensions":{"code":"UNAUTHENTICATED"},"message":"no"}]}
-    GET unauthenticated: 401 | application/json; charset=utf-8 | no-store |  |  | {"errors":[{"extensions":{"code":"UNAUTHENTICATED"},"message":"no"}]}
-    POST limited: 429 | application/graphql-response+json; charset=utf-8 |  |  | 7 | {"errors":[{"extensions":{"code":"RATE_LIMITED"},"message":"no"}]}
-    GET limited: 429 | application/graphql-response+json; charset=utf-8 | no-store |  | 7 | {"errors":[{"extensions":{"code":"RATE_LIMITED"},"message":"no"}]}
-    POST limited: 429 | application/json; charset=utf-8 |  |  | 7 | {"errors":[{"extensions":{"code":"RATE_LIMITED"},"message":"no"}]}
-    GET limited: 429 | application/json; charset=utf-8 | no-store |  | 7 | {"errors":[{"extensions":{"code":"RATE_LIMITED"},"message":"no"}]}
-    POST busy: 503 | application/graphql-response+json; charset=utf-8 |  |  | 7 | {"errors":[{"extensions":{"code":"UNAVAILABLE"},"message":"no"}]}
-    GET busy: 503 | application/graphql-response+json; charset=utf-8 | no-store |  | 7 | {"errors":[{"extensions":{"code":"UNAVAILABLE"},"message":"no"}]}
-    POST busy: 503 | application/json; charset=utf-8 |  |  | 7 | {"errors":[{"extensions":{"code":"UNAVAILABLE"},"message":"no"}]}
-    GET busy: 503 | application/json; charset=utf-8 | no-store |  | 7 | {"errors":[{"extensions":{"code":"UNAVAILABLE"},"message":"no"}]}
+    POST { invalid: 400 | application/graphql-response+json; charset=utf-8 |  |  |  | {"errors":[{"message":"no","extensions":{"code":"GRAPHQL_PARSE_FAILED"}}]}
+    GET { invalid: 400 | application/graphql-response+json; charset=utf-8 | no-store |  |  | {"errors":[{"message":"no","extensions":{"code":"GRAPHQL_PARSE_FAILED"}}]}
+    POST { invalid: 200 | application/json; charset=utf-8 |  |  |  | {"errors":[{"message":"no","extensions":{"code":"GRAPHQL_PARSE_FAILED"}}]}
+    GET { invalid: 200 | application/json; charset=utf-8 | no-store |  |  | {"errors":[{"message":"no","extensions":{"code":"GRAPHQL_PARSE_FAILED"}}]}
+    POST malformed: 400 | application/graphql-response+json; charset=utf-8 |  |  |  | {"errors":[{"message":"no","extensions":{"code":"BAD_REQUEST"}}]}
+    GET malformed: 400 | application/graphql-response+json; charset=utf-8 | no-store |  |  | {"errors":[{"message":"no","extensions":{"code":"BAD_REQUEST"}}]}
+    POST malformed: 400 | application/json; charset=utf-8 |  |  |  | {"errors":[{"message":"no","extensions":{"code":"BAD_REQUEST"}}]}
+    GET malformed: 400 | application/json; charset=utf-8 | no-store |  |  | {"errors":[{"message":"no","extensions":{"code":"BAD_REQUEST"}}]}
+    POST unauthenticated: 401 | application/graphql-response+json; charset=utf-8 |  |  |  | {"errors":[{"message":"no","extensions":{"code":"UNAUTHENTICATED"}}]}
+    GET unauthenticated: 401 | application/graphql-response+json; charset=utf-8 | no-store |  |  | {"errors":[{"message":"no","extensions":{"code":"UNAUTHENTICATED"}}]}
+    POST unauthenticated: 401 | application/json; charset=utf-8 |  |  |  | {"errors":[{"message":"no","extensions":{"code":"UNAUTHENTICATED"}}]}
+    GET unauthenticated: 401 | application/json; charset=utf-8 | no-store |  |  | {"errors":[{"message":"no","extensions":{"code":"UNAUTHENTICATED"}}]}
+    POST limited: 429 | application/graphql-response+json; charset=utf-8 |  |  | 7 | {"errors":[{"message":"no","extensions":{"code":"RATE_LIMITED"}}]}
+    GET limited: 429 | application/graphql-response+json; charset=utf-8 | no-store |  | 7 | {"errors":[{"message":"no","extensions":{"code":"RATE_LIMITED"}}]}
+    POST limited: 429 | application/json; charset=utf-8 |  |  | 7 | {"errors":[{"message":"no","extensions":{"code":"RATE_LIMITED"}}]}
+    GET limited: 429 | application/json; charset=utf-8 | no-store |  | 7 | {"errors":[{"message":"no","extensions":{"code":"RATE_LIMITED"}}]}
+    POST busy: 503 | application/graphql-response+json; charset=utf-8 |  |  | 7 | {"errors":[{"message":"no","extensions":{"code":"UNAVAILABLE"}}]}
+    GET busy: 503 | application/graphql-response+json; charset=utf-8 | no-store |  | 7 | {"errors":[{"message":"no","extensions":{"code":"UNAVAILABLE"}}]}
+    POST busy: 503 | application/json; charset=utf-8 |  |  | 7 | {"errors":[{"message":"no","extensions":{"code":"UNAVAILABLE"}}]}
+    GET busy: 503 | application/json; charset=utf-8 | no-store |  | 7 | {"errors":[{"message":"no","extensions":{"code":"UNAVAILABLE"}}]}
     POST mutation: 200 | application/graphql-response+json; charset=utf-8 |  |  |  | {"data":{"done":true}}
-    GET mutation: 405 | application/graphql-response+json; charset=utf-8 | no-store | POST |  | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"no"}]}
+    GET mutation: 405 | application/graphql-response+json; charset=utf-8 | no-store | POST |  | {"errors":[{"message":"no","extensions":{"code":"BAD_REQUEST"}}]}
     POST mutation: 200 | application/json; charset=utf-8 |  |  |  | {"data":{"done":true}}
-    GET mutation: 405 | application/json; charset=utf-8 | no-store | POST |  | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"no"}]}
+    GET mutation: 405 | application/json; charset=utf-8 | no-store | POST |  | {"errors":[{"message":"no","extensions":{"code":"BAD_REQUEST"}}]}
     "#);
 }
 
@@ -123,7 +123,7 @@ async fn what_cannot_be_represented_is_refused() {
     vary: accept
     x-request-id: request-7
 
-    {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"what can be had is application/graphql-response+json, application/json, text/event-stream and, by GET, text/html"}]}
+    {"errors":[{"message":"the media types available are application/graphql-response+json, application/json, text/event-stream and, by GET, text/html","extensions":{"code":"BAD_REQUEST"}}]}
     "#);
     insta::assert_snapshot!(whole(&server, post("{ short }", &[image])).await, @r#"
     406 Not Acceptable
@@ -131,7 +131,7 @@ async fn what_cannot_be_represented_is_refused() {
     vary: accept
     x-request-id: request-7
 
-    {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"what can be had is application/graphql-response+json, application/json, text/event-stream and, by GET, text/html"}]}
+    {"errors":[{"message":"the media types available are application/graphql-response+json, application/json, text/event-stream and, by GET, text/html","extensions":{"code":"BAD_REQUEST"}}]}
     "#);
     let page = ("accept", "text/html");
     assert_eq!(
@@ -163,27 +163,27 @@ async fn parameters_that_are_missing_or_of_the_wrong_kind_are_refused_in_every_r
         }
     }
     insta::assert_snapshot!(table, @r#"
-    400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"`query` is missing"}]}
-    400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"`variables` is not valid JSON: EOF while parsing an object at line 1 column 1"}]}
-    400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"`query` is missing"}]}
-    400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"`variables` must be an object"}]}
-    400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"`extensions` must be an object"}]}
-    400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"the request is not a JSON object; batches are not served"}]}
-    400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"the request is not valid JSON: EOF while parsing a string at line 1 column 13"}]}
-    400 | application/json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"`query` is missing"}]}
-    400 | application/json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"`variables` is not valid JSON: EOF while parsing an object at line 1 column 1"}]}
-    400 | application/json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"`query` is missing"}]}
-    400 | application/json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"`variables` must be an object"}]}
-    400 | application/json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"`extensions` must be an object"}]}
-    400 | application/json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"the request is not a JSON object; batches are not served"}]}
-    400 | application/json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"the request is not valid JSON: EOF while parsing a string at line 1 column 13"}]}
-    400 | application/json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"`query` is missing"}]}
-    400 | application/json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"`variables` is not valid JSON: EOF while parsing an object at line 1 column 1"}]}
-    400 | application/json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"`query` is missing"}]}
-    400 | application/json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"`variables` must be an object"}]}
-    400 | application/json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"`extensions` must be an object"}]}
-    400 | application/json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"the request is not a JSON object; batches are not served"}]}
-    400 | application/json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"the request is not valid JSON: EOF while parsing a string at line 1 column 13"}]}
+    400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"message":"`query` is missing","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"message":"`variables` is not valid JSON: EOF while parsing an object at line 1 column 1","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"message":"`query` is missing","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"message":"`variables` must be an object","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"message":"`extensions` must be an object","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"message":"the request is not a JSON object; batches are not served","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"message":"the request is not valid JSON: EOF while parsing a string at line 1 column 13","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/json; charset=utf-8 | {"errors":[{"message":"`query` is missing","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/json; charset=utf-8 | {"errors":[{"message":"`variables` is not valid JSON: EOF while parsing an object at line 1 column 1","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/json; charset=utf-8 | {"errors":[{"message":"`query` is missing","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/json; charset=utf-8 | {"errors":[{"message":"`variables` must be an object","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/json; charset=utf-8 | {"errors":[{"message":"`extensions` must be an object","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/json; charset=utf-8 | {"errors":[{"message":"the request is not a JSON object; batches are not served","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/json; charset=utf-8 | {"errors":[{"message":"the request is not valid JSON: EOF while parsing a string at line 1 column 13","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/json; charset=utf-8 | {"errors":[{"message":"`query` is missing","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/json; charset=utf-8 | {"errors":[{"message":"`variables` is not valid JSON: EOF while parsing an object at line 1 column 1","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/json; charset=utf-8 | {"errors":[{"message":"`query` is missing","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/json; charset=utf-8 | {"errors":[{"message":"`variables` must be an object","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/json; charset=utf-8 | {"errors":[{"message":"`extensions` must be an object","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/json; charset=utf-8 | {"errors":[{"message":"the request is not a JSON object; batches are not served","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/json; charset=utf-8 | {"errors":[{"message":"the request is not valid JSON: EOF while parsing a string at line 1 column 13","extensions":{"code":"BAD_REQUEST"}}]}
     "#);
 }
 
@@ -230,13 +230,13 @@ async fn events_are_streamed_to_those_who_accept_them() {
         by_get,
         whole(&server, post("subscription", &[events])).await
     );
-    insta::assert_snapshot!(line(&server, get("mutation", &[events]), &[CACHE_CONTROL, ALLOW]).await, @r#"405 | no-store | POST | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"no"}]}"#);
+    insta::assert_snapshot!(line(&server, get("mutation", &[events]), &[CACHE_CONTROL, ALLOW]).await, @r#"405 | no-store | POST | {"errors":[{"message":"no","extensions":{"code":"BAD_REQUEST"}}]}"#);
 }
 
 #[tokio::test]
 async fn a_subscription_without_a_way_for_its_events_is_refused() {
     let server = server();
-    insta::assert_snapshot!(line(&server, post("subscription", &[]), &[CONTENT_TYPE]).await, @r#"400 | application/json; charset=utf-8 | {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"a subscription needs a WebSocket, or `Accept: text/event-stream`"}]}"#);
+    insta::assert_snapshot!(line(&server, post("subscription", &[]), &[CONTENT_TYPE]).await, @r#"400 | application/json; charset=utf-8 | {"errors":[{"message":"a subscription needs a WebSocket, or `Accept: text/event-stream`","extensions":{"code":"BAD_REQUEST"}}]}"#);
 }
 
 #[tokio::test]
@@ -246,7 +246,7 @@ async fn a_fault_of_ours_is_told_without_a_word_about_it() {
     content-type: application/json; charset=utf-8
     x-request-id: request-7
 
-    {"errors":[{"extensions":{"code":"INTERNAL","requestId":"request-7"},"message":"something went wrong on our side; tell us the request id"}]}
+    {"errors":[{"message":"something went wrong on our side; tell us the request id","extensions":{"code":"INTERNAL","requestId":"request-7"}}]}
     "#);
 }
 
@@ -276,6 +276,6 @@ async fn a_handshake_that_is_none_is_refused_in_words() {
     content-type: application/json; charset=utf-8
     x-request-id: request-7
 
-    {"errors":[{"extensions":{"code":"BAD_REQUEST"},"message":"`Sec-WebSocket-Key` header missing"}]}
+    {"errors":[{"message":"`Sec-WebSocket-Key` header missing","extensions":{"code":"BAD_REQUEST"}}]}
     "#);
 }
