@@ -10,6 +10,7 @@
 mod changes;
 mod error;
 mod events;
+mod executor;
 mod filter;
 mod input;
 mod json;
