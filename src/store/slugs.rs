@@ -1,20 +1,23 @@
 //! The numbers behind slugs that are made from equal titles: the smallest that is free.
 //!
-//! The migration `slug_numbers` keeps where runs of numbers that are taken begin. From a number on to where the next
-//! run begins, those that are taken stand before those that are free, so halving finds the smallest free one, in some
-//! thirty look-ups of the index however many there are.
+//! Numbers that are known to be taken stand as runs in the table `slug_run`, and who looks for a free one passes over a
+//! run in one step. What was passed over in more than a few steps becomes a run, so that the next one need not walk
+//! it again, however many there are. Creating an article writes nothing there; triggers split the run of a number that
+//! becomes free.
 //!
 //! Decision: `docs/decisions/0011-slug-numbers.md`.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
+use diesel::ExpressionMethods as _;
 use diesel::QueryResult;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, Integer};
+use diesel::sql_types::{Array, Integer, Nullable, Text};
 
 use super::connection::{Connection, run};
 use super::sql::dialect::Dialect;
 use super::sql::select::query;
+use super::sql::tables::slug_run;
 use crate::article::Slug;
 use crate::error::{Error, Result};
 
@@ -22,11 +25,24 @@ use crate::error::{Error, Result};
 #[derive(Debug, Default)]
 pub(super) struct Numbers(HashMap<String, Free>);
 
-/// Numbers of which no article has any.
+/// Numbers that are free behind a slug, in ascending order.
 #[derive(Debug)]
 struct Free {
+    numbers: VecDeque<u32>,
+    /// Where those after them are looked for.
     next: u32,
-    last: u32,
+    /// How many are looked for at once.
+    count: u8,
+}
+
+impl Default for Free {
+    fn default() -> Self {
+        Self {
+            numbers: VecDeque::new(),
+            next: 2,
+            count: 1,
+        }
+    }
 }
 
 impl Numbers {
@@ -37,16 +53,15 @@ impl Numbers {
         slug: &Slug,
         reserved: &HashSet<String>,
     ) -> Result<String> {
-        let free = self
-            .0
-            .entry(slug.as_str().to_owned())
-            .or_insert(Free { next: 2, last: 1 });
+        let free = self.0.entry(slug.as_str().to_owned()).or_default();
         loop {
-            if free.next > free.last {
-                *free = find(connection, slug, free.next).await?;
-            }
-            let numbered = slug.numbered(free.next).into_string();
-            free.next += 1;
+            let Some(number) = free.numbers.pop_front() else {
+                free.numbers = find(connection, slug, free.next, free.count).await?;
+                free.count = free.count.saturating_mul(2);
+                continue;
+            };
+            free.next = number + 1;
+            let numbered = slug.numbered(number).into_string();
             if !reserved.contains(&numbered) {
                 return Ok(numbered);
             }
@@ -54,101 +69,152 @@ impl Numbers {
     }
 }
 
-/// The smallest free numbers from `first` on.
-async fn find(connection: &mut Connection<'_>, slug: &Slug, first: u32) -> Result<Free> {
+/// The smallest free numbers from `first` on: at least one, at most `count`.
+async fn find(
+    connection: &mut Connection<'_>,
+    slug: &Slug,
+    first: u32,
+    count: u8,
+) -> Result<VecDeque<u32>> {
     for (prefix, numbers) in slug.numbers() {
-        let first = first.max(*numbers.start());
-        if first > *numbers.end() {
-            continue;
-        }
-        let integer = |number: u32| i32::try_from(number).map_err(Error::internal);
-        let free = FreeNumbers {
-            prefix,
-            first: integer(first)?,
-            last: integer(*numbers.end())?,
-        };
-        let (next, last): (i32, i32) = run!(connection, |c| free.get_result(c))?;
-        let number = |integer: i32| u32::try_from(integer).map_err(Error::internal);
-        let free = Free {
-            next: number(next)?,
-            last: number(last)?,
-        };
-        if free.next <= free.last {
-            return Ok(free);
+        let (smallest, last) = (integer(*numbers.start())?, integer(*numbers.end())?);
+        let mut next = integer(first)?.max(smallest);
+        let from_the_smallest = next == smallest;
+        while next <= last {
+            let walk = Walk {
+                prefix: &prefix,
+                next,
+                last,
+                count: i32::from(count),
+            };
+            let stops: Vec<Stop> = run!(connection, |c| walk.load(c))?;
+            let Some(Stop(number, taken, steps)) = stops.first().copied() else {
+                break;
+            };
+            let taken = taken.unwrap_or(number - 1);
+            if from_the_smallest && steps > SHORT_WALK {
+                remember(connection, &prefix, smallest, taken).await?;
+            }
+            let free = stops.iter().filter(|Stop(_, taken, _)| taken.is_none());
+            let free: VecDeque<u32> = free
+                .map(|Stop(number, ..)| u32::try_from(*number).map_err(Error::internal))
+                .collect::<Result<_>>()?;
+            if !free.is_empty() {
+                return Ok(free);
+            }
+            next = taken + 1;
         }
     }
     Err(Error::internal("a slug has no number left"))
 }
 
-/// The smallest number between `first` and `last` with which no article has the slug, and the last of those that are
-/// free like it; greater than that where there is none.
-#[derive(Debug)]
-struct FreeNumbers {
-    prefix: String,
-    first: i32,
-    last: i32,
+fn integer(number: u32) -> Result<i32> {
+    i32::try_from(number).map_err(Error::internal)
 }
 
-impl<DB: Dialect> QueryFragment<DB> for FreeNumbers {
+/// Keeps that the numbers from `first` to `last` are taken.
+async fn remember(
+    connection: &mut Connection<'_>,
+    prefix: &str,
+    first: i32,
+    last: i32,
+) -> Result<()> {
+    run!(connection, |c| diesel::delete(slug_run::table)
+        .filter(slug_run::prefix.eq(prefix))
+        .filter(slug_run::first.le(last))
+        .execute(c))?;
+    let run = (
+        slug_run::prefix.eq(prefix),
+        slug_run::first.eq(first),
+        slug_run::last.eq(last),
+    );
+    run!(connection, |c| diesel::insert_into(slug_run::table)
+        .values(run)
+        .execute(c))?;
+    Ok(())
+}
+
+/// A walk of more steps is remembered as a run.
+const SHORT_WALK: i32 = 32;
+
+/// The most steps of one statement, so that it ends in time.
+const MAX_STEPS: i32 = 10_000;
+
+/// From `next` on, number by number, but in one step over each run that is known, until `count` free numbers are found
+/// or `last` is passed. Answers where it stops.
+#[derive(Debug)]
+struct Walk<'a> {
+    prefix: &'a str,
+    next: i32,
+    last: i32,
+    count: i32,
+}
+
+/// A number, how far those from it on are taken, or nothing where it is free, and the steps up to there.
+#[derive(Debug, Clone, Copy, diesel::Queryable)]
+struct Stop(i32, Option<i32>, i32);
+
+impl<DB: Dialect> QueryFragment<DB> for Walk<'_> {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        // `free` is so, or stands behind the last number. What is taken before it stands at the beginning, so that
-        // `taken` can be raised by steps that halve, as far as what they lead to is taken too.
-        pass.push_sql("WITH RECURSIVE search (taken, step, free) AS (SELECT ");
-        DB::bind_version(&mut pass, &self.first)?;
-        pass.push_sql(" - 1, 536870912, coalesce((SELECT first - 1 FROM slug_run WHERE prefix = ");
-        DB::bind_text(&mut pass, &self.prefix)?;
-        pass.push_sql(" AND first > ");
-        DB::bind_version(&mut pass, &self.first)?;
-        pass.push_sql(" AND first <= ");
+        const NEXT: &str = "coalesce(walk.taken, walk.number) + 1";
+        const FOUND: &str = "walk.found + CASE WHEN walk.taken IS NULL THEN 1 ELSE 0 END";
+        pass.push_sql("WITH RECURSIVE walk (number, taken, steps, found) AS (SELECT ");
+        DB::bind_version(&mut pass, &self.next)?;
+        pass.push_sql(" - 1, ");
+        DB::bind_version(&mut pass, &self.next)?;
+        pass.push_sql(&format!(
+            " - 1, 0, 0 UNION ALL SELECT {NEXT}, coalesce((SELECT run.last FROM slug_run AS run WHERE run.prefix = "
+        ));
+        DB::bind_text(&mut pass, self.prefix)?;
+        pass.push_sql(&format!(
+            " AND run.first <= {NEXT} AND run.last >= {NEXT}), (SELECT {NEXT} FROM article WHERE slug = "
+        ));
+        DB::bind_text(&mut pass, self.prefix)?;
+        pass.push_sql(&format!(
+            " || ({NEXT}))), walk.steps + 1, {FOUND} FROM walk
+            WHERE walk.steps < {MAX_STEPS} AND {NEXT} <= "
+        ));
         DB::bind_version(&mut pass, &self.last)?;
-        pass.push_sql(
-            " AND (SELECT 1 FROM article WHERE slug = prefix || (first - 1)) IS NULL ORDER BY first LIMIT 1), ",
-        );
-        DB::bind_version(&mut pass, &self.last)?;
-        pass.push_sql(
-            " + 1) UNION ALL SELECT taken + CASE WHEN taken + step < free AND (SELECT 1 FROM article WHERE slug = ",
-        );
-        DB::bind_text(&mut pass, &self.prefix)?;
-        pass.push_sql(
-            " || (taken + step)) IS NOT NULL THEN step ELSE 0 END, step / 2, free FROM search WHERE step > 0)
-            SELECT taken + 1, CASE WHEN free > ",
-        );
-        DB::bind_version(&mut pass, &self.last)?;
-        pass.push_sql(" THEN ");
-        DB::bind_version(&mut pass, &self.last)?;
-        pass.push_sql(" ELSE free END FROM search WHERE step = 0");
+        pass.push_sql(&format!(" AND {FOUND} < "));
+        DB::bind_version(&mut pass, &self.count)?;
+        pass.push_sql(&format!(
+            ") SELECT number, taken, steps FROM walk WHERE taken IS NULL OR steps = {MAX_STEPS}"
+        ));
         Ok(())
     }
 }
 
-query!(FreeNumbers, (Integer, Integer));
+query!(Walk<'_>, (Integer, Nullable<Integer>, Integer));
 
-/// The first key of the advisory locks on slugs: "slug" in ASCII.
+/// The first key of the advisory locks on slugs: "slug" in ASCII. The triggers of the migration `slug_runs` know it too.
 const SLUG_LOCK: i32 = 0x736c_7567;
 
 /// Few enough for one transaction to hold them all.
-const LOCKS: u32 = 32;
+const LOCKS: i32 = 32;
 
 /// Keeps others who give numbers to these slugs away until the transaction ends: else the slower of two would have to
-/// begin anew, each time.
+/// begin anew, each time. Who frees one of their numbers waits likewise, or is waited for.
 pub(super) async fn lock(connection: &mut Connection<'_>, slugs: Vec<&Slug>) -> Result<()> {
     // SQLite has one writer at a time.
     if let Connection::Postgres(connection) = connection
         && !slugs.is_empty()
     {
         use diesel_async::RunQueryDsl as _;
-        let lock = |slug: &Slug| crc32fast::hash(slug.as_str().as_bytes()) % LOCKS;
-        // In one order, so that no two wait for each other.
-        let locks: BTreeSet<u32> = slugs.into_iter().map(lock).collect();
-        let locks: Vec<i32> = locks
+        let prefixes: HashSet<String> = slugs
             .into_iter()
-            .filter_map(|lock| i32::try_from(lock).ok())
+            .flat_map(Slug::numbers)
+            .map(|(prefix, _)| prefix)
             .collect();
-        diesel::sql_query("SELECT pg_advisory_xact_lock($1, slug) FROM unnest($2) AS slug")
-            .bind::<Integer, _>(SLUG_LOCK)
-            .bind::<Array<Integer>, _>(locks)
-            .execute(&mut **connection)
-            .await?;
+        // In one order, so that no two wait for each other.
+        diesel::sql_query(
+            "SELECT pg_advisory_xact_lock($1, slug)
+            FROM (SELECT DISTINCT hashtext(prefix) & $2 AS slug FROM unnest($3) AS prefix ORDER BY 1) AS locks",
+        )
+        .bind::<Integer, _>(SLUG_LOCK)
+        .bind::<Integer, _>(LOCKS - 1)
+        .bind::<Array<Text>, _>(Vec::from_iter(prefixes))
+        .execute(&mut **connection)
+        .await?;
     }
     Ok(())
 }

@@ -98,10 +98,12 @@ async fn a_long_slug_is_cut_for_its_number_and_the_numbers_go_on(database: Datab
 async fn the_number_is_the_smallest_free_one_whatever_happened_before(database: Database) {
     let app = in_process!(database);
     let mut random = Random(7);
-    let mut articles: Vec<(String, String)> = Vec::new();
+    // So many that the next one remembers them as a run.
+    let many = vec![json!({ "title": "a", "text": "" }); 50];
+    let mut articles = created(&app, &many).await;
     for round in 0..1_000 {
         let taken: BTreeSet<String> = articles.iter().map(|(_, slug)| slug.clone()).collect();
-        let given = format!("a-{}", 2 + random.below(40));
+        let given = format!("a-{}", 2 + random.below(80));
         let chosen = random.below(articles.len().max(1));
         match (random.below(8), articles.get(chosen).cloned()) {
             (0, _) if !taken.contains(&given) => {
@@ -140,7 +142,7 @@ async fn the_number_is_the_smallest_free_one_whatever_happened_before(database: 
                 let created = created(&app, &[input]).await;
                 let expected = match taken.contains("a") {
                     false => "a".to_owned(),
-                    true => (2..100)
+                    true => (2..)
                         .map(|number| format!("a-{number}"))
                         .find(|slug| !taken.contains(slug))
                         .unwrap(),
@@ -149,9 +151,9 @@ async fn the_number_is_the_smallest_free_one_whatever_happened_before(database: 
                 articles.extend(created);
             }
         }
-        if articles.len() > 60 {
+        if articles.len() > 90 {
             app.direct.run("DELETE FROM article").await;
-            articles.clear();
+            articles = created(&app, &many).await;
         }
     }
 }
@@ -201,26 +203,54 @@ async fn one_who_creates_many_equal_titles_succeeds_among_those_who_create_one(d
     tokio::join!(join_all(creates), many);
 }
 
-/// Two programs that make and fill gaps at the same moment leave no number unseen.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gap_that_is_made_while_the_next_number_is_given_is_found() {
-    let app = in_process!(Database::Postgres);
-    fill(&app, Database::Postgres, "a-", 2, 5).await;
+/// Who looks for a free number waits for who is about to free one, and sees it.
+#[apply(on_both_databases)]
+async fn a_number_that_becomes_free_meanwhile_is_given_next(database: Database) {
+    let app = in_process!(database);
+    let equal = |count| vec![json!({ "title": "a", "text": "" }); count];
+    fill(&app, database, "a-", 2, 100).await;
+    // From here on it is known that 2 to 100 are taken.
+    assert_eq!(slugs(&app, &equal(2)).await, ["a", "a-101"]);
+    if database == Database::Sqlite {
+        app.direct
+            .run("DELETE FROM article WHERE slug = 'a-5'")
+            .await;
+        assert_eq!(slugs(&app, &equal(2)).await, ["a-5", "a-102"]);
+        return;
+    }
     let other = connect(&app).await;
-    let insert =
-        "INSERT INTO article (id, title, slug, text) VALUES (gen_random_uuid(), 'b', 'a-6', '')";
     other
         .batch_execute("BEGIN; DELETE FROM article WHERE slug = 'a-5'")
         .await
         .unwrap();
-    let inserted = app.direct.run(insert);
+    let equal = equal(2);
+    let created = slugs(&app, &equal);
     let commit = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         other.batch_execute("COMMIT").await.unwrap();
     };
-    tokio::join!(inserted, commit);
-    let equal = vec![json!({ "title": "a", "text": "" }); 3];
-    assert_eq!(slugs(&app, &equal).await, ["a", "a-5", "a-7"]);
+    let (created, ()) = tokio::join!(created, commit);
+    assert_eq!(created, ["a-5", "a-102"]);
+}
+
+/// What was walked over once is not walked over again, and what other programs free is given.
+#[apply(on_both_databases)]
+async fn many_numbers_of_other_programs_are_passed_over(database: Database) {
+    let app = in_process!(database);
+    let equal = |count| vec![json!({ "title": "a", "text": "" }); count];
+    fill(&app, database, "a-", 2, 25_000).await;
+    assert_eq!(slugs(&app, &equal(2)).await, ["a", "a-25001"]);
+    let began = Instant::now();
+    for number in 25_002..25_022 {
+        assert_eq!(slugs(&app, &equal(1)).await, [format!("a-{number}")]);
+    }
+    let twenty = began.elapsed();
+    assert!(twenty < Duration::from_secs(1), "{twenty:?}");
+    app.direct
+        .run("DELETE FROM article WHERE slug IN ('a-2', 'a-9', 'a-10', 'a-25000')")
+        .await;
+    let expected = [2, 9, 10, 25_000, 25_022].map(|number| format!("a-{number}"));
+    assert_eq!(slugs(&app, &equal(5)).await, expected);
 }
 
 async fn connect(app: &InProcess) -> tokio_postgres::Client {

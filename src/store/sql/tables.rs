@@ -38,6 +38,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Slugs with a number that are known to be taken: `prefix` followed by each number from `first` to `last`.
+    slug_run (prefix, first) {
+        prefix -> Text,
+        first -> Integer,
+        last -> Integer,
+    }
+}
+
+diesel::table! {
     /// Diesel's own list of the migrations that a database has.
     #[sql_name = "__diesel_schema_migrations"]
     migration (version) {
