@@ -1,14 +1,16 @@
 //! The API as an [`Executor`] of async-graphql: for programs that mount it with `async-graphql-axum`, or any other of
 //! async-graphql's integrations, beside routes of their own.
 //!
-//! The guard judges documents as on our own transports. Results are values of the engine, not JSON, so queries share no
-//! execution.
+//! Documents pass the guard as on the server's own transports, and responses are the same, but for `data`, which
+//! async-graphql writes as null where an operation is rejected. Results are values of the engine and not JSON, so equal
+//! queries share no execution. Admission, idempotency keys, persisted documents and the limit on bodies belong to the
+//! server's own transports; `examples/embed.rs` shows what the program that mounts it adds.
 
 use std::sync::Arc;
 
 use async_graphql::{
-    Data, ErrorExtensionValues, Executor, PathSegment as EnginePath, Pos, Request, Response,
-    ServerError, Value, to_value,
+    BatchRequest, BatchResponse, Data, ErrorExtensionValues, Executor, PathSegment as EnginePath,
+    Pos, Request, Response, ServerError, Value, to_value,
 };
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -34,6 +36,18 @@ impl Executor for Api {
             Ok(operation) => self.clone().respond(operation).await,
             Err(errors) => rejected(errors),
         }
+    }
+
+    /// Executes a single request. Batches are not served, as on the server's own transports: a body could hold any number of
+    /// operations, each within the limits.
+    async fn execute_batch(&self, batch: BatchRequest) -> BatchResponse {
+        BatchResponse::Single(match batch {
+            BatchRequest::Single(request) => Executor::execute(self, request).await,
+            BatchRequest::Batch(_) => {
+                let message = "batches are not served; send the requests one by one";
+                rejected([ResponseError::new(ErrorCode::BadRequest, message)])
+            }
+        })
     }
 
     /// Executes an operation of any kind.
@@ -152,7 +166,7 @@ fn engine_error(error: ResponseError) -> ServerError {
     }
 }
 
-/// An id for the log, because the requests of a foreign program have none that we know.
+/// An id for the log, because the request ids of the program that mounts the API are not known here.
 fn new_request_id() -> String {
     Clock::system().new_id().to_string()
 }

@@ -18,6 +18,7 @@ mod build_script;
 mod contract;
 mod create_article;
 mod create_articles;
+mod embed;
 mod env_file;
 mod equal_titles;
 mod errors;
