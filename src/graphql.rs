@@ -1,5 +1,6 @@
 //! The transports of GraphQL: HTTP, server-sent events and WebSocket, documents by name, and the engine behind them.
 
+mod body;
 pub mod engine;
 mod events;
 pub mod http;

@@ -11,6 +11,7 @@ pub mod api;
 pub mod article;
 pub mod budget;
 mod cache;
+pub mod caller_limits;
 pub mod cli;
 pub mod clock;
 pub mod config;

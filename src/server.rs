@@ -1,4 +1,4 @@
-//! HTTP: the routes, the start and the graceful stop.
+//! The HTTP server: its start and its graceful stop.
 
 mod accept;
 mod articles;
@@ -7,35 +7,24 @@ mod health;
 mod metrics;
 mod middleware;
 mod reload;
+mod routes;
 mod who_may;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Redirect, Response};
-use axum::routing::get;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use self::accept::ConnectionSettings;
-use self::metrics::{Metrics, RequestMetrics};
-use self::middleware::{AllowedHosts, Middleware, Routes};
+use self::middleware::AllowedHosts;
 use self::reload::Reloaded;
-use crate::admission::{Admission, AdmissionError, Credential, Scope};
-use crate::api::{self, Api, ApiSettings};
+use crate::admission::{Admission, AdmissionError};
+use crate::caller_limits::CallerLimits;
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, ServerSettings};
-use crate::error::{Error, ErrorCode};
+use crate::error::Error;
 use crate::feed::Feed;
-use crate::graphql::engine::Engine;
-use crate::graphql::http::{self, Endpoint};
 use crate::graphql::persisted::{ManifestError, PersistedOperations};
-use crate::graphql::sse::SseSettings;
-use crate::graphql::websocket::WebSocketSettings;
 use crate::shutdown::Shutdown;
 use crate::store::{OpenError, Store};
 use graphql_guard::InvalidSchema;
@@ -58,15 +47,6 @@ pub enum ServeError {
     /// The process is to end all the same, and not to wait for what goes on.
     #[error("stopped although something was still under way when STOP_TIMEOUT was over")]
     Unfinished,
-}
-
-/// What the handlers share.
-#[derive(Clone)]
-struct App {
-    admission: Admission,
-    api: Api,
-    store: Store,
-    request_timeout: Duration,
 }
 
 /// Connects to the database, serves until SIGTERM or Ctrl-C, finishes what is under way, and disconnects.
@@ -182,9 +162,11 @@ async fn run_with(
     tokio::spawn(stop.clone().run_until_cancelled_owned(sweep));
     let shutdown = Shutdown::new(stop.clone());
     let hosts = AllowedHosts::new(&settings.allowed_hosts, address.ip());
-    let app = routes(
+    let limits = CallerLimits::new(&settings.caller_limits);
+    let app = routes::all(
         settings,
         hosts,
+        limits.clone(),
         store.clone(),
         feed,
         files,
@@ -192,7 +174,7 @@ async fn run_with(
     )?;
     let served = async {
         let connections = ConnectionSettings::with_write_timeout(settings.write_timeout);
-        accept::serve(listener, app, connections, stop.clone()).await;
+        accept::serve(listener, app, connections, limits, stop.clone()).await;
         shutdown.finished().await;
     };
     // One bound for all of it: for the requests under way, the sockets, and the writes that nobody waits for any more.
@@ -221,129 +203,6 @@ async fn run_with(
     } else {
         Err(ServeError::Unfinished)
     }
-}
-
-/// Everything that is served.
-fn routes(
-    settings: &ServerSettings,
-    hosts: AllowedHosts,
-    store: Store,
-    feed: Feed,
-    files: Reloaded,
-    shutdown: Shutdown,
-) -> Result<Middleware<Engine>, InvalidSchema> {
-    let api_settings = ApiSettings {
-        query_timeout: settings.request_timeout,
-        idempotency_retention: settings.idempotency_retention,
-        ..(&settings.limits).into()
-    };
-    let Reloaded {
-        admission,
-        persisted,
-    } = files;
-    let app = App {
-        admission: admission.clone(),
-        api: Api::new(store.clone(), feed, api_settings)?,
-        store,
-        request_timeout: settings.request_timeout,
-    };
-    let engine = Engine::new(
-        admission.clone(),
-        app.api.clone(),
-        persisted,
-        settings.limits.document_cache_bytes / 8,
-        settings.request_timeout,
-        shutdown.clone(),
-    );
-    let graphql = Endpoint {
-        execute: engine,
-        page: graphiql::front_page(&settings.service_name, &settings.description),
-        max_body_bytes: settings.max_body_bytes,
-        body_timeout: settings.request_timeout,
-        cache_control: settings.cache_control.clone(),
-        sse: SseSettings::default(),
-        websocket: Arc::new(WebSocketSettings {
-            message_bytes: settings.max_body_bytes,
-            origins: settings.cors_origins.clone(),
-            ..WebSocketSettings::default()
-        }),
-        shutdown,
-    };
-    // Whoever may not ask for the schema is not shown it either.
-    let schema_route = match settings.limits.introspection {
-        true => get(schema),
-        false => get(not_found),
-    };
-    let requests = RequestMetrics::default();
-    let metrics = Metrics::new(&requests, admission, app.api.clone(), app.store.clone());
-    let others = Router::new()
-        .route("/", get(async || Redirect::temporary("/graphql")))
-        // A million articles take longer than a request may; a slow reader holds nothing.
-        .route("/api/v1/articles/", get(articles::all))
-        .route("/api/v1/articles", get(articles::all))
-        .route("/schema.graphql", schema_route)
-        .route("/health/live", get(async || "alive\n"))
-        .route("/health/ready", get(health::ready))
-        .route("/metrics", get(metrics::page).with_state(metrics))
-        .merge(graphiql::routes())
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .with_state(app);
-    let origins = settings.cors_origins.as_slice().into();
-    let routes = Routes {
-        graphql: Arc::new(graphql),
-        others,
-    };
-    Ok(middleware::around(routes, hosts, origins, requests))
-}
-
-/// Who may ask for the schema by GraphQL may have it here.
-async fn schema(State(app): State<App>, headers: HeaderMap) -> Response {
-    app.for_readers(&headers, async || {
-        let text = HeaderValue::from_static("text/plain; charset=utf-8");
-        ([(header::CONTENT_TYPE, text)], api::sdl()).into_response()
-    })
-    .await
-}
-
-impl App {
-    /// The answer to a request for reading, if whoever sends it may read.
-    async fn for_readers(
-        &self,
-        headers: &HeaderMap,
-        answer: impl AsyncFnOnce() -> Response,
-    ) -> Response {
-        let credential = Credential::from_headers(headers);
-        let caller = match self.admission.admit(credential, Scope::Read).await {
-            Ok(caller) => caller,
-            Err(rejection) => return http::rejected(rejection),
-        };
-        let mut response = answer().await;
-        let headers = response.headers_mut();
-        headers.append(header::VARY, HeaderValue::from_static("authorization"));
-        if !caller.is_anonymous() {
-            headers.insert(header::CACHE_CONTROL, http::PRIVATE);
-        }
-        response
-    }
-}
-
-/// The answer at a path where nothing is.
-async fn not_found() -> Response {
-    http::refusal(
-        StatusCode::NOT_FOUND,
-        ErrorCode::BadRequest,
-        "there is nothing at this path; GraphQL is served at /graphql",
-    )
-}
-
-/// The header `Allow` is added to it.
-async fn method_not_allowed() -> Response {
-    http::refusal(
-        StatusCode::METHOD_NOT_ALLOWED,
-        ErrorCode::BadRequest,
-        "this method is not served at this path; the header Allow names those that are",
-    )
 }
 
 /// Cancelled at the first SIGTERM or Ctrl-C.

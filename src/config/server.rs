@@ -10,6 +10,7 @@ use http::HeaderValue;
 use super::limits::LimitSettings;
 use super::value::{address, at_least_one, host, number, origin, some_time, time};
 use crate::admission::settings::AdmissionSettings;
+use crate::caller_limits::settings::CallerLimitSettings;
 
 /// Where the server listens, and what it says of itself.
 #[derive(Debug, Clone, Args)]
@@ -101,6 +102,9 @@ pub struct ServerSettings {
 
     #[command(flatten)]
     pub admission: AdmissionSettings,
+
+    #[command(flatten)]
+    pub caller_limits: CallerLimitSettings,
 
     #[command(flatten)]
     pub persisted: PersistedSettings,

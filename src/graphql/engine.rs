@@ -18,6 +18,7 @@ use super::request_cache::RepeatedRequests;
 use crate::admission::{self, Admission, Credential, Rejection, Scope};
 use crate::api::{self, Api, ExecutionResult, KeyedRequest};
 use crate::article::change::FeedCursor;
+use crate::caller_limits::{CallerLimits, StreamSlot};
 use crate::error::{ErrorCode, ResponseError, ResponseErrors};
 use crate::shutdown::Shutdown;
 use graphql_guard::json::ObjectText;
@@ -27,6 +28,7 @@ use graphql_guard::{Operation, OperationKind};
 #[derive(Clone)]
 pub struct Engine {
     admission: Admission,
+    limits: CallerLimits,
     api: Api,
     persisted: PersistedOperations,
     repeated: Arc<RepeatedRequests>,
@@ -35,10 +37,10 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Runs on `api` what `admission` admits. At most `request_cache_bytes` of request bodies are kept with what was prepared for them. A
-    /// subscription that has not begun after `request_timeout` does not begin.
+    /// Runs on `api` what `admission` admits and `limits` have room for. At most `request_cache_bytes` of request bodies
+    /// are kept with what was prepared for them. A subscription that has not begun after `request_timeout` does not begin.
     pub fn new(
-        admission: Admission,
+        (admission, limits): (Admission, CallerLimits),
         api: Api,
         persisted: PersistedOperations,
         request_cache_bytes: usize,
@@ -47,6 +49,7 @@ impl Engine {
     ) -> Self {
         Self {
             admission,
+            limits,
             api,
             persisted,
             repeated: Arc::new(RepeatedRequests::new(request_cache_bytes)),
@@ -241,9 +244,13 @@ impl Engine {
         caller: &Caller,
         transport: Transport,
     ) -> Outcome {
-        let patience = match transport {
-            Transport::WebSocket => self.request_timeout,
-            _ => Duration::ZERO,
+        let (patience, slot) = match transport {
+            // The socket is what counts.
+            Transport::WebSocket => (self.request_timeout, None),
+            _ => match self.limits.open_stream(caller.key(&self.limits)) {
+                Ok(slot) => (Duration::ZERO, Some(slot)),
+                Err(rejection) => return Outcome::Refused(rejection.into()),
+            },
         };
         let subscribed = self.api.subscribe(
             operation,
@@ -256,19 +263,23 @@ impl Engine {
             () = self.shutdown.token().cancelled() => return Outcome::NotBegun(stopping()),
         };
         match subscribed {
-            Ok(Ok(events)) => Outcome::Stream(into_events(events)),
+            Ok(Ok(events)) => Outcome::Stream(into_events(events, slot)),
             Ok(Err(api::Unavailable(errors))) => Outcome::NotBegun(unavailable(errors)),
             Err(_) => Outcome::NotBegun(unavailable(api::timeout_errors())),
         }
     }
 }
 
-fn into_events(events: api::Events) -> Events {
+/// With the events goes what counts them.
+fn into_events(events: api::Events, slot: Option<StreamSlot>) -> Events {
     let cursor = |cursor: FeedCursor| cursor.to_string();
     let position = events.position();
-    let stream = events.map(move |event| Event {
-        body: event.body,
-        cursor: event.cursor.map(cursor),
+    let stream = events.map(move |event| {
+        let _ = &slot;
+        Event {
+            body: event.body,
+            cursor: event.cursor.map(cursor),
+        }
     });
     Events::new(stream.boxed(), move || position.take().map(cursor))
 }

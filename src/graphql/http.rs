@@ -7,19 +7,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody as _};
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts as _, Request, WebSocketUpgrade};
-use axum::http::header::{
-    ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE,
-    RETRY_AFTER, UPGRADE, VARY,
-};
+use axum::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, UPGRADE, VARY};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
+use super::body;
 use super::idempotency::REPLAYED;
-use super::negotiation::{BodyType, Representation, body_type, negotiate};
+use super::negotiation::{Representation, negotiate};
 use super::operation::{
     Caller, Execute, GraphQLParams, InvalidParams, Outcome, Refusal, Transport,
 };
@@ -27,6 +24,7 @@ use super::page::FrontPage;
 use super::sse::{self, SseSettings};
 use super::websocket::{self, WebSocketSettings};
 use crate::admission;
+use crate::caller_limits::CallerLimits;
 use crate::error::ErrorCode;
 use crate::etag::ContentHash;
 use crate::headers::list;
@@ -47,6 +45,8 @@ pub struct Endpoint<E> {
     pub body_timeout: Duration,
     /// `Cache-Control` of what a query by GET answers without an error, to a caller who shows no token.
     pub cache_control: HeaderValue,
+    /// How much callers may take.
+    pub limits: CallerLimits,
     /// How event streams are kept up.
     pub sse: SseSettings,
     /// The limits of a socket.
@@ -61,9 +61,6 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS, POST"
 pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-
-/// The content encodings that are decoded before a handler reads.
-const DECODED: HeaderValue = HeaderValue::from_static("gzip, br, zstd");
 
 /// Where it is served.
 pub const PATH: &str = "/graphql";
@@ -151,13 +148,19 @@ impl<E: Execute> Endpoint<E> {
             Ok(admitted) => admitted,
             Err(rejection) => return refused(&rejection.into(), representation),
         };
-        let read = read_json(&parts.headers, body, self.max_body_bytes);
+        let caller = caller(parts, admitted);
+        // Until the operation has been executed.
+        let mut held = self.limits.bodies().hold();
+        let counted = |bytes| {
+            let owner = || self.limits.network(caller.peer, &caller.headers);
+            held.add(bytes, owner)
+        };
+        let read = body::read_json(&caller.headers, body, self.max_body_bytes, counted);
         let read = tokio::time::timeout(self.body_timeout, read).await;
-        let body = match read.unwrap_or_else(|_| Err(out_of_time())) {
+        let body = match read.unwrap_or_else(|_| Err(body::out_of_time())) {
             Ok(body) => body,
             Err(refusal) => return refused(&refusal, representation),
         };
-        let caller = caller(parts, admitted);
         if representation == EventStream {
             return match GraphQLParams::from_json(&body) {
                 Ok(params) => self.events(params, &caller, Transport::SsePost).await,
@@ -182,7 +185,8 @@ impl<E: Execute> Endpoint<E> {
                 // Who it is, the socket's `connection_init` says.
                 let caller = caller(parts, admission::Caller::default());
                 let (execute, settings) = (self.execute.clone(), Arc::clone(&self.websocket));
-                websocket::upgrade(upgrade, execute, caller, settings, &self.shutdown)
+                let limits = self.limits.clone();
+                websocket::upgrade(upgrade, execute, caller, settings, limits, &self.shutdown)
             }
             Err(rejection) => {
                 let refusal = bad_request(rejection.status(), &rejection.body_text());
@@ -198,71 +202,14 @@ fn asks_for_websocket(headers: &HeaderMap) -> bool {
 
 fn caller(mut parts: Parts, admitted: admission::Caller) -> Caller {
     let id = parts.extensions.remove();
+    let peer = parts.extensions.get().copied();
     Caller {
+        peer: peer.unwrap_or_default(),
         last_event_id: sse::last_event_id(&parts.headers),
         request_id: id.unwrap_or_else(|| RequestId::of(&parts.headers)),
         headers: parts.headers,
         connection_init: None,
         admitted,
-    }
-}
-
-/// The body was too long in coming.
-fn out_of_time() -> Refusal {
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    let mut refusal = Refusal::new(
-        status,
-        ErrorCode::Timeout,
-        "the request took too long to arrive",
-    );
-    let seconds = HeaderValue::from_static("1");
-    refusal.headers.insert(RETRY_AFTER, seconds);
-    refusal
-}
-
-/// Reads the body of a POST, which must be JSON by what its head says.
-async fn read_json(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
-    let unsupported = |message| bad_request(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
-    let no_body = || bad_request(StatusCode::BAD_REQUEST, "the request has no body");
-    match body_type(headers) {
-        BodyType::Json => {}
-        BodyType::Unnamed if body.size_hint().exact() == Some(0) => return Err(no_body()),
-        BodyType::Unnamed | BodyType::Other => {
-            return Err(unsupported(
-                "the body must be of the media type application/json, in UTF-8",
-            ));
-        }
-    }
-    // What was decoded has lost this header by now.
-    if list(headers, CONTENT_ENCODING).any(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        let mut refusal = unsupported("the body may be encoded with gzip, br or zstd, once");
-        refusal.headers.insert(ACCEPT_ENCODING, DECODED);
-        return Err(refusal);
-    }
-    let body = read_body(body, max_bytes).await?;
-    if body.is_empty() {
-        return Err(no_body());
-    }
-    Ok(body)
-}
-
-/// Reads no more than the limit, of a body that grows while it is decompressed too.
-async fn read_body(body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
-    let too_large = || {
-        let message = format!("the body is larger than {max_bytes} bytes");
-        bad_request(StatusCode::PAYLOAD_TOO_LARGE, &message)
-    };
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > max_bytes {
-        return Err(too_large());
-    }
-    match Limited::new(body, max_bytes).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(error) => {
-            let message = format!("the body could not be read: {error}");
-            Err(bad_request(StatusCode::BAD_REQUEST, &message))
-        }
     }
 }
 
@@ -320,7 +267,7 @@ fn not_acceptable() -> Response {
     refused(&refusal, Representation::Json)
 }
 
-fn bad_request(status: StatusCode, message: &str) -> Refusal {
+pub(super) fn bad_request(status: StatusCode, message: &str) -> Refusal {
     Refusal::new(status, ErrorCode::BadRequest, message)
 }
 

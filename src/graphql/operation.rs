@@ -16,6 +16,7 @@ pub use self::params::{GraphQLParams, InvalidParams};
 pub use super::events::{Event, Events};
 use crate::admission::{self, Rejection};
 pub use crate::api::ResponseBody;
+use crate::caller_limits::{self, CallerKey, CallerLimits, PeerAddress};
 use crate::error::{ErrorCode, ResponseError, ResponseErrors};
 use crate::request_id::RequestId;
 use graphql_guard::json::ObjectText;
@@ -32,8 +33,17 @@ pub struct Caller {
     /// Where a stream that broke off is to continue: `Last-Event-ID`, the cursor of the last event
     /// that arrived. It stands above what the operation's own arguments say.
     pub last_event_id: Option<String>,
+    /// Where the request comes from.
+    pub peer: PeerAddress,
     /// As whom [`Execute::admit`] admitted it; until then, as somebody who may do nothing.
     pub admitted: admission::Caller,
+}
+
+impl Caller {
+    /// Whom limits count it for.
+    pub(super) fn key(&self, limits: &CallerLimits) -> CallerKey {
+        limits.key(self.admitted.identity(), self.peer, &self.headers)
+    }
 }
 
 /// How the operation came, which decides what it may be.
@@ -139,6 +149,15 @@ fn json(value: &(impl Serialize + ?Sized)) -> Bytes {
 
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
+        Self {
+            headers: rejection.headers(),
+            ..Self::new(rejection.status(), rejection.code(), rejection.to_string())
+        }
+    }
+}
+
+impl From<caller_limits::Rejection> for Refusal {
+    fn from(rejection: caller_limits::Rejection) -> Self {
         Self {
             headers: rejection.headers(),
             ..Self::new(rejection.status(), rejection.code(), rejection.to_string())

@@ -22,6 +22,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tracing::{Instrument as _, Span};
 
 use super::operation::{Caller, Execute, Refusal};
+use crate::caller_limits::CallerLimits;
 use crate::error::ErrorCode;
 use crate::shutdown::Shutdown;
 
@@ -84,11 +85,17 @@ pub fn upgrade<E: Execute>(
     execute: E,
     mut caller: Caller,
     settings: Arc<WebSocketSettings>,
+    limits: CallerLimits,
     shutdown: &Shutdown,
 ) -> Response {
     if !origin::is_allowed(&caller.headers, &settings.origins) {
-        return foreign_origin();
+        return refused(&foreign_origin());
     }
+    // Until `connection_init` says whose it is, it counts for the address.
+    let slot = match limits.open_stream(caller.key(&limits)) {
+        Ok(slot) => slot,
+        Err(rejection) => return refused(&rejection.into()),
+    };
     caller.headers = kept(&caller.headers);
     let mut upgrade = upgrade
         .read_buffer_size(BUFFER_BYTES)
@@ -111,10 +118,12 @@ pub fn upgrade<E: Execute>(
         // What is captured here lives as long as the socket: the halves are smaller than the whole.
         let halves = socket.split();
         let conversation = if speaks {
-            socket::serve(halves, execute, caller, settings, stop).boxed()
+            let counted = (limits, slot);
+            socket::serve(halves, execute, caller, settings, counted, stop).boxed()
         } else {
             let end = message::close(4406, "Subprotocol not acceptable");
-            socket::refuse(halves, end, settings).boxed()
+            let refused = socket::refuse(halves, end, settings);
+            refused.map(move |()| drop(slot)).boxed()
         };
         conversation.map(move |()| drop(held)).instrument(span)
     })
@@ -139,15 +148,21 @@ fn kept(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
-fn foreign_origin() -> Response {
-    let refusal = Refusal::new(
+fn foreign_origin() -> Refusal {
+    Refusal::new(
         StatusCode::FORBIDDEN,
         ErrorCode::Forbidden,
         "pages of this origin may not connect; the server's setting CORS_ORIGINS names those that may, and a proxy in \
          between must pass Host on, or send X-Forwarded-Host",
-    );
+    )
+}
+
+/// The answer to a handshake of which nothing comes.
+fn refused(refusal: &Refusal) -> Response {
     let json = [("content-type", "application/json; charset=utf-8")];
-    (refusal.status, json, refusal.body()).into_response()
+    let mut response = (refusal.status, json, refusal.body()).into_response();
+    response.headers_mut().extend(refusal.headers.clone());
+    response
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod unread;
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -23,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use self::peer::{Patience, Peer};
+use crate::caller_limits::{CallerLimits, PeerAddress};
 
 /// The limits of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +69,7 @@ pub(super) async fn serve<S>(
     listener: TcpListener,
     service: S,
     settings: ConnectionSettings,
+    limits: CallerLimits,
     stop: CancellationToken,
 ) where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -79,12 +82,17 @@ pub(super) async fn serve<S>(
         .half_close(true)
         .max_buf_size(settings.head_bytes);
     let connections = TaskTracker::new();
-    while let Some(stream) = stop.run_until_cancelled(accept(&listener)).await {
+    while let Some((stream, address)) = stop.run_until_cancelled(accept(&listener, &limits)).await {
+        let Some(slot) = limits.connect(address) else {
+            // Closed without a word: HTTP may not have begun, and words would be work.
+            continue;
+        };
         let service = service.clone();
-        let peer = Peer::new(stream, settings.patience, stop.clone());
+        let peer = Peer::new(stream, slot, settings.patience, stop.clone());
         // The service is always ready.
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let (head, body) = request.into_parts();
+            let (mut head, body) = request.into_parts();
+            head.extensions.insert(PeerAddress(address));
             let (body, has_ended) = unread::watched(body);
             let answer = service.clone().call(Request::from_parts(head, body));
             async move {
@@ -117,17 +125,18 @@ pub(super) async fn serve<S>(
     connections.wait().await;
 }
 
-/// The next connection. What went wrong with one of them is no reason to refuse the others, and where the process has no
+/// The next connection and the address that it comes from, once there may be one more. What went wrong with one of them is no reason to refuse the others, and where the process has no
 /// file descriptor left, one may be free a moment later.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener, limits: &CallerLimits) -> (TcpStream, IpAddr) {
     loop {
+        limits.room_for_connection().await;
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
                 // An event is small and is to arrive now.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "TCP_NODELAY was refused");
                 }
-                return stream;
+                return (stream, address.ip());
             }
             Err(error) if is_of_the_client(error.kind()) => {}
             Err(error) => {

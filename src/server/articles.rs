@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 
-use super::App;
+use super::routes::App;
 use crate::article::Article;
 use crate::error::{Error, ErrorCode, Result};
 

@@ -100,7 +100,7 @@ async fn serve(
     request: HeaderMap,
 ) -> Response {
     let Ok(Path((hash, name))) = path else {
-        return super::not_found().await;
+        return super::routes::not_found().await;
     };
     let pages = [Some(&embedded::PLAIN), embedded::GRAPHIQL.as_ref()];
     let found = pages
@@ -110,7 +110,7 @@ async fn serve(
         .find(|file| file.hash == hash && file.name == name);
     match found {
         Some(asset) => asset.answer(&request),
-        None => super::not_found().await,
+        None => super::routes::not_found().await,
     }
 }
 

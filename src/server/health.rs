@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use tokio::time::timeout;
 
-use super::App;
+use super::routes::App;
 use crate::error::Error;
 
 /// 200 when the database answers, has every migration that this binary knows and takes writes, and the keys of each issuer

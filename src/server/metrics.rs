@@ -1,6 +1,7 @@
 //! `GET /metrics`: what the server counts, in the text form that Prometheus reads.
 
 mod admission;
+mod caller_limits;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,8 +18,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use self::admission::AdmissionMetrics;
+use self::caller_limits::CallerLimitMetrics;
 use crate::admission::Admission;
 use crate::api::Api;
+use crate::caller_limits::CallerLimits;
 use crate::store::Store;
 use coalesce::Counts;
 
@@ -28,6 +31,14 @@ const SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5
 /// All that a server counts. Clones share it.
 #[derive(Clone)]
 pub(super) struct Metrics(Arc<Registry>);
+
+/// What counts by itself, and is asked when somebody asks for metrics.
+pub(super) struct Parts {
+    pub(super) admission: Admission,
+    pub(super) limits: CallerLimits,
+    pub(super) api: Api,
+    pub(super) store: Store,
+}
 
 /// What is counted of requests. Clones share it.
 #[derive(Clone)]
@@ -44,12 +55,13 @@ struct Labels {
 }
 
 impl Metrics {
-    pub(super) fn new(
-        requests: &RequestMetrics,
-        admission: Admission,
-        api: Api,
-        store: Store,
-    ) -> Self {
+    pub(super) fn new(requests: &RequestMetrics, parts: Parts) -> Self {
+        let Parts {
+            admission,
+            limits,
+            api,
+            store,
+        } = parts;
         let mut registry = Registry::with_prefix("broadsheet");
         let RequestMetrics { requests, seconds } = requests.clone();
         registry.register("http_requests", "Requests answered", requests);
@@ -60,6 +72,7 @@ impl Metrics {
         );
         registry.register_collector(Box::new(Shared { api, store }));
         registry.register_collector(Box::new(AdmissionMetrics(admission)));
+        registry.register_collector(Box::new(CallerLimitMetrics(limits)));
         Self(Arc::new(registry))
     }
 }

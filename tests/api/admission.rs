@@ -25,7 +25,7 @@ pub(crate) struct Tokens {
 impl Tokens {
     /// One for each scope, one that can do nothing, one that has expired, and one more reader that is to be revoked. None
     /// but the expired one ends.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut tokens = Self {
             path: directory.path().join("tokens.toml"),
@@ -40,7 +40,7 @@ impl Tokens {
         tokens
     }
 
-    fn add(&mut self, name: &'static str, scope: Option<Scope>, expires: Option<&str>) {
+    pub(crate) fn add(&mut self, name: &'static str, scope: Option<Scope>, expires: Option<&str>) {
         let secret = TokenSecret::random().unwrap();
         let scopes = scope.into_iter().collect();
         let (created, expires) = (instant(NOW), expires.map(instant));
@@ -49,12 +49,12 @@ impl Tokens {
         self.secrets.push((name, secret.text().to_owned()));
     }
 
-    fn flag(&self) -> String {
+    pub(crate) fn flag(&self) -> String {
         format!("--tokens-file={}", self.path.display())
     }
 
     /// The value of `Authorization` with this token.
-    fn bearer(&self, name: &str) -> String {
+    pub(crate) fn bearer(&self, name: &str) -> String {
         let mut secrets = self.secrets.iter();
         let (_, secret) = secrets.find(|(known, _)| *known == name).unwrap();
         format!("Bearer {secret}")

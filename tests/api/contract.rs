@@ -198,6 +198,54 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               
               [env: JWT_ISSUERS=]
 
+    Limits on callers:
+          --max-connections <NUMBER>
+              Connections at a time; then no more are accepted; 0 for no limit
+              
+              [env: MAX_CONNECTIONS=]
+              [default: 10000]
+
+          --max-connections-per-address <NUMBER>
+              Connections of one address at a time, but for trusted proxies; then its next ones are
+              closed; 0 for no limit
+              
+              [env: MAX_CONNECTIONS_PER_ADDRESS=]
+              [default: 1000]
+
+          --max-streams <NUMBER>
+              WebSockets and event streams at a time; then 503; 0 for no limit
+              
+              [env: MAX_STREAMS=]
+              [default: 5000]
+
+          --max-streams-per-caller <NUMBER>
+              WebSockets and event streams of one caller at a time; then 429; 0 for no limit
+              
+              [env: MAX_STREAMS_PER_CALLER=]
+              [default: 100]
+
+          --max-concurrent-body-bytes <BYTES>
+              Bytes of bodies that are being read or executed at a time; then 503; 0 for no limit
+              
+              [env: MAX_CONCURRENT_BODY_BYTES=]
+              [default: 268435456]
+
+          --trusted-proxies <NETWORKS>
+              Proxies whose X-Forwarded-For is believed: addresses or networks such as 10.0.0.0/8,
+              separated by commas
+              
+              [env: TRUSTED_PROXIES=]
+
+          --limits-mode <MODE>
+              What happens beyond a limit on callers
+
+              Possible values:
+              - enforce: It is rejected
+              - measure: It is counted in metrics, and not rejected
+              
+              [env: LIMITS_MODE=]
+              [default: enforce]
+
     Persisted operations:
           --persisted-queries-bytes <BYTES>
               Memory for automatic persisted queries, in bytes; 0 turns them off
@@ -466,7 +514,7 @@ fn both_databases_have_the_same_migrations() {
 }
 
 /// The modules of the server, each with those of `crate::` that it may name. What stands in no list of another is the top.
-const MAY_NAME: [(&str, &[&str]); 20] = [
+const MAY_NAME: [(&str, &[&str]); 21] = [
     ("admission", &["cache", "clock", "error"]),
     (
         "api",
@@ -477,6 +525,7 @@ const MAY_NAME: [(&str, &[&str]); 20] = [
     ("article", &["clock", "error"]),
     ("budget", &["error"]),
     ("cache", &[]),
+    ("caller_limits", &["admission", "error"]),
     (
         "cli",
         &[
@@ -490,7 +539,7 @@ const MAY_NAME: [(&str, &[&str]); 20] = [
         ],
     ),
     ("clock", &[]),
-    ("config", &["admission", "api", "store"]),
+    ("config", &["admission", "api", "caller_limits", "store"]),
     ("error", &["clock"]),
     ("etag", &["headers"]),
     ("feed", &["article", "error", "store"]),
@@ -501,6 +550,7 @@ const MAY_NAME: [(&str, &[&str]); 20] = [
             "api",
             "article",
             "cache",
+            "caller_limits",
             "config",
             "error",
             "etag",
@@ -519,6 +569,7 @@ const MAY_NAME: [(&str, &[&str]); 20] = [
             "admission",
             "api",
             "article",
+            "caller_limits",
             "clock",
             "config",
             "error",
@@ -543,7 +594,7 @@ const MAY_NAME_CRATE: [(&str, &[&str]); 6] = [
         "axum",
         &["etag", "graphql", "headers", "request_id", "server"],
     ),
-    ("clap", &["admission", "cli", "config"]),
+    ("clap", &["admission", "caller_limits", "cli", "config"]),
     ("diesel", &["store"]),
     ("diesel_async", &["store"]),
     ("postgres_connect", &["config", "store"]),

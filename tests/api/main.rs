@@ -15,6 +15,7 @@ mod articles;
 mod away;
 mod backup;
 mod build_script;
+mod caller_limits;
 mod contract;
 mod create_article;
 mod create_articles;

@@ -12,6 +12,7 @@ use axum::extract::{RawQuery, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
 use axum::routing::get;
+use broadsheet::caller_limits::{CallerLimits, PeerAddress};
 use broadsheet::graphql::operation::{Caller, GraphQLParams, Transport};
 use broadsheet::graphql::sse::{self, SseSettings};
 use broadsheet::graphql::websocket::{self, WebSocketSettings};
@@ -77,6 +78,7 @@ fn caller(headers: HeaderMap) -> Caller {
         last_event_id: sse::last_event_id(&headers),
         headers,
         connection_init: None,
+        peer: PeerAddress::default(),
         admitted: broadsheet::admission::Caller::default(),
         request_id: RequestId::of(&HeaderMap::from_iter([(
             HeaderName::from_static("x-request-id"),
@@ -93,8 +95,11 @@ async fn by_get(
 ) -> Response {
     if let Ok(upgrade) = upgrade {
         let settings = Arc::clone(&server.websocket);
-        let caller = caller(headers);
-        return websocket::upgrade(upgrade, server.engine, caller, settings, &server.shutdown);
+        let (caller, limits) = (caller(headers), CallerLimits::default());
+        let Server {
+            engine, shutdown, ..
+        } = server;
+        return websocket::upgrade(upgrade, engine, caller, settings, limits, &shutdown);
     }
     let params = GraphQLParams::from_url_query(&query.unwrap_or_default()).unwrap();
     events(server, Method::GET, headers, params).await

@@ -18,9 +18,7 @@ use tracing::Instrument as _;
 
 use super::closing::Closing;
 use super::message;
-use crate::graphql::operation::{
-    Caller, Event, Execute, GraphQLParams, Outcome, Refusal, Transport,
-};
+use crate::graphql::operation::{Event, Outcome, Refusal};
 use crate::request_id::RequestId;
 
 /// The way to the client. Each message has a box: a channel has room for many at once, whatever its bound.
@@ -78,13 +76,12 @@ impl Operations {
         self.running().contains_key(id)
     }
 
-    /// Runs an operation under an id that is free.
-    pub(super) fn start<E: Execute>(
+    /// Tells the client under an id that is free what becomes of an operation.
+    pub(super) fn start(
         &self,
         id: String,
-        params: GraphQLParams,
-        execute: E,
-        caller: Arc<Caller>,
+        outcome: BoxFuture<'static, Outcome>,
+        request_id: RequestId,
         outbox: Outbox,
     ) {
         let operation = Arc::new(Operation {
@@ -93,12 +90,6 @@ impl Operations {
         });
         self.running().insert(id, Arc::clone(&operation));
         let cancelled = operation.cancelled.clone();
-        let request_id = caller.request_id.clone();
-        // In a box of its own, which is given back before a subscription begins to wait: it is large.
-        let outcome = async move {
-            let transport = Transport::WebSocket;
-            execute.execute(params, &caller, transport).await
-        };
         let voice = Voice {
             operation,
             outbox,
@@ -106,7 +97,7 @@ impl Operations {
             closing: self.closing.clone(),
         };
         // Also in a box: what waits for it to be cancelled has room for it three times.
-        let speech = voice.run(outcome.boxed(), request_id).boxed();
+        let speech = voice.run(outcome, request_id).boxed();
         tokio::spawn(
             cancelled
                 .run_until_cancelled_owned(speech)

@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::time::timeout_at;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
@@ -24,8 +24,11 @@ use super::closing::Closing;
 use super::message::{self, ClientMessage, close};
 use super::operation::{Operations, Outbox, Outgoing};
 use crate::admission::Rejection;
+use crate::caller_limits::{CallerLimits, StreamSlot};
 use crate::error::{Detail, ErrorCode, ResponseError};
-use crate::graphql::operation::{Caller, Execute, GraphQLParams, Refusal, or_never};
+use crate::graphql::operation::{
+    Caller, Execute, GraphQLParams, Outcome, Refusal, Transport, or_never,
+};
 use graphql_guard::json::ObjectText;
 use graphql_guard::shorten;
 
@@ -50,6 +53,7 @@ pub(super) async fn serve<E: Execute>(
     execute: E,
     caller: Caller,
     settings: Arc<WebSocketSettings>,
+    (limits, slot): (CallerLimits, StreamSlot),
     stop: CancellationToken,
 ) {
     let (outbox, queue) = mpsc::channel(settings.queue);
@@ -59,6 +63,8 @@ pub(super) async fn serve<E: Execute>(
         execute,
         caller: Arc::new(caller),
         settings: &settings,
+        limits,
+        slot,
         operations: &operations,
         closing: &closing,
         outbox,
@@ -159,6 +165,9 @@ struct Listener<'a, E> {
     execute: E,
     caller: Arc<Caller>,
     settings: &'a WebSocketSettings,
+    limits: CallerLimits,
+    /// Counts the socket for its caller.
+    slot: StreamSlot,
     operations: &'a Operations,
     closing: &'a Closing,
     outbox: Outbox,
@@ -211,7 +220,7 @@ impl<E: Execute> Listener<'_, E> {
             ClientMessage::ConnectionInit(payload) => self.initialise(payload).await,
             ClientMessage::Ping(payload) => self.reply(message::pong(payload)).await,
             ClientMessage::Pong => Ok(()),
-            ClientMessage::Subscribe { id, params } => self.subscribe(id, params).await,
+            ClientMessage::Subscribe { id, params } => self.subscribe(id, params, text.len()).await,
             ClientMessage::Complete { id } => {
                 self.operations.stop(&id);
                 Ok(())
@@ -232,13 +241,26 @@ impl<E: Execute> Listener<'_, E> {
         let caller = Arc::make_mut(&mut self.caller);
         caller.connection_init = payload;
         caller.admitted = admitted;
+        let key = caller.key(&self.limits);
+        self.limits
+            .hand_over(&mut self.slot, key)
+            .map_err(|rejection| {
+                // To come back later. 4429 would mean something else, and be final.
+                End::Close(close(1013, &rejection.to_string()))
+            })?;
         self.state = State::Acknowledged {
             ended: self.execute.ended(&self.caller),
         };
         self.reply(message::connection_ack()).await
     }
 
-    async fn subscribe(&mut self, id: String, params: GraphQLParams) -> Result<(), End> {
+    /// Starts an operation that came in a message of so many bytes.
+    async fn subscribe(
+        &mut self,
+        id: String,
+        params: GraphQLParams,
+        bytes: usize,
+    ) -> Result<(), End> {
         if let State::Opened = self.state {
             return Err(End::Close(close(4401, "Unauthorized")));
         }
@@ -257,9 +279,20 @@ impl<E: Execute> Listener<'_, E> {
                 .reply(message::error(&id, &refusal.errors_json()))
                 .await;
         }
-        let caller = Arc::clone(&self.caller);
-        let (execute, outbox) = (self.execute.clone(), self.outbox.clone());
-        self.operations.start(id, params, execute, caller, outbox);
+        let (caller, execute) = (Arc::clone(&self.caller), self.execute.clone());
+        let limits = self.limits.clone();
+        let request_id = caller.request_id.clone();
+        let outcome = async move {
+            let mut held = limits.bodies().hold();
+            let owner = || limits.network(caller.peer, &caller.headers);
+            if let Err(rejection) = held.add(bytes, owner) {
+                return Outcome::Refused(rejection.into());
+            }
+            execute.execute(params, &caller, Transport::WebSocket).await
+        };
+        // In a box of its own, which is given back before a subscription begins to wait: it is large.
+        let (outcome, outbox) = (outcome.boxed(), self.outbox.clone());
+        self.operations.start(id, outcome, request_id, outbox);
         Ok(())
     }
 

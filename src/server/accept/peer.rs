@@ -13,6 +13,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use crate::caller_limits::{Network, Slot};
+
 /// How long, and how much, is waited for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
@@ -46,6 +48,8 @@ impl Default for Patience {
 /// client's system throws the answer away, too. So what the client sends is read on until it has closed its side.
 pub(super) struct Peer {
     stream: TcpStream,
+    /// Counts the connection as long as it lasts, also when it has become a WebSocket.
+    _slot: Slot<Network>,
     patience: Patience,
     /// Runs while nothing can be written.
     stalled: Timer,
@@ -57,9 +61,15 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(stream: TcpStream, patience: Patience, stop: CancellationToken) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        slot: Slot<Network>,
+        patience: Patience,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             stream,
+            _slot: slot,
             patience,
             stalled: Timer::default(),
             half_closed: Timer::default(),

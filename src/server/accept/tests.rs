@@ -88,7 +88,13 @@ async fn a_stop_ends_what_is_idle_finishes_what_is_under_way_and_accepts_no_more
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let settings = ConnectionSettings::default();
-    let served = tokio::spawn(serve(listener, routes, settings, stop.clone()));
+    let served = tokio::spawn(serve(
+        listener,
+        routes,
+        settings,
+        CallerLimits::default(),
+        stop.clone(),
+    ));
 
     let mut new = TcpStream::connect(address).await.unwrap();
     let mut idle = TcpStream::connect(address).await.unwrap();
@@ -139,7 +145,13 @@ async fn start_with(
 ) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener, routes, settings, stop));
+    tokio::spawn(serve(
+        listener,
+        routes,
+        settings,
+        CallerLimits::default(),
+        stop,
+    ));
     address
 }
 

@@ -28,6 +28,7 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use super::{AllowedHosts, Middleware, Routes, around};
+use crate::caller_limits::CallerLimits;
 use crate::error::ErrorCode;
 use crate::graphql::http::Endpoint;
 use crate::graphql::operation::{
@@ -124,6 +125,7 @@ fn endpoint() -> Endpoint<Engine> {
         max_body_bytes: MAX_BODY_BYTES,
         body_timeout: Duration::from_secs(30),
         cache_control: HeaderValue::from_static("public, max-age=5"),
+        limits: CallerLimits::default(),
         sse: SseSettings::default(),
         websocket: Arc::default(),
         shutdown: Shutdown::default(),

@@ -134,7 +134,13 @@ async fn a_stop_does_not_wait_for_what_is_thrown_away() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let settings = ConnectionSettings::default();
-    let served = tokio::spawn(serve(listener, refusing(), settings, stop.clone()));
+    let served = tokio::spawn(serve(
+        listener,
+        refusing(),
+        settings,
+        CallerLimits::default(),
+        stop.clone(),
+    ));
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = b"POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n";
     stream.write_all(head).await.unwrap();

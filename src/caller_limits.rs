@@ -1,0 +1,143 @@
+//! Limits on callers: how many connections, sockets and event streams, and how many bytes of bodies there may be at once.
+//!
+//! | what | for all | for one |
+//! | --- | --- | --- |
+//! | connections | no more are accepted | those of its address are closed |
+//! | sockets and event streams | 503 | 429 |
+//! | bytes of bodies that are being read or executed | 503 | 503 beyond its share |
+//!
+//! A limit of 0 is none. With `LIMITS_MODE=measure` everything is counted and nothing is rejected. The module knows HTTP's
+//! types, and no transport.
+
+mod address;
+mod bodies;
+mod exceeded;
+mod metrics;
+mod rejection;
+pub mod settings;
+mod slots;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+pub use self::address::{Network, PeerAddress, TrustedProxies};
+pub use self::bodies::{BodyBudget, HeldBytes};
+pub use self::metrics::LimitStatus;
+pub use self::rejection::Rejection;
+pub use self::slots::Slot;
+
+use self::exceeded::Limit;
+use self::settings::CallerLimitSettings;
+use self::slots::{Full, Slots};
+use crate::admission::Identity;
+
+/// Whom a limit counts for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum CallerKey {
+    /// Whoever has this token or subject, wherever it calls from.
+    Identity(Identity),
+    /// Whoever calls from there without a token.
+    Network(Network),
+}
+
+/// A socket or an event stream that counts for its caller until it is dropped.
+pub type StreamSlot = Slot<CallerKey>;
+
+/// Counts what callers take. Clones share everything.
+#[derive(Clone)]
+pub struct CallerLimits(Arc<Inner>);
+
+struct Inner {
+    proxies: TrustedProxies,
+    connections: Arc<Slots<Network>>,
+    streams: Arc<Slots<CallerKey>>,
+    bodies: BodyBudget,
+}
+
+impl Default for CallerLimits {
+    /// Without any limit.
+    fn default() -> Self {
+        Self::new(&CallerLimitSettings::default())
+    }
+}
+
+impl CallerLimits {
+    /// With these limits.
+    pub fn new(settings: &CallerLimitSettings) -> Self {
+        let limit = |name| Limit::new(name, settings.limits_mode);
+        Self(Arc::new(Inner {
+            proxies: TrustedProxies::new(&settings.trusted_proxies),
+            connections: Arc::new(Slots::new(
+                (settings.max_connections, limit("connections")),
+                (
+                    settings.max_connections_per_address,
+                    limit("connections_per_address"),
+                ),
+            )),
+            streams: Arc::new(Slots::new(
+                (settings.max_streams, limit("streams")),
+                (settings.max_streams_per_caller, limit("streams_per_caller")),
+            )),
+            bodies: BodyBudget::new(
+                settings.max_concurrent_body_bytes,
+                limit("concurrent_body_bytes"),
+            ),
+        }))
+    }
+
+    /// Whom a request counts for: its token, or else the address that it comes from, behind trusted proxies too.
+    pub fn key(&self, identity: &Identity, peer: PeerAddress, headers: &HeaderMap) -> CallerKey {
+        match identity {
+            Identity::Anonymous => CallerKey::Network(self.network(peer, headers)),
+            other => CallerKey::Identity(other.clone()),
+        }
+    }
+
+    /// Where a request comes from, behind trusted proxies too.
+    pub fn network(&self, PeerAddress(peer): PeerAddress, headers: &HeaderMap) -> Network {
+        Network::of(self.0.proxies.client(peer, headers))
+    }
+
+    /// Comes when one more connection may be accepted.
+    pub async fn room_for_connection(&self) {
+        self.0.connections.room().await;
+    }
+
+    /// Counts a connection of this peer until the slot is dropped; `None` where its address has too many. Proxies that are
+    /// trusted have the connections of many.
+    pub fn connect(&self, peer: IpAddr) -> Option<Slot<Network>> {
+        let key = (!self.0.proxies.trust(peer)).then(|| Network::of(peer));
+        // Whether there is room for all was asked before it was accepted.
+        self.0.connections.take_after_room(key)
+    }
+
+    /// Counts a socket or an event stream of this caller until the slot is dropped.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub fn open_stream(&self, key: CallerKey) -> Result<StreamSlot, Rejection> {
+        self.0.streams.take(key).map_err(|full| self.too_many(full))
+    }
+
+    /// Counts a socket for another caller, once it is known whose it is.
+    ///
+    /// # Errors
+    /// That caller has too many. The socket still counts for the one before.
+    pub fn hand_over(&self, slot: &mut StreamSlot, key: CallerKey) -> Result<(), Rejection> {
+        slot.hand_over(key).map_err(|full| self.too_many(full))
+    }
+
+    fn too_many(&self, full: Full) -> Rejection {
+        match full {
+            Full::ForAll => Rejection::TooManyStreams,
+            Full::ForOne => Rejection::TooManyStreamsOfCaller(self.0.streams.max_for_one()),
+        }
+    }
+
+    /// The bytes of bodies that may be there at once.
+    pub fn bodies(&self) -> &BodyBudget {
+        &self.0.bodies
+    }
+}

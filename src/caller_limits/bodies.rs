@@ -1,0 +1,193 @@
+//! The bytes of bodies that are being read, or executed, at once.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::address::Network;
+use super::exceeded::Limit;
+use super::rejection::Rejection;
+
+/// A body up to this many bytes counts for all only: one address has as many as it has connections.
+const SMALL: usize = 64 * 1024;
+
+/// The part of all bytes that the larger bodies of one address may take: a half, a third, …
+const SHARE: usize = 4;
+
+/// The bytes that may be there at once. Bytes count when they arrive, so that a body which never comes takes none. Clones
+/// share them.
+#[derive(Clone)]
+pub struct BodyBudget(Arc<Inner>);
+
+struct Inner {
+    max: usize,
+    limit: Limit,
+    held: AtomicUsize,
+    /// What larger bodies of each address hold.
+    large: Mutex<HashMap<Network, usize>>,
+}
+
+/// Bytes that count until this is dropped.
+pub struct HeldBytes<'b> {
+    budget: &'b BodyBudget,
+    bytes: usize,
+    /// Whose they are, where they are many.
+    owner: Option<Network>,
+}
+
+impl BodyBudget {
+    /// At most so many bytes; 0 for any number.
+    pub(super) fn new(max: usize, limit: Limit) -> Self {
+        Self(Arc::new(Inner {
+            max,
+            limit,
+            held: AtomicUsize::new(0),
+            large: Mutex::default(),
+        }))
+    }
+
+    /// Counts the bytes of a body as they come.
+    pub fn hold(&self) -> HeldBytes<'_> {
+        HeldBytes {
+            budget: self,
+            bytes: 0,
+            owner: None,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.0.held.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn limit(&self) -> &Limit {
+        &self.0.limit
+    }
+
+    fn large(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
+        self.0.large.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HeldBytes<'_> {
+    /// Counts so many more. `owner` says whose they are, and is asked once at most.
+    ///
+    /// # Errors
+    /// There are too many, or its owner has more than its share.
+    pub fn add(&mut self, bytes: usize, owner: impl FnOnce() -> Network) -> Result<(), Rejection> {
+        let budget = &*self.budget.0;
+        if budget.max == 0 {
+            return Ok(());
+        }
+        let all = budget.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.bytes += bytes;
+        let is_over_share = self.count_for_owner(bytes, owner) > budget.max / SHARE;
+        match (all > budget.max || is_over_share) && budget.limit.is_exceeded() {
+            true => Err(Rejection::TooManyBytes),
+            false => Ok(()),
+        }
+    }
+
+    /// What its owner holds in larger bodies, with these bytes.
+    fn count_for_owner(&mut self, bytes: usize, owner: impl FnOnce() -> Network) -> usize {
+        if self.bytes <= SMALL {
+            return 0;
+        }
+        let (owner, added) = match self.owner {
+            Some(owner) => (owner, bytes),
+            None => (*self.owner.insert(owner()), self.bytes),
+        };
+        let mut large = self.budget.large();
+        let held = large.entry(owner).or_default();
+        *held += added;
+        *held
+    }
+}
+
+impl Drop for HeldBytes<'_> {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            self.budget.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
+        let Some(owner) = self.owner else {
+            return;
+        };
+        let mut large = self.budget.large();
+        if let Some(held) = large.get_mut(&owner) {
+            *held -= self.bytes;
+            if *held == 0 {
+                large.remove(&owner);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::LimitsMode;
+    use super::*;
+
+    const MAX: usize = 1_000_000;
+
+    fn budget(max: usize, mode: LimitsMode) -> BodyBudget {
+        BodyBudget::new(max, Limit::new("bytes", mode))
+    }
+
+    fn network(number: u8) -> Network {
+        Network::of([192, 0, 2, number].into())
+    }
+
+    /// Bodies of so many bytes of one address, until one is refused.
+    fn bodies(budget: &BodyBudget, owner: u8, bytes: usize, parts: usize) -> Vec<HeldBytes<'_>> {
+        let mut bodies = Vec::new();
+        loop {
+            let mut body = budget.hold();
+            for _ in 0..parts {
+                if body.add(bytes / parts, || network(owner)).is_err() {
+                    return bodies;
+                }
+            }
+            bodies.push(body);
+        }
+    }
+
+    #[test]
+    fn large_bodies_of_one_address_take_a_share() {
+        let budget = budget(MAX, LimitsMode::Enforce);
+        let own = bodies(&budget, 1, 100_000, 4);
+        assert_eq!(own.len(), 2);
+        let others: Vec<_> = (2..10)
+            .flat_map(|owner| bodies(&budget, owner, 100_000, 1))
+            .collect();
+        assert_eq!(own.len() + others.len(), 10);
+        assert_eq!(budget.bytes(), MAX);
+        let mut small = budget.hold();
+        assert_eq!(small.add(1, || network(20)), Err(Rejection::TooManyBytes));
+        drop(small);
+        drop(own);
+        assert!(budget.hold().add(100_000, || network(1)).is_ok());
+        drop(others);
+        assert_eq!(budget.bytes(), 0);
+        assert!(budget.large().is_empty());
+    }
+
+    #[test]
+    fn small_bodies_count_for_all() {
+        let budget = budget(MAX, LimitsMode::Enforce);
+        let own = bodies(&budget, 1, 50_000, 2);
+        assert_eq!(own.len(), 20);
+        assert_eq!(budget.limit().count(), 1);
+        assert!(budget.large().is_empty());
+    }
+
+    #[test]
+    fn without_a_limit_nothing_is_counted_and_measuring_refuses_nothing() {
+        let none = budget(0, LimitsMode::Enforce);
+        let mut body = none.hold();
+        assert_eq!(body.add(usize::MAX, || network(1)), Ok(()));
+        assert_eq!(none.bytes(), 0);
+        let measured = budget(MAX, LimitsMode::Measure);
+        let mut body = measured.hold();
+        assert_eq!(body.add(2 * MAX, || network(1)), Ok(()));
+        assert_eq!((measured.bytes(), measured.limit().count()), (2 * MAX, 1));
+    }
+}

@@ -1,0 +1,35 @@
+//! What metrics show of the limits.
+
+use super::CallerLimits;
+use super::exceeded::Limit;
+
+/// What there is at the moment, and how often limits were exceeded.
+#[derive(Clone, Debug)]
+pub struct LimitStatus {
+    /// Connections that are open.
+    pub connections: usize,
+    /// WebSockets and event streams that are open.
+    pub streams: usize,
+    /// Bytes of bodies that are being read or executed.
+    pub body_bytes: usize,
+    /// How often each limit was exceeded since the start, by its name.
+    pub exceeded: Vec<(&'static str, u64)>,
+}
+
+impl CallerLimits {
+    /// For metrics.
+    pub fn status(&self) -> LimitStatus {
+        let inner = &self.0;
+        let limits = inner.connections.limits().into_iter();
+        let limits = limits.chain(inner.streams.limits());
+        let limits = limits.chain([inner.bodies.limit()]);
+        LimitStatus {
+            connections: inner.connections.count(),
+            streams: inner.streams.count(),
+            body_bytes: inner.bodies.bytes(),
+            exceeded: limits
+                .map(|limit: &Limit| (limit.name, limit.count()))
+                .collect(),
+        }
+    }
+}

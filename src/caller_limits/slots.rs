@@ -1,0 +1,245 @@
+//! How many of something there may be at once, altogether and for each key.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::exceeded::Limit;
+
+/// Counts what there is. Keys are known only while they have any, so there are no more of them.
+pub(super) struct Slots<K> {
+    for_all: (usize, Limit),
+    for_one: (usize, Limit),
+    taken: Mutex<Taken<K>>,
+    freed: Notify,
+}
+
+struct Taken<K> {
+    all: usize,
+    by_key: HashMap<K, usize>,
+}
+
+/// Which of the limits is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    ForAll,
+    ForOne,
+}
+
+/// One that is counted, until it is dropped.
+pub struct Slot<K: Clone + Eq + Hash> {
+    slots: Arc<Slots<K>>,
+    key: Option<K>,
+}
+
+impl<K: Clone + Eq + Hash> Slots<K> {
+    /// At most so many for all, and for each key; 0 for any number.
+    pub(super) fn new(for_all: (usize, Limit), for_one: (usize, Limit)) -> Self {
+        Self {
+            for_all,
+            for_one,
+            taken: Mutex::new(Taken {
+                all: 0,
+                by_key: HashMap::new(),
+            }),
+            freed: Notify::new(),
+        }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken<K>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn max_for_one(&self) -> usize {
+        self.for_one.0
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.taken().all
+    }
+
+    pub(super) fn limits(&self) -> [&Limit; 2] {
+        [&self.for_all.1, &self.for_one.1]
+    }
+
+    fn has_room(&self, taken: &Taken<K>) -> bool {
+        let (max, limit) = &self.for_all;
+        *max == 0 || taken.all < *max || !limit.is_exceeded()
+    }
+
+    fn has_room_for(&self, taken: &Taken<K>, key: &K) -> bool {
+        let (max, limit) = &self.for_one;
+        let count = || taken.by_key.get(key).copied().unwrap_or_default();
+        *max == 0 || count() < *max || !limit.is_exceeded()
+    }
+
+    /// Comes when there is room for one more; at once where that is only measured. One at a time may wait.
+    pub(super) async fn room(&self) {
+        if self.has_room(&self.taken()) {
+            return;
+        }
+        while self.count() >= self.for_all.0 {
+            self.freed.notified().await;
+        }
+    }
+
+    /// One for this key, if there is room for it and for all.
+    pub(super) fn take(self: &Arc<Self>, key: K) -> Result<Slot<K>, Full> {
+        let mut taken = self.taken();
+        if !self.has_room(&taken) {
+            return Err(Full::ForAll);
+        }
+        if !self.has_room_for(&taken, &key) {
+            return Err(Full::ForOne);
+        }
+        taken.add(Some(&key));
+        Ok(self.slot(Some(key)))
+    }
+
+    /// One after [`room`](Self::room) has come, if there is room for this key. Without a key it counts for all only.
+    pub(super) fn take_after_room(self: &Arc<Self>, key: Option<K>) -> Option<Slot<K>> {
+        let mut taken = self.taken();
+        if let Some(key) = &key
+            && !self.has_room_for(&taken, key)
+        {
+            return None;
+        }
+        taken.add(key.as_ref());
+        Some(self.slot(key))
+    }
+
+    fn slot(self: &Arc<Self>, key: Option<K>) -> Slot<K> {
+        let slots = Arc::clone(self);
+        Slot { slots, key }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Taken<K> {
+    fn add(&mut self, key: Option<&K>) {
+        self.all += 1;
+        if let Some(key) = key {
+            *self.by_key.entry(key.clone()).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, key: Option<&K>) {
+        self.all -= 1;
+        if let Some(key) = key
+            && let Some(count) = self.by_key.get_mut(key)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.by_key.remove(key);
+            }
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Slot<K> {
+    /// Counts it for another key, if there is room for that one; else it stays as it was.
+    pub(super) fn hand_over(&mut self, key: K) -> Result<(), Full> {
+        if self.key.as_ref() == Some(&key) {
+            return Ok(());
+        }
+        let mut taken = self.slots.taken();
+        if !self.slots.has_room_for(&taken, &key) {
+            return Err(Full::ForOne);
+        }
+        taken.remove(self.key.as_ref());
+        taken.add(Some(&key));
+        drop(taken);
+        self.key = Some(key);
+        Ok(())
+    }
+}
+
+impl<K: Clone + Eq + Hash> Drop for Slot<K> {
+    fn drop(&mut self) {
+        self.slots.taken().remove(self.key.as_ref());
+        self.slots.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::super::settings::LimitsMode;
+    use super::*;
+
+    fn slots(for_all: usize, for_one: usize, mode: LimitsMode) -> Arc<Slots<&'static str>> {
+        let limit = |name| Limit::new(name, mode);
+        Arc::new(Slots::new((for_all, limit("all")), (for_one, limit("one"))))
+    }
+
+    fn exceeded(slots: &Slots<&'static str>) -> [u64; 2] {
+        slots.limits().map(Limit::count)
+    }
+
+    #[test]
+    fn one_more_than_a_key_may_have_is_refused_until_another_is_dropped() {
+        let slots = slots(0, 2, LimitsMode::Enforce);
+        let first = slots.take("a").ok();
+        let _second = slots.take("a").ok().unwrap();
+        assert_eq!(slots.take("a").err(), Some(Full::ForOne));
+        let _other = slots.take("b").ok().unwrap();
+        assert_eq!((slots.count(), exceeded(&slots)), (3, [0, 1]));
+        drop(first);
+        assert!(slots.take("a").is_ok());
+    }
+
+    #[test]
+    fn one_more_than_all_may_have_is_refused_whoever_asks() {
+        let slots = slots(2, 0, LimitsMode::Enforce);
+        let first = slots.take("a").ok();
+        let _second = slots.take("b").ok().unwrap();
+        assert_eq!(slots.take("c").err(), Some(Full::ForAll));
+        drop(first);
+        assert!(slots.take("c").is_ok());
+        assert_eq!(exceeded(&slots), [1, 0]);
+    }
+
+    #[test]
+    fn measuring_counts_and_refuses_nothing() {
+        let slots = slots(1, 1, LimitsMode::Measure);
+        let taken: Vec<_> = (0..3).map(|_| slots.take("a").ok().unwrap()).collect();
+        assert_eq!((slots.count(), exceeded(&slots)), (3, [2, 2]));
+        assert!(slots.room().now_or_never().is_some());
+        drop(taken);
+        assert_eq!(slots.count(), 0);
+        assert!(slots.taken().by_key.is_empty());
+    }
+
+    #[test]
+    fn one_is_handed_over_where_the_other_has_room() {
+        let slots = slots(0, 1, LimitsMode::Enforce);
+        let mut first = slots.take("a").ok().unwrap();
+        let second = slots.take("b").ok().unwrap();
+        assert_eq!(first.hand_over("b"), Err(Full::ForOne));
+        assert_eq!(slots.take("a").err(), Some(Full::ForOne));
+        drop(second);
+        assert_eq!(first.hand_over("b"), Ok(()));
+        assert_eq!(first.hand_over("b"), Ok(()));
+        assert!(slots.take("a").is_ok());
+        drop(first);
+        assert_eq!(slots.count(), 0);
+        assert!(slots.taken().by_key.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_room_is_woken_when_there_is_some() {
+        let slots = slots(1, 0, LimitsMode::Enforce);
+        slots.room().await;
+        let only = slots.take_after_room(None).unwrap();
+        let waiting = tokio::spawn({
+            let slots = Arc::clone(&slots);
+            async move { slots.room().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(only);
+        waiting.await.unwrap();
+    }
+}

@@ -1,0 +1,53 @@
+//! What callers take at the moment, and which limits on them were exceeded.
+
+use std::fmt::Error;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use crate::caller_limits::CallerLimits;
+
+/// Read when somebody asks.
+pub(super) struct CallerLimitMetrics(pub(super) CallerLimits);
+
+impl std::fmt::Debug for CallerLimitMetrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CallerLimitMetrics")
+    }
+}
+
+impl Collector for CallerLimitMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let status = self.0.status();
+        for (name, help, value) in [
+            (
+                "connections",
+                "Connections that are open",
+                status.connections,
+            ),
+            (
+                "streams",
+                "WebSockets and event streams that are open",
+                status.streams,
+            ),
+            (
+                "concurrent_body_bytes",
+                "Bytes of bodies that are being read or executed",
+                status.body_bytes,
+            ),
+        ] {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        let help = "How often a limit on callers was exceeded; rejected unless LIMITS_MODE=measure";
+        let kind = ConstCounter::new(0_u64).metric_type();
+        let mut family = encoder.encode_descriptor("caller_limits_exceeded", help, None, kind)?;
+        for (limit, count) in status.exceeded {
+            let labels = [("limit", limit)];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! The routes, and what their handlers share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::get;
+
+use super::metrics::{Metrics, Parts, RequestMetrics};
+use super::middleware::{self, AllowedHosts, Middleware, Routes};
+use super::reload::Reloaded;
+use super::{articles, graphiql, health, metrics};
+use crate::admission::{Admission, Credential, Scope};
+use crate::api::{self, Api, ApiSettings};
+use crate::caller_limits::CallerLimits;
+use crate::config::ServerSettings;
+use crate::error::ErrorCode;
+use crate::feed::Feed;
+use crate::graphql::engine::Engine;
+use crate::graphql::http::{self, Endpoint};
+use crate::graphql::sse::SseSettings;
+use crate::graphql::websocket::WebSocketSettings;
+use crate::shutdown::Shutdown;
+use crate::store::Store;
+use graphql_guard::InvalidSchema;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(super) struct App {
+    pub(super) admission: Admission,
+    pub(super) api: Api,
+    pub(super) store: Store,
+    pub(super) request_timeout: Duration,
+}
+
+/// Everything that is served.
+pub(super) fn all(
+    settings: &ServerSettings,
+    hosts: AllowedHosts,
+    limits: CallerLimits,
+    store: Store,
+    feed: Feed,
+    files: Reloaded,
+    shutdown: Shutdown,
+) -> Result<Middleware<Engine>, InvalidSchema> {
+    let api_settings = ApiSettings {
+        query_timeout: settings.request_timeout,
+        idempotency_retention: settings.idempotency_retention,
+        ..(&settings.limits).into()
+    };
+    let Reloaded {
+        admission,
+        persisted,
+    } = files;
+    let app = App {
+        admission: admission.clone(),
+        api: Api::new(store.clone(), feed, api_settings)?,
+        store,
+        request_timeout: settings.request_timeout,
+    };
+    let engine = Engine::new(
+        (admission.clone(), limits.clone()),
+        app.api.clone(),
+        persisted,
+        settings.limits.document_cache_bytes / 8,
+        settings.request_timeout,
+        shutdown.clone(),
+    );
+    let graphql = Endpoint {
+        execute: engine,
+        page: graphiql::front_page(&settings.service_name, &settings.description),
+        max_body_bytes: settings.max_body_bytes,
+        body_timeout: settings.request_timeout,
+        cache_control: settings.cache_control.clone(),
+        limits: limits.clone(),
+        sse: SseSettings::default(),
+        websocket: Arc::new(WebSocketSettings {
+            message_bytes: settings.max_body_bytes,
+            origins: settings.cors_origins.clone(),
+            ..WebSocketSettings::default()
+        }),
+        shutdown,
+    };
+    // Whoever may not ask for the schema is not shown it either.
+    let schema_route = match settings.limits.introspection {
+        true => get(schema),
+        false => get(not_found),
+    };
+    let requests = RequestMetrics::default();
+    let parts = Parts {
+        admission,
+        limits,
+        api: app.api.clone(),
+        store: app.store.clone(),
+    };
+    let metrics = Metrics::new(&requests, parts);
+    let others = Router::new()
+        .route("/", get(async || Redirect::temporary("/graphql")))
+        // A million articles take longer than a request may; a slow reader holds nothing.
+        .route("/api/v1/articles/", get(articles::all))
+        .route("/api/v1/articles", get(articles::all))
+        .route("/schema.graphql", schema_route)
+        .route("/health/live", get(async || "alive\n"))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(metrics::page).with_state(metrics))
+        .merge(graphiql::routes())
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(app);
+    let origins = settings.cors_origins.as_slice().into();
+    let routes = Routes {
+        graphql: Arc::new(graphql),
+        others,
+    };
+    Ok(middleware::around(routes, hosts, origins, requests))
+}
+
+/// Who may ask for the schema by GraphQL may have it here.
+async fn schema(State(app): State<App>, headers: HeaderMap) -> Response {
+    app.for_readers(&headers, async || {
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        ([(header::CONTENT_TYPE, text)], api::sdl()).into_response()
+    })
+    .await
+}
+
+impl App {
+    /// The answer to a request for reading, if whoever sends it may read.
+    pub(super) async fn for_readers(
+        &self,
+        headers: &HeaderMap,
+        answer: impl AsyncFnOnce() -> Response,
+    ) -> Response {
+        let credential = Credential::from_headers(headers);
+        let caller = match self.admission.admit(credential, Scope::Read).await {
+            Ok(caller) => caller,
+            Err(rejection) => return http::rejected(rejection),
+        };
+        let mut response = answer().await;
+        let headers = response.headers_mut();
+        headers.append(header::VARY, HeaderValue::from_static("authorization"));
+        if !caller.is_anonymous() {
+            headers.insert(header::CACHE_CONTROL, http::PRIVATE);
+        }
+        response
+    }
+}
+
+/// The answer at a path where nothing is.
+pub(super) async fn not_found() -> Response {
+    http::refusal(
+        StatusCode::NOT_FOUND,
+        ErrorCode::BadRequest,
+        "there is nothing at this path; GraphQL is served at /graphql",
+    )
+}
+
+/// The header `Allow` is added to it.
+async fn method_not_allowed() -> Response {
+    http::refusal(
+        StatusCode::METHOD_NOT_ALLOWED,
+        ErrorCode::BadRequest,
+        "this method is not served at this path; the header Allow names those that are",
+    )
+}

@@ -1,0 +1,73 @@
+//! Limits on callers: each is reached, and exceeded by one.
+
+mod bodies;
+mod connections;
+mod streams;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use crate::support::{Answer, TestApp};
+
+/// Longer than anything that is expected to happen takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Two addresses of this machine, for callers in different places.
+const HERE: &str = "127.0.0.1";
+const THERE: &str = "127.0.0.2";
+
+async fn connect(from: &str, to: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    let from: IpAddr = from.parse().unwrap();
+    socket.bind(SocketAddr::new(from, 0)).unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+/// The status of the answer to a request on this connection, which stays open; `None` where it is closed without one.
+async fn ask(stream: &mut TcpStream) -> Option<u16> {
+    let request = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    stream.write_all(request).await.ok()?;
+    let mut head = [0; 512];
+    let length = timeout(PATIENCE, stream.read(&mut head)).await.unwrap();
+    let head = String::from_utf8_lossy(&head[..length.ok()?]).into_owned();
+    head.split(' ').nth(1)?.parse().ok()
+}
+
+/// A client that calls from this address.
+fn client_from(address: &str) -> reqwest::Client {
+    let address: IpAddr = address.parse().unwrap();
+    let client = reqwest::Client::builder().no_proxy();
+    client.local_address(address).build().unwrap()
+}
+
+/// How often the limit was exceeded, as the metrics have it for somebody who asks from elsewhere.
+async fn exceeded(app: &TestApp, limit: &str) -> u64 {
+    metric(
+        app,
+        &format!("caller_limits_exceeded_total{{limit=\"{limit}\"}}"),
+    )
+    .await
+}
+
+async fn metric(app: &TestApp, name: &str) -> u64 {
+    let metrics = client_from("127.0.0.9").get(app.url("/metrics"));
+    let metrics = Answer::to(metrics).await.body;
+    let name = format!("broadsheet_{name} ");
+    let value = metrics.lines().find_map(|line| line.strip_prefix(&name));
+    value.unwrap().parse().unwrap()
+}
+
+/// The lines of the answer that say how it is limited: the status, the headers of rate limits, and the body.
+fn told(answer: &Answer) -> String {
+    let names = ["retry-after", "ratelimit", "ratelimit-policy"];
+    let headers = names.map(|name| {
+        let value = answer.headers.get(name)?;
+        Some(format!("{name}: {}\n", value.to_str().unwrap()))
+    });
+    let headers: String = headers.into_iter().flatten().collect();
+    format!("{}\n{headers}{}", answer.status, answer.body)
+}
