@@ -63,6 +63,10 @@ impl Analyzer {
         })
     }
 
+    pub(crate) fn is_separator(&self, c: char) -> bool {
+        self.segmenter.class(c) == Class::Separator
+    }
+
     /// The run that has a character before `offset` and one behind it; as much of it as is near.
     pub(crate) fn run_around(&self, text: &str, offset: usize) -> Option<Range<usize>> {
         const NEAR: usize = 200;

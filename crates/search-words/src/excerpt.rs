@@ -1,6 +1,6 @@
 //! The part of a text that fits a search best.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use crate::analyzer::{Analyzer, Word};
@@ -97,20 +97,31 @@ impl Analyzer {
             return Vec::new();
         }
         let found = self.find(text, &vocabulary);
-        let mut hits = Vec::new();
+        // The phrase that begins with each word of the vocabulary, where one does.
+        let mut starts = vec![None; vocabulary.len()];
         let mut first_word = 0;
         for (phrase, words) in phrases.iter().enumerate() {
-            for (index, first) in found.iter().enumerate() {
-                let candidates = found[index..].iter().take(words.len());
-                let standing = candidates
-                    .zip(0..words.len())
-                    .take_while(|(found, offset)| {
-                        found.position == first.position + offset
-                            && found.words.contains(&(first_word + offset))
-                    });
-                let last = standing
-                    .last()
-                    .filter(|(_, offset)| offset + 1 == words.len());
+            if let Some(start) = starts.get_mut(first_word) {
+                *start = Some(phrase);
+            }
+            first_word += words.len();
+        }
+        let mut hits = Vec::new();
+        for (index, first) in found.iter().enumerate() {
+            for &start in &first.words {
+                let Some(phrase) = starts[start] else {
+                    continue;
+                };
+                let length = phrases[phrase].len();
+                let standing =
+                    found[index..]
+                        .iter()
+                        .zip(0..length)
+                        .take_while(|(found, offset)| {
+                            found.position == first.position + offset
+                                && found.words.contains(&(start + offset))
+                        });
+                let last = standing.last().filter(|(_, offset)| offset + 1 == length);
                 if let Some((last, _)) = last {
                     hits.push(Hit {
                         phrase,
@@ -119,7 +130,6 @@ impl Analyzer {
                     });
                 }
             }
-            first_word += words.len();
         }
         hits.sort_by_key(|hit| (hit.bytes.start, std::cmp::Reverse(hit.bytes.end)));
         hits
@@ -143,6 +153,10 @@ impl Analyzer {
                 .copied()
                 .unwrap_or(true)
         };
+        let mut by_term: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (index, highlight) in vocabulary.iter().enumerate() {
+            by_term.entry(&highlight.term).or_default().push(index);
+        }
         let mut found = Vec::new();
         let (mut position, mut counted, mut chars) = (0, 0, 0);
         for run in self.runs(text) {
@@ -152,7 +166,9 @@ impl Analyzer {
                 continue;
             }
             for word in self.words_of_run(text, run) {
-                let words: Vec<usize> = (0..vocabulary.len())
+                let candidates = by_term.get(word.term.as_str()).into_iter().flatten();
+                let words: Vec<usize> = candidates
+                    .copied()
                     .filter(|&index| vocabulary[index].is(&word))
                     .collect();
                 if !words.is_empty() {
@@ -204,8 +220,13 @@ impl Analyzer {
             false => self.word_end(text, end, start).max(shown),
         };
         let part = &text[start..end];
-        let start = start + (part.len() - part.trim_start().len());
-        start..start + part.trim().len()
+        // What ends a sentence before it does not belong to it.
+        let shown = match start {
+            0 => part.trim_start(),
+            _ => part.trim_start_matches(|c| self.is_separator(c)),
+        };
+        let start = start + (part.len() - shown.len());
+        start..start + shown.trim_end().len()
     }
 
     /// The beginning of the first word at or after `offset`, or `offset` itself inside a word without an end in sight.
