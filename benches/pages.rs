@@ -78,6 +78,7 @@ async fn main() -> Outcome<()> {
     {
         let began = Instant::now();
         fill(url, rows).await?;
+        store.reindex(|_| {}).await?;
         println!("filled with {rows} articles in {:.0?}", began.elapsed());
     }
     pages(&store, rows).await?;

@@ -6,6 +6,7 @@ pub mod filter;
 pub mod page;
 pub mod search;
 pub mod slug;
+pub mod words;
 
 use std::fmt;
 

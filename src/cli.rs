@@ -1,6 +1,7 @@
-//! The commands: `serve`, `migrate`, `feed`, `backup`, `restore`, `token`, `schema`.
+//! The commands: `serve`, `migrate`, `feed`, `check`, `reindex`, `backup`, `restore`, `token`, `schema`.
 
 mod backup;
+mod search;
 mod token;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -46,6 +47,16 @@ enum Command {
     /// Look after the change feed
     #[command(subcommand)]
     Feed(FeedCommand),
+    /// Look whether the search is in step with the articles
+    Check {
+        #[command(flatten)]
+        database: DatabaseSettings,
+    },
+    /// Index all articles for the search anew, in batches, while servers go on
+    Reindex {
+        #[command(flatten)]
+        database: DatabaseSettings,
+    },
     /// Copy an SQLite database, which may be served meanwhile, into a file that is checked
     Backup(BackupArgs),
     /// Make the SQLite database of a backup
@@ -177,6 +188,8 @@ impl Cli {
             Some(Command::Serve(arguments)) => serve(arguments).await,
             Some(Command::Migrate(arguments)) => migrate(arguments).await,
             Some(Command::Feed(FeedCommand::NewEpoch { database })) => new_epoch(&database).await,
+            Some(Command::Check { database }) => search::check(&database).await,
+            Some(Command::Reindex { database }) => search::reindex(&database).await,
             Some(Command::Backup(arguments)) => backup::backup(arguments).await,
             Some(Command::Restore(arguments)) => backup::restore(arguments).await,
             Some(Command::Token(command)) => token::run(command),
@@ -275,8 +288,18 @@ async fn ask_before_down(database: &DatabaseSettings) -> Done {
 }
 
 async fn new_epoch(database: &DatabaseSettings) -> Done {
+    let refusal = "in the sandbox a new epoch of the feed would be rolled back at once: unset DB_FORCE_ROLL_BACK";
+    let store = open_existing(database, refusal).await?;
+    let begun = store.begin_feed_epoch().await;
+    store.close().await;
+    print(&format!("epoch {}\n", begun?.0))
+}
+
+type Opened = Result<Store, Box<dyn std::error::Error + Send + Sync>>;
+
+/// The store of a database that is there; `refusal` is what to say in the sandbox.
+async fn open_existing(database: &DatabaseSettings, refusal: &str) -> Opened {
     if database.force_roll_back {
-        let refusal = "in the sandbox a new epoch of the feed would be rolled back at once: unset DB_FORCE_ROLL_BACK";
         return Err(refusal.into());
     }
     if let DatabaseUrl::Sqlite(SqliteLocation::File(path)) = &database.url
@@ -284,10 +307,7 @@ async fn new_epoch(database: &DatabaseSettings) -> Done {
     {
         return Err(format!("there is no database at {}", path.display()).into());
     }
-    let store = Store::open(database, Clock::system(), false).await?;
-    let begun = store.begin_feed_epoch().await;
-    store.close().await;
-    print(&format!("epoch {}\n", begun?.0))
+    Ok(Store::open(database, Clock::system(), false).await?)
 }
 
 /// Prints to standard output, which somebody may have closed.

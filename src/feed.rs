@@ -56,12 +56,14 @@ struct Shared {
 }
 
 impl Feed {
-    /// Starts to follow the change log of `store`, and to remove what has been in it for longer than `retention`.
+    /// Starts to follow the change log of `store`, and to remove what has been in it for longer than `retention`; and to
+    /// keep the words of the search in step with what other programs write.
     ///
     /// # Panics
     /// Outside a Tokio runtime.
     pub fn start(store: Store, retention: Duration) -> Self {
         let stop = store.closing().child_token();
+        store.keep_words_in_step(stop.clone());
         let shared = Arc::new(Shared {
             store,
             ring: RwLock::new(Ring::new(RING_CHANGES, RING_BYTES)),

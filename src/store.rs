@@ -7,9 +7,12 @@
 mod articles;
 pub mod backup;
 mod changes;
+mod check;
 mod connection;
 mod detach_on_drop;
+mod drafts;
 pub mod idempotency;
+mod indexing;
 mod lookups;
 mod loss;
 mod migrations;
@@ -34,8 +37,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::changes::{ChangesAfter, ChangesPage, FeedState};
+pub use self::check::WordsCheck;
 use self::connection::{Work, run};
 use self::detach_on_drop::{Abandoned, Unstoppable};
+pub use self::indexing::Progress;
 use self::lookups::Lookups;
 pub use self::loss::Loss;
 pub use self::migrations::{Migrate, MigrationError, MigrationStatus};

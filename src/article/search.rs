@@ -2,15 +2,24 @@
 //!
 //! `or` binds as in PostgreSQL's `websearch_to_tsquery`: looser than the words beside each other. Nothing that a
 //! person can type is an error: what is no word is passed over, and a quotation mark that is never closed reaches
-//! to the end.
+//! to the end. What a word is, is decided as it is for the texts.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
+
+use search_words::{Highlight, Word};
 
 use super::filter::Filter;
+use super::words::analyzer;
 
-/// The most characters of a word that is looked for. PostgreSQL indexes no word of 2,047 bytes or more, in lower case, and
-/// passes over such a word in a search; a character of any script has at most four.
-pub const MAX_WORD_CHARS: usize = 500;
+/// The most words of a phrase that are looked for side by side. Of a longer one each part of so many words must occur;
+/// the parts overlap by half.
+pub const MAX_PHRASE_WORDS: usize = 64;
+
+/// The most words that matches are weighed by: as many as a person types.
+pub const RANKED_WORDS: usize = 32;
+
+/// How far apart words stand that count as being close together, in words.
+pub const CLOSE: usize = 3;
 
 /// A search: any of the alternatives must match. There is at least one, and each has at least one term.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -25,21 +34,29 @@ pub struct Alternative {
     pub without: Vec<Phrase>,
 }
 
-/// Words that stand side by side in this order; at least one. A word has letters and digits only. Their case is kept:
-/// each database folds it as it does that of the texts.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Phrase(pub Vec<String>);
+/// Words that stand side by side in this order; at least one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Phrase(pub Vec<Term>);
+
+/// A word that is looked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Term {
+    /// Without accents, by which each word of a text is found. No white space, quotation marks or signs of a query's
+    /// syntax are part of it.
+    pub term: String,
+    /// With accents, where only words with the same ones are meant.
+    pub accented: Option<String>,
+}
 
 impl Search {
-    /// The condition that a text stands for. `None` where it is blank, which is as if no search were given.
-    ///
-    /// No article matches a text without a word, or has a word of more than [`MAX_WORD_CHARS`].
+    /// The condition that a text stands for. `None` where it is blank, which is as if no search were given. No article
+    /// matches a text without a word.
     pub fn parse(text: &str) -> Option<Filter> {
         if text.trim().is_empty() {
             return None;
         }
-        let mut drafts = Vec::new();
-        let mut current = Draft::default();
+        let mut alternatives = Vec::new();
+        let mut current = Alternative::default();
         let mut rest = text;
         // Whether something stands before, so that an `or` stands between two things.
         let mut after_operand = false;
@@ -53,34 +70,28 @@ impl Search {
                     && text.eq_ignore_ascii_case("or")
                     && next_token(following).is_some() =>
                 {
-                    drafts.push(std::mem::take(&mut current));
+                    alternatives.push(std::mem::take(&mut current));
                     after_operand = false;
                 }
                 Token::Bare { negated, text } | Token::Quoted { negated, text } => {
                     after_operand = true;
-                    if let Some(phrase) = Phrase::of(text) {
-                        current.add(negated, phrase);
+                    match (Phrase::of(text), negated) {
+                        (Some(phrase), false) => current.with.push(phrase),
+                        (Some(phrase), true) => current.without.push(phrase),
+                        (None, _) => {}
                     }
                 }
             }
         }
-        drafts.push(current);
-        if drafts.iter().any(Draft::always_holds) {
-            return Some(Filter::ALL);
-        }
-        let alternatives: Vec<Alternative> = drafts
-            .into_iter()
-            .filter(|draft| !draft.never_holds && !draft.terms.is_empty())
-            .map(|draft| draft.terms)
-            .collect();
+        alternatives.push(current);
+        alternatives.retain(|alternative| !alternative.is_empty());
         Some(match alternatives.is_empty() {
             true => Filter::Or(Vec::new()),
             false => Filter::Search(Self { alternatives }),
         })
     }
 
-    /// The same search with what it repeats only once. Only the case of ASCII is passed over in comparing, because how
-    /// other letters are folded is up to the database.
+    /// The same search with what it repeats only once.
     #[must_use]
     pub fn without_repetitions(self) -> Self {
         let mut seen = HashSet::new();
@@ -90,9 +101,12 @@ impl Search {
             retain_first(&mut alternative.without);
         }
         alternatives.retain(|alternative| {
-            let folded =
-                |phrases: &[Phrase]| phrases.iter().map(Phrase::folded).collect::<BTreeSet<_>>();
-            seen.insert((folded(&alternative.with), folded(&alternative.without)))
+            let sorted = |phrases: &[Phrase]| {
+                let mut phrases = phrases.to_vec();
+                phrases.sort_unstable();
+                phrases
+            };
+            seen.insert((sorted(&alternative.with), sorted(&alternative.without)))
         });
         Self { alternatives }
     }
@@ -106,7 +120,7 @@ impl Search {
         for alternative in &self.alternatives {
             let mut with = Vec::new();
             for Phrase(words) in &alternative.with {
-                let words: Vec<String> = words.iter().take(left).cloned().collect();
+                let words: Vec<Term> = words.iter().take(left).cloned().collect();
                 left -= words.len();
                 if !words.is_empty() {
                     with.push(Phrase(words));
@@ -122,6 +136,27 @@ impl Search {
         Self { alternatives }
     }
 
+    /// The words that matches are weighed by, of each alternative, one after the other.
+    pub fn ranked_words(&self) -> impl Iterator<Item = Vec<&Term>> {
+        let mut left = RANKED_WORDS;
+        let alternatives = self.alternatives.iter();
+        let words = alternatives.map(move |alternative| {
+            let words = alternative.with.iter().flat_map(|Phrase(words)| words);
+            let words: Vec<&Term> = words.take(left).collect();
+            left -= words.len();
+            words
+        });
+        words.filter(|words| !words.is_empty())
+    }
+
+    /// Whether it has words that must stand side by side.
+    pub fn has_phrases(&self) -> bool {
+        let terms = self.alternatives.iter();
+        terms
+            .flat_map(|alternative| alternative.with.iter().chain(&alternative.without))
+            .any(|Phrase(words)| words.len() > 1)
+    }
+
     /// How many words it has.
     pub fn words(&self) -> usize {
         let terms = self.alternatives.iter();
@@ -129,31 +164,6 @@ impl Search {
             .flat_map(|alternative| alternative.with.iter().chain(&alternative.without))
             .map(|Phrase(words)| words.len())
             .sum()
-    }
-}
-
-/// An alternative that is being read, with what is known of it beside the terms that the database is asked for.
-#[derive(Default)]
-struct Draft {
-    terms: Alternative,
-    /// It demands a word that no article has.
-    never_holds: bool,
-    /// It excludes a word that no article has.
-    excludes_nothing: bool,
-}
-
-impl Draft {
-    fn add(&mut self, negated: bool, phrase: Phrase) {
-        match (negated, phrase.is_nowhere()) {
-            (false, false) => self.terms.with.push(phrase),
-            (true, false) => self.terms.without.push(phrase),
-            (false, true) => self.never_holds = true,
-            (true, true) => self.excludes_nothing = true,
-        }
-    }
-
-    fn always_holds(&self) -> bool {
-        self.excludes_nothing && !self.never_holds && self.terms.is_empty()
     }
 }
 
@@ -165,28 +175,45 @@ impl Alternative {
 
 fn retain_first(phrases: &mut Vec<Phrase>) {
     let mut seen = HashSet::new();
-    phrases.retain(|phrase| seen.insert(phrase.folded()));
+    phrases.retain(|phrase| seen.insert(phrase.clone()));
 }
 
 impl Phrase {
-    fn folded(&self) -> String {
-        self.0.join(" ").to_ascii_lowercase()
-    }
-
-    /// Whether one of its words is too long to be found anywhere.
-    fn is_nowhere(&self) -> bool {
-        self.0
-            .iter()
-            .any(|word| word.chars().nth(MAX_WORD_CHARS).is_some())
-    }
-
     fn of(text: &str) -> Option<Self> {
-        let words: Vec<String> = text
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .map(str::to_owned)
-            .collect();
+        let words: Vec<Term> = analyzer().words(text).map(Term::from).collect();
         (!words.is_empty()).then_some(Self(words))
+    }
+
+    /// The parts that must all occur: the phrase itself, where it is not longer than [`MAX_PHRASE_WORDS`].
+    pub fn parts(&self) -> impl Iterator<Item = &[Term]> {
+        let Self(words) = self;
+        let starts = (0..words.len()).step_by(MAX_PHRASE_WORDS / 2);
+        starts
+            .take_while(|start| *start == 0 || start + MAX_PHRASE_WORDS / 2 < words.len())
+            .map(|start| &words[start..words.len().min(start + MAX_PHRASE_WORDS)])
+    }
+
+    /// The accented terms that an article must have besides.
+    pub fn accented(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|term| term.accented.as_deref())
+    }
+}
+
+impl From<Word> for Term {
+    fn from(word: Word) -> Self {
+        Self {
+            term: word.term,
+            accented: word.accented,
+        }
+    }
+}
+
+impl From<&Term> for Highlight {
+    fn from(term: &Term) -> Self {
+        Self {
+            term: term.term.clone(),
+            accented: term.accented.clone(),
+        }
     }
 }
 
@@ -247,7 +274,11 @@ mod tests {
             if !out.is_empty() {
                 out.push_str(" | ");
             }
-            let shown = |phrase: &Phrase| phrase.0.join("+");
+            let word = |term: &Term| term.accented.clone().unwrap_or(term.term.clone());
+            let shown = |phrase: &Phrase| {
+                let words: Vec<String> = phrase.0.iter().map(word).collect();
+                words.join("+")
+            };
             let with = alternative.with.iter().map(shown);
             let without = alternative
                 .without
@@ -261,8 +292,8 @@ mod tests {
 
     #[test]
     fn words_phrases_alternatives_and_exclusions_are_understood() {
-        assert_eq!(parsed("Fat  Rats"), "Fat Rats");
-        assert_eq!(parsed(r#""fat rats" cat"#), "fat+rats cat");
+        assert_eq!(parsed("Fat  Rats"), "fat rat");
+        assert_eq!(parsed(r#""fat rats" cat"#), "fat+rat cat");
         assert_eq!(parsed("a b or c d"), "a b | c d");
         assert_eq!(parsed(r#"a -b -"c d""#), "a -b -c+d");
         assert_eq!(parsed("-a"), "-a");
@@ -286,7 +317,7 @@ mod tests {
             once(&"word text or ".repeat(500)),
             "word text | word text or"
         );
-        assert_eq!(once("é É ſ s"), "é É ſ s");
+        assert_eq!(once("é É ſ s run running"), "é s run");
     }
 
     #[test]
@@ -310,16 +341,28 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_too_long_is_nowhere() {
-        let (longest, long) = ("é".repeat(500), "é".repeat(501));
-        assert_eq!(parsed(&longest), longest);
-        assert_eq!(parsed(&long), "nothing");
-        assert_eq!(parsed(&format!("a {long}")), "nothing");
-        assert_eq!(parsed(&format!("\"a {long}\" or b")), "b");
-        assert_eq!(parsed(&format!("a -{long}")), "a");
-        assert_eq!(parsed(&format!("-{long}")), "everything");
-        assert_eq!(parsed(&format!("a or -{long}")), "everything");
-        assert_eq!(parsed(&format!("{long} -{long}")), "nothing");
+    fn words_are_those_of_the_texts() {
+        assert_eq!(parsed("Cafés cre\u{300}me running"), "cafés crème run");
+        assert_eq!(parsed("東京の首都 ภาษาไทย"), "東京+の+首都 ภาษา+ไทย");
+        assert_eq!(parsed("①② Ⅷ 〇"), "12 viii 〇");
+        assert_eq!(parsed(&"x".repeat(3_000)), "x".repeat(200));
+    }
+
+    #[test]
+    fn a_long_phrase_is_looked_for_in_parts_that_overlap() {
+        let parts = |count: usize| -> Vec<(String, usize)> {
+            let words: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+            let phrase = Phrase::of(&words.join(" ")).unwrap();
+            let parts = phrase.parts();
+            parts
+                .map(|part| (part[0].term.clone(), part.len()))
+                .collect()
+        };
+        let part = |start: &str, length| (start.to_owned(), length);
+        assert_eq!(parts(1), [part("0", 1)]);
+        assert_eq!(parts(64), [part("0", 64)]);
+        assert_eq!(parts(65), [part("0", 64), part("32", 33)]);
+        assert_eq!(parts(100), [part("0", 64), part("32", 64), part("64", 36)]);
     }
 
     proptest! {
@@ -331,7 +374,7 @@ mod tests {
                     prop_assert!(!(alternative.with.is_empty() && alternative.without.is_empty()));
                     for Phrase(words) in alternative.with.iter().chain(&alternative.without) {
                         prop_assert!(!words.is_empty());
-                        prop_assert!(words.iter().all(|word| !word.is_empty()));
+                        prop_assert!(words.iter().all(|word| !word.term.is_empty()));
                     }
                 }
             }

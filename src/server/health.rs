@@ -6,6 +6,15 @@ use tokio::time::timeout;
 
 use super::routes::App;
 use crate::error::Error;
+use crate::store::Progress;
+
+/// What a server says that is ready: also how far its search is, where words of articles are made anew.
+fn is_ready(indexing: Option<Progress>) -> String {
+    match indexing {
+        None => "ready\n".to_owned(),
+        Some(progress) => format!("ready\nthe search is being indexed: {progress}\n"),
+    }
+}
 
 /// 200 when the database answers, has every migration that this binary knows and takes writes, and the keys of each issuer
 /// of JWTs are known; else 503 with the reason.
@@ -13,21 +22,23 @@ pub(super) async fn ready(State(app): State<App>) -> (StatusCode, String) {
     const SILENT: &str = "the database does not answer\n";
     let asked = async {
         let status = app.store.migration_status().await?;
+        let mut indexing = None;
         if status.pending.is_empty() {
             app.store.check_writes().await?;
+            indexing = app.store.indexing().await?;
         }
-        Ok(status)
+        Ok((status, indexing))
     };
     let reason = match timeout(app.request_timeout, asked).await {
-        Ok(Ok(status)) if status.pending.is_empty() => match without_keys(&app) {
-            None => return (StatusCode::OK, "ready\n".to_owned()),
+        Ok(Ok((status, indexing))) if status.pending.is_empty() => match without_keys(&app) {
+            None => return (StatusCode::OK, is_ready(indexing)),
             Some(issuer) => format!("the keys for JWTs of {issuer} are not known yet\n"),
         },
         // The store has told the log.
         Ok(Err(Error::NoWrites { reason, .. })) => {
             format!("the database takes no writes, because {reason}\n")
         }
-        Ok(Ok(status)) => format!("migrations are pending: {}\n", status.pending.join(", ")),
+        Ok(Ok((status, _))) => format!("migrations are pending: {}\n", status.pending.join(", ")),
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready");
             match error {

@@ -14,9 +14,10 @@ use bytes::Bytes;
 use diesel::OptionalExtension as _;
 
 use super::connection::{Connection, run};
+use super::drafts::Draft;
 use super::sql::idempotency::{Claim, Keep, Kept};
 use super::sql::write::{Delete, TextRoom, Update};
-use super::writes::{Draft, apply_delete, apply_update, create_all, retry};
+use super::writes::{apply_delete, apply_update, create_all, retry};
 use super::{Access, Store};
 use crate::article::{Article, ArticleEdit, ArticleId, Columns, NewArticle};
 use crate::clock::Timestamp;
@@ -77,7 +78,7 @@ impl Store {
         answer: WriteAnswer,
     ) -> Result<KeptAnswer> {
         let now = self.0.clock.now();
-        let prepared = self.prepare(write, now);
+        let prepared = self.prepare(write, now).await?;
         let attempts = AtomicU32::new(0);
         let done = retry(|| {
             let (mut prepared, answer) = (prepared.clone(), Arc::clone(&answer));
@@ -95,12 +96,10 @@ impl Store {
         }
     }
 
-    fn prepare(&self, write: Write, now: Timestamp) -> Prepared {
-        match write {
-            Write::CreateOne(new) => Prepared::Create(vec![self.draft(new, now)]),
-            Write::CreateMany(new) => {
-                Prepared::Create(new.into_iter().map(|new| self.draft(new, now)).collect())
-            }
+    async fn prepare(&self, write: Write, now: Timestamp) -> Result<Prepared> {
+        Ok(match write {
+            Write::CreateOne(new) => Prepared::Create(vec![self.one_draft(new, now).await?]),
+            Write::CreateMany(new) => Prepared::Create(self.drafts(new, now).await?),
             Write::Update {
                 id,
                 edit,
@@ -116,6 +115,7 @@ impl Store {
                     as_shown: false,
                     columns,
                     text: TextRoom::new(text_bytes),
+                    words: None,
                 };
                 Prepared::Update(update)
             }
@@ -130,7 +130,7 @@ impl Store {
                 columns,
                 text: TextRoom::new(text_bytes),
             }),
-        }
+        })
     }
 }
 

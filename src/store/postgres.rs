@@ -1,11 +1,15 @@
 //! All that only PostgreSQL does: its pool, its transactions, and what its errors mean.
 
+mod check;
 mod dialect;
 mod fault;
 pub(super) mod feed;
+pub(super) mod index;
 mod migrate;
 mod pool;
+mod search;
 pub(crate) mod session;
+pub(super) mod vector;
 
 use diesel::result::Error as DieselError;
 use diesel_async::{AnsiTransactionManager, TransactionManager as _};

@@ -1,12 +1,14 @@
 //! All that only SQLite does: its file, its pragmas, one writer and many readers, and what its errors mean.
 
 pub(super) mod backup;
+mod check;
 mod commit;
 mod connect;
 mod dialect;
 mod fault;
 pub(super) mod feed;
 mod file;
+pub(super) mod index;
 mod log;
 mod readers;
 mod time_limit;
@@ -170,9 +172,14 @@ impl Sqlite {
                 let mut connection = connection.lock().await;
                 connection
                     .spawn_blocking(move |connection| {
-                        Ok(TimeLimit::start(time, abandoned).run(|| {
+                        let due = index::due(connection);
+                        let done = TimeLimit::start(time, abandoned).run(|| {
                             connection.transaction(|connection| run_on_sqlite(connection, work))
-                        }))
+                        });
+                        if let Some(due) = due {
+                            due.index(connection);
+                        }
+                        Ok(done)
                     })
                     .await?
             }

@@ -162,8 +162,11 @@ impl Store {
         };
         let written = self.run_unheard::<()>(Access::Transaction, |connection| {
             Box::pin(async move {
-                run!(connection, |c| Insert(std::slice::from_ref(&article))
-                    .execute(c))?;
+                run!(connection, |c| Insert {
+                    articles: std::slice::from_ref(&article),
+                    words: &[],
+                }
+                .execute(c))?;
                 // Takes it back.
                 Err(Error::NotFound)
             })

@@ -8,13 +8,14 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
 
 use super::connection::{Connection, run};
+use super::drafts::{Draft, edited_words};
+use super::postgres::vector::Words;
 use super::slugs::{self, Numbers};
 use super::sql::stored::{Row, StoredVersion};
 use super::sql::tables::article;
 use super::sql::write::{Delete, Insert, TextRoom, Update};
 use super::{Access, Store};
 use crate::article::{Article, ArticleEdit, ArticleId, Columns, MAX_VERSION, NewArticle, Slug};
-use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
 /// How often a write is tried while other transactions get in its way.
@@ -27,12 +28,14 @@ impl Store {
     /// [`Error::SlugTaken`] where the slug that was given belongs to another article. A slug that is made from the
     /// title takes the smallest number that is free instead.
     pub async fn create_article(&self, new: NewArticle) -> Result<Article> {
-        let draft = self.draft(new, self.0.clock.now());
+        let draft = self.one_draft(new, self.0.clock.now()).await?;
         let inserted = retry(|| {
             let article = draft.article.clone();
+            let words = draft.words.clone();
             self.run(Access::Write, move |connection| {
                 Box::pin(async move {
-                    let inserted = insert(connection, std::slice::from_ref(&article)).await?;
+                    let articles = std::slice::from_ref(&article);
+                    let inserted = insert(connection, articles, words.as_slice()).await?;
                     Ok((inserted > 0).then_some(article))
                 })
             })
@@ -56,8 +59,7 @@ impl Store {
     /// # Errors
     /// As [`create_article`](Self::create_article), also where two of them claim one slug.
     pub async fn create_articles(&self, new: Vec<NewArticle>) -> Result<Vec<Article>> {
-        let now = self.0.clock.now();
-        let drafts = new.into_iter().map(|new| self.draft(new, now)).collect();
+        let drafts = self.drafts(new, self.0.clock.now()).await?;
         self.create_drafts(drafts).await
     }
 
@@ -96,6 +98,7 @@ impl Store {
             as_shown: false,
             columns,
             text: TextRoom::new(text_bytes),
+            words: None,
         };
         let attempts = AtomicU32::new(0);
         let updated = retry(|| {
@@ -140,27 +143,6 @@ impl Store {
         self.0.writability.taken();
         done
     }
-
-    /// The article that is to be, and the slug that its own is made from.
-    pub(super) fn draft(&self, new: NewArticle, now: Timestamp) -> Draft {
-        let derived = new.slug.is_none();
-        let slug = new.slug.unwrap_or_else(|| Slug::from_title(&new.title));
-        let article = Article {
-            id: ArticleId(self.0.clock.new_id()),
-            title: new.title.into_string(),
-            slug: slug.as_str().to_owned(),
-            text: new.text.into_string(),
-            created_at: new.created_at.unwrap_or(now),
-            updated_at: now,
-            version: 1,
-            stored_keys: None,
-        };
-        Draft {
-            article,
-            slug,
-            derived,
-        }
-    }
 }
 
 /// Tries again, after a growing pause, what another transaction has got in the way of.
@@ -180,16 +162,6 @@ where
     attempt().await
 }
 
-/// An article that is to be created.
-#[derive(Debug, Clone)]
-pub(super) struct Draft {
-    article: Article,
-    /// What its slug is, or begins with.
-    slug: Slug,
-    /// Whether the slug is made from the title.
-    derived: bool,
-}
-
 pub(super) async fn create_all(
     connection: &mut Connection<'_>,
     drafts: Vec<Draft>,
@@ -200,6 +172,7 @@ pub(super) async fn create_all(
     slugs::lock(connection, to_be_numbered(&drafts, &taken)).await?;
     let mut numbers = Numbers::default();
     let mut articles = Vec::with_capacity(drafts.len());
+    let mut words = Vec::with_capacity(drafts.len());
     for (number, draft) in drafts.into_iter().enumerate() {
         let mut article = draft.article;
         if taken.contains(&article.slug) {
@@ -213,9 +186,10 @@ pub(super) async fn create_all(
         }
         taken.insert(article.slug.clone());
         articles.push(article);
+        words.extend(draft.words);
     }
     // Another writer may have taken one of the slugs since they were looked at.
-    match insert(connection, &articles).await? == articles.len() {
+    match insert(connection, &articles, &words).await? == articles.len() {
         true => Ok(articles),
         false => Err(Error::Raced),
     }
@@ -235,11 +209,15 @@ fn to_be_numbered<'d>(drafts: &'d [Draft], taken: &HashSet<String>) -> Vec<&'d S
 }
 
 /// Inserts the articles whose slugs nobody has, and answers how many those are.
-async fn insert(connection: &mut Connection<'_>, articles: &[Article]) -> Result<usize> {
+async fn insert(
+    connection: &mut Connection<'_>,
+    articles: &[Article],
+    words: &[Words],
+) -> Result<usize> {
     if articles.is_empty() {
         return Ok(0);
     }
-    Ok(run!(connection, |c| Insert(articles).execute(c))?)
+    Ok(run!(connection, |c| Insert { articles, words }.execute(c))?)
 }
 
 /// Those of the slugs that an article has.
@@ -260,8 +238,10 @@ async fn taken_slugs(
 /// Updates an article.
 pub(super) async fn apply_update(
     connection: &mut Connection<'_>,
-    update: Update,
+    mut update: Update,
 ) -> Result<Article> {
+    update.words = edited_words(connection, &update).await?;
+    let of_version = update.words.as_ref().and_then(|words| words.of_version);
     let Update {
         id,
         expected_version,
@@ -277,6 +257,13 @@ pub(super) async fn apply_update(
                 if current >= MAX_VERSION && expected_version.is_none_or(|it| it == current) =>
             {
                 Error::LastVersion(MAX_VERSION)
+            }
+            // The title or the text of which the words are made has changed since.
+            Some(current)
+                if of_version.is_some_and(|version| version != current)
+                    && expected_version.is_none_or(|it| it == current) =>
+            {
+                Error::Raced
             }
             current => why_not(current, expected_version, room),
         }),

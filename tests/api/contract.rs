@@ -38,6 +38,8 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
       serve    Serve the API (what happens without a command, too)
       migrate  Apply or revert the migrations of the database, or show them
       feed     Look after the change feed
+      check    Look whether the search is in step with the articles
+      reindex  Index all articles for the search anew, in batches, while servers go on
       backup   Copy an SQLite database, which may be served meanwhile, into a file that is checked
       restore  Make the SQLite database of a backup
       token    Make, list and check static tokens
@@ -533,6 +535,7 @@ const MAY_NAME: [(&str, &[&str]); 21] = [
             "api",
             "clock",
             "config",
+            "error",
             "server",
             "store",
             "telemetry",
@@ -588,7 +591,7 @@ const MAY_NAME: [(&str, &[&str]); 21] = [
 ];
 
 /// The crates that only some modules may name.
-const MAY_NAME_CRATE: [(&str, &[&str]); 6] = [
+const MAY_NAME_CRATE: [(&str, &[&str]); 7] = [
     ("async_graphql", &["api"]),
     (
         "axum",
@@ -598,6 +601,7 @@ const MAY_NAME_CRATE: [(&str, &[&str]); 6] = [
     ("diesel", &["store"]),
     ("diesel_async", &["store"]),
     ("postgres_connect", &["config", "store"]),
+    ("search_words", &["article", "store"]),
 ];
 
 /// What stands in crates of its own the compiler keeps apart; this is for the modules of one.

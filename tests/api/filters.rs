@@ -178,7 +178,7 @@ async fn the_largest_filters_are_carried_out(database: Database) {
         ),
         (
             conditions(100, json!({ "search": "-istanbul" })),
-            "a c d e f g h",
+            "c d e f g h",
         ),
         (
             json!({ "and": vec![json!({ "or": vec![slug.clone(); 24] }); 4] }),
@@ -288,7 +288,7 @@ async fn a_nul_character_is_refused_wherever_it_stands(database: Database) {
     }
     fill(&app).await;
     assert_eq!(found(&app, &json!({ "search": "\0" })).await, "");
-    assert_eq!(found(&app, &json!({ "search": "istanbul\0" })).await, "b");
+    assert_eq!(found(&app, &json!({ "search": "istanbul\0" })).await, "a b");
 }
 
 #[apply(on_both_databases)]

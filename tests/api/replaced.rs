@@ -67,10 +67,12 @@ async fn what_another_program_replaced_is_not_found_by_its_words() {
             ),
         ] {
             run(&sql).await;
+            app.indexed().await;
             assert_eq!(found(&app, word).await, finds, "{sql}");
             assert_eq!(found(&app, gone).await, "", "{sql}");
         }
         run("DELETE FROM article").await;
+        app.indexed().await;
         assert_eq!(found(&app, "text or iota").await, "");
     }
 }
@@ -86,6 +88,7 @@ async fn an_index_with_words_of_replaced_articles_is_made_anew() {
     )
     .await;
     let app = TestApp::start_on(&own, &[]).await;
+    app.indexed().await;
     assert_eq!(found(&app, "alpha").await, "");
     assert_eq!(found(&app, "beta").await, "b");
     assert_eq!(found(&app, "\"article 300\"").await, "article-300");

@@ -1,5 +1,8 @@
 //! Full-text search: its form, and what counts as a word, the same on both databases.
 
+mod corpus;
+pub(crate) mod index;
+
 use rstest_reuse::apply;
 use serde_json::{Value, json};
 
@@ -120,13 +123,15 @@ async fn a_search_that_is_blank_or_without_a_word_is_no_error_in_any_order(datab
 }
 
 #[apply(on_both_databases)]
-async fn a_word_of_more_than_five_hundred_characters_is_found_nowhere(database: Database) {
+async fn words_of_more_than_two_hundred_characters_are_told_apart_by_their_beginnings(
+    database: Database,
+) {
     let app = in_process!(database);
     fill(&app).await;
-    let (longest, long) = ("日".repeat(500), "日".repeat(501));
+    let long = "x".repeat(3_000);
     let inputs = json!([
-        { "title": "i", "slug": "i", "text": format!("fat {longest}") },
-        { "title": "j", "slug": "j", "text": format!("fat {long}") },
+        { "title": "i", "slug": "i", "text": format!("fat {long}") },
+        { "title": "j", "slug": "j", "text": format!("fat {}", "x".repeat(199)) },
     ]);
     let create =
         "mutation($inputs: [CreateArticleInput!]!) { createArticles(inputs: $inputs) { id } }";
@@ -134,13 +139,11 @@ async fn a_word_of_more_than_five_hundred_characters_is_found_nowhere(database: 
     expect(
         &app,
         &[
-            (&longest, "i"),
-            (&long, ""),
-            (&"x".repeat(3_000), ""),
-            (&format!("fat {long}"), ""),
-            (&format!("fat -{long}"), "a b i j"),
-            (&format!("\"fat {long}\" or mat"), "a"),
-            (&format!("-{long}"), "a b c d e f g h i j"),
+            (&long, "i"),
+            (&format!("\"fat {long}y\""), "i"),
+            (&"x".repeat(201), "i"),
+            (&"x".repeat(199), "j"),
+            (&format!("fat -{long}"), "a b j"),
         ],
     )
     .await;
@@ -186,14 +189,16 @@ async fn addresses_file_names_and_numbers_are_their_words(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn words_ignore_case_in_the_unicode_sense_and_keep_their_accents(database: Database) {
+async fn words_ignore_case_in_the_unicode_sense_and_accents_where_a_search_has_none(
+    database: Database,
+) {
     let app = in_process!(database);
     fill(&app).await;
     expect(
         &app,
         &[
             ("été", "f"),
-            ("ete", ""),
+            ("ete", "f"),
             ("ÜNÏCODE", "f"),
             ("οδος", "f"),
             ("ΟΔΟΣ", "f"),

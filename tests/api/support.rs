@@ -124,6 +124,31 @@ impl OwnDatabase {
         }
     }
 
+    /// How many rows a table has.
+    pub(crate) async fn count(&self, table: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        match &*self.kept {
+            Kept::Sqlite { .. } => {
+                let path = self.path();
+                let count = tokio::task::spawn_blocking(move || {
+                    use diesel::RunQueryDsl as _;
+                    let mut connection = SqliteConnection::establish(&path).unwrap();
+                    let rows = diesel::dsl::sql::<diesel::sql_types::BigInt>(&sql);
+                    rows.get_result(&mut connection).unwrap()
+                });
+                count.await.unwrap()
+            }
+            Kept::Postgres { .. } => {
+                let (client, connection) =
+                    tokio_postgres::connect(&self.url, tokio_postgres::NoTls)
+                        .await
+                        .unwrap();
+                tokio::spawn(connection);
+                client.query_one(&sql, &[]).await.unwrap().get(0)
+            }
+        }
+    }
+
     /// Runs SQL on it, as another program does.
     pub(crate) async fn execute(&self, sql: &str) {
         match &*self.kept {

@@ -95,6 +95,7 @@ async fn every_statement_of_sqlite_that_may_read_many_rows_has_the_limit() {
     drop(database.open(&[]).await.unwrap());
     database.fill(30_000, 1).await;
     let app = TestApp::start_on(&database, &["--db-statement-timeout=1ms"]).await;
+    app.indexed().await;
     for filter in filters {
         let query =
             "query($filter: ArticleFilter) { articlesConnection(filter: $filter) { totalCount } }";
@@ -122,6 +123,7 @@ async fn every_statement_of_sqlite_that_may_read_many_rows_has_the_limit() {
 async fn a_search_that_repeats_itself_costs_what_it_costs_once(database: Database) {
     let app = start!(database);
     fill_with_words(&app.database, 60, "word text ", 9_000).await;
+    app.indexed().await;
     let search = vec!["word text"; 500].join(" or ");
     let query = "query($search: String!) \
         { articles(filter: { search: $search }, orderBy: RELEVANCE, limit: 100) { slug } }";
@@ -142,6 +144,7 @@ async fn a_search_that_repeats_itself_costs_what_it_costs_once(database: Databas
 async fn a_search_of_many_words_over_long_texts_is_ended_on_sqlite() {
     let app = start!(Database::Sqlite, "--db-statement-timeout=500ms");
     fill_with_words(&app.database, 40, "a b ", 25_000).await;
+    app.indexed().await;
     let words: Vec<String> = (0..190)
         .map(|number| format!("a b c{number} or b a"))
         .collect();

@@ -6,9 +6,11 @@ use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{Array, Text};
 use std::io::Write as _;
 
+use super::search;
+use super::vector::{TsVector, Words};
 use crate::article::ArticleId;
 use crate::article::filter::{Affix, Place};
-use crate::article::search::{Phrase, Search};
+use crate::article::search::Search;
 use crate::clock::Timestamp;
 use crate::store::sql::dialect::{Dialect, Pass, binds};
 use crate::store::sql::types::Id;
@@ -85,8 +87,15 @@ impl Dialect for Pg {
     }
 
     fn matches<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()> {
-        pass.push_sql("search @@ ");
-        query(pass, search)
+        search::matches(pass, search)
+    }
+
+    fn bind_words<'b>(pass: &mut Pass<'_, 'b, Self>, words: &'b Words) -> QueryResult<()> {
+        pass.push_bind_param::<TsVector, _>(&words.vector)
+    }
+
+    fn bind_parts<'b>(pass: &mut Pass<'_, 'b, Self>, words: &'b Words) -> QueryResult<()> {
+        pass.push_bind_param::<Array<TsVector>, _>(&words.parts)
     }
 
     fn join_relevance<'b>(_: &mut Pass<'_, 'b, Self>, _: &'b Search) -> QueryResult<()> {
@@ -94,37 +103,7 @@ impl Dialect for Pg {
     }
 
     fn best_match_first<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()> {
-        pass.push_sql("ts_rank(search, ");
-        query(pass, search)?;
-        pass.push_sql(") DESC");
-        Ok(())
-    }
-}
-
-/// A `tsquery`. Its phrases go through the same function as the texts, so both are cut into the same words.
-fn query<'b>(pass: &mut Pass<'_, 'b, Pg>, search: &'b Search) -> QueryResult<()> {
-    pass.push_sql("(");
-    for (index, alternative) in search.alternatives.iter().enumerate() {
-        pass.push_sql(if index == 0 { "(" } else { " || (" });
-        let with = alternative.with.iter().map(|phrase| ("", phrase));
-        let without = alternative.without.iter().map(|phrase| ("!!", phrase));
-        for (index, (not, phrase)) in with.chain(without).enumerate() {
-            pass.push_sql(if index == 0 { "" } else { " && " });
-            pass.push_sql(not);
-            pass.push_sql("phraseto_tsquery('broadsheet', article_words(");
-            pass.push_bind_param::<Text, _>(phrase)?;
-            pass.push_sql("))");
-        }
-        pass.push_sql(")");
-    }
-    pass.push_sql(")");
-    Ok(())
-}
-
-impl ToSql<Text, Pg> for Phrase {
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        out.write_all(self.0.join(" ").as_bytes())?;
-        Ok(IsNull::No)
+        search::best_match_first(pass, search)
     }
 }
 

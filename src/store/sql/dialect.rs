@@ -10,6 +10,7 @@ use crate::article::ArticleId;
 use crate::article::filter::Affix;
 use crate::article::search::Search;
 use crate::clock::Timestamp;
+use crate::store::postgres::vector::Words;
 
 /// A place in a statement that is being written.
 pub(in crate::store) type Pass<'a, 'b, DB> = AstPass<'a, 'b, DB>;
@@ -66,6 +67,10 @@ pub(in crate::store) trait Dialect: Backend {
 
     /// The condition that an article matches a search.
     fn matches<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()>;
+
+    /// The words of an article, as a value, and the parts of its text, as a list; on PostgreSQL only.
+    fn bind_words<'b>(pass: &mut Pass<'_, 'b, Self>, words: &'b Words) -> QueryResult<()>;
+    fn bind_parts<'b>(pass: &mut Pass<'_, 'b, Self>, words: &'b Words) -> QueryResult<()>;
 
     /// What stands behind `FROM article` so that [`best_match_first`](Self::best_match_first) can be said.
     fn join_relevance<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()>;

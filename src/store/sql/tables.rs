@@ -47,6 +47,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::BigInt;
+
+    /// Articles whose words are to be made.
+    search_due (position) {
+        position -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Bool, Integer};
+
+    /// One row: how far a server has come that makes the words of all articles.
+    search_index (single) {
+        single -> Bool,
+        rules -> Integer,
+        is_complete -> Bool,
+        done -> BigInt,
+        total -> BigInt,
+    }
+}
+
+diesel::table! {
     /// Diesel's own list of the migrations that a database has.
     #[sql_name = "__diesel_schema_migrations"]
     migration (version) {

@@ -8,12 +8,18 @@ use super::select::{RowType, push_columns, query};
 use crate::article::{Article, ArticleEdit, ArticleId, Columns, Slug, Text, Title};
 use crate::clock::Timestamp;
 use crate::error::Error;
+use crate::store::indexing::STORED_RULES;
+use crate::store::postgres::vector::Words;
 
 /// `INSERT INTO article … ON CONFLICT (slug) DO NOTHING`
 ///
 /// A statement of Diesel's `derive(Insertable)` would be prepared anew each time.
 #[derive(Debug, Clone)]
-pub(in crate::store) struct Insert<'a>(pub(in crate::store) &'a [Article]);
+pub(in crate::store) struct Insert<'a> {
+    pub(in crate::store) articles: &'a [Article],
+    /// The words of each, or none of any where the database sees to them.
+    pub(in crate::store) words: &'a [Words],
+}
 
 /// `UPDATE article SET … WHERE id = … [AND version = …] RETURNING …`
 #[derive(Debug, Clone)]
@@ -26,6 +32,16 @@ pub(in crate::store) struct Update {
     pub(in crate::store) as_shown: bool,
     pub(in crate::store) columns: Columns,
     pub(in crate::store) text: TextRoom,
+    /// The words of the title and the text as they will be. `None` where neither changes, or the database sees to them.
+    pub(in crate::store) words: Option<EditedWords>,
+}
+
+/// The words of an article as an edit leaves it.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct EditedWords {
+    pub(in crate::store) words: Words,
+    /// The version of which the title or the text was read that stays as it is.
+    pub(in crate::store) of_version: Option<i32>,
 }
 
 /// `DELETE FROM article WHERE id = … [AND version = …] RETURNING …`
@@ -86,14 +102,40 @@ impl TextRoom {
 
 impl<DB: Dialect> QueryFragment<DB> for Insert<'_> {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        if self.0.len() != 1 {
+        if self.articles.len() != 1 {
             // As many statements as there are numbers of rows.
             pass.unsafe_to_cache_prepared();
         }
+        let words = || self.words.iter().map(Some).chain(std::iter::repeat(None));
+        let mut number = 0;
+        for (article, words) in self.articles.iter().zip(words()) {
+            if let Some(words) = words.filter(|words| !words.parts.is_empty()) {
+                // Parts of an article that is not created after all belong to none. What is tried again finds its own.
+                pass.push_sql(if number == 0 {
+                    "WITH parts_"
+                } else {
+                    ", parts_"
+                });
+                pass.push_sql(&number.to_string());
+                pass.push_sql(" AS (INSERT INTO article_search_part (article_id, version, part, search) SELECT ");
+                DB::bind_id(&mut pass, &article.id)?;
+                pass.push_sql(", ");
+                DB::bind_version(&mut pass, &article.version)?;
+                pass.push_sql(", number, search FROM unnest(");
+                DB::bind_parts(&mut pass, words)?;
+                pass.push_sql(") WITH ORDINALITY AS part (search, number) ON CONFLICT DO NOTHING)");
+                number += 1;
+            }
+        }
+        pass.push_sql(if number == 0 { "" } else { " " });
         pass.push_sql(
-            "INSERT INTO article (id, title, slug, text, created_at, updated_at, version) VALUES ",
+            "INSERT INTO article (id, title, slug, text, created_at, updated_at, version",
         );
-        for (index, article) in self.0.iter().enumerate() {
+        if !self.words.is_empty() {
+            pass.push_sql(", search, search_version, search_rules");
+        }
+        pass.push_sql(") VALUES ");
+        for (index, (article, words)) in self.articles.iter().zip(words()).enumerate() {
             pass.push_sql(if index == 0 { "(" } else { ", (" });
             DB::bind_id(&mut pass, &article.id)?;
             for text in [&article.title, &article.slug, &article.text] {
@@ -106,6 +148,14 @@ impl<DB: Dialect> QueryFragment<DB> for Insert<'_> {
             }
             pass.push_sql(", ");
             DB::bind_version(&mut pass, &article.version)?;
+            if let Some(words) = words {
+                pass.push_sql(", ");
+                DB::bind_words(&mut pass, words)?;
+                pass.push_sql(", ");
+                DB::bind_version(&mut pass, &article.version)?;
+                pass.push_sql(", ");
+                DB::bind_version(&mut pass, &STORED_RULES)?;
+            }
             pass.push_sql(")");
         }
         pass.push_sql(" ON CONFLICT (slug) DO NOTHING");
@@ -115,6 +165,11 @@ impl<DB: Dialect> QueryFragment<DB> for Insert<'_> {
 
 impl<DB: Dialect> QueryFragment<DB> for Update {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        let words = self.words.as_ref();
+        let has_parts = words.is_some_and(|edited| !edited.words.parts.is_empty());
+        if has_parts {
+            pass.push_sql("WITH changed AS (");
+        }
         pass.push_sql("UPDATE article SET version = version + 1, updated_at = ");
         DB::bind_instant(&mut pass, &self.now)?;
         let ArticleEdit { title, slug, text } = &self.edit;
@@ -132,12 +187,37 @@ impl<DB: Dialect> QueryFragment<DB> for Update {
         if self.as_shown {
             pass.push_sql(DB::AS_SHOWN);
         }
+        if let Some(EditedWords { words, .. }) = words {
+            pass.push_sql(", search = ");
+            DB::bind_words(&mut pass, words)?;
+            pass.push_sql(", search_version = version + 1, search_rules = ");
+            DB::bind_version(&mut pass, &STORED_RULES)?;
+        }
         this_version(&mut pass, &self.id, self.expected_version.as_ref())?;
+        if let Some(version) = words.and_then(|edited| edited.of_version.as_ref()) {
+            pass.push_sql(" AND version = ");
+            DB::bind_version(&mut pass, version)?;
+        }
         // `MAX_VERSION`, beyond which one more might be no number.
         pass.push_sql(" AND version < 2147483646");
         self.text.condition(&mut pass)?;
         pass.push_sql(" RETURNING ");
-        push_columns(&mut pass, self.columns);
+        if let Some(EditedWords { words, .. }) = words.filter(|_| has_parts) {
+            pass.push_sql(
+                "*), parts AS (INSERT INTO article_search_part (article_id, version, part, search) \
+                SELECT changed.id, changed.version, number, part.search FROM changed, unnest(",
+            );
+            DB::bind_parts(&mut pass, words)?;
+            // An earlier version of that number may have had some.
+            pass.push_sql(
+                ") WITH ORDINALITY AS part (search, number) \
+                ON CONFLICT (article_id, version, part) DO UPDATE SET search = excluded.search) SELECT ",
+            );
+            push_columns(&mut pass, self.columns);
+            pass.push_sql(" FROM changed");
+        } else {
+            push_columns(&mut pass, self.columns);
+        }
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use tokio::sync::oneshot;
 
 use super::time_limit::TimeLimit;
-use super::{Async, log};
+use super::{Async, index, log};
 use crate::error::{Error, Result};
 use crate::store::connection::{Work, run_on_sqlite};
 use crate::store::detach_on_drop::Abandoned;
@@ -142,9 +142,13 @@ impl Writer {
 /// Carries out all the jobs in one transaction, then answers them.
 fn commit(connection: &mut SqliteConnection, mut jobs: Vec<Box<dyn Job>>, time: Duration) {
     let committed = connection.immediate_transaction(|connection| {
+        let due = index::due(connection);
         for job in &mut jobs {
             // Nobody can abandon a write.
             TimeLimit::start(time, Abandoned::default()).run(|| job.run(connection));
+        }
+        if let Some(due) = due {
+            due.index(connection);
         }
         Ok(())
     });

@@ -7,8 +7,9 @@ use diesel::sqlite::Sqlite;
 
 use crate::article::ArticleId;
 use crate::article::filter::{Affix, Place, fold_case};
-use crate::article::search::{Alternative, Phrase, Search};
+use crate::article::search::{Alternative, CLOSE, Phrase, RANKED_WORDS, Search};
 use crate::clock::Timestamp;
+use crate::store::postgres::vector::Words;
 use crate::store::sql::dialect::{Dialect, Pass, binds};
 
 impl Dialect for Sqlite {
@@ -99,6 +100,14 @@ impl Dialect for Sqlite {
         Ok(())
     }
 
+    fn bind_words<'b>(_: &mut Pass<'_, 'b, Self>, _: &'b Words) -> QueryResult<()> {
+        Err(no_words())
+    }
+
+    fn bind_parts<'b>(_: &mut Pass<'_, 'b, Self>, _: &'b Words) -> QueryResult<()> {
+        Err(no_words())
+    }
+
     fn join_relevance<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()> {
         pass.push_sql(
             " LEFT JOIN (SELECT rowid AS found, rank FROM article_search WHERE article_search MATCH ",
@@ -109,11 +118,80 @@ impl Dialect for Sqlite {
         Ok(())
     }
 
-    fn best_match_first<'b>(pass: &mut Pass<'_, 'b, Self>, _: &'b Search) -> QueryResult<()> {
+    fn best_match_first<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()> {
         // The better the match the more negative the rank; what matches by lacking a word only has none.
-        pass.push_sql("rank IS NULL, rank");
+        pass.push_sql(
+            "rank IS NULL, number IN (SELECT rowid FROM article_search WHERE article_search MATCH ",
+        );
+        pass.push_bind_param::<InTitle, _>(search)?;
+        pass.push_sql(" AND within_time_limit(rowid)) DESC, ");
+        if search.ranked_words().any(|words| words.len() > 1) {
+            pass.push_sql(
+                "number IN (SELECT rowid FROM article_search WHERE article_search MATCH ",
+            );
+            pass.push_bind_param::<CloseTogether, _>(search)?;
+            pass.push_sql(" AND within_time_limit(rowid)) DESC, ");
+        }
+        pass.push_sql("rank");
         Ok(())
     }
+}
+
+/// All words of an alternative, in the title.
+#[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+#[diesel(sqlite_type(name = "Text"))]
+pub(super) struct InTitle;
+
+impl ToSql<InTitle, Sqlite> for Search {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        let alternatives = self.ranked_words().map(|words| {
+            let words: Vec<String> = words
+                .iter()
+                .map(|term| format!("\"{}\"", term.term))
+                .collect();
+            format!("({})", words.join(" AND "))
+        });
+        let alternatives: Vec<String> = alternatives.collect();
+        out.set_value(match alternatives.is_empty() {
+            true => NOTHING.to_owned(),
+            false => format!("title : ({})", alternatives.join(" OR ")),
+        });
+        Ok(IsNull::No)
+    }
+}
+
+/// Each word of an alternative near the one that the search has before it.
+#[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+#[diesel(sqlite_type(name = "Text"))]
+pub(super) struct CloseTogether;
+
+impl ToSql<CloseTogether, Sqlite> for Search {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        let several = self.ranked_words().filter(|words| words.len() > 1);
+        let alternatives = several.map(|words| {
+            let pairs = words.windows(2).map(|pair| {
+                // How many words may stand between.
+                let between = CLOSE - 1;
+                format!("NEAR(\"{}\" \"{}\", {between})", pair[0].term, pair[1].term)
+            });
+            let pairs: Vec<String> = pairs.collect();
+            format!("({})", pairs.join(" AND "))
+        });
+        let alternatives: Vec<String> = alternatives.collect();
+        out.set_value(match alternatives.is_empty() {
+            true => NOTHING.to_owned(),
+            false => alternatives.join(" OR "),
+        });
+        Ok(IsNull::No)
+    }
+}
+
+/// An empty phrase is found nowhere.
+const NOTHING: &str = "\"\"";
+
+/// Here words are put into the index by a statement of their own.
+fn no_words() -> diesel::result::Error {
+    diesel::result::Error::QueryBuilderError("a row has no words on SQLite".into())
 }
 
 /// A text that holds a JSON array, for `json_each`.
@@ -180,9 +258,6 @@ impl ToSql<Text, Sqlite> for Search {
 #[diesel(sqlite_type(name = "Text"))]
 pub(super) struct Ranked;
 
-/// As many words as a person types.
-const RANKED_WORDS: usize = 32;
-
 impl ToSql<Ranked, Sqlite> for Search {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
         out.set_value(match self.words() <= RANKED_WORDS {
@@ -200,9 +275,8 @@ fn found(search: &Search) -> String {
         .filter(|alternative| !alternative.with.is_empty())
         .map(|alternative| format!("({})", with_and_without(alternative)))
         .collect();
-    // An empty phrase is found nowhere.
     match alternatives.is_empty() {
-        true => "\"\"".to_owned(),
+        true => NOTHING.to_owned(),
         false => alternatives.join(" OR "),
     }
 }
@@ -215,11 +289,23 @@ fn with_and_without(alternative: &Alternative) -> String {
     }
 }
 
-/// Words have letters and digits only, so within quotation marks each stands for itself.
+/// No mark of FTS5's syntax is part of a word, so within quotation marks each stands for itself.
 fn joined(phrases: &[Phrase], operator: &str) -> String {
-    let phrases: Vec<String> = phrases
-        .iter()
-        .map(|Phrase(words)| format!("\"{}\"", words.join(" ")))
-        .collect();
+    let phrases: Vec<String> = phrases.iter().map(phrase).collect();
     phrases.join(operator)
+}
+
+fn phrase(phrase: &Phrase) -> String {
+    let parts = phrase.parts().map(|part| {
+        let terms: Vec<&str> = part.iter().map(|term| term.term.as_str()).collect();
+        format!("\"{}\"", terms.join(" "))
+    });
+    let accents = phrase
+        .accented()
+        .map(|accented| format!("accents : \"{accented}\""));
+    let mut all: Vec<String> = parts.chain(accents).collect();
+    match all.len() {
+        1 => all.remove(0),
+        _ => format!("({})", all.join(" AND ")),
+    }
 }

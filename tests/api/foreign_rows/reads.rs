@@ -191,6 +191,7 @@ async fn filters_and_searches_go_over_such_rows(database: Database) {
         return;
     };
     let app = TestApp::start_on(&own, &[]).await;
+    app.indexed().await;
     for (filter, found) in [
         (
             r#"{ title: { contains: "TEN" } }"#,

@@ -2,10 +2,12 @@
 //! all of them.
 
 use std::cmp::Ordering;
+use std::sync::LazyLock;
 
 use broadsheet::article::page::Cursor;
 use broadsheet::article::{self, ArticleId, ArticleOrder};
 use broadsheet::clock::{Clock, Timestamp};
+use search_words::{Analyzer, Word};
 use serde_json::{Map, Value, json};
 
 use super::step::{CONNECTION_FIELDS, Call, FIELDS, INSTANTS, Step, WORDS};
@@ -34,7 +36,7 @@ struct Article {
 }
 
 /// Whether words must occur side by side, or must not.
-type Term = (bool, Vec<String>);
+type Term = (bool, Vec<Word>);
 
 /// What a list is sorted by, and the id.
 type Place = (Key, String);
@@ -538,10 +540,17 @@ impl Article {
             return true;
         };
         let columns = [words(&self.title), words(&self.text)];
-        let occurs = |phrase: &[String]| {
-            let in_column =
-                |column: &Vec<String>| column.windows(phrase.len()).any(|part| part == phrase);
-            columns.iter().any(in_column)
+        let occurs = |phrase: &[Word]| {
+            let is_there = |part: &[Word]| {
+                let mut pairs = part.iter().zip(phrase);
+                pairs.all(|(one, other)| one.term == other.term)
+            };
+            let accents = |word: &Word| {
+                let mut all = columns.iter().flatten();
+                word.accented.is_none() || all.any(|other| other.accented == word.accented)
+            };
+            let stands = |column: &Vec<Word>| column.windows(phrase.len()).any(is_there);
+            columns.iter().any(stands) && phrase.iter().all(accents)
         };
         alternatives.iter().any(|terms| {
             terms
@@ -670,12 +679,9 @@ fn search_words(search: &Value) -> Option<Vec<Vec<Term>>> {
     Some(alternatives.collect())
 }
 
-fn words(text: &str) -> Vec<String> {
-    let parts = text.split(|c: char| !c.is_alphanumeric());
-    parts
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect()
+fn words(text: &str) -> Vec<Word> {
+    static ANALYZER: LazyLock<Analyzer> = LazyLock::new(Analyzer::new);
+    ANALYZER.words(text).collect()
 }
 
 fn nth<T>(list: &[T], number: usize) -> Option<&T> {

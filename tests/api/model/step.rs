@@ -190,8 +190,8 @@ const PARTS: [&str; 22] = [
     "İ", "日", "-2", "'", "\"",
 ];
 
-const SEARCHED: [&str; 11] = [
-    "zorb", "ZORB", "wug", "tarn", "été", "Été", "maß", "οδος", "日本", "42", "İ",
+const SEARCHED: [&str; 13] = [
+    "zorb", "ZORB", "wugs", "tarn", "été", "Été", "ete", "maß", "mass", "οδος", "日本", "42", "İ",
 ];
 
 /// Instants as they are given, and what they are in microseconds since 1970.

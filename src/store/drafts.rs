@@ -1,0 +1,109 @@
+//! What is to be written, with the words that it is found by where they are sent with it.
+
+use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
+
+use super::connection::{Connection, run};
+use super::postgres::vector::Words;
+use super::sql::tables::article;
+use super::sql::write::{EditedWords, Update};
+use super::{Database, Store};
+use crate::article::{Article, ArticleId, NewArticle, Slug, Text, Title};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+
+/// An article that is to be created.
+#[derive(Debug, Clone)]
+pub(super) struct Draft {
+    pub(super) article: Article,
+    /// What its slug is, or begins with.
+    pub(super) slug: Slug,
+    /// Whether the slug is made from the title.
+    pub(super) derived: bool,
+    /// What it is found by, where that is sent with it.
+    pub(super) words: Option<Words>,
+}
+
+impl Store {
+    /// As [`drafts`](Self::drafts), of one.
+    pub(super) async fn one_draft(&self, new: NewArticle, now: Timestamp) -> Result<Draft> {
+        let draft = self.drafts(vec![new], now).await?.pop();
+        draft.ok_or_else(|| Error::internal("an article was not drafted"))
+    }
+
+    /// The articles that are to be. Making the words of long texts takes a while, during which others shall not wait.
+    pub(super) async fn drafts(&self, new: Vec<NewArticle>, now: Timestamp) -> Result<Vec<Draft>> {
+        const LONG: usize = 64 * 1024;
+        let mut drafts: Vec<Draft> = new.into_iter().map(|new| self.draft(new, now)).collect();
+        let words_are_sent = matches!(self.0.database, Database::Postgres(_));
+        let make = |mut drafts: Vec<Draft>| {
+            for draft in &mut drafts {
+                let Article { title, text, .. } = &draft.article;
+                draft.words = Some(Words::of(title, text));
+            }
+            drafts
+        };
+        if words_are_sent {
+            let bytes: usize = drafts.iter().map(|draft| draft.article.text.len()).sum();
+            drafts = match bytes > LONG {
+                true => tokio::task::spawn_blocking(move || make(drafts))
+                    .await
+                    .map_err(Error::internal)?,
+                false => make(drafts),
+            };
+        }
+        Ok(drafts)
+    }
+
+    /// The article that is to be, and the slug that its own is made from.
+    fn draft(&self, new: NewArticle, now: Timestamp) -> Draft {
+        let derived = new.slug.is_none();
+        let slug = new.slug.unwrap_or_else(|| Slug::from_title(&new.title));
+        let article = Article {
+            id: ArticleId(self.0.clock.new_id()),
+            title: new.title.into_string(),
+            slug: slug.as_str().to_owned(),
+            text: new.text.into_string(),
+            created_at: new.created_at.unwrap_or(now),
+            updated_at: now,
+            version: 1,
+            stored_keys: None,
+        };
+        Draft {
+            article,
+            slug,
+            derived,
+            words: None,
+        }
+    }
+}
+
+/// The words of an article as an edit leaves it, where they change and are sent with it.
+pub(super) async fn edited_words(
+    connection: &mut Connection<'_>,
+    update: &Update,
+) -> Result<Option<EditedWords>> {
+    let Connection::Postgres(_) = connection else {
+        return Ok(None);
+    };
+    let title = update.edit.title.as_ref().map(Title::as_str);
+    let text = update.edit.text.as_ref().map(Text::as_str);
+    if let (Some(title), Some(text)) = (title, text) {
+        return Ok(Some(EditedWords {
+            words: Words::of(title, text),
+            of_version: None,
+        }));
+    }
+    if title.is_none() && text.is_none() {
+        return Ok(None);
+    }
+    let stored = run!(connection, |c| article::table
+        .filter(article::id.eq(update.id))
+        .select((article::title, article::text, article::version))
+        .get_result::<(String, String, i32)>(c));
+    Ok(stored
+        .optional()?
+        .map(|(stored_title, stored_text, version)| EditedWords {
+            words: Words::of(title.unwrap_or(&stored_title), text.unwrap_or(&stored_text)),
+            of_version: Some(version),
+        }))
+}

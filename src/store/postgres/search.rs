@@ -1,0 +1,290 @@
+//! A search as PostgreSQL carries it out: on the words that the server has made of the articles.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use diesel::QueryResult;
+use diesel::pg::Pg;
+use diesel::serialize::{self, IsNull, Output, ToSql};
+use diesel::sql_types::Text;
+
+use super::vector::ACCENTED;
+use crate::article::search::{Alternative, CLOSE, Phrase, Search, Term};
+use crate::store::sql::dialect::Pass;
+
+/// Writes the condition that an article matches.
+///
+/// The places of some words of a long text stand elsewhere, so phrases are looked for there too. What an index serves
+/// is the first condition, which takes the words of a phrase to stand anywhere.
+pub(super) fn matches<'b>(pass: &mut Pass<'_, 'b, Pg>, search: &'b Search) -> QueryResult<()> {
+    pass.push_sql("search @@ ");
+    pass.push_bind_param::<Text, _>(search)?;
+    pass.push_sql("::tsquery");
+    if !search.has_phrases() {
+        return Ok(());
+    }
+    pass.push_sql(" AND (");
+    for (index, alternative) in search.alternatives.iter().enumerate() {
+        pass.push_sql(if index == 0 { "(" } else { " OR (" });
+        let with = alternative.with.iter().map(|phrase| ("", phrase));
+        let without = alternative.without.iter().map(|phrase| ("NOT ", phrase));
+        let phrases = with.chain(without).filter(|(_, phrase)| phrase.0.len() > 1);
+        pass.push_sql("search @@ ");
+        pass.push_bind_param::<Words, _>(alternative)?;
+        pass.push_sql("::tsquery");
+        for (not, phrase) in phrases {
+            pass.push_sql(" AND ");
+            pass.push_sql(not);
+            stands(pass, phrase)?;
+        }
+        pass.push_sql(")");
+    }
+    pass.push_sql(")");
+    Ok(())
+}
+
+/// Writes the condition that a phrase stands in an article.
+fn stands<'b>(pass: &mut Pass<'_, 'b, Pg>, phrase: &'b Phrase) -> QueryResult<()> {
+    pass.push_sql("(");
+    for (index, part) in phrase.parts().enumerate() {
+        pass.push_sql(if index == 0 {
+            "(search @@ "
+        } else {
+            " AND (search @@ "
+        });
+        pass.push_bind_param::<SideBySide, _>(part)?;
+        pass.push_sql(
+            "::tsquery OR (id, search_version) IN \
+            (SELECT article_id, version FROM article_search_part WHERE search @@ ",
+        );
+        pass.push_bind_param::<SideBySide, _>(part)?;
+        pass.push_sql("::tsquery))");
+    }
+    if phrase.accented().next().is_some() {
+        pass.push_sql(" AND search @@ ");
+        pass.push_bind_param::<Accents, _>(phrase)?;
+        pass.push_sql("::tsquery");
+    }
+    pass.push_sql(")");
+    Ok(())
+}
+
+/// Writes how well an article matches, for `ORDER BY`: first those that have all words in the title, then those that have
+/// them close together, each by the rank that PostgreSQL gives, in which rare words weigh more where there are
+/// alternatives.
+pub(super) fn best_match_first<'b>(
+    pass: &mut Pass<'_, 'b, Pg>,
+    search: &'b Search,
+) -> QueryResult<()> {
+    pass.push_sql("search @@ ");
+    pass.push_bind_param::<InTitle, _>(search)?;
+    pass.push_sql("::tsquery DESC, ");
+    if search.ranked_words().any(|words| words.len() > 1) {
+        pass.push_sql("search @@ ");
+        pass.push_bind_param::<CloseTogether, _>(search)?;
+        pass.push_sql("::tsquery DESC, ");
+    }
+    let alternatives = &search.alternatives;
+    if !(2..=MOST_WEIGHED).contains(&alternatives.len()) {
+        pass.push_sql("ts_rank(search, ");
+        pass.push_bind_param::<Text, _>(search)?;
+        pass.push_sql("::tsquery) DESC");
+        return Ok(());
+    }
+    for (index, alternative) in alternatives.iter().enumerate() {
+        pass.push_sql(if index == 0 {
+            "ts_rank(search, "
+        } else {
+            " + ts_rank(search, "
+        });
+        pass.push_bind_param::<Text, _>(alternative)?;
+        // Counted once for a statement, as far as differences matter.
+        pass.push_sql(
+            "::tsquery) / (SELECT ln(2 + count(*)) ^ 2 FROM (SELECT FROM article WHERE search @@ ",
+        );
+        pass.push_bind_param::<Text, _>(alternative)?;
+        pass.push_sql("::tsquery LIMIT 10000) AS found)");
+    }
+    pass.push_sql(" DESC");
+    Ok(())
+}
+
+/// The most alternatives whose articles are counted to weigh them.
+const MOST_WEIGHED: usize = 8;
+
+/// Adds a word, which no mark of a query's syntax is part of, to a `tsquery`.
+fn word(out: &mut String, term: &Term) {
+    // Nothing can fail that writes into a string.
+    let _ = match &term.accented {
+        Some(accented) => write!(out, "('{}' & '{ACCENTED}{accented}')", term.term),
+        None => write!(out, "'{}'", term.term),
+    };
+}
+
+/// Adds words joined by an operator.
+fn joined<T>(
+    out: &mut String,
+    operator: &str,
+    terms: impl IntoIterator<Item = T>,
+    mut add: impl FnMut(&mut String, T),
+) {
+    for (index, term) in terms.into_iter().enumerate() {
+        if index > 0 {
+            out.push_str(operator);
+        }
+        add(out, term);
+    }
+}
+
+/// What an article must have, and may have, to match: the words of a phrase may stand anywhere, and what it must not have
+/// is left out where that is a phrase.
+impl ToSql<Text, Pg> for Search {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let mut query = String::new();
+        joined(&mut query, " | ", &self.alternatives, demanded);
+        out.write_all(query.as_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+
+impl ToSql<Text, Pg> for Alternative {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let mut query = String::new();
+        demanded(&mut query, self);
+        out.write_all(query.as_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+
+fn demanded(query: &mut String, alternative: &Alternative) {
+    let without = alternative.without.iter();
+    let without = without.filter(|phrase| phrase.0.len() == 1);
+    let with = alternative.with.iter().flat_map(|phrase| &phrase.0);
+    let terms = with.map(|term| ("", term));
+    let terms = terms.chain(without.flat_map(|phrase| &phrase.0).map(|term| ("!", term)));
+    let mut terms = terms.peekable();
+    if terms.peek().is_none() {
+        // Any article may lack a phrase.
+        query.push_str("!'='");
+        return;
+    }
+    query.push('(');
+    joined(query, " & ", terms, |query, (not, term)| {
+        query.push_str(not);
+        word(query, term);
+    });
+    query.push(')');
+}
+
+/// All words of an alternative, in the title.
+#[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+#[diesel(postgres_type(oid = 25, array_oid = 1009))]
+struct InTitle;
+
+impl ToSql<InTitle, Pg> for Search {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let mut query = String::new();
+        joined(&mut query, " | ", self.ranked_words(), |query, words| {
+            joined(query, " & ", words, |query, term| {
+                let _ = write!(query, "'{}':A", term.term);
+            });
+        });
+        out.write_all(or_nothing(&query).as_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+
+/// Each word of an alternative near the one that the search has before it.
+#[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+#[diesel(postgres_type(oid = 25, array_oid = 1009))]
+struct CloseTogether;
+
+impl ToSql<CloseTogether, Pg> for Search {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let mut query = String::new();
+        let several = self.ranked_words().filter(|words| words.len() > 1);
+        joined(&mut query, " | ", several, |query, words| {
+            joined(query, " & ", words.windows(2), |query, pair| {
+                query.push('(');
+                let (one, other) = (&pair[0].term, &pair[1].term);
+                joined(query, " | ", 1..=CLOSE, |query, distance| {
+                    let _ = write!(
+                        query,
+                        "'{one}' <{distance}> '{other}' | '{other}' <{distance}> '{one}'"
+                    );
+                });
+                query.push(')');
+            });
+        });
+        out.write_all(or_nothing(&query).as_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+
+/// The query, or where it is empty one that finds nothing.
+fn or_nothing(query: &str) -> &str {
+    match query {
+        "" => "'='",
+        query => query,
+    }
+}
+
+/// The single words that an alternative demands or excludes.
+#[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+#[diesel(postgres_type(oid = 25, array_oid = 1009))]
+struct Words;
+
+impl ToSql<Words, Pg> for Alternative {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let single = |phrases: &'b [Phrase]| phrases.iter().filter(|phrase| phrase.0.len() == 1);
+        let with = single(&self.with).map(|phrase| ("", phrase));
+        let without = single(&self.without).map(|phrase| ("!", phrase));
+        let mut query = String::new();
+        joined(
+            &mut query,
+            " & ",
+            with.chain(without),
+            |query, (not, phrase)| {
+                query.push_str(not);
+                joined(query, "", &phrase.0, word);
+            },
+        );
+        if query.is_empty() {
+            query.push_str("!'='");
+        }
+        out.write_all(query.as_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+
+/// Words that stand side by side, whatever their accents.
+#[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+#[diesel(postgres_type(oid = 25, array_oid = 1009))]
+struct SideBySide;
+
+impl ToSql<SideBySide, Pg> for [Term] {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let mut query = String::new();
+        joined(&mut query, " <-> ", self, |query, term| {
+            let _ = write!(query, "'{}'", term.term);
+        });
+        out.write_all(query.as_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+
+/// The accented terms of a phrase.
+#[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+#[diesel(postgres_type(oid = 25, array_oid = 1009))]
+struct Accents;
+
+impl ToSql<Accents, Pg> for Phrase {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        let mut query = String::new();
+        joined(&mut query, " & ", self.accented(), |query, accented| {
+            let _ = write!(query, "'{ACCENTED}{accented}'");
+        });
+        out.write_all(query.as_bytes())?;
+        Ok(IsNull::No)
+    }
+}

@@ -1,0 +1,178 @@
+//! The words of an article as PostgreSQL keeps them: a `tsvector` that the server sends ready.
+//!
+//! A `tsvector` keeps 256 places of a word at most, and none above 16,383. An article that has more has its words, and
+//! their places as far as they go, in `article.search`; phrases are also looked for in the parts of its text that
+//! `article_search_part` keeps, in each of which all places are kept.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::pg::{Pg, PgValue};
+use diesel::serialize::{self, IsNull, Output, ToSql};
+
+use crate::article::search::{CLOSE, MAX_PHRASE_WORDS};
+use crate::article::words::ArticleWords;
+
+/// `tsvector`
+#[derive(Debug, Clone, Copy, diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+#[diesel(postgres_type(oid = 3614, array_oid = 3643))]
+pub(in crate::store) struct TsVector;
+
+/// The most places of a word, and the last place, that a `tsvector` keeps.
+const MAX_PLACES: usize = 256;
+const LAST_PLACE: usize = 16_383;
+
+/// What stands before terms with accents, which have no place. No other term has it.
+pub(super) const ACCENTED: char = '=';
+
+/// The weights of words by where they stand, as the highest bits of a place.
+const TITLE: u16 = 3 << 14;
+const TEXT: u16 = 2 << 14;
+
+/// A `tsvector` in the form in which it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, FromSqlRow)]
+pub(in crate::store) struct Vector(Arc<[u8]>);
+
+/// The words of an article.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) struct Words {
+    pub(in crate::store) vector: Vector,
+    /// Parts of the text that overlap, where not all places have room in the vector.
+    pub(in crate::store) parts: Vec<Vector>,
+}
+
+impl Words {
+    pub(in crate::store) fn of(title: &str, text: &str) -> Self {
+        let words = ArticleWords::of(title, text);
+        let mut places = Places::default();
+        places.add(&words.title, 1, TITLE);
+        // A gap, so that no words of the title are side by side with those of the text, or close to them.
+        places.add(&words.text, words.title.len() + 1 + CLOSE, TEXT);
+        let accented: Vec<String> = words
+            .accented
+            .iter()
+            .map(|term| format!("{ACCENTED}{term}"))
+            .collect();
+        for term in &accented {
+            places.terms.insert(term, Vec::new());
+        }
+        let parts = match places.has_all {
+            true => Vec::new(),
+            false => parts(&words.text),
+        };
+        Self {
+            vector: places.vector(),
+            parts,
+        }
+    }
+}
+
+/// Terms and where they stand.
+struct Places<'w> {
+    /// In the order of PostgreSQL, which is that of their bytes.
+    terms: BTreeMap<&'w str, Vec<u16>>,
+    /// Whether each word has its place.
+    has_all: bool,
+}
+
+impl Default for Places<'_> {
+    fn default() -> Self {
+        Self {
+            terms: BTreeMap::new(),
+            has_all: true,
+        }
+    }
+}
+
+impl<'w> Places<'w> {
+    fn add(&mut self, words: &'w [String], first: usize, weight: u16) {
+        for (word, place) in words.iter().zip(first..) {
+            let places = self.terms.entry(word).or_default();
+            match u16::try_from(place) {
+                Ok(number) if place <= LAST_PLACE && places.len() < MAX_PLACES => {
+                    places.push(weight | number);
+                }
+                _ => self.has_all = false,
+            }
+        }
+    }
+
+    fn vector(&self) -> Vector {
+        let mut out = Vec::with_capacity(4 + self.terms.len() * 16);
+        let count = u32::try_from(self.terms.len()).unwrap_or_default();
+        out.extend_from_slice(&count.to_be_bytes());
+        for (term, places) in &self.terms {
+            out.extend_from_slice(term.as_bytes());
+            out.push(0);
+            let count = u16::try_from(places.len()).unwrap_or_default();
+            out.extend_from_slice(&count.to_be_bytes());
+            for place in places {
+                out.extend_from_slice(&place.to_be_bytes());
+            }
+        }
+        Vector(out.into())
+    }
+}
+
+/// The parts of a text in which each word has its place; any phrase that is looked for stands in one of them.
+fn parts(words: &[String]) -> Vec<Vector> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    while start < words.len() {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        let most = words[start..].iter().take(LAST_PLACE);
+        let length = most
+            .take_while(|word| {
+                let count = counts.entry(word).or_default();
+                *count += 1;
+                *count <= MAX_PLACES
+            })
+            .count();
+        let mut places = Places::default();
+        places.add(&words[start..start + length], 1, TEXT);
+        parts.push(places.vector());
+        if start + length == words.len() {
+            break;
+        }
+        start += length - (MAX_PHRASE_WORDS - 1);
+    }
+    parts
+}
+
+impl ToSql<TsVector, Pg> for Vector {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        out.write_all(&self.0)?;
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<TsVector, Pg> for Vector {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(value.as_bytes().into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_phrase_of_a_long_text_stands_in_a_part() {
+        let short = Words::of("title", &"the x ".repeat(256));
+        assert_eq!(short.parts.len(), 0);
+        for text in [
+            "the x ".repeat(257),
+            "the ".repeat(50_000),
+            (0..16_400).fold(String::new(), |text, number| {
+                text + &number.to_string() + " "
+            }),
+        ] {
+            let words = ArticleWords::of("title", &text);
+            let parts = parts(&words.text);
+            assert!(parts.len() > 1);
+            assert_eq!(Words::of("title", &text).parts, parts);
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The words that articles are found by, kept in step with what other programs write, and with articles from before.
+
+use std::time::Duration;
+
+use broadsheet::store::{self, Migrate};
+use rstest_reuse::apply;
+use serde_json::json;
+
+use crate::program::run;
+use crate::support::{
+    Database, OwnDatabase, Settings, TestApp, assert_answer, on_both_databases, start,
+};
+
+/// SQL that inserts an article as another program does.
+fn insert(database: Database, slug: &str, title: &str, text: &str) -> String {
+    let id = match database {
+        Database::Sqlite => "randomblob(16)",
+        Database::Postgres => "gen_random_uuid()",
+    };
+    format!(
+        "INSERT INTO article (id, slug, title, text) VALUES ({id}, '{slug}', '{title}', '{text}');"
+    )
+}
+
+/// The slugs of what a search finds.
+async fn found(app: &TestApp, search: &str) -> String {
+    let query = "query($search: String!) \
+        { articles(filter: { search: $search }, orderBy: SLUG_ASC) { slug } }";
+    let request = json!({ "query": query, "variables": { "search": search } });
+    let answer = app.graphql(&request).await;
+    let json = answer.json();
+    let articles = json["data"]["articles"].as_array();
+    let articles = articles.unwrap_or_else(|| panic!("{answer}")).iter();
+    let slugs: Vec<&str> = articles.map(|it| it["slug"].as_str().unwrap()).collect();
+    slugs.join(" ")
+}
+
+/// The database as it was before the server decided what a word is.
+async fn from_before(database: Database) -> Option<OwnDatabase> {
+    let own = database.empty().await?;
+    let settings = Settings::new(&own.url, &[]).database;
+    let mut status = store::migrate(&settings, Migrate::Up).await.unwrap();
+    while status.applied.iter().any(|version| version == "0006") {
+        status = store::migrate(&settings, Migrate::Down).await.unwrap();
+    }
+    Some(own)
+}
+
+#[apply(on_both_databases)]
+async fn what_other_programs_write_is_found_by_the_rules_of_the_server(database: Database) {
+    let app = start!(database);
+    let own = app.database.clone();
+    own.execute(&insert(database, "a", "Le Café", "東京は日本の首都です"))
+        .await;
+    own.execute(&insert(database, "b", "Running", "shoes"))
+        .await;
+    app.indexed().await;
+    for (search, expected) in [("cafe", "a"), ("café", "a"), ("東京", "a"), ("run", "b")] {
+        assert_eq!(found(&app, search).await, expected, "{search}");
+    }
+    own.execute("UPDATE article SET text = 'किताब' WHERE slug = 'a'")
+        .await;
+    own.execute("UPDATE article SET slug = 'c' WHERE slug = 'b'")
+        .await;
+    app.indexed().await;
+    for (search, expected) in [("東京", ""), ("किताब", "a"), ("कातिब", ""), ("shoes", "c")]
+    {
+        assert_eq!(found(&app, search).await, expected, "{search}");
+    }
+    own.execute("DELETE FROM article WHERE slug = 'a'").await;
+    app.indexed().await;
+    assert_eq!(found(&app, "café or shoes").await, "c");
+    // The server's own work on the words is no change of the article.
+    let changes = app
+        .query("{ article(by: { slug: \"c\" }) { version } }")
+        .await;
+    assert_answer!(changes, @r#"
+    {
+      "data": {
+        "article": {
+          "version": 2
+        }
+      }
+    }
+    "#);
+    assert_eq!(own.count("article_change").await, 5);
+}
+
+#[apply(on_both_databases)]
+async fn articles_from_before_are_indexed_in_the_background(database: Database) {
+    let Some(own) = from_before(database).await else {
+        return;
+    };
+    own.fill(450, 10).await;
+    own.execute(&insert(database, "a", "Crème", "ภาษาไทยง่าย"))
+        .await;
+    let app = TestApp::start_on(&own, &[]).await;
+    app.indexed().await;
+    assert_eq!(found(&app, "creme").await, "a");
+    assert_eq!(found(&app, "ภาษา").await, "a");
+    assert_eq!(found(&app, "\"article 7\"").await, "article-7");
+    assert_answer!(app.get("/health/ready").await, @"ready");
+    assert_eq!(own.count("article_change").await, 451);
+}
+
+#[apply(on_both_databases)]
+async fn readiness_tells_how_far_the_search_is(database: Database) {
+    let Some(own) = from_before(database).await else {
+        return;
+    };
+    own.fill(5_000, 50).await;
+    let app = TestApp::start_on(&own, &[]).await;
+    let ready = app.get("/health/ready").await.to_string();
+    let progress = ready.strip_prefix("ready\nthe search is being indexed: ");
+    let done = progress.and_then(|progress| progress.strip_suffix(" of 5000 articles\n"));
+    let done: u32 = done.and_then(|done| done.parse().ok()).expect(&ready);
+    assert!(done < 5_000);
+    app.indexed().await;
+    assert_answer!(app.get("/health/ready").await, @"ready");
+}
+
+#[apply(on_both_databases)]
+async fn check_finds_words_that_are_not_current_and_reindex_mends_them(database: Database) {
+    let app = start!(database);
+    for number in 1..=30 {
+        let title = format!("Café {number}");
+        app.create(json!({ "title": title, "slug": format!("a{number}"), "text": "naïve text" }))
+            .await;
+    }
+    let own = app.database.clone();
+    let environment = [("DATABASE_URL", own.url.as_str())];
+    let (code, out, error) = run(&["check"], &environment).await;
+    assert_eq!(code, 0, "{out}{error}");
+    assert_answer!(out, @r"
+    articles: 30
+    whose words for the search are not current: 0
+    words of articles that are not there: 0
+    ");
+
+    // What no trigger hears.
+    let harm = match database {
+        Database::Sqlite => {
+            "CREATE TRIGGER no_more AFTER INSERT ON search_due BEGIN DELETE FROM search_due WHERE 1; END;
+            UPDATE article SET text = 'other words' WHERE slug <= 'a2';
+            DROP TRIGGER no_more;"
+        }
+        Database::Postgres => {
+            "ALTER TABLE article DISABLE TRIGGER article_words;
+            UPDATE article SET text = 'other words' WHERE slug <= 'a2';
+            ALTER TABLE article ENABLE TRIGGER article_words;"
+        }
+    };
+    own.execute(harm).await;
+    assert_eq!(found(&app, "other").await, "");
+    let (code, out, _) = run(&["check"], &environment).await;
+    assert_eq!(code, 1);
+    let counts: Vec<&str> = out.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(
+        counts,
+        [
+            "articles: 30",
+            "whose words for the search are not current: 12",
+            "words of articles that are not there: 0"
+        ]
+    );
+
+    let (code, out, error) = run(&["reindex"], &environment).await;
+    assert_eq!(
+        (code, out.as_str()),
+        (0, "indexed 30 of 30 articles\n"),
+        "{error}"
+    );
+    let (code, out, _) = run(&["check"], &environment).await;
+    assert_eq!(code, 0, "{out}");
+    assert_eq!(found(&app, "other").await.split(' ').count(), 12);
+    assert_eq!(found(&app, "naive").await.split(' ').count(), 18);
+}
+
+#[tokio::test]
+async fn an_article_whose_row_is_refused_keeps_no_other_from_being_indexed() {
+    let database = Database::Postgres;
+    let app = start!(database);
+    let own = app.database.clone();
+    let refused = format!(
+        "BEGIN; {} ALTER TABLE article ADD CHECK (title <> 'Café bad') NOT VALID; {} COMMIT",
+        insert(database, "bad", "Café bad", "东京"),
+        insert(database, "good", "Café good", "東京は日本の首都です"),
+    );
+    own.execute(&refused).await;
+    app.indexed().await;
+    assert_eq!(found(&app, "東京").await, "good");
+    // By the words that the database has made.
+    assert_eq!(found(&app, "bad").await, "bad");
+}
+
+#[apply(on_both_databases)]
+async fn a_phrase_is_found_wherever_it_stands_in_a_long_text(database: Database) {
+    let app = start!(database);
+    let long = "word ".repeat(19_000);
+    for (slug, text) in [
+        ("often", "the x ".repeat(255) + "the unicorn"),
+        ("long", "the x ".repeat(16_600) + "a b"),
+        ("last", format!("{long}the very end")),
+        ("none", "the x ".repeat(300) + "x unicorn"),
+    ] {
+        let created = app
+            .create(json!({ "title": slug, "slug": slug, "text": text }))
+            .await;
+        assert_eq!(created.code(), "", "{created}");
+    }
+    let phrase = format!("\"{}\"", "the x ".repeat(100));
+    let searches = [
+        ("\"the unicorn\"", "often"),
+        ("\"x the unicorn\"", "often"),
+        ("\"unicorn the\"", ""),
+        ("the -\"the unicorn\"", "last long none"),
+        ("-\"x the\"", "last"),
+        ("\"x a b\"", "long"),
+        ("\"very end\" or \"x unicorn\"", "last none"),
+        ("\"word the very\" end", "last"),
+        (phrase.as_str(), "long none often"),
+    ];
+    let check = async || {
+        for (search, expected) in searches {
+            assert_eq!(found(&app, search).await, expected, "{search}");
+        }
+    };
+    check().await;
+    // Also where the words are made in the background, and after an update.
+    let reindexed = run(&["reindex"], &[("DATABASE_URL", app.database.url.as_str())]).await;
+    assert_eq!(reindexed.0, 0, "{reindexed:?}");
+    check().await;
+    let by_slug = app
+        .query("{ article(by: { slug: \"often\" }) { id } }")
+        .await;
+    let id = by_slug.json()["data"]["article"]["id"].take();
+    let update =
+        "mutation($id: ID!) { updateArticle(id: $id, input: { title: \"Changed\" }) { version } }";
+    let request = json!({ "query": update, "variables": { "id": id } });
+    let updated = app.graphql(&request).await;
+    assert_eq!(updated.code(), "", "{updated}");
+    check().await;
+    assert_eq!(found(&app, "changed").await, "often");
+    // Another slug leaves the words as they are, whoever gives it.
+    let update =
+        "mutation($id: ID!) { updateArticle(id: $id, input: { slug: \"other\" }) { version } }";
+    let request = json!({ "query": update, "variables": { "id": id } });
+    assert_eq!(app.graphql(&request).await.code(), "");
+    assert_eq!(found(&app, "\"the unicorn\"").await, "other");
+    let sql = "UPDATE article SET slug = 'often' WHERE slug = 'other'";
+    app.database.execute(sql).await;
+    check().await;
+    let checked = app.store.check_words().await.unwrap();
+    assert!(checked.is_in_step(), "{checked}");
+}
+
+#[apply(on_both_databases)]
+async fn writers_at_the_same_time_leave_words_that_are_current(database: Database) {
+    let app = start!(database);
+    let created = app
+        .create(json!({ "title": "a", "slug": "a", "text": "first" }))
+        .await;
+    let id = created.json()["data"]["createArticle"]["id"].take();
+    let update = async |input: serde_json::Value| {
+        let query = "mutation($id: ID!, $input: UpdateArticleInput!) \
+            { updateArticle(id: $id, input: $input) { version } }";
+        let request = json!({ "query": query, "variables": { "id": id, "input": input } });
+        let updated = app.graphql(&request).await;
+        assert_eq!(updated.code(), "", "{updated}");
+    };
+    for round in 0..10 {
+        tokio::join!(
+            update(json!({ "title": format!("title{round}") })),
+            update(json!({ "text": format!("text{round}") })),
+            update(json!({ "slug": format!("slug{round}") })),
+        );
+        let search = format!("title{round} text{round}");
+        assert_eq!(found(&app, &search).await, format!("slug{round}"));
+    }
+    let checked = app.store.check_words().await.unwrap();
+    assert!(checked.is_in_step(), "{checked}");
+}
+
+impl TestApp {
+    /// Waits until all that was written, by whomever, is found by the rules of the server.
+    pub(crate) async fn indexed(&self) {
+        indexed(&self.store).await;
+    }
+}
+
+/// As [`TestApp::indexed`].
+pub(crate) async fn indexed(store: &store::Store) {
+    for _ in 0..6_000 {
+        if store.words_are_in_step().await.unwrap() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the words of the search were not brought up to date");
+}
