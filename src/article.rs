@@ -2,6 +2,7 @@
 
 pub mod change;
 mod cursor_text;
+pub mod excerpt;
 pub mod filter;
 pub mod page;
 pub mod search;

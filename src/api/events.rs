@@ -13,8 +13,8 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::time::{Instant, sleep};
 
 use super::changes::ResumeAfter;
-use super::json::prewritten::Results;
 use super::json::response;
+use super::json::under_way::Results;
 use super::progress::Progress;
 use super::{Api, engine_request, error, response_errors};
 use crate::article::change::FeedCursor;

@@ -16,8 +16,8 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::timeout;
 
-use super::json::prewritten::Results;
 use super::json::response::ordered;
+use super::json::under_way::Results;
 use super::{Api, error, response_errors};
 use crate::clock::Clock;
 use crate::error::{ErrorCode, PathSegment, ResponseError};

@@ -6,11 +6,14 @@ use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 use uuid::Uuid;
 
+use super::error::Result;
+use super::json::arguments::{EXCERPT_LENGTH, excerpt_length};
 use super::json::prewritten::{self, Direct, Json, Many, Unwritten, Written};
+use super::json::under_way;
 use super::scalar::DateTime;
+use crate::article::excerpt::{self, Highlights};
 use crate::article::page::{Page, Placed, Wanted};
 use crate::article::{self, Columns};
-use crate::error::Result;
 
 /// Anything that has a global id.
 #[derive(Interface)]
@@ -29,7 +32,7 @@ impl Article {
 }
 
 impl Direct for Article {
-    fn write_field(&self, out: &mut Json, field: &Field) -> Written {
+    fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written {
         let article = &*self.0;
         match field.name.node.as_str() {
             "id" => {
@@ -43,6 +46,10 @@ impl Direct for Article {
             "createdAt" => prewritten::plain(out, &article.created_at.to_rfc3339()),
             "updatedAt" => prewritten::plain(out, &article.updated_at.to_rfc3339()),
             "version" => prewritten::json(out, &article.version),
+            "excerpt" => {
+                let excerpt = Excerpt::from(out.excerpt(&article.text, field)?);
+                prewritten::object(out, &excerpt, &field.selection_set.node)
+            }
             _ => Err(Unwritten::Unknown),
         }
     }
@@ -73,7 +80,7 @@ impl Article {
     #[expect(clippy::unused_async, reason = "the engine awaits its resolvers")]
     async fn text(&self, ctx: &Context<'_>) -> Result<&str> {
         // The engine copies it.
-        prewritten::budget(ctx)?.write(self.0.text.len())?;
+        under_way::budget(ctx)?.write(self.0.text.len())?;
         Ok(&self.0.text)
     }
 
@@ -89,6 +96,78 @@ impl Article {
     /// seen.
     async fn version(&self) -> i32 {
         self.0.version
+    }
+
+    /// The part of the text that fits `search` best, or its beginning where there is no search or nothing of it occurs
+    /// in the text. Cut at words; `length` is 50 to 1000 characters at most.
+    #[expect(clippy::unused_async, reason = "the engine awaits its resolvers")]
+    async fn excerpt(
+        &self,
+        ctx: &Context<'_>,
+        search: Option<String>,
+        #[graphql(default_with = "EXCERPT_LENGTH")] length: i32,
+    ) -> Result<Excerpt> {
+        let length = excerpt_length(length)?;
+        under_way::budget(ctx)?.read(self.0.text.len())?;
+        let highlights = Highlights::of(search.as_deref().unwrap_or_default());
+        Ok(excerpt::Excerpt::of(&self.0.text, &highlights, length).into())
+    }
+}
+
+/// A part of an article's text.
+#[derive(SimpleObject)]
+pub(crate) struct Excerpt {
+    text: String,
+    /// Where the words of the search stand in `text`, in order.
+    matches: Vec<ExcerptMatch>,
+}
+
+/// Characters (Unicode scalar values) `start` to `end`, the end not included, counted from 0.
+#[derive(SimpleObject)]
+pub(crate) struct ExcerptMatch {
+    start: i32,
+    end: i32,
+}
+
+impl From<excerpt::Excerpt> for Excerpt {
+    fn from(excerpt: excerpt::Excerpt) -> Self {
+        let number = |offset: usize| i32::try_from(offset).unwrap_or(i32::MAX);
+        let matches = excerpt.matches.into_iter().map(|range| ExcerptMatch {
+            start: number(range.start),
+            end: number(range.end),
+        });
+        Self {
+            text: excerpt.text,
+            matches: matches.collect(),
+        }
+    }
+}
+
+impl Direct for Excerpt {
+    fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written {
+        match field.name.node.as_str() {
+            "text" => prewritten::text(out, &self.text),
+            "matches" => prewritten::list(out, &self.matches, &field.selection_set.node),
+            _ => Err(Unwritten::Unknown),
+        }
+    }
+
+    fn size_hint(&self) -> usize {
+        64 + self.text.len() + 32 * self.matches.len()
+    }
+}
+
+impl Direct for ExcerptMatch {
+    fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written {
+        match field.name.node.as_str() {
+            "start" => prewritten::json(out, &self.start),
+            "end" => prewritten::json(out, &self.end),
+            _ => Err(Unwritten::Unknown),
+        }
+    }
+
+    fn size_hint(&self) -> usize {
+        32
     }
 }
 
@@ -141,7 +220,7 @@ impl ArticleEdge {
 }
 
 impl Direct for ArticleEdge {
-    fn write_field(&self, out: &mut Json, field: &Field) -> Written {
+    fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written {
         match field.name.node.as_str() {
             "cursor" => prewritten::plain(out, self.0.cursor.encode().as_bytes()),
             "node" => {
@@ -172,7 +251,7 @@ pub(super) const DIRECT: [&str; 2] = ["Article", "ArticleEdge"];
 /// The columns that the field which is resolved needs of its articles.
 pub(super) fn columns(ctx: &Context<'_>) -> Columns {
     let mut columns = Columns::ID;
-    for_each_field(prewritten::selections(ctx), &mut |field| {
+    for_each_field(under_way::selections(ctx), &mut |field| {
         add(&mut columns, field);
     });
     columns
@@ -181,7 +260,7 @@ pub(super) fn columns(ctx: &Context<'_>) -> Columns {
 /// What a connection has to bring.
 pub(super) fn wanted(ctx: &Context<'_>) -> Wanted {
     let mut wanted = Wanted::default();
-    for_each_field(prewritten::selections(ctx), &mut |field| {
+    for_each_field(under_way::selections(ctx), &mut |field| {
         let below = Some(&field.selection_set.node);
         match field.name.node.as_str() {
             "edges" => for_each_field(below, &mut |edge| {
@@ -205,7 +284,7 @@ pub(super) fn wanted(ctx: &Context<'_>) -> Wanted {
 /// How often the field that is resolved, an article, shows its text.
 pub(super) fn texts(ctx: &Context<'_>) -> usize {
     let mut texts = 0;
-    for_each_field(prewritten::selections(ctx), &mut |field| {
+    for_each_field(under_way::selections(ctx), &mut |field| {
         texts += usize::from(field.name.node == "text");
     });
     texts
@@ -214,10 +293,11 @@ pub(super) fn texts(ctx: &Context<'_>) -> usize {
 /// How often a page of changes shows the text of each article.
 pub(super) fn texts_of_changes(ctx: &Context<'_>) -> usize {
     let mut texts = 0;
-    for_each_field(prewritten::selections(ctx), &mut |changes| {
+    for_each_field(under_way::selections(ctx), &mut |changes| {
         for_each_field(Some(&changes.selection_set.node), &mut |article| {
             for_each_field(Some(&article.selection_set.node), &mut |field| {
-                texts += usize::from(field.name.node == "text");
+                // An excerpt is made of the text.
+                texts += usize::from(matches!(field.name.node.as_str(), "text" | "excerpt"));
             });
         });
     });
@@ -229,7 +309,7 @@ fn add(columns: &mut Columns, field: &Field) {
     match field.name.node.as_str() {
         "title" => columns.title = true,
         "slug" => columns.slug = true,
-        "text" => columns.text = true,
+        "text" | "excerpt" => columns.text = true,
         "createdAt" => columns.created_at = true,
         "updatedAt" => columns.updated_at = true,
         "version" => columns.version = true,

@@ -6,7 +6,8 @@ use super::changes::{self, ArticleChangeKind, ArticleChangePage, CursorBefore, f
 use super::error::{FieldError, Result};
 use super::filter::{ArticleFilter, FilterLimits, filter};
 use super::input::{ArticleBy, ArticleOrder, at_most, within};
-use super::json::prewritten::{Many, One, budget};
+use super::json::prewritten::{Many, One};
+use super::json::under_way::budget;
 use super::output::{Article, ArticleConnection, Node, columns, texts_of_changes, wanted};
 use super::store;
 use crate::article::page::{Cursor, End, PageRequest};

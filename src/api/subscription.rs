@@ -5,7 +5,7 @@ use futures_util::{Stream, StreamExt as _};
 
 use super::changes::{ArticleChange, ArticleChangeKind, ResumeAfter, cursor, feed, filter};
 use super::error::Result;
-use super::json::prewritten::budget;
+use super::json::under_way::budget;
 use super::progress::Progress;
 
 /// The root of all subscriptions.

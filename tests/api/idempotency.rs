@@ -192,6 +192,37 @@ async fn a_request_is_the_same_on_every_transport(database: Database) {
 }
 
 #[apply(on_both_databases)]
+async fn an_excerpt_stands_in_the_answer_that_is_kept(database: Database) {
+    let app = start!(database);
+    let request = json!({
+        "query": "mutation($input: CreateArticleInput!, $search: String) {
+            createArticle(input: $input) { excerpt(search: $search, length: 50) { text matches { start end } } }
+        }",
+        "variables": { "input": { "title": "a", "text": "A ferry" }, "search": "ferries" },
+    });
+    let first = send(&app, "a", &request).await;
+    assert_answer!(first, @r#"
+    {
+      "data": {
+        "createArticle": {
+          "excerpt": {
+            "text": "A ferry",
+            "matches": [
+              {
+                "start": 2,
+                "end": 7
+              }
+            ]
+          }
+        }
+      }
+    }
+    "#);
+    let again = send(&app, "a", &request).await;
+    assert_eq!((is_replayed(&again), again.body), (true, first.body));
+}
+
+#[apply(on_both_databases)]
 async fn what_was_answered_outlives_the_server(database: Database) {
     let app = start!(database);
     let first = send(&app, "a", &create("Restart")).await;

@@ -1,6 +1,7 @@
 //! Full-text search: its form, and what counts as a word, the same on both databases.
 
 mod corpus;
+mod excerpt;
 pub(crate) mod index;
 
 use rstest_reuse::apply;

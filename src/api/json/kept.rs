@@ -7,11 +7,14 @@ use std::sync::Arc;
 use async_graphql::parser::types::{ExecutableDocument, Field};
 use async_graphql::registry::Registry;
 use async_graphql::{
-    ContextBase, ContextSelectionSet, OutputType, Positioned, QueryPathSegment, ServerResult, Value,
+    ContextBase, ContextSelectionSet, OutputType, Positioned, QueryEnv, QueryPathSegment,
+    ServerResult, Value,
 };
 use bytes::Bytes;
 
-use super::prewritten::{Direct, Json, UnderWay, field_at_root, list, object, unknown};
+use super::arguments::Arguments;
+use super::prewritten::{Direct, Json, list, object, unknown};
+use super::under_way::{UnderWay, field_at_root};
 use crate::error::Result;
 
 /// What a mutation answers.
@@ -50,6 +53,8 @@ impl<T: OutputType> OutputType for Kept<T> {
 /// Writes objects by the selections of a field at the root, where the context is no more at hand.
 pub(in crate::api) struct Writer {
     document: Arc<ExecutableDocument>,
+    /// Has the variables.
+    environment: QueryEnv,
     response_key: String,
 }
 
@@ -60,6 +65,7 @@ impl Writer {
         match ctx.path_node.as_ref().map(|node| &node.segment) {
             Some(QueryPathSegment::Name(name)) => Ok(Self {
                 document,
+                environment: ctx.query_env.clone(),
                 response_key: (*name).to_owned(),
             }),
             _ => Err(unknown()),
@@ -78,12 +84,13 @@ impl Writer {
     fn written(
         &self,
         write: impl FnOnce(
-            &mut Json,
+            &mut Json<'_>,
             &async_graphql::parser::types::SelectionSet,
         ) -> super::prewritten::Written,
     ) -> Result<Vec<u8>> {
         let selected = field_at_root(&self.document, &self.response_key).ok_or_else(unknown)?;
-        let mut out = Json::new(0, usize::MAX);
+        let mut out =
+            Json::new(0, usize::MAX).with_arguments(Arguments::with(&self.environment.variables));
         write(&mut out, selected).map_err(|_| unknown())?;
         Ok(out.bytes)
     }

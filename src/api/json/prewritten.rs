@@ -4,147 +4,40 @@
 //! a page of articles costs more than the database. An object whose fields are all at hand needs none of that. The
 //! engine still has the same types; it takes the JSON as a value that it calls binary, and `response.rs` writes that
 //! as it is. What is selected of such an object the engine is not shown, because it would walk over it and copy it
-//! for each request; resolvers find it with [`selections`].
+//! for each request; resolvers find it with `under_way::selections`.
 //!
 //! Decision: `docs/decisions/0007-fast-path.md`.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use async_graphql::parser::types::{
-    ExecutableDocument, Field, OperationType, Selection, SelectionSet,
-};
+use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::registry::Registry;
 use async_graphql::{
-    ContextBase, ContextSelectionSet, OutputType, Positioned, QueryPathNode, QueryPathSegment,
-    ServerResult, Value,
+    ContextBase, ContextSelectionSet, OutputType, Positioned, QueryPathSegment, ServerResult, Value,
 };
 use serde::Serialize;
 
+use super::arguments::Arguments;
 use super::escape;
-use crate::budget::ResponseBudget;
-use crate::error::{Error, Result};
-
-/// What a resolver finds in the context of the operation under way.
-pub(in crate::api) struct UnderWay {
-    /// The normalized operation.
-    pub(in crate::api) document: Arc<ExecutableDocument>,
-    /// The bytes that its response may have.
-    pub(in crate::api) budget: ResponseBudget,
-    pub(in crate::api) results: Results,
-}
-
-/// What becomes of the objects that can write themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::api) enum Results {
-    /// They write themselves as JSON, for our own transports.
-    Json,
-    /// The engine resolves them, for those who want values.
-    Values,
-}
-
-impl UnderWay {
-    pub(super) fn of<'c, T>(ctx: &ContextBase<'c, T>) -> Result<&'c Self> {
-        ctx.data_opt()
-            .ok_or_else(|| Error::internal("the context lacks the operation"))
-    }
-
-    /// The selections of the current field.
-    fn selections<'c, T>(
-        &'c self,
-        ctx: &ContextBase<'c, T>,
-    ) -> Option<&'c Positioned<SelectionSet>> {
-        let (_, operation) = self.document.operations.iter().next()?;
-        below(&operation.node.selection_set, ctx.path_node.as_ref())
-    }
-
-    /// How many bytes a field may have. What a mutation shows has happened, so it is shown: it was asked before whether
-    /// there is room.
-    fn left_to_write(&self) -> usize {
-        match self.is_mutation() {
-            true => usize::MAX,
-            false => self.budget.left_to_write(),
-        }
-    }
-
-    /// Counts the bytes of a field, those of its name among them.
-    fn count<C>(&self, ctx: &ContextBase<'_, C>, bytes: usize) -> Result<()> {
-        let counted = self.budget.write(bytes + name_bytes(ctx));
-        match self.is_mutation() {
-            true => Ok(()),
-            false => counted,
-        }
-    }
-
-    fn is_mutation(&self) -> bool {
-        let operation = self.document.operations.iter().next();
-        operation.is_some_and(|(_, operation)| operation.node.ty == OperationType::Mutation)
-    }
-}
-
-/// What is selected of the field that is resolved; `None` where the context has no [`UnderWay`].
-pub(in crate::api) fn selections<'c, T>(ctx: &ContextBase<'c, T>) -> Option<&'c SelectionSet> {
-    Some(&UnderWay::of(ctx).ok()?.selections(ctx)?.node)
-}
-
-/// What the answer may take.
-pub(in crate::api) fn budget<'c, T>(ctx: &ContextBase<'c, T>) -> Result<&'c ResponseBudget> {
-    UnderWay::of(ctx).map(|under_way| &under_way.budget)
-}
-
-/// The selections at the end of a path.
-fn below<'d>(
-    root: &'d Positioned<SelectionSet>,
-    path: Option<&QueryPathNode<'_>>,
-) -> Option<&'d Positioned<SelectionSet>> {
-    let Some(path) = path else {
-        return Some(root);
-    };
-    let above = below(root, path.parent)?;
-    match path.segment {
-        QueryPathSegment::Name(key) => named(above, key),
-        QueryPathSegment::Index(_) => Some(above),
-    }
-}
-
-/// The selections of a field at the root, by its response key.
-pub(super) fn field_at_root<'d>(
-    document: &'d ExecutableDocument,
-    key: &str,
-) -> Option<&'d SelectionSet> {
-    let (_, operation) = document.operations.iter().next()?;
-    Some(&named(&operation.node.selection_set, key)?.node)
-}
-
-/// The selections of the field with this response key.
-fn named<'d>(
-    above: &'d Positioned<SelectionSet>,
-    key: &str,
-) -> Option<&'d Positioned<SelectionSet>> {
-    above
-        .node
-        .items
-        .iter()
-        .find_map(|selection| match &selection.node {
-            Selection::Field(field) if field.node.response_key().node == key => {
-                Some(&field.node.selection_set)
-            }
-            _ => None,
-        })
-}
+use super::under_way::{Results, UnderWay};
+use crate::api::error::{FieldError, Result};
+use crate::article::excerpt::Excerpt;
+use crate::error::Error;
 
 /// An object whose fields are all at hand.
 pub(in crate::api) trait Direct: OutputType {
     /// Writes the value of a field.
-    fn write_field(&self, out: &mut Json, field: &Field) -> Written;
+    fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written;
 
     /// How many bytes it takes at the most, but for escapes.
     fn size_hint(&self) -> usize;
 }
 
 /// JSON that is being written.
-pub(in crate::api) struct Json {
+pub(in crate::api) struct Json<'c> {
     pub(in crate::api) bytes: Vec<u8>,
+    /// What the arguments of fields are found by; `None` where no field is written.
+    arguments: Option<Arguments<'c>>,
     /// The most bytes that it may have. Looked at before a name or a text is written, because nothing else is large.
     most: usize,
 }
@@ -153,23 +46,44 @@ pub(in crate::api) struct Json {
 pub(in crate::api) type Written = std::result::Result<(), Unwritten>;
 
 /// Why something could not be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(in crate::api) enum Unwritten {
     /// There is more than fields, which a document in its plain form does not have here, or a field that nobody knows.
     Unknown,
+    /// An argument whose value is not allowed.
+    Argument(Box<FieldError>),
     /// There is no room for it: with the next text there would be so many bytes, or more.
     TooLarge { bytes: usize },
 }
 
-impl Json {
+impl<'c> Json<'c> {
     /// Empty, with room for so many bytes where it may have them.
     pub(in crate::api) fn new(size_hint: usize, most: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(size_hint.min(most)),
+            arguments: None,
             most,
         }
     }
 
+    /// The same for fields that may have arguments.
+    pub(super) fn with_arguments(mut self, arguments: Arguments<'c>) -> Self {
+        self.arguments = Some(arguments);
+        self
+    }
+
+    /// The excerpt of a text that the arguments of a field ask for.
+    pub(in crate::api) fn excerpt(
+        &mut self,
+        text: &str,
+        field: &Field,
+    ) -> std::result::Result<Excerpt, Unwritten> {
+        let arguments = self.arguments.as_mut().ok_or(Unwritten::Unknown)?;
+        arguments.excerpt(text, field)
+    }
+}
+
+impl Json<'_> {
     /// Looks whether there is room for so many bytes more.
     pub(in crate::api) fn has_room_for(&self, bytes: usize) -> Written {
         let bytes = self.bytes.len() + bytes;
@@ -192,7 +106,8 @@ pub(in crate::api) fn room_after<T: Direct, C>(
     let under_way = UnderWay::of(ctx)?;
     let budget = &under_way.budget;
     let selected = &under_way.selections(ctx).ok_or_else(unknown)?.node;
-    let mut out = Json::new(0, budget.left_to_write());
+    let mut out =
+        Json::new(0, budget.left_to_write()).with_arguments(Arguments::of(ctx, under_way));
     out.bytes.resize(name_bytes(ctx), 0);
     for one in objects {
         let written = object(&mut out, &one, selected);
@@ -201,7 +116,7 @@ pub(in crate::api) fn room_after<T: Direct, C>(
             // With the comma.
             Ok(()) => out.bytes.len() + 1,
             Err(Unwritten::TooLarge { bytes }) => bytes,
-            Err(Unwritten::Unknown) => return Err(unknown()),
+            Err(unwritten) => return Err(refusal(unwritten)),
         };
         let left = out.most.checked_sub(bytes);
         out.most = left.ok_or_else(|| budget.exceeded(used + bytes))?;
@@ -283,28 +198,38 @@ fn written(
     ctx: &ContextSelectionSet<'_>,
     field: &Positioned<Field>,
     size_hint: usize,
-    write: impl FnOnce(&mut Json, &SelectionSet) -> Written,
+    write: impl FnOnce(&mut Json<'_>, &SelectionSet) -> Written,
 ) -> ServerResult<Value> {
-    let written = UnderWay::of(ctx).and_then(|under_way| {
-        let mut out = Json::new(size_hint, under_way.left_to_write());
+    let value = || -> Result<Value> {
+        let under_way = UnderWay::of(ctx)?;
+        let out = Json::new(size_hint, under_way.left_to_write());
+        let mut out = out.with_arguments(Arguments::of(ctx, under_way));
         let selected = under_way.selections(ctx).ok_or(Unwritten::Unknown);
         match selected.and_then(|selected| write(&mut out, &selected.node)) {
             Ok(()) => under_way.count(ctx, out.bytes.len())?,
             Err(Unwritten::TooLarge { bytes }) => under_way.count(ctx, bytes)?,
-            Err(Unwritten::Unknown) => return Err(unknown()),
+            Err(unwritten) => return Err(refusal(unwritten)),
         }
         Ok(Value::Binary(out.bytes.into()))
-    });
-    written.map_err(|error| {
+    };
+    value().map_err(|error| {
         let error = async_graphql::Error::from(error).into_server_error(field.pos);
         ctx.set_error_path(error)
     })
 }
 
-fn name_bytes<C>(ctx: &ContextBase<'_, C>) -> usize {
+pub(super) fn name_bytes<C>(ctx: &ContextBase<'_, C>) -> usize {
     match ctx.path_node.as_ref().map(|node| &node.segment) {
         Some(QueryPathSegment::Name(name)) => name.len() + 3,
         _ => 0,
+    }
+}
+
+/// The error of a field that could not be written for another reason than its size.
+fn refusal(unwritten: Unwritten) -> FieldError {
+    match unwritten {
+        Unwritten::Argument(error) => *error,
+        Unwritten::Unknown | Unwritten::TooLarge { .. } => unknown().into(),
     }
 }
 
@@ -312,7 +237,11 @@ pub(super) fn unknown() -> Error {
     Error::internal("an object does not know one of its fields")
 }
 
-pub(super) fn list<T: Direct>(out: &mut Json, objects: &[T], selections: &SelectionSet) -> Written {
+pub(in crate::api) fn list<T: Direct>(
+    out: &mut Json<'_>,
+    objects: &[T],
+    selections: &SelectionSet,
+) -> Written {
     out.bytes.push(b'[');
     for (index, one) in objects.iter().enumerate() {
         if index > 0 {
@@ -326,7 +255,7 @@ pub(super) fn list<T: Direct>(out: &mut Json, objects: &[T], selections: &Select
 
 /// Writes the selected fields of an object.
 pub(in crate::api) fn object<T: Direct>(
-    out: &mut Json,
+    out: &mut Json<'_>,
     object: &T,
     selections: &SelectionSet,
 ) -> Written {
@@ -350,7 +279,7 @@ pub(in crate::api) fn object<T: Direct>(
 }
 
 /// Writes the name of a field and a colon. A GraphQL name needs no escapes.
-pub(in crate::api) fn name(out: &mut Json, name: &str) -> Written {
+pub(in crate::api) fn name(out: &mut Json<'_>, name: &str) -> Written {
     out.has_room_for(name.len() + 3)?;
     out.bytes.push(b'"');
     out.bytes.extend_from_slice(name.as_bytes());
@@ -359,12 +288,12 @@ pub(in crate::api) fn name(out: &mut Json, name: &str) -> Written {
 }
 
 /// Writes a scalar.
-pub(in crate::api) fn json(out: &mut Json, value: &(impl Serialize + ?Sized)) -> Written {
+pub(in crate::api) fn json(out: &mut Json<'_>, value: &(impl Serialize + ?Sized)) -> Written {
     serde_json::to_writer(&mut out.bytes, value).map_err(|_| Unwritten::Unknown)
 }
 
 /// Writes a text.
-pub(in crate::api) fn text(out: &mut Json, text: &str) -> Written {
+pub(in crate::api) fn text(out: &mut Json<'_>, text: &str) -> Written {
     out.has_room_for(text.len())?;
     escape::string(&mut out.bytes, text);
     Ok(())
@@ -375,7 +304,7 @@ pub(in crate::api) fn text(out: &mut Json, text: &str) -> Written {
     clippy::unnecessary_wraps,
     reason = "it ends a field as the other writers do"
 )]
-pub(in crate::api) fn plain(out: &mut Json, text: &[u8]) -> Written {
+pub(in crate::api) fn plain(out: &mut Json<'_>, text: &[u8]) -> Written {
     out.bytes.push(b'"');
     out.bytes.extend_from_slice(text);
     out.bytes.push(b'"');

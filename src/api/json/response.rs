@@ -26,7 +26,7 @@ pub(in crate::api) fn write(
     written(data, errors, operation, most).map_err(|unwritten| match unwritten {
         Unwritten::TooLarge { bytes } => bytes,
         // Everything that the engine has is written here.
-        Unwritten::Unknown => usize::MAX,
+        Unwritten::Unknown | Unwritten::Argument(_) => usize::MAX,
     })
 }
 
@@ -110,7 +110,7 @@ fn text_bytes(given: &Value) -> usize {
 }
 
 /// A value of the engine. A binary one is prewritten JSON.
-fn value(out: &mut Json, given: &Value, selections: Option<&SelectionSet>) -> Written {
+fn value(out: &mut Json<'_>, given: &Value, selections: Option<&SelectionSet>) -> Written {
     match given {
         Value::Binary(raw) => {
             out.has_room_for(raw.len())?;

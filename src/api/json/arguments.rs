@@ -1,0 +1,92 @@
+//! The arguments of fields of objects that write themselves.
+
+use async_graphql::parser::types::Field;
+use async_graphql::{ContextBase, Value, Variables};
+
+use super::prewritten::Unwritten;
+use super::under_way::UnderWay;
+use crate::api::error::Result;
+use crate::api::input::within;
+use crate::article::excerpt::{Excerpt, Highlights, LENGTHS};
+
+/// How many characters an excerpt has at most where that is not said.
+pub(in crate::api) const EXCERPT_LENGTH: i32 = 200;
+
+/// Checks how many characters an excerpt may have.
+pub(in crate::api) fn excerpt_length(length: i32) -> Result<usize> {
+    let (least, most) = LENGTHS.into_inner();
+    let length = within("length", length, least, most)?;
+    Ok(usize::try_from(length).unwrap_or_default())
+}
+
+/// What the arguments of fields are found by.
+pub(in crate::api) struct Arguments<'c> {
+    variables: &'c Variables,
+    /// What counts the texts that are looked through; `None` where that is over.
+    under_way: Option<&'c UnderWay>,
+    /// Searches whose words are known: of all articles of a list it is the same.
+    highlights: Vec<(String, Highlights)>,
+}
+
+impl<'c> Arguments<'c> {
+    pub(super) fn of<T>(ctx: &'c ContextBase<'_, T>, under_way: &'c UnderWay) -> Self {
+        Self {
+            under_way: Some(under_way),
+            ..Self::with(&ctx.query_env.variables)
+        }
+    }
+
+    pub(super) fn with(variables: &'c Variables) -> Self {
+        Self {
+            variables,
+            under_way: None,
+            highlights: Vec::new(),
+        }
+    }
+
+    /// The value of an argument of a field, where it is given.
+    fn value(&self, field: &Field, name: &str) -> Option<Value> {
+        let mut given = field.arguments.iter();
+        let (_, value) = given.find(|(given, _)| given.node == name)?;
+        let value = value.node.clone().into_const_with(|variable| {
+            let value = self.variables.get(&variable);
+            value.cloned().ok_or(())
+        });
+        value.ok().filter(|value| *value != Value::Null)
+    }
+
+    /// The excerpt of a text that the arguments of a field ask for.
+    pub(super) fn excerpt(&mut self, text: &str, field: &Field) -> Result<Excerpt, Unwritten> {
+        let length = match self.value(field, "length") {
+            Some(Value::Number(length)) => {
+                let length = length.as_i64().and_then(|length| length.try_into().ok());
+                length.unwrap_or(i32::MAX)
+            }
+            _ => EXCERPT_LENGTH,
+        };
+        let length = excerpt_length(length).map_err(|error| Unwritten::Argument(error.into()))?;
+        let search = match self.value(field, "search") {
+            Some(Value::String(search)) => search,
+            _ => String::new(),
+        };
+        if let Some(under_way) = self.under_way
+            && !search.trim().is_empty()
+        {
+            // All of the text is looked through, however short the excerpt is.
+            under_way.count_read(text.len())?;
+        }
+        let highlights = self.highlights(search);
+        Ok(Excerpt::of(text, highlights, length))
+    }
+
+    fn highlights(&mut self, search: String) -> &Highlights {
+        let known = self.highlights.iter();
+        let known = known.clone().position(|(known, _)| *known == search);
+        let place = known.unwrap_or_else(|| {
+            let highlights = Highlights::of(&search);
+            self.highlights.push((search, highlights));
+            self.highlights.len() - 1
+        });
+        &self.highlights[place].1
+    }
+}
