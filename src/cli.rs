@@ -3,6 +3,7 @@
 mod backup;
 mod search;
 mod token;
+mod transfer;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 
 use self::backup::{BackupArgs, RestoreArgs};
 use self::token::TokenCommand;
+use self::transfer::{ExportArgs, ImportArgs, SeedArgs};
 use crate::clock::Clock;
 use crate::config::environment::{self, Source};
 use crate::config::{DatabaseSettings, DatabaseUrl, LogSettings, ServerSettings, SqliteLocation};
@@ -61,6 +63,12 @@ enum Command {
     Backup(BackupArgs),
     /// Make the SQLite database of a backup
     Restore(RestoreArgs),
+    /// Import articles from a file
+    Import(ImportArgs),
+    /// Export all articles, ordered by id, into a file
+    Export(ExportArgs),
+    /// Create articles for a demonstration
+    Seed(SeedArgs),
     /// Make, list and check static tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -192,6 +200,9 @@ impl Cli {
             Some(Command::Reindex { database }) => search::reindex(&database).await,
             Some(Command::Backup(arguments)) => backup::backup(arguments).await,
             Some(Command::Restore(arguments)) => backup::restore(arguments).await,
+            Some(Command::Import(arguments)) => transfer::import(arguments).await,
+            Some(Command::Export(arguments)) => transfer::export(arguments).await,
+            Some(Command::Seed(arguments)) => transfer::seed(arguments).await,
             Some(Command::Token(command)) => token::run(command),
             Some(Command::Schema) => print(&api::sdl()),
         }

@@ -25,3 +25,4 @@ pub mod server;
 pub mod shutdown;
 pub mod store;
 mod telemetry;
+mod transfer;

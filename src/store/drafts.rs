@@ -23,6 +23,22 @@ pub(super) struct Draft {
     pub(super) words: Option<Words>,
 }
 
+impl Draft {
+    /// Has what another database knew of the article already.
+    pub(super) fn with(
+        mut self,
+        id: Option<ArticleId>,
+        updated_at: Option<Timestamp>,
+        version: Option<i32>,
+    ) -> Self {
+        let article = &mut self.article;
+        article.id = id.unwrap_or(article.id);
+        article.updated_at = updated_at.unwrap_or(article.updated_at);
+        article.version = version.unwrap_or(article.version);
+        self
+    }
+}
+
 impl Store {
     /// As [`drafts`](Self::drafts), of one.
     pub(super) async fn one_draft(&self, new: NewArticle, now: Timestamp) -> Result<Draft> {

@@ -1,6 +1,7 @@
 //! All that only PostgreSQL does: its pool, its transactions, and what its errors mean.
 
 mod check;
+pub(super) mod copy;
 mod dialect;
 mod fault;
 pub(super) mod feed;

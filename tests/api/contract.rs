@@ -42,6 +42,9 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
       reindex  Index all articles for the search anew, in batches, while servers go on
       backup   Copy an SQLite database, which may be served meanwhile, into a file that is checked
       restore  Make the SQLite database of a backup
+      import   Import articles from a file
+      export   Export all articles, ordered by id, into a file
+      seed     Create articles for a demonstration
       token    Make, list and check static tokens
       schema   Print the GraphQL schema
       help     Print this message or the help of the given subcommand(s)
@@ -516,7 +519,7 @@ fn both_databases_have_the_same_migrations() {
 }
 
 /// The modules of the server, each with those of `crate::` that it may name. What stands in no list of another is the top.
-const MAY_NAME: [(&str, &[&str]); 21] = [
+const MAY_NAME: [(&str, &[&str]); 22] = [
     ("admission", &["cache", "clock", "error"]),
     (
         "api",
@@ -539,6 +542,7 @@ const MAY_NAME: [(&str, &[&str]); 21] = [
             "server",
             "store",
             "telemetry",
+            "transfer",
         ],
     ),
     ("clock", &[]),
@@ -588,6 +592,7 @@ const MAY_NAME: [(&str, &[&str]); 21] = [
     ("shutdown", &[]),
     ("store", &["article", "budget", "clock", "config", "error"]),
     ("telemetry", &["config"]),
+    ("transfer", &["article", "clock", "error", "store"]),
 ];
 
 /// The crates that only some modules may name.

@@ -69,6 +69,7 @@ mod support;
 mod time_limits;
 mod tls;
 mod token;
+mod transfer;
 mod transports;
 mod trusted_documents;
 mod values;

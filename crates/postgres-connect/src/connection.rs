@@ -4,8 +4,10 @@
 //! sentence in the language of the server, and it waits for an answer for as long as there is none. This one keeps the
 //! SQLSTATE (`error.rs`), and waits no longer than a limit: a connection that goes over it is closed.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use diesel::connection::{
     CacheSize, DynInstrumentation, Instrumentation, InstrumentationEvent, StrQueryHelper,
 };
@@ -18,7 +20,7 @@ use diesel_async::{
     TransactionManager as _,
 };
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, StreamExt as _, stream};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -130,6 +132,23 @@ impl PgConnection {
         Ok((0..row.len())
             .map(|column| row.get(column).map(str::to_owned))
             .collect())
+    }
+
+    /// Carries out `COPY … FROM STDIN` with these bytes; answers how many rows they were.
+    ///
+    /// # Errors
+    /// PostgreSQL does not take them, and has then taken none of them.
+    pub async fn copy_in(&mut self, sql: &str, bytes: Bytes) -> QueryResult<u64> {
+        self.tell(InstrumentationEvent::start_query(&StrQueryHelper::new(sql)));
+        let sent_at = Instant::now();
+        let copied = within(self.limit, async {
+            let sink = self.client.copy_in(sql).await?;
+            let mut sink = pin!(sink);
+            sink.send(bytes).await?;
+            sink.finish().await
+        });
+        let copied = copied.await;
+        self.settle(sent_at, copied)
     }
 
     /// The next notification, or `None` once the connection is closed.

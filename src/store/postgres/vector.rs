@@ -43,6 +43,12 @@ pub(in crate::store) struct Words {
     pub(in crate::store) parts: Vec<Vector>,
 }
 
+impl Vector {
+    pub(in crate::store) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl Words {
     pub(in crate::store) fn of(title: &str, text: &str) -> Self {
         let words = ArticleWords::of(title, text);

@@ -69,6 +69,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// How far imports have come.
+    import_progress (source) {
+        source -> Binary,
+        row_count -> BigInt,
+        digest -> Binary,
+        is_finished -> Bool,
+    }
+}
+
+diesel::table! {
     /// Diesel's own list of the migrations that a database has.
     #[sql_name = "__diesel_schema_migrations"]
     migration (version) {

@@ -84,17 +84,23 @@ const POSTGRES_MICROS: std::ops::Range<i128> = -211_813_488_000_000_000..9_223_3
 
 impl ToSql<Instant, Pg> for Timestamp {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        let micros = self.stored_micros().saturating_sub(POSTGRES_EPOCH_MICROS);
-        // The place of a cursor may be that of another database.
-        let micros = if micros < POSTGRES_MICROS.start {
-            i64::MIN
-        } else if micros >= POSTGRES_MICROS.end {
-            i64::MAX
-        } else {
-            nearest(micros)
-        };
-        out.write_all(&micros.to_be_bytes())?;
+        out.write_all(&postgres_micros(*self).to_be_bytes())?;
         Ok(IsNull::No)
+    }
+}
+
+/// An instant as PostgreSQL's binary form has it.
+pub(in crate::store) fn postgres_micros(instant: Timestamp) -> i64 {
+    let micros = instant
+        .stored_micros()
+        .saturating_sub(POSTGRES_EPOCH_MICROS);
+    // The place of a cursor may be that of another database.
+    if micros < POSTGRES_MICROS.start {
+        i64::MIN
+    } else if micros >= POSTGRES_MICROS.end {
+        i64::MAX
+    } else {
+        nearest(micros)
     }
 }
 

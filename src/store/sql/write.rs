@@ -258,3 +258,50 @@ impl<C: diesel::Connection> diesel::RunQueryDsl<C> for Insert<'_> {}
 
 query!(Update, RowType);
 query!(Delete, RowType);
+
+/// `UPDATE article SET … WHERE id = …`, to what another database has of the article.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct Replace {
+    pub(in crate::store) id: ArticleId,
+    pub(in crate::store) article: Article,
+    pub(in crate::store) keeps_slug: bool,
+    /// `None` leaves it as it is.
+    pub(in crate::store) created_at: Option<Timestamp>,
+    /// The least that it has after; it is raised by one in any case.
+    pub(in crate::store) version: i32,
+}
+
+impl<DB: Dialect> QueryFragment<DB> for Replace {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        pass.push_sql("UPDATE article SET version = CASE WHEN version < ");
+        DB::bind_version(&mut pass, &self.version)?;
+        pass.push_sql(" THEN ");
+        DB::bind_version(&mut pass, &self.version)?;
+        pass.push_sql(" ELSE version + 1 END, title = ");
+        DB::bind_text(&mut pass, &self.article.title)?;
+        pass.push_sql(", text = ");
+        DB::bind_text(&mut pass, &self.article.text)?;
+        pass.push_sql(", updated_at = ");
+        DB::bind_instant(&mut pass, &self.article.updated_at)?;
+        if !self.keeps_slug {
+            pass.push_sql(", slug = ");
+            DB::bind_text(&mut pass, &self.article.slug)?;
+        }
+        if let Some(created_at) = &self.created_at {
+            pass.push_sql(", created_at = ");
+            DB::bind_instant(&mut pass, created_at)?;
+        }
+        pass.push_sql(" WHERE id = ");
+        DB::bind_id(&mut pass, &self.id)?;
+        // `MAX_VERSION`, beyond which one more might be no number.
+        pass.push_sql(" AND version < 2147483646");
+        Ok(())
+    }
+}
+
+impl QueryId for Replace {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<C: diesel::Connection> diesel::RunQueryDsl<C> for Replace {}

@@ -1,0 +1,72 @@
+//! How far an import or export has come: a bar on a terminal, a line now and then elsewhere.
+
+use std::io::{IsTerminal as _, Read};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressBarIter, ProgressStyle};
+
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+const BYTES: &str =
+    "{bar:30} {percent} % of {total_bytes}, {binary_bytes_per_sec}, {eta} left, {msg}";
+const ROWS: &str = "{spinner} {elapsed}, {msg}";
+
+pub(super) struct Progress {
+    bar: ProgressBar,
+    began: Instant,
+    last_line: Instant,
+    first_row: Option<u64>,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        let bar = match std::io::stderr().is_terminal() {
+            true => ProgressBar::no_length().with_style(style(ROWS)),
+            false => ProgressBar::hidden(),
+        };
+        let now = Instant::now();
+        Self {
+            bar,
+            began: now,
+            last_line: now,
+            first_row: None,
+        }
+    }
+
+    /// A file of so many bytes, whose reading moves the bar.
+    pub(super) fn read<R: Read>(&self, file: R, length: u64) -> ProgressBarIter<R> {
+        self.bar.set_length(length);
+        self.bar.set_position(0);
+        self.bar.set_style(style(BYTES));
+        self.bar.wrap_read(file)
+    }
+
+    /// So many rows are done.
+    pub(super) fn at(&mut self, row: u64) {
+        let now = Instant::now();
+        let first = *self.first_row.get_or_insert(row);
+        let is_due = now.duration_since(self.last_line) >= BETWEEN_LINES;
+        if !is_due && (self.bar.is_hidden() || !row.is_multiple_of(500)) {
+            return;
+        }
+        let seconds = self.began.elapsed().as_secs().max(1);
+        let rate = (row - first) / seconds;
+        if self.bar.is_hidden() {
+            self.last_line = now;
+            tracing::info!(rows = row, rows_per_second = rate, "under way");
+        } else {
+            self.bar.set_message(format!("row {row}, {rate} rows/s"));
+            self.bar.tick();
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

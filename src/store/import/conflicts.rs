@@ -1,0 +1,234 @@
+//! A chunk of an import, row by row: what is in the way of a row, and what is done about it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use diesel::{ExpressionMethods as _, QueryDsl as _};
+
+use super::{ImportConflict, Imported, IncomingDraft, OnConflict};
+use crate::article::{Article, ArticleId};
+use crate::error::{Error, Result};
+use crate::store::connection::{Connection, run};
+use crate::store::sql::tables::article;
+use crate::store::sql::write::Replace;
+use crate::store::writes::create_all;
+
+/// The rows of a chunk, and what became of them until now.
+pub(super) struct Chunk {
+    drafts: Arc<[IncomingDraft]>,
+    on_conflict: OnConflict,
+    /// Ids and slugs, of those in this chunk, that an article has.
+    ids: HashSet<ArticleId>,
+    slugs: HashMap<String, ArticleId>,
+    imported: Imported,
+}
+
+/// What an article in the way has of a row.
+#[derive(Debug, Clone, Copy)]
+enum InTheWay {
+    Id,
+    Slug(ArticleId),
+}
+
+impl Chunk {
+    pub(super) fn new(drafts: Arc<[IncomingDraft]>, on_conflict: OnConflict) -> Self {
+        Self {
+            drafts,
+            on_conflict,
+            ids: HashSet::new(),
+            slugs: HashMap::new(),
+            imported: Imported::default(),
+        }
+    }
+
+    /// Imports the rows, one after the other.
+    pub(super) async fn import(mut self, connection: &mut Connection<'_>) -> Result<Imported> {
+        self.look(connection).await?;
+        let drafts = Arc::clone(&self.drafts);
+        // What nothing is in the way of waits, to be created together.
+        let mut waiting: Vec<usize> = Vec::new();
+        for (index, row) in drafts.iter().enumerate() {
+            let Some(in_the_way) = self.in_the_way(row) else {
+                self.take(&row.draft.article, row.draft.derived);
+                waiting.push(index);
+                continue;
+            };
+            // It may be a row of this chunk that is to be replaced.
+            if self.on_conflict == OnConflict::Replace {
+                self.create(connection, std::mem::take(&mut waiting))
+                    .await?;
+            }
+            self.settle(connection, row, in_the_way).await?;
+        }
+        self.create(connection, waiting).await?;
+        Ok(self.imported)
+    }
+
+    /// Asks which ids and slugs articles have.
+    async fn look(&mut self, connection: &mut Connection<'_>) -> Result<()> {
+        let ids: Vec<ArticleId> = self
+            .drafts
+            .iter()
+            .filter(|row| row.has_id)
+            .map(|row| row.draft.article.id)
+            .collect();
+        let found: Vec<ArticleId> = run!(connection, |c| article::table
+            .filter(article::id.eq_any(ids))
+            .select(article::id)
+            .load(c))?;
+        self.ids.extend(found);
+        let slugs: Vec<String> = self
+            .drafts
+            .iter()
+            .filter(|row| !row.draft.derived)
+            .map(|row| row.draft.article.slug.clone())
+            .collect();
+        let found: Vec<(String, ArticleId)> = run!(connection, |c| article::table
+            .filter(article::slug.eq_any(slugs))
+            .select((article::slug, article::id))
+            .load(c))?;
+        self.slugs.extend(found);
+        Ok(())
+    }
+
+    fn in_the_way(&self, row: &IncomingDraft) -> Option<InTheWay> {
+        let article = &row.draft.article;
+        if row.has_id && self.ids.contains(&article.id) {
+            return Some(InTheWay::Id);
+        }
+        // A slug that is made from the title gets a number instead.
+        let holder = self.slugs.get(&article.slug)?;
+        (!row.draft.derived).then_some(InTheWay::Slug(*holder))
+    }
+
+    fn take(&mut self, article: &Article, has_derived_slug: bool) {
+        self.ids.insert(article.id);
+        if !has_derived_slug {
+            self.slugs.insert(article.slug.clone(), article.id);
+        }
+    }
+
+    /// Creates rows as `createArticles` does. One may want the slug that was made for one before it.
+    async fn create(
+        &mut self,
+        connection: &mut Connection<'_>,
+        mut waiting: Vec<usize>,
+    ) -> Result<()> {
+        let drafts = Arc::clone(&self.drafts);
+        loop {
+            let of = |indexes: &[usize]| indexes.iter().map(|i| drafts[*i].draft.clone()).collect();
+            let created = create_all(connection, of(&waiting)).await;
+            let (position, slug) = match created {
+                Ok(created) => {
+                    self.created(created);
+                    return Ok(());
+                }
+                Err(Error::SlugTaken { article, slug }) => (article, slug),
+                Err(error) => return Err(error),
+            };
+            let rest = waiting.split_off(position);
+            let created = create_all(connection, of(&waiting)).await?;
+            self.created(created);
+            let holder = self.slugs.get(&slug).copied();
+            let holder = holder.ok_or_else(|| Error::internal("a slug is taken by nobody"))?;
+            let (first, others) = rest.split_first().unwrap_or((&0, &[]));
+            let row = &drafts[*first];
+            self.settle(connection, row, InTheWay::Slug(holder)).await?;
+            waiting = others.to_vec();
+        }
+    }
+
+    fn created(&mut self, articles: Vec<Article>) {
+        self.imported.created += articles.len() as u64;
+        let slugs = articles
+            .into_iter()
+            .map(|article| (article.slug, article.id));
+        self.slugs.extend(slugs);
+    }
+
+    async fn settle(
+        &mut self,
+        connection: &mut Connection<'_>,
+        row: &IncomingDraft,
+        in_the_way: InTheWay,
+    ) -> Result<()> {
+        match self.on_conflict {
+            OnConflict::Skip => self.imported.skipped += 1,
+            OnConflict::Replace => self.replace(connection, row, in_the_way).await?,
+            OnConflict::Error => {
+                let slug = &row.draft.article.slug;
+                let (field, reason) = match in_the_way {
+                    InTheWay::Id => ("id", "there is an article with this id".to_owned()),
+                    InTheWay::Slug(_) => (
+                        "slug",
+                        format!("the slug {slug:?} belongs to another article"),
+                    ),
+                };
+                self.reject(row, field, reason);
+            }
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, row: &IncomingDraft, field: &'static str, reason: String) {
+        let row = row.row;
+        let conflict = ImportConflict { row, field, reason };
+        self.imported.conflicts.push(conflict);
+    }
+
+    /// The article with the row's id becomes the row; without such a one, that with its slug does, unless the row has an
+    /// id of its own. Another article with the slug is deleted.
+    async fn replace(
+        &mut self,
+        connection: &mut Connection<'_>,
+        row: &IncomingDraft,
+        in_the_way: InTheWay,
+    ) -> Result<()> {
+        let article = &row.draft.article;
+        let keeps_slug = row.draft.derived;
+        let holder = self.slugs.get(&article.slug).copied();
+        let (updated, deleted) = match in_the_way {
+            InTheWay::Id => (
+                Some(article.id),
+                holder.filter(|it| *it != article.id && !keeps_slug),
+            ),
+            InTheWay::Slug(holder) if row.has_id => (None, Some(holder)),
+            InTheWay::Slug(holder) => (Some(holder), None),
+        };
+        if let Some(id) = deleted {
+            run!(connection, |c| diesel::delete(article::table)
+                .filter(article::id.eq(id))
+                .execute(c))?;
+            self.ids.remove(&id);
+            self.slugs.retain(|_, holder| *holder != id);
+        }
+        let Some(id) = updated else {
+            self.take(article, keeps_slug);
+            let created = create_all(connection, vec![row.draft.clone()]);
+            let created = created.await?;
+            self.slugs
+                .extend(created.into_iter().map(|it| (it.slug, it.id)));
+            self.imported.replaced += 1;
+            return Ok(());
+        };
+        let replace = Replace {
+            id,
+            article: article.clone(),
+            keeps_slug,
+            created_at: row.created_at,
+            version: row.version.unwrap_or(1),
+        };
+        if run!(connection, |c| replace.execute(c))? == 0 {
+            let reason =
+                "the article that is there has the last version, after which there is none";
+            self.reject(row, "version", reason.to_owned());
+            return Ok(());
+        }
+        if !keeps_slug {
+            self.slugs.retain(|_, holder| *holder != id);
+            self.slugs.insert(article.slug.clone(), id);
+        }
+        self.imported.replaced += 1;
+        Ok(())
+    }
+}
