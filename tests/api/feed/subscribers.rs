@@ -50,15 +50,16 @@ async fn another_server_hears_within_moments(database: Database) {
     let (own, node) = start!(database);
     let other = Node::start(&own, &[]).await;
     let mut changes = other.subscribe(None).await;
-    let mut fastest = Duration::MAX;
-    for number in 0..10 {
+    let mut latencies = Vec::new();
+    for number in 0..9 {
         let began = Instant::now();
         create(&node, &number.to_string()).await;
         next(&mut changes, 1).await;
-        fastest = fastest.min(began.elapsed());
+        latencies.push(began.elapsed());
     }
-    // Without the bell, or without looking at the file, it takes half a second.
-    assert!(fastest < Duration::from_millis(250), "{fastest:?}");
+    latencies.sort_unstable();
+    // Without NOTIFY, or without looking at the file, each takes half a second.
+    assert!(latencies[4] < Duration::from_millis(250), "{latencies:?}");
 }
 
 #[apply(on_both_databases)]
