@@ -34,7 +34,6 @@ mod idempotency;
 mod in_process;
 mod introspection;
 mod lengths;
-mod memory;
 mod messages;
 mod metrics;
 mod migrations;

@@ -2,11 +2,14 @@
 //! WebSockets and event streams, and other programs write to the database as well.
 //!
 //! What happens when is left to chance. A story that fails shows its seed; the variable `STORY_SEED` gives it again.
+//!
+//! These take real seconds or measure memory, which a busy machine may upset: `--skip stories::` leaves them out.
 
 mod chance;
 mod foreign;
 mod heard;
 mod list_and_changes;
+mod memory;
 mod one_sequence;
 mod servers;
 mod slow_subscriber;
