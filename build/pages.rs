@@ -1,8 +1,9 @@
-//! Embeds the pages that a browser gets at `GET /graphql`: our own plain one always, `GraphiQL` where its files can be had.
+//! Fetches GraphiQL with `npm ci` and embeds it for `GET /graphql`; `BROADSHEET_UI=plain` or `CARGO_NET_OFFLINE=true`
+//! turns that off.
 //!
-//! They come from npm: from `ui/node_modules` where somebody ran `npm ci` there, or else from an `npm ci` of this
-//! script's own, with no install scripts, bounded in time, and in `OUT_DIR` only. Nothing of them is committed.
-//! `BROADSHEET_UI=plain` never runs npm; `BROADSHEET_UI=graphiql` fails the build rather than go without.
+//! A plain page of our own is always embedded. GraphiQL's files are those of `ui/node_modules` where somebody ran `npm ci`
+//! there, else of an `npm ci` by this script, without install scripts, limited in time, and in `OUT_DIR` only. Nothing of
+//! them is committed. `BROADSHEET_UI=graphiql` fails the build rather than go without.
 //!
 //! Decision: `docs/decisions/0004-graphiql.md`.
 
@@ -21,6 +22,8 @@ use flate2::{Compression, GzBuilder};
 use super::{Result, programs};
 
 const SWITCH: &str = "BROADSHEET_UI";
+/// Where it is `true`, cargo itself uses no network.
+const OFFLINE: &str = "CARGO_NET_OFFLINE";
 const NPM_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Our own files.
@@ -56,6 +59,7 @@ const VENDORED: [(&str, &str); 6] = [
 
 pub(crate) fn embed() -> Result<()> {
     println!("cargo::rerun-if-env-changed={SWITCH}");
+    println!("cargo::rerun-if-env-changed={OFFLINE}");
     for name in SOURCES {
         println!("cargo::rerun-if-changed=ui/{name}");
     }
@@ -179,6 +183,9 @@ fn vendor(out: &Path) -> Result<PathBuf> {
     let stamp = vendor.join("package-lock.json");
     if fs::read(&stamp).is_ok_and(|stamped| stamped == lock) {
         return Ok(vendor);
+    }
+    if env::var_os(OFFLINE).is_some_and(|value| value == "true") {
+        return Err(format!("{OFFLINE} is set, so npm is not run").into());
     }
     let work = out.join("npm");
     remove(&work)?;

@@ -34,9 +34,10 @@ fn a_build_without_npm_looks_again_when_npm_was_installed() {
     }
     fs::create_dir_all(&programs).unwrap();
     fs::create_dir_all(&out).unwrap();
-    let build = || {
+    let build = |offline: &str| {
         let output = Command::new(script())
             .env_clear()
+            .env("CARGO_NET_OFFLINE", offline)
             .env("PATH", &programs)
             .env("OUT_DIR", &out)
             .current_dir(&package)
@@ -48,7 +49,7 @@ fn a_build_without_npm_looks_again_when_npm_was_installed() {
         (said, embedded.contains("Option<Page> = Some("))
     };
 
-    let (said, has_graphiql) = build();
+    let (said, has_graphiql) = build("");
     assert!(!has_graphiql);
     assert!(said.contains("npm is not on the PATH"), "{said}");
     let shown = programs.display();
@@ -78,7 +79,10 @@ fn a_build_without_npm_looks_again_when_npm_was_installed() {
     );
     fs::write(&npm, install).unwrap();
     fs::set_permissions(&npm, fs::Permissions::from_mode(0o755)).unwrap();
-    let (said, has_graphiql) = build();
+    let (said, has_graphiql) = build("true");
+    assert!(!has_graphiql, "{said}");
+    assert!(said.contains("so npm is not run"), "{said}");
+    let (said, has_graphiql) = build("false");
     assert!(has_graphiql, "{said}");
     assert!(!said.contains("cargo::warning"), "{said}");
     assert!(
