@@ -22,7 +22,7 @@ mod query;
 mod scalar;
 mod subscription;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_graphql::indexmap::IndexMap;
@@ -41,7 +41,7 @@ use self::mutation::Mutation;
 use self::query::Query;
 use self::subscription::Subscription;
 use crate::budget::ResponseBudget;
-use crate::config::LimitSettings;
+use crate::config::{LimitSettings, limits};
 use crate::error::{Error, ResponseError, ResponseErrors, Result};
 use crate::feed::Feed;
 use crate::store::Store;
@@ -68,9 +68,6 @@ pub struct ApiSettings {
     pub idempotency_retention: Duration,
 }
 
-/// The limit of a response by default, in bytes.
-pub const RESPONSE_BYTES: usize = 32 * 1024 * 1024;
-
 /// How long answers under idempotency keys are kept by default.
 pub const IDEMPOTENCY_RETENTION: Duration = Duration::from_hours(24);
 
@@ -89,7 +86,7 @@ impl Default for ApiSettings {
             document: Limits::default(),
             filter: FilterLimits::default(),
             query_timeout: Duration::from_secs(30),
-            response_bytes: RESPONSE_BYTES,
+            response_bytes: limits::RESPONSE_BYTES,
             idempotency_retention: IDEMPOTENCY_RETENTION,
         }
     }
@@ -127,9 +124,12 @@ impl From<&LimitSettings> for ApiSettings {
 }
 
 /// The schema definition language of the API, as `schema.graphql` has it.
-pub fn sdl() -> String {
-    let schema = Schema::build(Query, Mutation, Subscription).finish();
-    schema.sdl_with_options(SDLExportOptions::new().use_space_ident().indent_width(2))
+pub fn sdl() -> &'static str {
+    static SDL: LazyLock<String> = LazyLock::new(|| {
+        let schema = Schema::build(Query, Mutation, Subscription).finish();
+        schema.sdl_with_options(SDLExportOptions::new().use_space_ident().indent_width(2))
+    });
+    &SDL
 }
 
 /// What the guard is told about the schema.
@@ -191,7 +191,7 @@ impl Api {
             .data(settings.filter)
             .finish();
         Ok(Self(Arc::new(Inner {
-            guard: Guard::new(&sdl(), guard_settings(settings.document))?,
+            guard: Guard::new(sdl(), guard_settings(settings.document))?,
             schema,
             feed,
             response_bytes: settings.response_bytes,

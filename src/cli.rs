@@ -204,7 +204,7 @@ impl Cli {
             Some(Command::Export(arguments)) => transfer::export(arguments).await,
             Some(Command::Seed(arguments)) => transfer::seed(arguments).await,
             Some(Command::Token(command)) => token::run(command),
-            Some(Command::Schema) => print(&api::sdl()),
+            Some(Command::Schema) => print(api::sdl()),
         }
     }
 }

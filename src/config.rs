@@ -5,7 +5,7 @@ mod database;
 mod database_url;
 mod env_file;
 pub(crate) mod environment;
-mod limits;
+pub(crate) mod limits;
 mod log;
 mod server;
 mod value;

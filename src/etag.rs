@@ -3,8 +3,6 @@
 //! A strong tag names one sequence of bytes, so each content encoding has its own. Whether an answer is
 //! compressed is decided around the handlers, so tags are given around that.
 
-use std::fmt::Write as _;
-
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -12,6 +10,7 @@ use axum::response::Response;
 use sha2::{Digest as _, Sha256};
 
 use crate::headers::list;
+use crate::hex::Hex;
 
 /// Bytes of the hash that a tag shows: enough that no two answers share one by chance or by malice.
 const SHOWN_BYTES: usize = 16;
@@ -26,12 +25,7 @@ impl ContentHash {
         let mut hash = Sha256::new_with_prefix(media_type);
         hash.update([0]);
         hash.update(body);
-        let mut text = String::with_capacity(2 * SHOWN_BYTES);
-        for byte in hash.finalize().iter().take(SHOWN_BYTES) {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        Self(text)
+        Self(Hex(&hash.finalize()[..SHOWN_BYTES]).to_string())
     }
 }
 

@@ -20,6 +20,7 @@ mod etag;
 pub mod feed;
 pub mod graphql;
 mod headers;
+mod hex;
 pub mod request_id;
 pub mod server;
 pub mod shutdown;

@@ -6,6 +6,7 @@ mod graphiql;
 mod health;
 mod metrics;
 mod middleware;
+mod paths;
 mod reload;
 mod routes;
 mod who_may;

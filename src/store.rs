@@ -345,7 +345,7 @@ impl Database {
     async fn open(settings: &DatabaseSettings, migrate: bool) -> Result<Self, OpenError> {
         Ok(match &settings.url {
             DatabaseUrl::Postgres(url) => {
-                let options = settings.connect_options(url)?;
+                let options = postgres::connect_options(settings, url)?;
                 Self::Postgres(Postgres::open(&options, settings, migrate).await?)
             }
             DatabaseUrl::Sqlite(location) => {
@@ -365,7 +365,7 @@ pub async fn migrate(
 ) -> Result<MigrationStatus, OpenError> {
     match &settings.url {
         DatabaseUrl::Postgres(url) => {
-            postgres::migrate(&settings.connect_options(url)?, action).await
+            postgres::migrate(&postgres::connect_options(settings, url)?, action).await
         }
         DatabaseUrl::Sqlite(location) => sqlite::migrate(location, action).await,
     }

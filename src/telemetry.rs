@@ -31,14 +31,11 @@ pub(crate) fn start(settings: &LogSettings) -> Result<(), FilterError> {
         "info"
     };
     let filter = filter(settings.log.as_deref().unwrap_or(default))?;
-    let mut log = tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A file or a collector would get the codes of the colours.
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    // Else a file or a collector would get the codes of the colours, too.
-    if !std::io::stderr().is_terminal() {
-        log = log.with_ansi(false);
-    }
     // A second start, as by tests of one process, changes nothing.
     let _ = match settings.log_format {
         LogFormat::Text => log.try_init(),

@@ -5,7 +5,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::databases::{Databases, Tables};
-use crate::measure;
+use crate::measure::{self, Round};
 use crate::options::{Contestant, Database, Workload};
 use crate::process::Process;
 use crate::request::{Language, Plan};
@@ -45,6 +45,23 @@ pub(crate) struct Step {
     pub(crate) postgres_cpu_us: Option<f64>,
 }
 
+impl Step {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of one run are small enough"
+    )]
+    fn new(database: Database, dropped: Option<String>, round: &Round) -> Self {
+        let requests = round.requests as f64;
+        Self {
+            database,
+            dropped,
+            creates_per_second: round.requests_per_second(),
+            server_cpu_us: round.server_cpu.unwrap_or_default() * 1e6 / requests,
+            postgres_cpu_us: round.postgres_cpu.map(|seconds| seconds * 1e6 / requests),
+        }
+    }
+}
+
 /// Measures creates, and again after each drop.
 pub(crate) async fn all(databases: &Databases, steps: &mut Vec<Step>) -> Result<()> {
     let mut run = FIRST_RUN;
@@ -76,7 +93,7 @@ pub(crate) async fn all(databases: &Databases, steps: &mut Vec<Step>) -> Result<
                 Database::Sqlite => None,
             };
             let round = measure::drive(databases, &process, postgres, &plan, CONNECTIONS)?;
-            let step = round.step(database, what);
+            let step = Step::new(database, what, &round);
             let dropped = step.dropped.as_deref().unwrap_or("(all there)");
             eprintln!(
                 "{}: {dropped}: {:.0}",

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use crate::create_cost::Step;
 use crate::databases::{Databases, Tables};
 use crate::generator::{self, Connection, Load, Tally};
 use crate::options::{Contestant, Database, Workload};
@@ -46,11 +45,11 @@ pub(crate) struct Measurement {
 /// What one round of one contestant gave.
 #[derive(Default)]
 pub(crate) struct Round {
-    requests: u64,
+    pub(crate) requests: u64,
     seconds: f64,
     latencies: Vec<u32>,
-    server_cpu: Option<f64>,
-    postgres_cpu: Option<f64>,
+    pub(crate) server_cpu: Option<f64>,
+    pub(crate) postgres_cpu: Option<f64>,
     generator_cpu: Option<f64>,
     peak_memory: Option<u64>,
 }
@@ -62,18 +61,6 @@ pub(crate) struct Round {
 impl Round {
     pub(crate) fn requests_per_second(&self) -> f64 {
         self.requests as f64 / self.seconds
-    }
-
-    /// As a step of what a create costs.
-    pub(crate) fn step(&self, database: Database, dropped: Option<String>) -> Step {
-        let requests = self.requests as f64;
-        Step {
-            database,
-            dropped,
-            creates_per_second: self.requests_per_second(),
-            server_cpu_us: self.server_cpu.unwrap_or_default() * 1e6 / requests,
-            postgres_cpu_us: self.postgres_cpu.map(|seconds| seconds * 1e6 / requests),
-        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! SHA-256 of a token: what a static token is known by, and what a JWT that was seen before is found by.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
+
+use crate::hex::Hex;
 
 /// SHA-256 of something secret, which is random enough that its digest is not.
 ///
@@ -20,16 +22,13 @@ impl Digest {
 impl fmt::Display for Digest {
     /// 64 digits in lower case, as `sha256sum` prints them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in &self.0[..4] {
-            write!(f, "{byte:02x}")?;
-        }
-        f.write_char('…')
+        write!(f, "{}…", Hex(&self.0[..4]))
     }
 }
 

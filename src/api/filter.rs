@@ -9,6 +9,7 @@ use crate::article::filter::{
 };
 use crate::article::search::Search;
 use crate::article::{ArticleId, check_no_nul};
+use crate::config::limits;
 
 /// All the conditions that are given must hold. `and`, `or` and `not` nest.
 #[derive(InputObject)]
@@ -74,9 +75,9 @@ pub struct FilterLimits {
 impl Default for FilterLimits {
     fn default() -> Self {
         Self {
-            conditions: 200,
-            values: 1_000,
-            nesting: 10,
+            conditions: limits::FILTER_CONDITIONS,
+            values: limits::FILTER_VALUES,
+            nesting: limits::FILTER_NESTING,
         }
     }
 }

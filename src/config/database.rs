@@ -8,9 +8,6 @@ use clap::builder::BoolishValueParser;
 
 use super::database_url::{DatabaseUrl, DatabaseUrlParser};
 use super::value::{some_time, time};
-use postgres_connect::{ConnectDefaults, ConnectOptions, UrlError};
-
-use crate::store::postgres::session;
 
 /// Which database, and how many connections to it.
 #[derive(Debug, Clone, Args)]
@@ -84,31 +81,6 @@ impl DatabaseSettings {
                 self.min_size, self.max_size
             )),
         }
-    }
-
-    /// How connections to a PostgreSQL database are opened.
-    ///
-    /// # Errors
-    /// The URL or one of its parameters is not understood.
-    pub fn connect_options(&self, url: &str) -> Result<ConnectOptions, UrlError> {
-        ConnectOptions::parse(
-            url,
-            &ConnectDefaults {
-                application_name: Some("broadsheet".to_owned()),
-                statement_timeout: Some(self.statement_timeout),
-                lock_timeout: Some(self.lock_timeout),
-                // Between the statements of a transaction nothing is waited for, so that one which rests has been cut
-                // off from us, and holds its locks against all others.
-                idle_in_transaction_session_timeout: Some(Duration::from_secs(4)),
-                settings: session::SETTINGS,
-                connect_timeout: Some(self.connect_timeout),
-                keepalives_idle: Some(Duration::from_secs(30)),
-                keepalives_interval: Some(Duration::from_secs(5)),
-                keepalives_retries: Some(3),
-                tcp_user_timeout: Some(Duration::from_secs(30)),
-                root_certificates: None,
-            },
-        )
     }
 }
 

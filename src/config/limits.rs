@@ -3,7 +3,21 @@
 use clap::Args;
 use clap::builder::{BoolishValueParser, RangedU64ValueParser};
 
+use graphql_guard::Limits;
+
 use super::value::{at_least_one, number};
+
+/// The conditions of a filter by default.
+pub(crate) const FILTER_CONDITIONS: usize = 200;
+
+/// The values of a list in a filter by default.
+pub(crate) const FILTER_VALUES: usize = 1_000;
+
+/// How deep a filter nests by default.
+pub(crate) const FILTER_NESTING: usize = 10;
+
+/// The size of a response by default, in bytes.
+pub(crate) const RESPONSE_BYTES: usize = 32 * 1024 * 1024;
 
 /// Whoever reads nested brackets or conditions recurses, also in a build without optimization.
 const DEEPEST: u64 = 100;
@@ -23,39 +37,39 @@ pub struct LimitSettings {
     #[arg(
         long,
         env = "MAX_TOKENS",
-        default_value_t = 15_000,
+        default_value_t = Limits::default().document_tokens,
         value_parser = at_least_one::<usize>(),
         value_name = "COUNT"
     )]
     pub max_tokens: usize,
 
     /// Nesting of brackets in a document
-    #[arg(long, env = "MAX_NESTING", default_value_t = 64, value_parser = nesting(1), value_name = "COUNT")]
+    #[arg(long, env = "MAX_NESTING", default_value_t = Limits::default().nesting, value_parser = nesting(1), value_name = "COUNT")]
     pub max_nesting: usize,
 
     /// Selections of a document after its fragments are expanded
     #[arg(
         long,
         env = "MAX_SELECTIONS",
-        default_value_t = 5_000,
+        default_value_t = Limits::default().selections,
         value_parser = at_least_one::<usize>(),
         value_name = "COUNT"
     )]
     pub max_selections: usize,
 
     /// Depth of the fields of an operation, introspection exempt
-    #[arg(long, env = "MAX_DEPTH", default_value_t = 16, value_parser = at_least_one::<usize>(), value_name = "COUNT")]
+    #[arg(long, env = "MAX_DEPTH", default_value_t = Limits::default().depth, value_parser = at_least_one::<usize>(), value_name = "COUNT")]
     pub max_depth: usize,
 
     /// Aliases of an operation
-    #[arg(long, env = "MAX_ALIASES", default_value_t = 50, value_parser = number::<usize>(), value_name = "COUNT")]
+    #[arg(long, env = "MAX_ALIASES", default_value_t = Limits::default().aliases, value_parser = number::<usize>(), value_name = "COUNT")]
     pub max_aliases: usize,
 
     /// Fields at the root of an operation
     #[arg(
         long,
         env = "MAX_ROOT_FIELDS",
-        default_value_t = 50,
+        default_value_t = Limits::default().root_fields,
         value_parser = at_least_one::<usize>(),
         value_name = "COUNT"
     )]
@@ -65,7 +79,7 @@ pub struct LimitSettings {
     #[arg(
         long,
         env = "MAX_DIRECTIVES",
-        default_value_t = 10,
+        default_value_t = Limits::default().directives,
         value_parser = number::<usize>(),
         value_name = "COUNT"
     )]
@@ -75,7 +89,7 @@ pub struct LimitSettings {
     #[arg(
         long,
         env = "MAX_COMPLEXITY",
-        default_value_t = 20_000,
+        default_value_t = Limits::default().complexity,
         value_parser = at_least_one::<u64>(),
         value_name = "COUNT"
     )]
@@ -85,7 +99,7 @@ pub struct LimitSettings {
     #[arg(
         long,
         env = "MAX_FILTER_CONDITIONS",
-        default_value_t = 200,
+        default_value_t = FILTER_CONDITIONS,
         value_parser = RangedU64ValueParser::<usize>::new().range(0..=MOST_CONDITIONS),
         value_name = "COUNT"
     )]
@@ -95,7 +109,7 @@ pub struct LimitSettings {
     #[arg(
         long,
         env = "MAX_FILTER_VALUES",
-        default_value_t = 1_000,
+        default_value_t = FILTER_VALUES,
         value_parser = number::<usize>(),
         value_name = "COUNT"
     )]
@@ -105,21 +119,21 @@ pub struct LimitSettings {
     #[arg(
         long,
         env = "MAX_FILTER_NESTING",
-        default_value_t = 10,
+        default_value_t = FILTER_NESTING,
         value_parser = nesting(0),
         value_name = "COUNT"
     )]
     pub max_filter_nesting: usize,
 
     /// The largest response, in bytes, and the largest event of a subscription
-    #[arg(long, env = "MAX_RESPONSE_BYTES", default_value_t = crate::api::RESPONSE_BYTES, value_parser = at_least_one::<usize>(), value_name = "BYTES")]
+    #[arg(long, env = "MAX_RESPONSE_BYTES", default_value_t = RESPONSE_BYTES, value_parser = at_least_one::<usize>(), value_name = "BYTES")]
     pub max_response_bytes: usize,
 
     /// Memory for documents that were parsed, in bytes; an eighth as much again is for requests that repeat
-    #[arg(long, env = "DOCUMENT_CACHE_BYTES", default_value_t = 32 * 1024 * 1024, value_parser = number::<usize>(), value_name = "BYTES")]
+    #[arg(long, env = "DOCUMENT_CACHE_BYTES", default_value_t = Limits::default().cache_bytes, value_parser = number::<usize>(), value_name = "BYTES")]
     pub document_cache_bytes: usize,
 
     /// Whether clients may ask for the schema
-    #[arg(long, env = "INTROSPECTION", default_value_t = true, value_parser = BoolishValueParser::new(), value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, env = "INTROSPECTION", default_value_t = Limits::default().introspection, value_parser = BoolishValueParser::new(), value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub introspection: bool,
 }

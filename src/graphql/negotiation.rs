@@ -6,6 +6,8 @@
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
 
+use crate::headers::read_weight;
+
 /// What `/graphql` can answer with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Representation {
@@ -141,21 +143,6 @@ impl<'h> Range<'h> {
             .split_once('/')
             .is_some_and(|(name, _)| main.eq_ignore_ascii_case(name));
         is_main.then_some(Exactness::AnySubtype)
-    }
-}
-
-/// `0` to `1` with at most three digits after the point, as thousandths.
-pub(crate) fn read_weight(text: &str) -> Option<u16> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(3);
-    let thousandths = digits.fold(0, |sum, digit| 10 * sum + u16::from(digit - b'0'));
-    match (whole, thousandths) {
-        ("0", _) => Some(thousandths),
-        ("1", 0) => Some(1000),
-        _ => None,
     }
 }
 

@@ -18,7 +18,7 @@ use flate2::read::GzDecoder;
 
 use crate::etag::matches_etag;
 use crate::graphql::page::FrontPage;
-use crate::headers::list;
+use crate::headers::{list, weighted};
 
 /// A page and every file that it fetches.
 struct Page {
@@ -161,15 +161,10 @@ impl Asset {
 /// Whether `Accept-Encoding` allows gzip (RFC 9110, section 12.5.3): by its name, or else by `*`.
 fn accepts_gzip(request: &HeaderMap) -> bool {
     let mut by_star = false;
-    for item in list(request, header::ACCEPT_ENCODING) {
-        let (coding, weight) = item.split_once(';').unwrap_or((item, ""));
-        let allowed = weight
-            .trim()
-            .strip_prefix("q=")
-            .is_none_or(|q| q.trim().parse::<f32>().is_ok_and(|q| q > 0.0));
-        match coding.trim().to_ascii_lowercase().as_str() {
-            "gzip" | "x-gzip" => return allowed,
-            "*" => by_star = allowed,
+    for (coding, weight) in list(request, header::ACCEPT_ENCODING).filter_map(weighted) {
+        match coding.to_ascii_lowercase().as_str() {
+            "gzip" | "x-gzip" => return weight > 0,
+            "*" => by_star = weight > 0,
             _ => {}
         }
     }

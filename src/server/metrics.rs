@@ -19,6 +19,7 @@ use prometheus_client::registry::Registry;
 
 use self::admission::AdmissionMetrics;
 use self::caller_limits::CallerLimitMetrics;
+use super::paths;
 use crate::admission::Admission;
 use crate::api::Api;
 use crate::caller_limits::CallerLimits;
@@ -104,23 +105,12 @@ impl RequestMetrics {
 pub(super) struct Route(&'static str);
 
 impl Route {
-    /// The routes whose path is always the same.
-    const FIXED: [&'static str; 7] = [
-        "/graphql",
-        "/",
-        "/api/v1/articles/",
-        "/schema.graphql",
-        "/health/live",
-        "/health/ready",
-        "/metrics",
-    ];
-
     pub(super) fn of(path: &str) -> Self {
         let path = match path {
-            "/api/v1/articles" => "/api/v1/articles/",
+            paths::ARTICLES_WITHOUT_SLASH => paths::ARTICLES,
             path => path,
         };
-        let fixed = Self::FIXED.into_iter().find(|&route| route == path);
+        let fixed = paths::ALL.into_iter().find(|&route| route == path);
         Self(
             fixed.unwrap_or_else(|| match path.starts_with("/graphiql/") {
                 true => "/graphiql",

@@ -12,7 +12,7 @@ use axum::routing::get;
 use super::metrics::{Metrics, Parts, RequestMetrics};
 use super::middleware::{self, AllowedHosts, Middleware, Routes};
 use super::reload::Reloaded;
-use super::{articles, graphiql, health, metrics};
+use super::{articles, graphiql, health, metrics, paths};
 use crate::admission::{Admission, Credential, Scope};
 use crate::api::{self, Api, ApiSettings};
 use crate::caller_limits::CallerLimits;
@@ -98,14 +98,17 @@ pub(super) fn all(
     };
     let metrics = Metrics::new(&requests, parts);
     let others = Router::new()
-        .route("/", get(async || Redirect::temporary("/graphql")))
+        .route(
+            paths::FRONT_PAGE,
+            get(async || Redirect::temporary(paths::GRAPHQL)),
+        )
         // A million articles take longer than a request may; a slow reader holds nothing.
-        .route("/api/v1/articles/", get(articles::all))
-        .route("/api/v1/articles", get(articles::all))
-        .route("/schema.graphql", schema_route)
-        .route("/health/live", get(async || "alive\n"))
-        .route("/health/ready", get(health::ready))
-        .route("/metrics", get(metrics::page).with_state(metrics))
+        .route(paths::ARTICLES, get(articles::all))
+        .route(paths::ARTICLES_WITHOUT_SLASH, get(articles::all))
+        .route(paths::SCHEMA, schema_route)
+        .route(paths::ALIVE, get(async || "alive\n"))
+        .route(paths::READY, get(health::ready))
+        .route(paths::METRICS, get(metrics::page).with_state(metrics))
         .merge(graphiql::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

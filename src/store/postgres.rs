@@ -9,14 +9,16 @@ pub(super) mod index;
 mod migrate;
 mod pool;
 mod search;
-pub(crate) mod session;
+mod session;
 pub(super) mod vector;
+
+use std::time::Duration;
 
 use diesel::result::Error as DieselError;
 use diesel_async::{AnsiTransactionManager, TransactionManager as _};
 use tokio::sync::Mutex;
 
-use postgres_connect::{ConnectOptions, PgConnection};
+use postgres_connect::{ConnectDefaults, ConnectOptions, PgConnection, UrlError};
 
 pub(super) use self::fault::{fault, keeps_from_writing};
 pub(super) use self::migrate::migrate;
@@ -32,6 +34,34 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// All statements see the same state.
 const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// How connections to a PostgreSQL database are opened.
+///
+/// # Errors
+/// The URL or one of its parameters is not understood.
+pub(super) fn connect_options(
+    settings: &DatabaseSettings,
+    url: &str,
+) -> Result<ConnectOptions, UrlError> {
+    ConnectOptions::parse(
+        url,
+        &ConnectDefaults {
+            application_name: Some("broadsheet".to_owned()),
+            statement_timeout: Some(settings.statement_timeout),
+            lock_timeout: Some(settings.lock_timeout),
+            // Between the statements of a transaction nothing is waited for, so that one which rests has been cut
+            // off from us, and holds its locks against all others.
+            idle_in_transaction_session_timeout: Some(Duration::from_secs(4)),
+            settings: session::SETTINGS,
+            connect_timeout: Some(settings.connect_timeout),
+            keepalives_idle: Some(Duration::from_secs(30)),
+            keepalives_interval: Some(Duration::from_secs(5)),
+            keepalives_retries: Some(3),
+            tcp_user_timeout: Some(Duration::from_secs(30)),
+            root_certificates: None,
+        },
+    )
+}
 
 /// The connections to one database.
 pub(super) struct Postgres {

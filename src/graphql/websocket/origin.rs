@@ -4,6 +4,8 @@ use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::{Authority, Uri};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::headers::is_listed_origin;
+
 /// What a proxy that names itself in `Host` tells of the one that the client has asked for.
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
@@ -17,9 +19,7 @@ pub(super) fn is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Ok(origin) = origin.to_str() else {
         return false;
     };
-    let is_listed =
-        |entry: &String| entry == "*" || entry.trim_end_matches('/').eq_ignore_ascii_case(origin);
-    allowed.iter().any(is_listed)
+    is_listed_origin(allowed, origin)
         || is_of_this_host(origin, headers.get(HOST))
         || is_of_this_host(origin, headers.get(FORWARDED_HOST))
 }

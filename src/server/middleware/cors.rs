@@ -14,6 +14,8 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
+use crate::headers::is_listed_origin;
+
 /// What a page may read besides the body and the headers that are always safe.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "allow, etag, idempotency-replayed, retry-after, www-authenticate, x-request-id",
@@ -88,10 +90,7 @@ fn allowed_origin(origins: &[String], request: &HeaderMap) -> Option<HeaderValue
     }
     let origin = request.get(ORIGIN)?;
     let text = origin.to_str().ok()?;
-    origins
-        .iter()
-        .any(|listed| listed.trim_end_matches('/').eq_ignore_ascii_case(text))
-        .then(|| origin.clone())
+    is_listed_origin(origins, text).then(|| origin.clone())
 }
 
 /// Any header may be sent: what is secret is behind a token, not behind a header's name.

@@ -24,7 +24,7 @@ use tower_http::compression::Compression;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::decompression::RequestDecompression;
 
-use crate::graphql::negotiation::read_weight;
+use crate::headers::weighted;
 
 /// A body that is shorter, in bytes, is sent as it is: it fills one packet either way.
 const ENCODED_ABOVE_BYTES: u16 = 1024;
@@ -113,7 +113,7 @@ fn without_zstd(header: &HeaderValue) -> Option<HeaderValue> {
         .to_str()
         .ok()?
         .split(',')
-        .filter_map(coding)
+        .filter_map(weighted)
         .collect();
     let weight_of = |name: &str| {
         let coding = accepted
@@ -129,19 +129,9 @@ fn without_zstd(header: &HeaderValue) -> Option<HeaderValue> {
         .to_str()
         .ok()?
         .split(',')
-        .filter(|item| coding(item).is_none_or(|(name, _)| !name.eq_ignore_ascii_case("zstd")))
+        .filter(|item| weighted(item).is_none_or(|(name, _)| !name.eq_ignore_ascii_case("zstd")))
         .collect();
     HeaderValue::from_str(&format!("{}, zstd;q=0", kept.join(",").trim())).ok()
-}
-
-/// The name of a coding and its weight, in thousandths; `None` where the weight cannot be read.
-fn coding(item: &str) -> Option<(&str, u16)> {
-    let (name, parameter) = item.split_once(';').unwrap_or((item, "q=1"));
-    let (key, value) = parameter.split_once('=')?;
-    if !key.trim().eq_ignore_ascii_case("q") {
-        return None;
-    }
-    Some((name.trim(), read_weight(value.trim())?))
 }
 
 #[cfg(test)]

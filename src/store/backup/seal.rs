@@ -9,6 +9,8 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::hex::Hex;
+
 const BEGIN: &[u8] = b"\nBROADSHEET BACKUP 1 SHA256 ";
 const HEX: usize = 64;
 /// With the line break at the end.
@@ -106,10 +108,7 @@ fn copy_and_digest(from: &mut File, into: &mut impl io::Write, bytes: u64) -> io
 
 fn line(digest: &[u8; 32]) -> Vec<u8> {
     let mut line = BEGIN.to_vec();
-    for byte in digest {
-        // Writing into memory does not fail.
-        let _ = write!(line, "{byte:02x}");
-    }
-    line.push(b'\n');
+    // Writing into memory does not fail.
+    let _ = writeln!(line, "{}", Hex(digest));
     line
 }

@@ -1,0 +1,16 @@
+//! The paths that are served, once for the router and for the metrics.
+
+use crate::graphql::http;
+
+pub(super) const FRONT_PAGE: &str = "/";
+pub(super) const GRAPHQL: &str = http::PATH;
+pub(super) const ARTICLES: &str = "/api/v1/articles/";
+/// [`ARTICLES`] as many write it.
+pub(super) const ARTICLES_WITHOUT_SLASH: &str = "/api/v1/articles";
+pub(super) const SCHEMA: &str = "/schema.graphql";
+pub(super) const ALIVE: &str = "/health/live";
+pub(super) const READY: &str = "/health/ready";
+pub(super) const METRICS: &str = "/metrics";
+
+/// All of them, but for another way to write one.
+pub(super) const ALL: [&str; 7] = [GRAPHQL, FRONT_PAGE, ARTICLES, SCHEMA, ALIVE, READY, METRICS];
