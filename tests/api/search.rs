@@ -3,6 +3,7 @@
 mod corpus;
 mod excerpt;
 pub(crate) mod index;
+mod phrases;
 
 use rstest_reuse::apply;
 use serde_json::{Value, json};

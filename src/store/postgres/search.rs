@@ -112,11 +112,15 @@ pub(super) fn best_match_first<'b>(
 /// The most alternatives whose articles are counted to weigh them.
 const MOST_WEIGHED: usize = 8;
 
-/// Adds a word, which no mark of a query's syntax is part of, to a `tsquery`.
+/// Adds a word, which no mark of a query's syntax is part of, to a `tsquery`. Words that the database has made have their
+/// accents, and words of ours never do, so that looking for both finds either.
 fn word(out: &mut String, term: &Term) {
     // Nothing can fail that writes into a string.
     let _ = match &term.accented {
-        Some(accented) => write!(out, "('{}' & '{ACCENTED}{accented}')", term.term),
+        Some(accented) => {
+            let bare = &term.term;
+            write!(out, "('{bare}' & '{ACCENTED}{accented}' | '{accented}')")
+        }
         None => write!(out, "'{}'", term.term),
     };
 }
@@ -266,7 +270,10 @@ impl ToSql<SideBySide, Pg> for [Term] {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
         let mut query = String::new();
         joined(&mut query, " <-> ", self, |query, term| {
-            let _ = write!(query, "'{}'", term.term);
+            let _ = match &term.accented {
+                Some(accented) => write!(query, "('{}' | '{accented}')", term.term),
+                None => write!(query, "'{}'", term.term),
+            };
         });
         out.write_all(query.as_bytes())?;
         Ok(IsNull::No)
@@ -282,7 +289,7 @@ impl ToSql<Accents, Pg> for Phrase {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
         let mut query = String::new();
         joined(&mut query, " & ", self.accented(), |query, accented| {
-            let _ = write!(query, "'{ACCENTED}{accented}'");
+            let _ = write!(query, "('{ACCENTED}{accented}' | '{accented}')");
         });
         out.write_all(query.as_bytes())?;
         Ok(IsNull::No)
