@@ -1,18 +1,22 @@
-//! Limits on callers: how many connections, sockets and event streams, and how many bytes of bodies there may be at once.
+//! Limits on callers: how many connections, sockets and event streams, and how many bytes of bodies there may be at once,
+//! and what a caller may spend in a minute.
 //!
 //! | what | for all | for one |
 //! | --- | --- | --- |
 //! | connections | no more are accepted | those of its address are closed |
 //! | sockets and event streams | 503 | 429 |
 //! | bytes of bodies that are being read or executed | 503 | 503 beyond its share |
+//! | cost of its operations in a minute | | 429 |
 //!
 //! A limit of 0 is none. With `LIMITS_MODE=measure` everything is counted and nothing is rejected. The module knows HTTP's
 //! types, and no transport.
 
 mod address;
 mod bodies;
+mod cost;
 mod exceeded;
 mod metrics;
+mod rate_limit;
 mod rejection;
 pub mod settings;
 mod slots;
@@ -25,13 +29,18 @@ use http::HeaderMap;
 pub use self::address::{Network, PeerAddress, TrustedProxies};
 pub use self::bodies::{BodyBudget, HeldBytes};
 pub use self::metrics::LimitStatus;
+pub use self::rate_limit::RateLimit;
 pub use self::rejection::Rejection;
 pub use self::slots::Slot;
 
+use self::cost::Costs;
 use self::exceeded::Limit;
 use self::settings::CallerLimitSettings;
 use self::slots::{Full, Slots};
 use crate::admission::Identity;
+
+/// What each request costs, whatever becomes of it; what it asks for comes on top.
+pub const REQUEST_COST: u64 = 1;
 
 /// Whom a limit counts for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +63,7 @@ struct Inner {
     connections: Arc<Slots<Network>>,
     streams: Arc<Slots<CallerKey>>,
     bodies: BodyBudget,
+    costs: Option<Costs>,
 }
 
 impl Default for CallerLimits {
@@ -84,6 +94,7 @@ impl CallerLimits {
                 settings.max_concurrent_body_bytes,
                 limit("concurrent_body_bytes"),
             ),
+            costs: Costs::new(settings.cost_per_minute, limit("cost_per_minute")),
         }))
     }
 
@@ -133,6 +144,32 @@ impl CallerLimits {
         match full {
             Full::ForAll => Rejection::TooManyStreams,
             Full::ForOne => Rejection::TooManyStreamsOfCaller(self.0.streams.max_for_one()),
+        }
+    }
+
+    /// Charges the caller that `key` tells, and says what it has left; `None` where callers may spend what they like.
+    ///
+    /// # Errors
+    /// It has not enough left.
+    pub fn charge(
+        &self,
+        key: impl FnOnce() -> CallerKey,
+        cost: u64,
+    ) -> Result<Option<RateLimit>, Rejection> {
+        match &self.0.costs {
+            Some(costs) => costs.charge(key(), cost).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Charges a caller as soon as it has enough left, of what goes on for long.
+    pub async fn charge_in_time(&self, key: &CallerKey, cost: u64) {
+        let Some(costs) = &self.0.costs else {
+            return;
+        };
+        let cost = cost.min(costs.per_minute().into());
+        while let Err(Rejection::Spent { wait, .. }) = costs.charge(key.clone(), cost) {
+            tokio::time::sleep(wait).await;
         }
     }
 

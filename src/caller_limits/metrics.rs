@@ -1,6 +1,7 @@
 //! What metrics show of the limits.
 
 use super::CallerLimits;
+use super::cost::Costs;
 use super::exceeded::Limit;
 
 /// What there is at the moment, and how often limits were exceeded.
@@ -23,6 +24,7 @@ impl CallerLimits {
         let limits = inner.connections.limits().into_iter();
         let limits = limits.chain(inner.streams.limits());
         let limits = limits.chain([inner.bodies.limit()]);
+        let limits = limits.chain(inner.costs.iter().map(Costs::limit));
         LimitStatus {
             connections: inner.connections.count(),
             streams: inner.streams.count(),

@@ -1,12 +1,11 @@
 //! What a caller is told that is beyond a limit.
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use std::time::Duration;
 
+use http::{HeaderMap, StatusCode, header};
+
+use super::rate_limit::{RateLimit, write_no_more_streams};
 use crate::error::ErrorCode;
-
-/// The fields of draft-ietf-httpapi-ratelimit-headers-11: what is left, and of how much.
-pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-pub(super) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// Why something is beyond a limit. Nothing has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,14 +21,39 @@ pub enum Rejection {
     /// Other bodies take the memory that bodies may take, or those of the same address their share of it (503).
     #[error("the server is busy with the bodies of other requests; try again later")]
     TooManyBytes,
+    /// The caller has not enough left of what it may spend in a minute (429).
+    #[error(
+        "this costs {cost}, but you have {remaining} left of {per_minute} a minute; try again in {} s",
+        seconds(*.wait),
+        remaining = .rate_limit.remaining(),
+        per_minute = .rate_limit.per_minute()
+    )]
+    Spent {
+        /// What was asked costs so much.
+        cost: u32,
+        /// It will be there after so long.
+        wait: Duration,
+        /// What there is now.
+        rate_limit: RateLimit,
+    },
+    /// It is more than anybody may spend in a minute (429).
+    #[error(
+        "this costs {cost}, but a caller may spend {per_minute} a minute: ask for less at a time"
+    )]
+    TooCostly {
+        /// What was asked costs so much.
+        cost: u64,
+        /// And a caller may spend so much.
+        per_minute: u32,
+    },
 }
 
 impl Rejection {
     /// The status over HTTP.
     pub fn status(self) -> StatusCode {
-        match self {
-            Self::TooManyStreams | Self::TooManyBytes => StatusCode::SERVICE_UNAVAILABLE,
-            Self::TooManyStreamsOfCaller(_) => StatusCode::TOO_MANY_REQUESTS,
+        match self.code() {
+            ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -37,30 +61,39 @@ impl Rejection {
     pub fn code(self) -> ErrorCode {
         match self {
             Self::TooManyStreams | Self::TooManyBytes => ErrorCode::Unavailable,
-            Self::TooManyStreamsOfCaller(_) => ErrorCode::RateLimited,
+            Self::TooManyStreamsOfCaller(_) | Self::Spent { .. } | Self::TooCostly { .. } => {
+                ErrorCode::RateLimited
+            }
         }
     }
 
     /// `Retry-After`, and `RateLimit` and `RateLimit-Policy` with 429.
     pub fn headers(self) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        let mut insert = |name, value: String| {
-            // All of it is ASCII.
-            if let Ok(value) = HeaderValue::try_from(value) {
-                headers.insert(name, value);
+        let retry_after = match self {
+            Self::TooManyStreams | Self::TooManyBytes => 1,
+            Self::TooManyStreamsOfCaller(max) => {
+                write_no_more_streams(&mut headers, max);
+                5
+            }
+            Self::Spent {
+                wait, rate_limit, ..
+            } => {
+                rate_limit.write(&mut headers);
+                seconds(wait)
+            }
+            // It is of no use to try it again; but who does so anyway is to wait.
+            Self::TooCostly { per_minute, .. } => {
+                RateLimit::new(per_minute, per_minute).write(&mut headers);
+                60
             }
         };
-        match self {
-            Self::TooManyStreams | Self::TooManyBytes => {
-                insert(header::RETRY_AFTER, "1".to_owned())
-            }
-            Self::TooManyStreamsOfCaller(max) => {
-                insert(header::RETRY_AFTER, "5".to_owned());
-                insert(RATE_LIMIT, r#""streams";r=0"#.to_owned());
-                let policy = format!(r#""streams";q={max};qu="concurrent-requests""#);
-                insert(RATE_LIMIT_POLICY, policy);
-            }
-        }
+        headers.insert(header::RETRY_AFTER, retry_after.into());
         headers
     }
+}
+
+/// Rounded up, so that it is enough.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

@@ -30,6 +30,10 @@ pub struct CallerLimitSettings {
     #[arg(long, env = "MAX_CONCURRENT_BODY_BYTES", default_value_t = 256 * 1024 * 1024, value_parser = number(), value_name = "BYTES")]
     pub max_concurrent_body_bytes: usize,
 
+    /// What a caller may spend in a minute, as the complexity of its operations counts it, and 1 for each; then 429; 0 for no limit
+    #[arg(long, env = "COST_PER_MINUTE", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000_000), value_name = "COST")]
+    pub cost_per_minute: u32,
+
     /// Proxies whose X-Forwarded-For is believed: addresses or networks such as 10.0.0.0/8, separated by commas
     #[arg(
         long,

@@ -188,6 +188,13 @@ impl Engine {
         caller: &Caller,
         transport: Transport,
     ) -> Outcome {
+        if transport.allows(operation.kind) {
+            match caller.charge(&self.limits, operation.complexity) {
+                Ok(Some(rate_limit)) => drop(caller.rate_limit.set(rate_limit)),
+                Ok(None) => {}
+                Err(rejection) => return Outcome::Refused(rejection.into()),
+            }
+        }
         match operation.kind {
             OperationKind::Query => outcome(
                 self.api

@@ -4,14 +4,14 @@
 //! turns the outcome into status, headers and body; pages, events and sockets have files of their own. Every error
 //! is a GraphQL answer with a code, without `data` where nothing was executed.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts as _, Request, WebSocketUpgrade};
 use axum::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, UPGRADE, VARY};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 
 use super::body;
@@ -24,7 +24,7 @@ use super::page::FrontPage;
 use super::sse::{self, SseSettings};
 use super::websocket::{self, WebSocketSettings};
 use crate::admission;
-use crate::caller_limits::CallerLimits;
+use crate::caller_limits::{CallerLimits, REQUEST_COST};
 use crate::error::ErrorCode;
 use crate::etag::ContentHash;
 use crate::headers::list;
@@ -96,7 +96,7 @@ fn negotiated(mut response: Response, by_get: bool) -> Response {
 }
 
 impl<E: Execute> Endpoint<E> {
-    async fn get(&self, parts: Parts) -> Response {
+    async fn get(&self, mut parts: Parts) -> Response {
         use Representation::{EventStream, GraphQLResponse, Html, Json};
         let offered = [Html, EventStream, Json, GraphQLResponse];
         let Some(representation) = negotiate(&parts.headers, &offered) else {
@@ -105,28 +105,34 @@ impl<E: Execute> Endpoint<E> {
         if representation == Html {
             return self.page.answer();
         }
-        let admitted = match self.execute.admit(&parts.headers, None).await {
-            Ok(admitted) => admitted,
-            Err(rejection) => return refused(&rejection.into(), representation),
-        };
-        let params = match GraphQLParams::from_url_query(parts.uri.query().unwrap_or_default()) {
+        let uri = std::mem::take(&mut parts.uri);
+        match self.admitted(parts).await {
+            Ok(caller) => {
+                let response = self.by_get(&uri, &caller, representation).await;
+                with_rate_limit(response, &caller)
+            }
+            Err(refusal) => refused(&refusal, representation),
+        }
+    }
+
+    async fn by_get(&self, uri: &Uri, caller: &Caller, representation: Representation) -> Response {
+        let params = match GraphQLParams::from_url_query(uri.query().unwrap_or_default()) {
             Ok(params) => params,
             Err(error) => return refused(&error.into(), representation),
         };
-        let caching = match parts.headers.contains_key(AUTHORIZATION) {
-            true => PRIVATE,
-            false => self.cache_control.clone(),
-        };
-        let caller = caller(parts, admitted);
-        if representation == EventStream {
-            return self.events(params, &caller, Transport::SseGet).await;
+        if representation == Representation::EventStream {
+            return self.events(params, caller, Transport::SseGet).await;
         }
         let transport = Transport::HttpGet;
-        match self.execute.execute(params, &caller, transport).await {
+        match self.execute.execute(params, caller, transport).await {
             Outcome::Single(body) if !body.has_errors => {
                 let hash = ContentHash::of(&representation.content_type(), &body.json);
                 let mut response = answered(body.json, representation);
                 let headers = response.headers_mut();
+                let caching = match caller.headers.contains_key(AUTHORIZATION) {
+                    true => PRIVATE,
+                    false => self.cache_control.clone(),
+                };
                 headers.insert(CACHE_CONTROL, caching);
                 // Who comes with a token that is not valid is not to get what a cache keeps for those without one.
                 headers.append(VARY, HeaderValue::from_static("authorization"));
@@ -143,12 +149,21 @@ impl<E: Execute> Endpoint<E> {
         let Some(representation) = negotiate(&parts.headers, &offered) else {
             return not_acceptable();
         };
-        // Of those who may do nothing, nothing but the head is read.
-        let admitted = match self.execute.admit(&parts.headers, None).await {
-            Ok(admitted) => admitted,
-            Err(rejection) => return refused(&rejection.into(), representation),
-        };
-        let caller = caller(parts, admitted);
+        match self.admitted(parts).await {
+            Ok(caller) => {
+                let response = self.by_post(body, &caller, representation).await;
+                with_rate_limit(response, &caller)
+            }
+            Err(refusal) => refused(&refusal, representation),
+        }
+    }
+
+    async fn by_post(
+        &self,
+        body: Body,
+        caller: &Caller,
+        representation: Representation,
+    ) -> Response {
         // Until the operation has been executed.
         let mut held = self.limits.bodies().hold();
         let counted = |bytes| {
@@ -161,17 +176,25 @@ impl<E: Execute> Endpoint<E> {
             Ok(body) => body,
             Err(refusal) => return refused(&refusal, representation),
         };
-        if representation == EventStream {
+        if representation == Representation::EventStream {
             return match GraphQLParams::from_json(&body) {
-                Ok(params) => self.events(params, &caller, Transport::SsePost).await,
+                Ok(params) => self.events(params, caller, Transport::SsePost).await,
                 Err(error) => refused(&error.into(), representation),
             };
         }
         let transport = Transport::HttpPost;
-        match self.execute.execute_json(&body, &caller, transport).await {
+        match self.execute.execute_json(&body, caller, transport).await {
             Ok(outcome) => conclude(outcome, representation),
             Err(error) => refused(&error.into(), representation),
         }
+    }
+
+    /// Who asks. Of those who may do nothing, or have nothing left to spend, nothing but the head is read.
+    async fn admitted(&self, parts: Parts) -> Result<Caller, Refusal> {
+        let admitted = self.execute.admit(&parts.headers, None).await?;
+        let caller = caller(parts, admitted);
+        caller.charge(&self.limits, REQUEST_COST)?;
+        Ok(caller)
     }
 
     async fn events(&self, params: GraphQLParams, caller: &Caller, by: Transport) -> Response {
@@ -196,6 +219,14 @@ impl<E: Execute> Endpoint<E> {
     }
 }
 
+/// The response with what its caller has left to spend, where callers are charged.
+fn with_rate_limit(mut response: Response, caller: &Caller) -> Response {
+    if let Some(rate_limit) = caller.rate_limit.get() {
+        rate_limit.write_unless_there(response.headers_mut());
+    }
+    response
+}
+
 fn asks_for_websocket(headers: &HeaderMap) -> bool {
     list(headers, UPGRADE).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }
@@ -210,6 +241,7 @@ fn caller(mut parts: Parts, admitted: admission::Caller) -> Caller {
         headers: parts.headers,
         connection_init: None,
         admitted,
+        rate_limit: OnceLock::new(),
     }
 }
 
@@ -278,7 +310,7 @@ pub(crate) fn refusal(status: StatusCode, code: ErrorCode, message: &str) -> Res
 }
 
 /// What somebody is told who is not admitted elsewhere than at `/graphql`. No cache keeps it.
-pub(crate) fn rejected(rejection: admission::Rejection) -> Response {
+pub(crate) fn rejected(rejection: impl Into<Refusal>) -> Response {
     let mut response = refused(&rejection.into(), Representation::Json);
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response

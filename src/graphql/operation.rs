@@ -6,6 +6,7 @@
 mod params;
 
 use std::future::Future;
+use std::sync::OnceLock;
 
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
@@ -16,9 +17,10 @@ pub use self::params::{GraphQLParams, InvalidParams};
 pub use super::events::{Event, Events};
 use crate::admission::{self, Rejection};
 pub use crate::api::ResponseBody;
-use crate::caller_limits::{self, CallerKey, CallerLimits, PeerAddress};
+use crate::caller_limits::{self, CallerKey, CallerLimits, PeerAddress, RateLimit};
 use crate::error::{ErrorCode, ResponseError, ResponseErrors};
 use crate::request_id::RequestId;
+use graphql_guard::OperationKind;
 use graphql_guard::json::ObjectText;
 
 /// Who asks, as far as the transport can tell.
@@ -37,12 +39,23 @@ pub struct Caller {
     pub peer: PeerAddress,
     /// As whom [`Execute::admit`] admitted it; until then, as somebody who may do nothing.
     pub admitted: admission::Caller,
+    /// What is left of what it may spend, once it was charged for its operation.
+    pub rate_limit: OnceLock<RateLimit>,
 }
 
 impl Caller {
     /// Whom limits count it for.
     pub(super) fn key(&self, limits: &CallerLimits) -> CallerKey {
         limits.key(self.admitted.identity(), self.peer, &self.headers)
+    }
+
+    /// Charges it, where callers are charged.
+    pub(super) fn charge(
+        &self,
+        limits: &CallerLimits,
+        cost: u64,
+    ) -> Result<Option<RateLimit>, caller_limits::Rejection> {
+        limits.charge(|| self.key(limits), cost)
     }
 }
 
@@ -65,6 +78,15 @@ impl Transport {
     /// Whether a mutation may come this way. By GET it may not: refuse it with 405 and `Allow: POST`.
     pub fn allows_mutations(self) -> bool {
         !matches!(self, Self::HttpGet | Self::SseGet)
+    }
+
+    /// Whether an operation of this kind may come this way.
+    pub(super) fn allows(self, kind: OperationKind) -> bool {
+        match kind {
+            OperationKind::Query => true,
+            OperationKind::Mutation => self.allows_mutations(),
+            OperationKind::Subscription => self.allows_subscriptions(),
+        }
     }
 
     /// Whether there is a way for more than one result.

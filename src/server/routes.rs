@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
@@ -15,7 +15,7 @@ use super::reload::Reloaded;
 use super::{articles, graphiql, health, metrics, paths};
 use crate::admission::{Admission, Credential, Scope};
 use crate::api::{self, Api, ApiSettings};
-use crate::caller_limits::CallerLimits;
+use crate::caller_limits::{CallerKey, CallerLimits, PeerAddress, REQUEST_COST};
 use crate::config::ServerSettings;
 use crate::error::ErrorCode;
 use crate::feed::Feed;
@@ -31,6 +31,7 @@ use graphql_guard::InvalidSchema;
 #[derive(Clone)]
 pub(super) struct App {
     pub(super) admission: Admission,
+    pub(super) limits: CallerLimits,
     pub(super) api: Api,
     pub(super) store: Store,
     pub(super) request_timeout: Duration,
@@ -57,6 +58,7 @@ pub(super) fn all(
     } = files;
     let app = App {
         admission: admission.clone(),
+        limits: limits.clone(),
         api: Api::new(store.clone(), feed, api_settings)?,
         store,
         request_timeout: settings.request_timeout,
@@ -122,8 +124,12 @@ pub(super) fn all(
 }
 
 /// Who may ask for the schema by GraphQL may have it here.
-async fn schema(State(app): State<App>, headers: HeaderMap) -> Response {
-    app.for_readers(&headers, async || {
+async fn schema(
+    State(app): State<App>,
+    Extension(peer): Extension<PeerAddress>,
+    headers: HeaderMap,
+) -> Response {
+    app.for_readers(peer, &headers, async |_| {
         let text = HeaderValue::from_static("text/plain; charset=utf-8");
         ([(header::CONTENT_TYPE, text)], api::sdl()).into_response()
     })
@@ -131,22 +137,32 @@ async fn schema(State(app): State<App>, headers: HeaderMap) -> Response {
 }
 
 impl App {
-    /// The answer to a request for reading, if whoever sends it may read.
+    /// The answer to a request for reading, if whoever sends it may read and has something left to spend.
     pub(super) async fn for_readers(
         &self,
+        peer: PeerAddress,
         headers: &HeaderMap,
-        answer: impl AsyncFnOnce() -> Response,
+        answer: impl AsyncFnOnce(CallerKey) -> Response,
     ) -> Response {
         let credential = Credential::from_headers(headers);
         let caller = match self.admission.admit(credential, Scope::Read).await {
             Ok(caller) => caller,
             Err(rejection) => return http::rejected(rejection),
         };
-        let mut response = answer().await;
+        let key = self.limits.key(caller.identity(), peer, headers);
+        let charged = self.limits.charge(|| key.clone(), REQUEST_COST);
+        let rate_limit = match charged {
+            Ok(rate_limit) => rate_limit,
+            Err(rejection) => return http::rejected(rejection),
+        };
+        let mut response = answer(key).await;
         let headers = response.headers_mut();
         headers.append(header::VARY, HeaderValue::from_static("authorization"));
         if !caller.is_anonymous() {
             headers.insert(header::CACHE_CONTROL, http::PRIVATE);
+        }
+        if let Some(rate_limit) = rate_limit {
+            rate_limit.write_unless_there(headers);
         }
         response
     }

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod connections;
+mod cost;
 mod streams;
 
 use std::net::{IpAddr, SocketAddr};
@@ -31,6 +32,10 @@ async fn connect(from: &str, to: SocketAddr) -> TcpStream {
 async fn ask(stream: &mut TcpStream) -> Option<u16> {
     let request = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
     stream.write_all(request).await.ok()?;
+    status_of(stream).await
+}
+
+async fn status_of(stream: &mut TcpStream) -> Option<u16> {
     let mut head = [0; 512];
     let length = timeout(PATIENCE, stream.read(&mut head)).await.unwrap();
     let head = String::from_utf8_lossy(&head[..length.ok()?]).into_owned();

@@ -235,6 +235,13 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [env: MAX_CONCURRENT_BODY_BYTES=]
               [default: 268435456]
 
+          --cost-per-minute <COST>
+              What a caller may spend in a minute, as the complexity of its operations counts it, and 1
+              for each; then 429; 0 for no limit
+              
+              [env: COST_PER_MINUTE=]
+              [default: 0]
+
           --trusted-proxies <NETWORKS>
               Proxies whose X-Forwarded-For is believed: addresses or networks such as 10.0.0.0/8,
               separated by commas

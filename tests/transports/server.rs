@@ -80,6 +80,7 @@ fn caller(headers: HeaderMap) -> Caller {
         connection_init: None,
         peer: PeerAddress::default(),
         admitted: broadsheet::admission::Caller::default(),
+        rate_limit: std::sync::OnceLock::new(),
         request_id: RequestId::of(&HeaderMap::from_iter([(
             HeaderName::from_static("x-request-id"),
             HeaderValue::from_static("request-7"),

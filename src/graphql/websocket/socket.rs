@@ -24,7 +24,7 @@ use super::closing::Closing;
 use super::message::{self, ClientMessage, close};
 use super::operation::{Operations, Outbox, Outgoing};
 use crate::admission::Rejection;
-use crate::caller_limits::{CallerLimits, StreamSlot};
+use crate::caller_limits::{CallerLimits, REQUEST_COST, StreamSlot};
 use crate::error::{Detail, ErrorCode, ResponseError};
 use crate::graphql::operation::{
     Caller, Execute, GraphQLParams, Outcome, Refusal, Transport, or_never,
@@ -283,6 +283,9 @@ impl<E: Execute> Listener<'_, E> {
         let limits = self.limits.clone();
         let request_id = caller.request_id.clone();
         let outcome = async move {
+            if let Err(rejection) = caller.charge(&limits, REQUEST_COST) {
+                return Outcome::Refused(rejection.into());
+            }
             let mut held = limits.bodies().hold();
             let owner = || limits.network(caller.peer, &caller.headers);
             if let Err(rejection) = held.add(bytes, owner) {

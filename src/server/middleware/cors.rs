@@ -18,7 +18,7 @@ use crate::headers::is_listed_origin;
 
 /// What a page may read besides the body and the headers that are always safe.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "allow, etag, idempotency-replayed, retry-after, www-authenticate, x-request-id",
+    "allow, etag, idempotency-replayed, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id",
 );
 
 /// How long a browser may remember a permission, in seconds; Chromium remembers none longer.

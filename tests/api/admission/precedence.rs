@@ -157,3 +157,65 @@ async fn what_is_open_to_all_needs_no_token_and_minds_no_broken_one(database: Da
     let preflight = client().request(Method::OPTIONS, app.url("/graphql"));
     assert_eq!(Answer::to(preflight).await.status, 204);
 }
+
+#[apply(on_both_databases)]
+async fn who_has_spent_everything_is_told_after_admission_and_before_anything_is_read(
+    database: Database,
+) {
+    let tokens = Tokens::new();
+    let app = start!(database, &tokens.flag(), "--cost-per-minute=10");
+    let with =
+        |request: RequestBuilder, name: &str| request.header("authorization", tokens.bearer(name));
+    let large = format!("{{ articles(limit: 100) {{ {} }} }}", "id ".repeat(100));
+    for (name, request, expected) in [
+        ("scope before cost", post(&app, MUTATION), "403 FORBIDDEN"),
+        (
+            "cost before execution",
+            post(&app, &large),
+            "429 RATE_LIMITED",
+        ),
+        (
+            "limits before cost",
+            post(&app, &"{ a".repeat(100)),
+            "200 TOO_COMPLEX",
+        ),
+    ] {
+        assert_eq!(told(with(request, "reader")).await, expected, "{name}");
+    }
+    // A mutation that cannot come this way costs its request only.
+    for _ in 0..3 {
+        assert_eq!(
+            told(with(get(&app, MUTATION), "writer")).await,
+            "405 BAD_REQUEST"
+        );
+    }
+    for _ in 0..20 {
+        let _ = told(with(post_body(&app, "{"), "reader")).await;
+    }
+    for (name, request, expected) in [
+        (
+            "media type",
+            client().post(app.url("/graphql")).body("a=b"),
+            "429 RATE_LIMITED",
+        ),
+        ("no JSON", post_body(&app, "{"), "429 RATE_LIMITED"),
+        ("scope", post(&app, MUTATION), "429 RATE_LIMITED"),
+        (
+            "method",
+            client().put(app.url("/graphql")),
+            "405 BAD_REQUEST",
+        ),
+        (
+            "host",
+            get(&app, QUERY).header("host", "evil.example"),
+            "421 BAD_REQUEST",
+        ),
+    ] {
+        assert_eq!(told(with(request, "reader")).await, expected, "{name}");
+    }
+    assert_eq!(
+        told(with(get(&app, QUERY), "expired")).await,
+        "401 UNAUTHENTICATED"
+    );
+    assert_eq!(told(with(get(&app, QUERY), "idle")).await, "403 FORBIDDEN");
+}

@@ -99,7 +99,7 @@ async fn a_page_of_a_listed_origin_may_read() {
     insta::assert_snapshot!(whole(&server, get("{ short }", &[PAGE])).await, @r#"
     200 OK
     access-control-allow-origin: https://app.example
-    access-control-expose-headers: allow, etag, idempotency-replayed, retry-after, www-authenticate, x-request-id
+    access-control-expose-headers: allow, etag, idempotency-replayed, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id
     cache-control: public, max-age=5
     content-type: application/json; charset=utf-8
     etag: "3bff94207cda18d6a19bc565253b0ab3"
@@ -114,7 +114,7 @@ async fn a_page_of_a_listed_origin_may_read() {
     insta::assert_snapshot!(whole(&server, post("panic", &[PAGE])).await, @r#"
     500 Internal Server Error
     access-control-allow-origin: https://app.example
-    access-control-expose-headers: allow, etag, idempotency-replayed, retry-after, www-authenticate, x-request-id
+    access-control-expose-headers: allow, etag, idempotency-replayed, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id
     content-type: application/json; charset=utf-8
     vary: origin
     x-request-id: request-7
@@ -129,7 +129,7 @@ async fn a_page_of_a_listed_origin_may_read() {
     insta::assert_snapshot!(whole(&server, missing).await, @r#"
     404 Not Found
     access-control-allow-origin: https://app.example
-    access-control-expose-headers: allow, etag, idempotency-replayed, retry-after, www-authenticate, x-request-id
+    access-control-expose-headers: allow, etag, idempotency-replayed, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id
     vary: origin
     x-request-id: request-7
     "#);
@@ -164,7 +164,7 @@ async fn a_star_lets_every_page_read_and_caches_keep_one_answer_for_all() {
     insta::assert_snapshot!(whole(&server, get("{ short }", &[PAGE])).await, @r#"
     200 OK
     access-control-allow-origin: *
-    access-control-expose-headers: allow, etag, idempotency-replayed, retry-after, www-authenticate, x-request-id
+    access-control-expose-headers: allow, etag, idempotency-replayed, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id
     cache-control: public, max-age=5
     content-type: application/json; charset=utf-8
     etag: "3bff94207cda18d6a19bc565253b0ab3"
@@ -177,7 +177,7 @@ async fn a_star_lets_every_page_read_and_caches_keep_one_answer_for_all() {
     insta::assert_snapshot!(whole(&server, get("{ short }", &[])).await, @r#"
     200 OK
     access-control-allow-origin: *
-    access-control-expose-headers: allow, etag, idempotency-replayed, retry-after, www-authenticate, x-request-id
+    access-control-expose-headers: allow, etag, idempotency-replayed, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id
     cache-control: public, max-age=5
     content-type: application/json; charset=utf-8
     etag: "3bff94207cda18d6a19bc565253b0ab3"
@@ -195,7 +195,7 @@ async fn options_that_is_no_preflight_tells_the_methods_to_a_page_too() {
     insta::assert_snapshot!(whole(&server, request("OPTIONS", "", &[PAGE], Body::empty())).await, @r#"
     204 No Content
     access-control-allow-origin: https://app.example
-    access-control-expose-headers: allow, etag, idempotency-replayed, retry-after, www-authenticate, x-request-id
+    access-control-expose-headers: allow, etag, idempotency-replayed, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id
     allow: GET, HEAD, OPTIONS, POST
     vary: origin
     x-request-id: request-7
