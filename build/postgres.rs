@@ -16,11 +16,11 @@ const DEBIAN: &str = "/usr/lib/postgresql";
 
 pub(crate) fn look() {
     println!("cargo::rustc-check-cfg=cfg(no_postgres, no_postgres_programs)");
-    let [url, ci] = ["TEST_DATABASE_URL", "CI"].map(|name| {
+    let [url, ci, without] = ["TEST_DATABASE_URL", "CI", "WITHOUT_POSTGRES"].map(|name| {
         println!("cargo::rerun-if-env-changed={name}");
         env::var_os(name).is_some_and(|value| !value.is_empty())
     });
-    if let Some(directory) = find() {
+    if !without && let Some(directory) = find() {
         let shown = directory.display();
         println!("cargo::rustc-env=BROADSHEET_TEST_POSTGRES={shown}");
         println!("cargo::rerun-if-changed={shown}/initdb");
@@ -30,10 +30,10 @@ pub(crate) fn look() {
     if Path::new(DEBIAN).is_dir() {
         println!("cargo::rerun-if-changed={DEBIAN}");
     }
-    if !url && !ci {
+    if without || !url && !ci {
         println!("cargo::rustc-cfg=no_postgres");
     }
-    if url || !ci {
+    if without || url || !ci {
         println!("cargo::rustc-cfg=no_postgres_programs");
     }
 }

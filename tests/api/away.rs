@@ -124,6 +124,7 @@ fn assert_may_come_again(answer: &Answer) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn nobody_takes_a_subscription_for_complete_or_a_write_for_done_while_the_database_is_away() {
     let Some(database) = Database::Postgres.migrated().await else {
         return;
@@ -205,6 +206,7 @@ async fn nobody_takes_a_subscription_for_complete_or_a_write_for_done_while_the_
 
 /// A connection that is lost while a statement runs leaves it open whether the statement was carried out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn a_mutation_whose_outcome_is_unknown_is_told_as_that() {
     let app = start!(Database::Postgres);
     let lock = app.database.lock_writes().await;

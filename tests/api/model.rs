@@ -20,6 +20,7 @@ use crate::support::Database;
 const SHARES: u32 = 4;
 
 #[rstest::rstest]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 fn sequences_are_answered_as_the_model_says(#[values(1, 2, 3, 4)] share: u32) {
     assert!(share <= SHARES);
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -149,6 +149,7 @@ async fn the_log_says_once_that_no_writes_are_taken_and_once_that_it_is_over(dat
 
 /// As a replica, or a database that its operator has set so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn a_server_starts_on_a_database_that_is_read_only() {
     let Some(database) = Database::Postgres.migrated().await else {
         return;
@@ -181,6 +182,7 @@ async fn a_server_starts_on_a_database_that_is_read_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn a_user_who_may_only_read_is_told_apart_from_a_fault_of_ours() {
     let Some(database) = Database::Postgres.migrated().await else {
         return;

@@ -22,6 +22,7 @@ static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// One test, because all connections tell their statements to the same place.
 #[test]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 fn large_tables_are_read_through_an_index() {
     static LISTEN: Once = Once::new();
     LISTEN.call_once(|| set_default_instrumentation(|| Some(Box::new(listen))).unwrap());

@@ -122,6 +122,7 @@ async fn read_body(stream: &mut TcpStream) -> Option<Vec<u8>> {
 
 #[rstest::rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn sessions_that_are_not_our_own_are_refused_at_start(#[values(1, 2, 3)] sessions: usize) {
     let Some(database) = Database::Postgres.empty().await else {
         return;

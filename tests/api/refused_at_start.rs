@@ -24,6 +24,7 @@ async fn refusal(url: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn a_wrong_password_user_or_database_is_said_at_once() {
     if admin_url().is_none() {
         return;
@@ -55,6 +56,7 @@ async fn a_wrong_password_user_or_database_is_said_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn a_grant_that_is_missing_is_named() {
     let Some(database) = Database::Postgres.empty().await else {
         return;
@@ -97,6 +99,7 @@ async fn a_grant_that_is_missing_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn a_server_that_is_starting_or_full_is_waited_for() {
     let Some(database) = Database::Postgres.migrated().await else {
         return;

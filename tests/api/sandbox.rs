@@ -74,6 +74,7 @@ async fn many_requests_share_the_one_connection(database: Database) {
 
 /// PostgreSQL ends a session that rests in a transaction, where its role, its database or the server says so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn a_sandbox_that_rests_lives_on() {
     let Some(database) = Database::Postgres.migrated().await else {
         return;

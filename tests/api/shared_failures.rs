@@ -56,6 +56,7 @@ async fn a_failure_is_shared_and_each_is_told_its_own_request_id(database: Datab
 
 /// A lock that readers wait for is PostgreSQL's alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn queries_that_wait_for_one_that_takes_too_long_fail_with_it() {
     let app = in_process!(Database::Postgres);
     let settings = ApiSettings {

@@ -26,6 +26,7 @@ async fn start() -> Option<(Proxy, TestApp)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn under_load_the_service_is_back_soon_after_its_connections_have_gone_silent() {
     let Some((proxy, app)) = start().await else {
         return;
@@ -66,6 +67,7 @@ async fn under_load_the_service_is_back_soon_after_its_connections_have_gone_sil
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn connections_that_went_silent_at_rest_are_replaced_before_they_are_used() {
     let Some((proxy, app)) = start().await else {
         return;
@@ -81,6 +83,7 @@ async fn connections_that_went_silent_at_rest_are_replaced_before_they_are_used(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn the_connection_that_listens_is_replaced_where_it_has_gone_silent() {
     let Some((proxy, app)) = start().await else {
         return;

@@ -27,6 +27,7 @@ async fn fail(app: &TestApp, sqlstate: &str, text: &str, times: u32) {
 const ALWAYS: u32 = 1_000_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn an_error_in_any_language_is_told_by_its_sqlstate() {
     let app = start!(Database::Postgres);
     for (sqlstate, text, code) in [
@@ -83,6 +84,7 @@ async fn an_error_in_any_language_is_told_by_its_sqlstate() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn a_deadlock_and_a_serialization_failure_are_tried_again_in_any_language() {
     let app = start!(Database::Postgres);
     for (index, (sqlstate, text)) in [
@@ -118,6 +120,7 @@ async fn a_deadlock_and_a_serialization_failure_are_tried_again_in_any_language(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn a_write_that_loses_each_time_says_so() {
     let app = start!(Database::Postgres);
     fail(&app, "40P01", "Verklemmung (Deadlock) entdeckt", ALWAYS).await;

@@ -39,6 +39,7 @@ async fn lines(app: &TestApp) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn what_an_article_cannot_have_is_shown_as_the_nearest_on_postgres() {
     let Some(own) = with_rows(Database::Postgres).await else {
         return;

@@ -183,6 +183,7 @@ async fn check_finds_words_that_are_not_current_and_reindex_mends_them(database:
 }
 
 #[tokio::test]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn an_article_whose_row_is_refused_keeps_no_other_from_being_indexed() {
     let database = Database::Postgres;
     let app = start!(database);
