@@ -12,12 +12,14 @@ mod connection;
 mod detach_on_drop;
 mod drafts;
 mod export;
+mod fault;
 pub mod idempotency;
 pub mod import;
 mod indexing;
 mod lookups;
 mod loss;
 mod migrations;
+mod open_error;
 mod pages;
 pub mod postgres;
 mod slugs;
@@ -26,13 +28,10 @@ mod sqlite;
 mod writability;
 mod writes;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use deadpool::managed::PoolError;
 use diesel::QueryDsl as _;
-use diesel::result::Error as DieselError;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -42,16 +41,20 @@ pub use self::changes::{ChangesAfter, ChangesPage, FeedState};
 pub use self::check::WordsCheck;
 use self::connection::{Work, run};
 use self::detach_on_drop::{Abandoned, Unstoppable};
+use self::fault::{Fault, from_pool};
 pub use self::indexing::Progress;
 use self::lookups::Lookups;
 pub use self::loss::Loss;
 pub use self::migrations::{Migrate, MigrationError, MigrationStatus};
+pub(crate) use self::open_error::Cause;
+pub use self::open_error::OpenError;
+use self::open_error::chain;
 use self::postgres::Postgres;
 use self::sqlite::Sqlite;
 use self::writability::Writability;
 use crate::clock::Clock;
 use crate::config::{DatabaseSettings, DatabaseUrl};
-use crate::error::{Error, NoWrites, Result};
+use crate::error::{Error, Result};
 use coalesce::Counts;
 
 /// The articles and the connections to them. Clones share both.
@@ -118,72 +121,6 @@ enum Access {
     Write,
     /// Statements that are all carried out or none.
     Transaction,
-}
-
-/// Why a store could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error(transparent)]
-    Url(#[from] postgres_connect::UrlError),
-    /// Waiting may help.
-    #[error("cannot connect to the database: {}", chain(&**.0))]
-    Connect(#[source] Cause),
-    /// Waiting does not help.
-    #[error("cannot connect to the database: {}", chain(&**.0))]
-    Refused(#[source] Cause),
-    /// An SQLite file that cannot be used, which waiting does not mend.
-    #[error("cannot use the SQLite database {}: {why}", .path.display())]
-    File { path: PathBuf, why: String },
-    /// The encoding of a PostgreSQL database, where it is not UTF-8.
-    #[error(
-        "the database is in the encoding {0}, which cannot hold every text; make one with ENCODING 'UTF8'"
-    )]
-    Encoding(String),
-    /// What the user of a PostgreSQL database is not allowed, and how to allow it.
-    #[error("{0}")]
-    Privileges(String),
-    #[error(
-        "several sessions of PostgreSQL answer on one connection, as behind PgBouncer in transaction mode, where what is \
-         listened for or prepared is lost: use its session mode, or give the URL of PostgreSQL itself"
-    )]
-    SharedSessions,
-    #[error(transparent)]
-    Migrate(#[from] MigrationError),
-}
-
-/// What lies below an error of the database's client.
-pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-impl OpenError {
-    fn connect(error: impl Into<Cause>) -> Self {
-        Self::Connect(error.into())
-    }
-}
-
-impl From<postgres_connect::ConnectError> for OpenError {
-    fn from(error: postgres_connect::ConnectError) -> Self {
-        match error.is_final() {
-            true => Self::Refused(error.into()),
-            false => Self::connect(error),
-        }
-    }
-}
-
-impl From<diesel::ConnectionError> for OpenError {
-    fn from(error: diesel::ConnectionError) -> Self {
-        Self::connect(error)
-    }
-}
-
-impl From<DieselError> for OpenError {
-    fn from(error: DieselError) -> Self {
-        match fault(&error) {
-            Some(Fault::TooSlow | Fault::Raced | Fault::Lost | Fault::Unreachable) => {
-                Self::connect(error)
-            }
-            Some(Fault::NoWrites(_)) | None => Self::Refused(error.into()),
-        }
-    }
 }
 
 impl Store {
@@ -389,57 +326,4 @@ where
             done => return done,
         }
     }
-}
-
-/// An error and all its causes, in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // Many errors repeat their cause in their own text.
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
-}
-
-/// What an error of a database means to whoever sent the statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    /// It took longer than it may.
-    TooSlow,
-    /// Another transaction got in the way; trying again helps.
-    Raced,
-    /// The connection was lost while the statement ran, which may have been committed.
-    Lost,
-    /// The database has no room for the statement, or another holds its lock; nothing was done.
-    Unreachable,
-    /// The database takes no writes.
-    NoWrites(NoWrites),
-}
-
-/// What an error means; `None` where it is a fault of ours.
-fn fault(error: &DieselError) -> Option<Fault> {
-    postgres::fault(error).or_else(|| sqlite::fault(error))
-}
-
-impl From<DieselError> for Error {
-    fn from(error: DieselError) -> Self {
-        match fault(&error) {
-            Some(Fault::TooSlow) => Self::timeout(error),
-            Some(Fault::Raced) => Self::Raced,
-            Some(Fault::Lost) => Self::lost(error),
-            Some(Fault::Unreachable) => Self::unavailable(error),
-            Some(Fault::NoWrites(reason)) => Self::no_writes(reason, error),
-            None => Self::internal(error),
-        }
-    }
-}
-
-fn from_pool<E: std::error::Error + Send + Sync + 'static>(error: PoolError<E>) -> Error {
-    Error::unavailable(error)
 }

@@ -1,0 +1,46 @@
+//! What errors of the databases mean.
+
+use deadpool::managed::PoolError;
+use diesel::result::Error as DieselError;
+
+use super::{postgres, sqlite};
+use crate::error::{Error, NoWrites};
+
+/// What an error of a database means to whoever sent the statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It took longer than it may.
+    TooSlow,
+    /// Another transaction got in the way; trying again helps.
+    Raced,
+    /// The connection was lost while the statement ran, which may have been committed.
+    Lost,
+    /// The database has no room for the statement, or another holds its lock; nothing was done.
+    Unreachable,
+    /// The database takes no writes.
+    NoWrites(NoWrites),
+}
+
+/// What an error means; `None` where it is a fault of ours.
+pub(super) fn fault(error: &DieselError) -> Option<Fault> {
+    postgres::fault(error).or_else(|| sqlite::fault(error))
+}
+
+impl From<DieselError> for Error {
+    fn from(error: DieselError) -> Self {
+        match fault(&error) {
+            Some(Fault::TooSlow) => Self::timeout(error),
+            Some(Fault::Raced) => Self::Raced,
+            Some(Fault::Lost) => Self::lost(error),
+            Some(Fault::Unreachable) => Self::unavailable(error),
+            Some(Fault::NoWrites(reason)) => Self::no_writes(reason, error),
+            None => Self::internal(error),
+        }
+    }
+}
+
+pub(super) fn from_pool<E: std::error::Error + Send + Sync + 'static>(
+    error: PoolError<E>,
+) -> Error {
+    Error::unavailable(error)
+}

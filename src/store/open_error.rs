@@ -1,0 +1,90 @@
+//! Why a database cannot be opened.
+
+use std::path::PathBuf;
+
+use diesel::result::Error as DieselError;
+
+use super::fault::{Fault, fault};
+use super::migrations::MigrationError;
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Url(#[from] postgres_connect::UrlError),
+    /// Waiting may help.
+    #[error("cannot connect to the database: {}", chain(&**.0))]
+    Connect(#[source] Cause),
+    /// Waiting does not help.
+    #[error("cannot connect to the database: {}", chain(&**.0))]
+    Refused(#[source] Cause),
+    /// An SQLite file that cannot be used, which waiting does not mend.
+    #[error("cannot use the SQLite database {}: {why}", .path.display())]
+    File { path: PathBuf, why: String },
+    /// The encoding of a PostgreSQL database, where it is not UTF-8.
+    #[error(
+        "the database is in the encoding {0}, which cannot hold every text; make one with ENCODING 'UTF8'"
+    )]
+    Encoding(String),
+    /// What the user of a PostgreSQL database is not allowed, and how to allow it.
+    #[error("{0}")]
+    Privileges(String),
+    #[error(
+        "several sessions of PostgreSQL answer on one connection, as behind PgBouncer in transaction mode, where what is \
+         listened for or prepared is lost: use its session mode, or give the URL of PostgreSQL itself"
+    )]
+    SharedSessions,
+    #[error(transparent)]
+    Migrate(#[from] MigrationError),
+}
+
+/// What lies below an error of the database's client.
+pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl OpenError {
+    pub(super) fn connect(error: impl Into<Cause>) -> Self {
+        Self::Connect(error.into())
+    }
+}
+
+impl From<postgres_connect::ConnectError> for OpenError {
+    fn from(error: postgres_connect::ConnectError) -> Self {
+        match error.is_final() {
+            true => Self::Refused(error.into()),
+            false => Self::connect(error),
+        }
+    }
+}
+
+impl From<diesel::ConnectionError> for OpenError {
+    fn from(error: diesel::ConnectionError) -> Self {
+        Self::connect(error)
+    }
+}
+
+impl From<DieselError> for OpenError {
+    fn from(error: DieselError) -> Self {
+        match fault(&error) {
+            Some(Fault::TooSlow | Fault::Raced | Fault::Lost | Fault::Unreachable) => {
+                Self::connect(error)
+            }
+            Some(Fault::NoWrites(_)) | None => Self::Refused(error.into()),
+        }
+    }
+}
+
+/// An error and all its causes, in one line.
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Many errors repeat their cause in their own text.
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
