@@ -76,45 +76,28 @@ async fn by_key(
             articles.reverse();
         }
     }
-    let place =
-        |article: Option<&Article>| article.map(|article| Cursor::of(article, order, 0).place);
-    let first = place(articles.first());
-    let last = place(articles.last());
-    // An empty page lies just after `after`, or just before `before` where it was taken from the back.
-    let (before_page, after_page) = match (end, first, last) {
-        (_, Some(first), Some(last)) => (Some((Side::Before, first)), Some((Side::After, last))),
-        (End::Front, ..) => match &request.after {
-            Some(Cursor { place, .. }) => (
-                Some((Side::AtOrBefore, place.clone())),
-                Some((Side::After, place.clone())),
-            ),
-            None => (None, Some((Side::After, Place::Position(0)))),
-        },
-        (End::Back, ..) => match &request.before {
-            Some(Cursor { place, .. }) => (
-                Some((Side::Before, place.clone())),
-                Some((Side::AtOrAfter, place.clone())),
-            ),
-            None => (Some((Side::Before, Place::Position(0))), None),
-        },
-    };
-    let mut exists = async |beside: Option<(Side, Place)>| match beside {
-        None => Ok(false),
-        // The whole list lies on that side.
-        Some((_, Place::Position(_))) => any(connection, all.clone()).await,
-        Some((side, place)) => any(connection, all.with(side, place)).await,
-    };
+    let (before_page, after_page) = around(
+        order,
+        end,
+        request.after.as_ref(),
+        request.before.as_ref(),
+        &articles,
+    );
     // Where no cursor bounds the list on a side, the page shows by itself whether it reaches that end.
     let reaches = |cursor: &Option<Cursor>| request.size > 0 && cursor.is_none();
-    let ends = reaches(&request.before);
-    let begins = reaches(&request.after);
     let has_next = match end {
         End::Front if more => true,
-        _ => wanted.next && !ends && exists(after_page).await?,
+        _ => {
+            wanted.next && !reaches(&request.before) && after_page.exists(connection, &all).await?
+        }
     };
     let has_previous = match end {
         End::Back if more => true,
-        _ => wanted.previous && !begins && exists(before_page).await?,
+        _ => {
+            wanted.previous
+                && !reaches(&request.after)
+                && before_page.exists(connection, &all).await?
+        }
     };
     Ok(Page {
         articles: articles
@@ -128,6 +111,59 @@ async fn by_key(
         has_previous,
         total: total(connection, wanted.total, all).await?,
     })
+}
+
+/// The part of a list on one side of a page.
+enum Part {
+    Empty,
+    Beside(Side, Place),
+    Whole,
+}
+
+impl Part {
+    /// Whether it has an article. `all` is the list.
+    async fn exists(self, connection: &mut Connection<'_>, all: &Selection) -> Result<bool> {
+        let selection = match self {
+            Self::Empty => return Ok(false),
+            Self::Beside(side, place) => all.with(side, place),
+            Self::Whole => all.clone(),
+        };
+        let select = list(selection, Columns::ID, false, 1);
+        let rows: Vec<Row> = run!(connection, |c| select.load(c))?;
+        Ok(!rows.is_empty())
+    }
+}
+
+/// The parts of the list before and after a page. An empty page lies just after `after`, or just before `before` where it
+/// was taken from the back.
+fn around(
+    order: ArticleOrder,
+    end: End,
+    after: Option<&Cursor>,
+    before: Option<&Cursor>,
+    page: &[Article],
+) -> (Part, Part) {
+    let place = |article| Cursor::of(article, order, 0).place;
+    if let [first, ..] = page
+        && let [.., last] = page
+    {
+        return (
+            Part::Beside(Side::Before, place(first)),
+            Part::Beside(Side::After, place(last)),
+        );
+    }
+    match (end, after, before) {
+        (End::Front, Some(Cursor { place, .. }), _) => (
+            Part::Beside(Side::AtOrBefore, place.clone()),
+            Part::Beside(Side::After, place.clone()),
+        ),
+        (End::Front, None, _) => (Part::Empty, Part::Whole),
+        (End::Back, _, Some(Cursor { place, .. })) => (
+            Part::Beside(Side::Before, place.clone()),
+            Part::Beside(Side::AtOrAfter, place.clone()),
+        ),
+        (End::Back, _, None) => (Part::Whole, Part::Empty),
+    }
 }
 
 /// A page of a list whose places are counted from its front.
@@ -189,12 +225,6 @@ fn list(selection: Selection, columns: Columns, reversed: bool, limit: usize) ->
         limit: i64::try_from(limit).unwrap_or(i64::MAX),
         offset: 0,
     }
-}
-
-async fn any(connection: &mut Connection<'_>, selection: Selection) -> Result<bool> {
-    let select = list(selection, Columns::ID, false, 1);
-    let rows: Vec<Row> = run!(connection, |c| select.load(c))?;
-    Ok(!rows.is_empty())
 }
 
 async fn total(connection: &mut Connection<'_>, wanted: bool, selection: Selection) -> Result<i64> {
