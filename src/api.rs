@@ -20,6 +20,7 @@ mod output;
 mod progress;
 mod query;
 mod scalar;
+mod settings;
 mod subscription;
 
 use std::sync::{Arc, LazyLock};
@@ -39,37 +40,20 @@ use self::json::response;
 use self::json::under_way::{Results, UnderWay};
 use self::mutation::Mutation;
 use self::query::Query;
+use self::settings::guard_settings;
+pub use self::settings::{ApiSettings, IDEMPOTENCY_RETENTION};
 use self::subscription::Subscription;
 use crate::budget::ResponseBudget;
-use crate::config::{LimitSettings, limits};
 use crate::error::{Error, ResponseError, ResponseErrors, Result};
 use crate::feed::Feed;
 use crate::store::Store;
 use crate::store::idempotency::IdempotencyKey;
 use coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
 use graphql_guard::json::ObjectText;
-use graphql_guard::{
-    Guard, InvalidSchema, Limits, Operation, OperationKey, OperationKind, Pages, RequestError,
-    ScalarInput, Settings as GuardSettings, ValueLimits,
-};
+use graphql_guard::{Guard, InvalidSchema, Operation, OperationKey, OperationKind, RequestError};
 
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
-
-/// How large documents, filters and responses may be, and how long a query may take.
-#[derive(Debug, Clone)]
-pub struct ApiSettings {
-    pub document: Limits,
-    pub filter: FilterLimits,
-    pub query_timeout: Duration,
-    /// The largest response, in bytes, and the largest event of a subscription.
-    pub response_bytes: usize,
-    /// How long the answer to a mutation under an idempotency key is kept.
-    pub idempotency_retention: Duration,
-}
-
-/// How long answers under idempotency keys are kept by default.
-pub const IDEMPOTENCY_RETENTION: Duration = Duration::from_hours(24);
 
 /// What a mutation is carried out once under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,49 +64,6 @@ pub struct KeyedRequest {
     pub request: [u8; 32],
 }
 
-impl Default for ApiSettings {
-    fn default() -> Self {
-        Self {
-            document: Limits::default(),
-            filter: FilterLimits::default(),
-            query_timeout: Duration::from_secs(30),
-            response_bytes: limits::RESPONSE_BYTES,
-            idempotency_retention: IDEMPOTENCY_RETENTION,
-        }
-    }
-}
-
-impl From<&LimitSettings> for ApiSettings {
-    fn from(settings: &LimitSettings) -> Self {
-        Self {
-            document: Limits {
-                document_tokens: settings.max_tokens,
-                nesting: settings.max_nesting,
-                selections: settings.max_selections,
-                depth: settings.max_depth,
-                aliases: settings.max_aliases,
-                root_fields: settings.max_root_fields,
-                directives: settings.max_directives,
-                complexity: settings.max_complexity,
-                values: ValueLimits::new(
-                    settings.max_filter_conditions,
-                    settings.max_filter_values,
-                    changes::MAX_ARTICLE_IDS.max(mutation::MAX_ARTICLES),
-                ),
-                cache_bytes: settings.document_cache_bytes,
-                introspection: settings.introspection,
-            },
-            filter: FilterLimits {
-                conditions: settings.max_filter_conditions,
-                values: settings.max_filter_values,
-                nesting: settings.max_filter_nesting,
-            },
-            response_bytes: settings.max_response_bytes,
-            ..Self::default()
-        }
-    }
-}
-
 /// The schema definition language of the API, as `schema.graphql` has it.
 pub fn sdl() -> &'static str {
     static SDL: LazyLock<String> = LazyLock::new(|| {
@@ -130,20 +71,6 @@ pub fn sdl() -> &'static str {
         schema.sdl_with_options(SDLExportOptions::new().use_space_ident().indent_width(2))
     });
     &SDL
-}
-
-/// What the guard is told about the schema.
-fn guard_settings(limits: Limits) -> GuardSettings {
-    let page_arguments = ["limit", "first", "last", "ids", "inputs"];
-    GuardSettings {
-        limits,
-        pages: Pages {
-            arguments: page_arguments.map(str::to_owned).into(),
-            ..Pages::default()
-        },
-        scalars: [("DateTime".to_owned(), ScalarInput::String)].into(),
-        prewritten: output::DIRECT.map(str::to_owned).into(),
-    }
 }
 
 /// Answers GraphQL operations. Clones share everything.

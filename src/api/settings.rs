@@ -1,0 +1,80 @@
+//! The settings of the API, and of the guard before it.
+
+use std::time::Duration;
+
+use super::filter::FilterLimits;
+use super::{changes, mutation, output};
+use crate::config::{LimitSettings, limits};
+use graphql_guard::{Limits, Pages, ScalarInput, Settings as GuardSettings, ValueLimits};
+
+/// How large documents, filters and responses may be, and how long a query may take.
+#[derive(Debug, Clone)]
+pub struct ApiSettings {
+    pub document: Limits,
+    pub filter: FilterLimits,
+    pub query_timeout: Duration,
+    /// The largest response, in bytes, and the largest event of a subscription.
+    pub response_bytes: usize,
+    /// How long the answer to a mutation under an idempotency key is kept.
+    pub idempotency_retention: Duration,
+}
+
+/// How long answers under idempotency keys are kept by default.
+pub const IDEMPOTENCY_RETENTION: Duration = Duration::from_hours(24);
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            document: Limits::default(),
+            filter: FilterLimits::default(),
+            query_timeout: Duration::from_secs(30),
+            response_bytes: limits::RESPONSE_BYTES,
+            idempotency_retention: IDEMPOTENCY_RETENTION,
+        }
+    }
+}
+
+impl From<&LimitSettings> for ApiSettings {
+    fn from(settings: &LimitSettings) -> Self {
+        Self {
+            document: Limits {
+                document_tokens: settings.max_tokens,
+                nesting: settings.max_nesting,
+                selections: settings.max_selections,
+                depth: settings.max_depth,
+                aliases: settings.max_aliases,
+                root_fields: settings.max_root_fields,
+                directives: settings.max_directives,
+                complexity: settings.max_complexity,
+                values: ValueLimits::new(
+                    settings.max_filter_conditions,
+                    settings.max_filter_values,
+                    changes::MAX_ARTICLE_IDS.max(mutation::MAX_ARTICLES),
+                ),
+                cache_bytes: settings.document_cache_bytes,
+                introspection: settings.introspection,
+            },
+            filter: FilterLimits {
+                conditions: settings.max_filter_conditions,
+                values: settings.max_filter_values,
+                nesting: settings.max_filter_nesting,
+            },
+            response_bytes: settings.max_response_bytes,
+            ..Self::default()
+        }
+    }
+}
+
+/// What the guard is told about the schema.
+pub(super) fn guard_settings(limits: Limits) -> GuardSettings {
+    let page_arguments = ["limit", "first", "last", "ids", "inputs"];
+    GuardSettings {
+        limits,
+        pages: Pages {
+            arguments: page_arguments.map(str::to_owned).into(),
+            ..Pages::default()
+        },
+        scalars: [("DateTime".to_owned(), ScalarInput::String)].into(),
+        prewritten: output::DIRECT.map(str::to_owned).into(),
+    }
+}
