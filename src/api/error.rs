@@ -92,17 +92,10 @@ pub(super) fn response_error(
             ResponseError::new(ErrorCode::SlugTaken, taken.to_string()).with(detail)
         }
         Some(FieldError::Other(cause)) => told(cause, &error, request_id, kind),
-        None => match error.source::<Error>() {
-            Some(cause) => told(cause, &error, request_id, kind),
-            // The engine's own: of the document where no field is named, else of a value.
-            None => {
-                let code = match error.path.is_empty() {
-                    true => ErrorCode::ValidationFailed,
-                    false => ErrorCode::BadUserInput,
-                };
-                ResponseError::new(code, error.message.as_str())
-            }
-        },
+        None => error.source::<Error>().map_or_else(
+            || of_engine(&error),
+            |cause| told(cause, &error, request_id, kind),
+        ),
     };
     let locations = error.locations.into_iter();
     let path = error.path.into_iter();
@@ -121,6 +114,15 @@ pub(super) fn response_error(
             .collect(),
         ..told
     }
+}
+
+/// An error that the engine found itself: of the document where it names no field, else of a value.
+fn of_engine(error: &ServerError) -> ResponseError {
+    let code = match error.path.is_empty() {
+        true => ErrorCode::ValidationFailed,
+        false => ErrorCode::BadUserInput,
+    };
+    ResponseError::new(code, error.message.as_str())
 }
 
 /// What a client reads of an error of the layers below.

@@ -25,8 +25,7 @@ const SLUG: &str = "input.slug";
 /// The root of all mutations.
 pub struct Mutation;
 
-// The results stand within the `Option`s, because the engine takes a field's error for that of the whole answer
-// where it is the other way round.
+// Nullable fields return `Option<Result<T>>`: with `Result<Option<T>>` async-graphql nulls the whole response on an error.
 #[Object]
 impl Mutation {
     async fn create_article(
@@ -91,13 +90,11 @@ async fn create_articles(
         .map(|(index, input)| input.into_new_article(&format!("inputs.{index}")))
         .collect::<Result<Vec<_>>>()?;
     room_after(ctx, new.iter().map(largest))?;
-    let created = match once(ctx) {
-        Some(key) => many(ctx, key, Write::CreateMany(new)).await,
-        None => {
-            let articles = store(ctx)?.create_articles(new).await;
-            articles
-                .map(|articles| Kept::Fresh(Many(articles.into_iter().map(Article::new).collect())))
-        }
+    let created = if let Some(key) = once(ctx) {
+        many(ctx, key, Write::CreateMany(new)).await
+    } else {
+        let articles = store(ctx)?.create_articles(new).await;
+        articles.map(|articles| Kept::Fresh(Many(articles.into_iter().map(Article::new).collect())))
     };
     created.map_err(|error| FieldError::of_slugs(error, |index| format!("inputs.{index}.slug")))
 }
@@ -116,22 +113,19 @@ async fn update_article(
         Some(_) => None,
         None => room.checked_div(texts(ctx)),
     };
-    let updated = match once(ctx) {
-        Some(key) => {
-            let update = Write::Update {
-                id,
-                edit,
-                expected_version,
-                columns: columns(ctx),
-                text_bytes,
-            };
-            one(ctx, key, update).await
-        }
-        None => {
-            let updated =
-                store(ctx)?.update_article(id, edit, expected_version, columns(ctx), text_bytes);
-            updated.await.map(fresh)
-        }
+    let updated = if let Some(key) = once(ctx) {
+        let update = Write::Update {
+            id,
+            edit,
+            expected_version,
+            columns: columns(ctx),
+            text_bytes,
+        };
+        one(ctx, key, update).await
+    } else {
+        let updated =
+            store(ctx)?.update_article(id, edit, expected_version, columns(ctx), text_bytes);
+        updated.await.map(fresh)
     };
     updated.map_err(|error| FieldError::of_slugs(of_the_response(ctx, error), |_| SLUG.to_owned()))
 }
@@ -144,21 +138,17 @@ async fn delete_article(
     let id = ArticleId::parse(id).ok_or(Error::NotFound)?;
     let room = room_after(ctx, [largest_after(&ArticleEdit::default())])?;
     let text_bytes = room.checked_div(texts(ctx));
-    let deleted = match once(ctx) {
-        Some(key) => {
-            let delete = Write::Delete {
-                id,
-                expected_version,
-                columns: columns(ctx),
-                text_bytes,
-            };
-            one(ctx, key, delete).await
-        }
-        None => {
-            let deleted =
-                store(ctx)?.delete_article(id, expected_version, columns(ctx), text_bytes);
-            deleted.await.map(fresh)
-        }
+    let deleted = if let Some(key) = once(ctx) {
+        let delete = Write::Delete {
+            id,
+            expected_version,
+            columns: columns(ctx),
+            text_bytes,
+        };
+        one(ctx, key, delete).await
+    } else {
+        let deleted = store(ctx)?.delete_article(id, expected_version, columns(ctx), text_bytes);
+        deleted.await.map(fresh)
     };
     deleted.map_err(|error| of_the_response(ctx, error).into())
 }
