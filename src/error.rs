@@ -19,9 +19,11 @@ pub enum Error {
         article: usize,
         slug: String,
     },
-    /// The feed does not have what follows a cursor: it is no longer kept, or the cursor comes from another history of
-    /// the database (`CURSOR_EXPIRED`).
-    #[error("the changes after this cursor are not kept; begin anew from a list and a new cursor")]
+    /// The feed does not have what follows a cursor: it is not kept any more, or the cursor is of another epoch of the
+    /// database (`CURSOR_EXPIRED`).
+    #[error(
+        "the changes after this cursor are not kept any more; read the list again and continue from a new cursor"
+    )]
     CursorExpired {
         /// The oldest cursor that still serves, as clients see it.
         oldest: String,
@@ -38,11 +40,11 @@ pub enum Error {
     /// The article has the largest version.
     #[error(
         "this article has version {0} or above, after which there is none, so it cannot be updated any more; delete it \
-         and create it anew"
+         and create it again"
     )]
     LastVersion(i32),
     /// The article has changed since the client saw it.
-    #[error("the article has version {current} by now; look at it again, and decide anew")]
+    #[error("the article has version {current} now; fetch it again and retry")]
     VersionConflict { current: i32 },
     /// The answer would have more bytes than it may (`TOO_COMPLEX`).
     #[error(

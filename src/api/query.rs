@@ -23,8 +23,7 @@ const MAX_IDS: usize = 100;
 /// The root of all queries.
 pub struct Query;
 
-// In a field that may be null the result stands within the `Option`, because the engine takes a field's error for
-// that of the whole answer where it is the other way round.
+// Nullable fields return `Option<Result<T>>`: with `Result<Option<T>>` async-graphql nulls the whole response on an error.
 #[Object]
 impl Query {
     /// One article by its id or its slug; null where there is none.

@@ -30,7 +30,7 @@ impl Subscription {
         let filter = filter(kinds, article_ids)?;
         let budget = budget(ctx)?.clone();
         let progress = ctx.data_opt::<Progress>().cloned().unwrap_or_default();
-        // In a box, because what it takes to begin would stay as large as long as the subscription lasts.
+        // Boxed: otherwise the state of its beginning would take room for as long as the subscription lasts.
         let changes = Box::pin(feed(ctx)?.subscribe(after, filter)).await?;
         progress.begin(changes.position());
         Ok(changes.map(move |change| {

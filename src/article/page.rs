@@ -100,16 +100,21 @@ impl Cursor {
 
     /// Reads the text of [`encode`](Self::encode), which must belong to `order`.
     pub fn decode(text: &str, order: ArticleOrder) -> Result<Self, Violation> {
-        let damaged =
-            || Violation("this is no cursor of a list of articles, or it is damaged".to_owned());
-        let bytes = cursor_text::decode(text).ok_or_else(damaged)?;
-        let (&tag, rest) = bytes.split_first().ok_or_else(damaged)?;
+        let invalid = || {
+            Violation(
+                "this is not a cursor of a list of articles, or a part of it is missing or changed"
+                    .to_owned(),
+            )
+        };
+        let bytes = cursor_text::decode(text).ok_or_else(invalid)?;
+        let (&tag, rest) = bytes.split_first().ok_or_else(invalid)?;
         if tag != order.tag() {
             return Err(Violation(
-                "this cursor belongs to another order; go on in the order it was made in, or begin anew".to_owned(),
+                "this cursor belongs to another order; use it with the orderBy that produced it"
+                    .to_owned(),
             ));
         }
-        let place = Place::decode(order, rest).ok_or_else(damaged)?;
+        let place = Place::decode(order, rest).ok_or_else(invalid)?;
         Ok(Self { order, place })
     }
 

@@ -33,7 +33,7 @@ pub struct DatabaseSettings {
     )]
     pub min_size: usize,
 
-    /// Connections at the most; on SQLite, readers at the most
+    /// The largest number of connections; on SQLite, of readers
     #[arg(
         long = "db-max-size",
         env = "DB_MAX_SIZE",

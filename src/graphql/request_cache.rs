@@ -17,8 +17,8 @@ use quick_cache::sync::Cache;
 use crate::cache::bounded;
 use graphql_guard::{Operation, OperationKind};
 
-/// How many of the bodies that came last are remembered by their hashes.
-const PLACES: usize = 1024;
+/// The number of slots for the hashes of the latest bodies.
+const SLOTS: usize = 1024;
 
 /// What an entry takes in memory besides the body and the operation.
 const OVERHEAD: u64 = 512;
@@ -32,7 +32,7 @@ const LONGEST: usize = 16 * 1024;
 /// Operations by the bodies that asked for them, bounded in bytes.
 pub(super) struct RepeatedRequests {
     operations: Cache<Box<[u8]>, Arc<Operation>, Bytes>,
-    /// The hash of the body that came last of all that fall on a place.
+    /// For each slot, the hash of the latest body that maps to it.
     last: Box<[AtomicU64]>,
     hashes: RandomState,
 }
@@ -41,7 +41,7 @@ impl RepeatedRequests {
     pub(super) fn new(bytes: usize) -> Self {
         Self {
             operations: bounded(bytes as u64, ORDINARY, Bytes),
-            last: (0..PLACES).map(|_| AtomicU64::new(0)).collect(),
+            last: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
             hashes: RandomState::default(),
         }
     }
@@ -63,7 +63,7 @@ impl RepeatedRequests {
             return;
         }
         let hash = self.hashes.hash_one(body);
-        let place = usize::try_from(hash % PLACES as u64).unwrap_or_default();
+        let place = usize::try_from(hash % SLOTS as u64).unwrap_or_default();
         let Some(last) = self.last.get(place) else {
             return;
         };

@@ -29,9 +29,9 @@ use crate::caller_limits::{CallerLimits, PeerAddress};
 /// The limits of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ConnectionSettings {
-    /// How long all of the next request's head may take to come; then the connection is closed without an answer,
-    /// also when nothing has come. Longer than the minute for which proxies keep connections that they do not use: one
-    /// that is closed first on this side fails a request that is on its way.
+    /// The header read timeout, which is also the keep-alive timeout: then the connection is closed without a response.
+    /// Longer than the 60 s for which proxies usually keep idle connections, or we might close one just as the proxy
+    /// reuses it.
     pub(super) head_timeout: Duration,
     /// About the longest head, in bytes; then 431. A query by GET is part of it. Also the most of a body that is read ahead.
     pub(super) head_bytes: usize,
@@ -110,7 +110,7 @@ pub(super) async fn serve<S>(
                 ended = &mut connection => ended,
                 () = stop.cancelled() => {
                     std::pin::Pin::new(&mut connection).graceful_shutdown();
-                    // By reference: it is large, and a task has room for all that is ever moved in it.
+                    // Awaited by reference: it is large, and a move would reserve a second copy of it in the task.
                     (&mut connection).await
                 }
             };

@@ -383,7 +383,7 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [default: 1]
 
           --db-max-size <COUNT>
-              Connections at the most; on SQLite, readers at the most
+              The largest number of connections; on SQLite, of readers
               
               [env: DB_MAX_SIZE=]
               [default: 10]
@@ -481,7 +481,7 @@ async fn the_help_of_migrate_names_its_actions() {
                                          [env: DATABASE_URL] [default: sqlite:broadsheet.db]
           --db-min-size <COUNT>          Connections that are opened at start and kept (PostgreSQL)
                                          [env: DB_MIN_SIZE=] [default: 1]
-          --db-max-size <COUNT>          Connections at the most; on SQLite, readers at the most [env:
+          --db-max-size <COUNT>          The largest number of connections; on SQLite, of readers [env:
                                          DB_MAX_SIZE=] [default: 10]
           --db-force-roll-back [<BOOL>]  Roll all writes back when the server stops: a sandbox on one
                                          connection, not for a database that others use [env:

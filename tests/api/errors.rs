@@ -98,15 +98,15 @@ async fn a_page_that_cannot_be_is_refused(database: Database) {
     assert_answer!(short(&connection("first: 1, last: 1").await), @r#"BAD_USER_INPUT 1:3 articlesConnection: first and last cannot be given together; give the one from whose end the page is wanted {"field":"last"} | data: null"#);
     assert_answer!(short(&connection("first: 101").await), @r#"BAD_USER_INPUT 1:3 articlesConnection: first must be 0 to 100, but it is 101 {"field":"first"} | data: null"#);
     assert_answer!(short(&connection("last: -1").await), @r#"BAD_USER_INPUT 1:3 articlesConnection: last must be 0 to 100, but it is -1 {"field":"last"} | data: null"#);
-    assert_answer!(short(&connection("after: \"x\"").await), @r#"BAD_USER_INPUT 1:3 articlesConnection: this is no cursor of a list of articles, or it is damaged {"field":"after"} | data: null"#);
+    assert_answer!(short(&connection("after: \"x\"").await), @r#"BAD_USER_INPUT 1:3 articlesConnection: this is not a cursor of a list of articles, or a part of it is missing or changed {"field":"after"} | data: null"#);
     app.create(json!({ "title": "a", "text": "" })).await;
     let query = "{ articlesConnection(orderBy: TITLE_ASC) { pageInfo { endCursor } } }";
     let page = app.query(query).await.json();
     let cursor = page["data"]["articlesConnection"]["pageInfo"]["endCursor"].as_str();
     let cursor = cursor.unwrap();
-    assert_answer!(short(&connection(&format!("orderBy: TITLE_DESC, before: {cursor:?}")).await), @r#"BAD_USER_INPUT 1:3 articlesConnection: this cursor belongs to another order; go on in the order it was made in, or begin anew {"field":"before"} | data: null"#);
+    assert_answer!(short(&connection(&format!("orderBy: TITLE_DESC, before: {cursor:?}")).await), @r#"BAD_USER_INPUT 1:3 articlesConnection: this cursor belongs to another order; use it with the orderBy that produced it {"field":"before"} | data: null"#);
     let damaged = format!("{}A", &cursor[..cursor.len() - 1]);
-    assert_answer!(short(&connection(&format!("orderBy: TITLE_ASC, after: {damaged:?}")).await), @r#"BAD_USER_INPUT 1:3 articlesConnection: this is no cursor of a list of articles, or it is damaged {"field":"after"} | data: null"#);
+    assert_answer!(short(&connection(&format!("orderBy: TITLE_ASC, after: {damaged:?}")).await), @r#"BAD_USER_INPUT 1:3 articlesConnection: this is not a cursor of a list of articles, or a part of it is missing or changed {"field":"after"} | data: null"#);
     let ids = vec!["a"; 101];
     let request = json!({ "query": "query($ids: [ID!]!) { nodes(ids: $ids) { id } }", "variables": { "ids": ids } });
     assert_answer!(short(&app.graphql(&request).await), @r#"BAD_USER_INPUT 1:23 nodes: ids may have at most 100 values, but it has 101 {"field":"ids"} | data: null"#);
@@ -150,8 +150,8 @@ async fn a_mutation_that_meets_another_article_or_version_says_so(database: Data
     "#);
     assert_answer!(short(&mutation("updateArticle(id: $id, input: { slug: \"b\" })").await), @r#"SLUG_TAKEN 1:12 updateArticle: the slug "b" belongs to another article {"field":"input.slug"} | data: {"updateArticle":null}"#);
     assert_answer!(short(&mutation("updateArticle(id: $id, input: {})").await), @r#"BAD_USER_INPUT 1:12 updateArticle: an update must change something: give a title, a slug or a text {"field":"input"} | data: {"updateArticle":null}"#);
-    assert_answer!(short(&mutation("updateArticle(id: $id, input: { text: \"x\" }, expectedVersion: 2)").await), @r#"VERSION_CONFLICT 1:12 updateArticle: the article has version 1 by now; look at it again, and decide anew {"currentVersion":1} | data: {"updateArticle":null}"#);
-    assert_answer!(short(&mutation("deleteArticle(id: $id, expectedVersion: 2)").await), @r#"VERSION_CONFLICT 1:12 deleteArticle: the article has version 1 by now; look at it again, and decide anew {"currentVersion":1} | data: {"deleteArticle":null}"#);
+    assert_answer!(short(&mutation("updateArticle(id: $id, input: { text: \"x\" }, expectedVersion: 2)").await), @r#"VERSION_CONFLICT 1:12 updateArticle: the article has version 1 now; fetch it again and retry {"currentVersion":1} | data: {"updateArticle":null}"#);
+    assert_answer!(short(&mutation("deleteArticle(id: $id, expectedVersion: 2)").await), @r#"VERSION_CONFLICT 1:12 deleteArticle: the article has version 1 now; fetch it again and retry {"currentVersion":1} | data: {"deleteArticle":null}"#);
     assert_answer!(short(&mutation("updateArticle(id: \"1\", input: { text: \"x\" })").await), @r#"NOT_FOUND 1:12 updateArticle: there is no article with this id | data: {"updateArticle":null}"#);
     assert_answer!(short(&mutation("deleteArticle(id: \"0190163d-8694-739b-aea5-966c26f8ad91\")").await), @r#"NOT_FOUND 1:12 deleteArticle: there is no article with this id | data: {"deleteArticle":null}"#);
 }

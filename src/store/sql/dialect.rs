@@ -46,8 +46,8 @@ pub(in crate::store) trait Dialect: Backend {
     /// A text as it is stored, which need not be UTF-8.
     fn bind_stored<'b>(pass: &mut Pass<'_, 'b, Self>, text: &'b [u8]) -> QueryResult<()>;
 
-    /// A value that the plan of the statement does not depend on, so that one plan serves for all; `bind` binds it, and
-    /// `ty` is what PostgreSQL calls its type.
+    /// Binds a value by `bind` in a way that the planner cannot see, so that PostgreSQL keeps one generic plan. `ty` is
+    /// the name of its type in PostgreSQL.
     fn unplanned<'b>(
         pass: &mut Pass<'_, 'b, Self>,
         ty: &str,

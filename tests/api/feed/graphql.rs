@@ -148,7 +148,7 @@ async fn an_expired_cursor_is_refused_with_one_that_serves(database: Database) {
     let after = cursor(&app).await;
     app.store.begin_feed_epoch().await.unwrap();
     let error = page(&app, json!({ "after": after })).await.0["errors"][0].clone();
-    assert_answer!(error["message"], @r#""the changes after this cursor are not kept; begin anew from a list and a new cursor""#);
+    assert_answer!(error["message"], @r#""the changes after this cursor are not kept any more; read the list again and continue from a new cursor""#);
     assert_eq!(error["extensions"]["code"], "CURSOR_EXPIRED");
     let oldest = &error["extensions"]["oldestCursor"];
     let (page, _) = page(&app, json!({ "after": oldest })).await;
@@ -260,7 +260,7 @@ async fn a_subscription_that_is_refused_has_no_data_and_ends(database: Database)
         (
             json!({ "after": expired }),
             json!({ "code": "CURSOR_EXPIRED", "oldestCursor": oldest }),
-            "the changes after this cursor are not kept; begin anew from a list and a new cursor",
+            "the changes after this cursor are not kept any more; read the list again and continue from a new cursor",
         ),
         (
             json!({ "ids": vec!["x"; 1_001] }),

@@ -47,7 +47,7 @@ async fn an_article_that_has_the_last_version_is_not_updated_but_deleted(databas
             {
               "errors": [
                 {
-                  "message": "this article has version 2147483646 or above, after which there is none, so it cannot be updated any more; delete it and create it anew",
+                  "message": "this article has version 2147483646 or above, after which there is none, so it cannot be updated any more; delete it and create it again",
                   "locations": [
                     {
                       "line": 2,
