@@ -1,7 +1,9 @@
-//! The commands: `serve`, `migrate`, `feed`, `check`, `reindex`, `backup`, `restore`, `token`, `schema`.
+//! The commands. Each has its arguments and its function here, or in a file of its own.
 
 mod backup;
+mod effective;
 mod search;
+mod shell;
 mod token;
 mod transfer;
 
@@ -11,9 +13,13 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+};
 
 use self::backup::{BackupArgs, RestoreArgs};
+use self::effective::EffectiveSetting;
+use self::shell::{CompletionsArgs, ManArgs};
 use self::token::TokenCommand;
 use self::transfer::{ExportArgs, ImportArgs, SeedArgs};
 use crate::clock::Clock;
@@ -38,6 +44,10 @@ pub struct Cli {
 
     #[arg(skip)]
     source: Option<Source>,
+
+    /// For `config` only.
+    #[arg(skip)]
+    effective: Vec<EffectiveSetting>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -74,6 +84,12 @@ enum Command {
     Token(TokenCommand),
     /// Print the GraphQL schema
     Schema,
+    /// Print the settings that a server would have, and where each comes from
+    Config(ServeArgs),
+    /// Print the script by which a shell completes commands
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man(ManArgs),
 }
 
 #[derive(Debug, Args)]
@@ -141,7 +157,11 @@ impl Cli {
         })?;
         let cli = command
             .try_get_matches_from(arguments)
-            .and_then(|matches| Self::from_arg_matches(&matches))
+            .and_then(|matches| {
+                let cli = Self::from_arg_matches(&matches)?;
+                let effective = Self::effective(&matches, source.as_ref());
+                Ok(Self { effective, ..cli })
+            })
             .and_then(|cli| match cli.check() {
                 Ok(()) => Ok(cli),
                 Err(why) => Err(Self::command().error(ErrorKind::ArgumentConflict, why)),
@@ -159,11 +179,24 @@ impl Cli {
         }
     }
 
+    fn effective(matches: &ArgMatches, source: Option<&Source>) -> Vec<EffectiveSetting> {
+        let Some((name @ "config", matches)) = matches.subcommand() else {
+            return Vec::new();
+        };
+        // As it was written: what has got its value from a file has lost its variable.
+        let mut command = Self::command();
+        command.build();
+        let command = command.find_subcommand(name);
+        command.map_or_else(Vec::new, |command| {
+            effective::settings(command, matches, source)
+        })
+    }
+
     /// Whether settings that are each understood go together.
     fn check(&self) -> Result<(), String> {
         match &self.command {
             None => self.serve.check(),
-            Some(Command::Serve(serve)) => serve.check(),
+            Some(Command::Serve(serve) | Command::Config(serve)) => serve.check(),
             Some(_) => Ok(()),
         }
     }
@@ -205,6 +238,11 @@ impl Cli {
             Some(Command::Seed(arguments)) => transfer::seed(arguments).await,
             Some(Command::Token(command)) => token::run(command),
             Some(Command::Schema) => print(api::sdl()),
+            Some(Command::Config(_)) => effective::show(&self.effective),
+            Some(Command::Completions(arguments)) => {
+                shell::completions(&arguments, Self::command())
+            }
+            Some(Command::Man(arguments)) => shell::man(&arguments, Self::command()),
         }
     }
 }

@@ -9,6 +9,7 @@ mod middleware;
 mod paths;
 mod reload;
 mod routes;
+mod welcome;
 mod who_may;
 
 use std::net::{IpAddr, SocketAddr};
@@ -156,6 +157,7 @@ async fn run_with(
         "listening on http://{address}"
     );
     who_may::tell(&files.admission, address);
+    welcome::tell(address, &files.admission, &store);
     let feed = Feed::start(store.clone(), settings.change_retention);
     let sweeper = store.clone();
     let retention = settings.idempotency_retention;

@@ -35,19 +35,22 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
            broadsheet <COMMAND>
 
     Commands:
-      serve    Serve the API (what happens without a command, too)
-      migrate  Apply or revert the migrations of the database, or show them
-      feed     Look after the change feed
-      check    Look whether the search is in step with the articles
-      reindex  Index all articles for the search anew, in batches, while servers go on
-      backup   Copy an SQLite database, which may be served meanwhile, into a file that is checked
-      restore  Make the SQLite database of a backup
-      import   Import articles from a file
-      export   Export all articles, ordered by id, into a file
-      seed     Create articles for a demonstration
-      token    Make, list and check static tokens
-      schema   Print the GraphQL schema
-      help     Print this message or the help of the given subcommand(s)
+      serve        Serve the API (what happens without a command, too)
+      migrate      Apply or revert the migrations of the database, or show them
+      feed         Look after the change feed
+      check        Look whether the search is in step with the articles
+      reindex      Index all articles for the search anew, in batches, while servers go on
+      backup       Copy an SQLite database, which may be served meanwhile, into a file that is checked
+      restore      Make the SQLite database of a backup
+      import       Import articles from a file
+      export       Export all articles, ordered by id, into a file
+      seed         Create articles for a demonstration
+      token        Make, list and check static tokens
+      schema       Print the GraphQL schema
+      config       Print the settings that a server would have, and where each comes from
+      completions  Print the script by which a shell completes commands
+      man          Print the manual page
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
           --host <ADDRESS>

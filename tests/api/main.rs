@@ -56,6 +56,7 @@ mod search;
 mod session_defaults;
 mod settings;
 mod shared_failures;
+mod shell;
 mod silence;
 mod skipped;
 mod socket;

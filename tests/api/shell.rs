@@ -1,0 +1,147 @@
+//! What an operator meets before anything is served: the effective settings, completions, the manual page, and what a
+//! first start says on a terminal.
+
+use std::io::Read as _;
+use std::process::Stdio;
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::program::{command, directory, run, run_in};
+use crate::support::assert_answer;
+
+/// The lines of `broadsheet config` that are about these variables, without the spaces in front of comments.
+fn lines(config: &str, variables: &[&str]) -> String {
+    let is_wanted = |line: &&str| {
+        let name = line.trim_start_matches('#').split('=').next().unwrap();
+        variables.contains(&name)
+    };
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines: Vec<_> = config.lines().filter(is_wanted).map(words).collect();
+    lines.join("\n")
+}
+
+#[tokio::test]
+async fn the_effective_settings_are_shown_with_their_source_and_without_secrets() {
+    let directory = directory();
+    std::fs::write(
+        directory.path().join(".env"),
+        "SERVICE_NAME='The $ \"Press\"'\nDATABASE_URL=postgres://me:secret@db/articles?sslmode=require\nPORT=1\n",
+    )
+    .unwrap();
+    let arguments = [
+        "config",
+        "--port=9000",
+        "--cors-origins=https://a.example,https://b.example",
+    ];
+    let environment = [("LOG", "warn"), ("HOST", "localhost")];
+    let (code, config, error) = run_in(directory.path(), &arguments, &environment).await;
+    assert_eq!((code, error.as_str()), (0, ""));
+    let variables = [
+        "HOST",
+        "PORT",
+        "SERVICE_NAME",
+        "CORS_ORIGINS",
+        "DATABASE_URL",
+        "TOKENS_FILE",
+        "LOG",
+        "STOP_TIMEOUT",
+    ];
+    assert_answer!(lines(&config, &variables), @r#"
+    HOST=localhost # environment
+    PORT=9000 # --port
+    SERVICE_NAME='The $ "Press"' # .env
+    STOP_TIMEOUT=30s # default
+    CORS_ORIGINS=https://a.example,https://b.example # --cors-origins
+    #TOKENS_FILE= # not set
+    DATABASE_URL=postgres://me:…@db/articles?sslmode=require # .env
+    LOG=warn # environment
+    "#);
+    assert!(!config.contains("secret"), "{config}");
+    // What it prints is a file `.env` of the same settings.
+    let again = crate::program::directory();
+    std::fs::write(again.path().join(".env"), &config).unwrap();
+    let (code, same, error) = run_in(again.path(), &["config"], &[]).await;
+    assert_eq!((code, error.as_str()), (0, ""));
+    let without_sources = |text: &str| {
+        let lines = text
+            .lines()
+            .map(|line| line.split("  # ").next().unwrap().trim_end());
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(without_sources(&same), without_sources(&config));
+}
+
+#[tokio::test]
+async fn settings_that_are_wrong_are_not_shown_as_if_they_were_right() {
+    let (code, _, error) = run(&["config", "--port=70000"], &[]).await;
+    assert_eq!(code, 2);
+    assert!(error.contains("70000"), "{error}");
+}
+
+#[tokio::test]
+async fn shells_complete_every_command_and_there_is_a_manual_page() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, script, _) = run(&["completions", shell], &[]).await;
+        assert_eq!(code, 0);
+        for word in ["import", "on-conflict", "idempotency-retention"] {
+            assert!(script.contains(word), "{shell} knows no {word}");
+        }
+    }
+    let (code, page, _) = run(&["man"], &[]).await;
+    assert_eq!(code, 0);
+    assert!(page.contains(".TH broadsheet 1"), "{page}");
+    let directory = directory();
+    let (code, _, error) = run_in(directory.path(), &["man", "--directory", "."], &[]).await;
+    assert_eq!(code, 0, "{error}");
+    for name in [
+        "broadsheet.1",
+        "broadsheet-import.1",
+        "broadsheet-feed-new-epoch.1",
+    ] {
+        assert!(directory.path().join(name).is_file(), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_start_on_a_terminal_says_where_to_look_and_what_is_open() {
+    let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&controller).unwrap();
+    unlockpt(&controller).unwrap();
+    let name = ptsname(&controller, Vec::new()).unwrap();
+    let terminal = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(name.to_str().unwrap())
+        .unwrap();
+    let directory = directory();
+    let mut process = command(directory.path())
+        .env("PORT", "0")
+        .env("LOG", "error")
+        .stderr(Stdio::from(terminal))
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut controller = std::fs::File::from(controller);
+    let mut shown = Vec::new();
+    while !String::from_utf8_lossy(&shown).contains("stops the server") {
+        let mut part = [0; 1024];
+        let count = controller.read(&mut part).unwrap();
+        shown.extend(&part[..count]);
+    }
+    process.start_kill().unwrap();
+    let shown = String::from_utf8(shown).unwrap().replace('\r', "");
+    let port: String = shown
+        .split("localhost:")
+        .nth(1)
+        .unwrap()
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    assert_answer!(shown.replace(&port, "PORT"), @"
+
+      GraphiQL  http://localhost:PORT/graphql
+      Articles  in sqlite:broadsheet.db; none yet? Try: broadsheet seed 100
+      Open to   every program on this machine, to read and write (docs/authentication.md)
+      Ctrl-C stops the server.
+    ");
+}
