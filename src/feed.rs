@@ -23,14 +23,14 @@ use tokio_util::sync::DropGuard;
 
 pub use self::position::Position;
 use self::subscriber::Subscriber;
-use self::window::Ring;
+use self::window::Window;
 use crate::article::change::{ArticleChange, ChangeFilter, FeedCursor};
 use crate::error::Result;
 use crate::store::{ChangesAfter, ChangesPage, Store};
 
 /// How many changes are kept in memory, and how many bytes they may take.
-const RING_CHANGES: usize = 4_096;
-const RING_BYTES: usize = 32 * 1024 * 1024;
+const WINDOW_CHANGES: usize = 4_096;
+const WINDOW_BYTES: usize = 32 * 1024 * 1024;
 
 /// How many subscribers read from the table at the same time, so that they leave connections to the others.
 const CATCHING_UP: usize = 3;
@@ -48,8 +48,8 @@ pub struct Feed {
 /// What the tasks and the subscribers share.
 struct Shared {
     store: Store,
-    ring: RwLock<Ring>,
-    /// Marked when the ring has advanced.
+    window: RwLock<Window>,
+    /// Marked when the window has advanced.
     advanced: watch::Sender<()>,
     subscribers: watch::Sender<usize>,
     catching_up: Semaphore,
@@ -66,7 +66,7 @@ impl Feed {
         store.keep_words_in_step(stop.clone());
         let shared = Arc::new(Shared {
             store,
-            ring: RwLock::new(Ring::new(RING_CHANGES, RING_BYTES)),
+            window: RwLock::new(Window::new(WINDOW_CHANGES, WINDOW_BYTES)),
             advanced: watch::Sender::new(()),
             subscribers: watch::Sender::new(0),
             catching_up: Semaphore::new(CATCHING_UP),
@@ -125,7 +125,7 @@ impl Feed {
         filter: ChangeFilter,
     ) -> Result<Changes> {
         // Before the state is read: should the feed become another one meanwhile, the subscriber looks again.
-        let incarnation = self.shared.ring().incarnation();
+        let incarnation = self.shared.window().incarnation();
         let state = self.shared.store.feed_state().await?;
         if let Some(after) = after {
             state.check(after)?;
@@ -167,12 +167,12 @@ impl Stream for Changes {
 }
 
 impl Shared {
-    // A panic while the ring was locked cannot leave it half-changed in a way that matters.
-    fn ring(&self) -> RwLockReadGuard<'_, Ring> {
-        self.ring.read().unwrap_or_else(PoisonError::into_inner)
+    // A panic while the window was locked cannot leave it half-changed in a way that matters.
+    fn window(&self) -> RwLockReadGuard<'_, Window> {
+        self.window.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ring_mut(&self) -> RwLockWriteGuard<'_, Ring> {
-        self.ring.write().unwrap_or_else(PoisonError::into_inner)
+    fn window_mut(&self) -> RwLockWriteGuard<'_, Window> {
+        self.window.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -40,7 +40,7 @@ use tokio_util::task::TaskTracker;
 pub use self::changes::{ChangesAfter, ChangesPage, FeedState};
 pub use self::check::WordsCheck;
 use self::connection::{Work, run};
-use self::detach_on_drop::{Abandoned, Unstoppable};
+use self::detach_on_drop::{Abandoned, DetachOnDrop};
 use self::fault::{Fault, from_pool};
 pub use self::indexing::Progress;
 use self::lookups::Lookups;
@@ -241,12 +241,12 @@ impl Store {
             }
             done
         });
-        Unstoppable::new(work, abandoned).await
+        DetachOnDrop::new(work, abandoned).await
     }
 
     /// As [`run`](Self::run), for work that changes no article, in a task of its own: a subscription is polled only while
     /// its client reads, and must not keep a connection meanwhile.
-    async fn run_unheard<T: Send + 'static>(
+    async fn run_in_task<T: Send + 'static>(
         &self,
         access: Access,
         work: impl for<'a, 'c> FnOnce(

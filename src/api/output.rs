@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::error::Result;
 use super::json::arguments::{EXCERPT_LENGTH, excerpt_length};
-use super::json::prewritten::{self, Direct, Json, Many, Unwritten, Written};
+use super::json::prewritten::{self, Json, Many, Prewritten, Unwritten, Written};
 use super::json::under_way;
 use super::scalar::DateTime;
 use crate::article::excerpt::{self, Highlights};
@@ -31,7 +31,7 @@ impl Article {
     }
 }
 
-impl Direct for Article {
+impl Prewritten for Article {
     fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written {
         let article = &*self.0;
         match field.name.node.as_str() {
@@ -143,7 +143,7 @@ impl From<excerpt::Excerpt> for Excerpt {
     }
 }
 
-impl Direct for Excerpt {
+impl Prewritten for Excerpt {
     fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written {
         match field.name.node.as_str() {
             "text" => prewritten::text(out, &self.text),
@@ -157,7 +157,7 @@ impl Direct for Excerpt {
     }
 }
 
-impl Direct for ExcerptMatch {
+impl Prewritten for ExcerptMatch {
     fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written {
         match field.name.node.as_str() {
             "start" => prewritten::json(out, &self.start),
@@ -219,7 +219,7 @@ impl ArticleEdge {
     }
 }
 
-impl Direct for ArticleEdge {
+impl Prewritten for ArticleEdge {
     fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written {
         match field.name.node.as_str() {
             "cursor" => prewritten::plain(out, self.0.cursor.encode().as_bytes()),
@@ -246,7 +246,7 @@ pub(crate) struct PageInfo {
 }
 
 /// The types that write themselves wherever they are the type of a field.
-pub(super) const DIRECT: [&str; 2] = ["Article", "ArticleEdge"];
+pub(super) const PREWRITTEN: [&str; 2] = ["Article", "ArticleEdge"];
 
 /// The columns that the field which is resolved needs of its articles.
 pub(super) fn columns(ctx: &Context<'_>) -> Columns {
@@ -325,7 +325,7 @@ fn for_each_field(selections: Option<&SelectionSet>, visit: &mut dyn FnMut(&Fiel
             Selection::InlineFragment(fragment) => {
                 for_each_field(Some(&fragment.node.selection_set.node), visit);
             }
-            // The plain form has none.
+            // A normalized operation has none.
             Selection::FragmentSpread(_) => {}
         }
     }

@@ -75,6 +75,6 @@ pub(super) fn guard_settings(limits: Limits) -> GuardSettings {
             ..Pages::default()
         },
         scalars: [("DateTime".to_owned(), ScalarInput::String)].into(),
-        prewritten: output::DIRECT.map(str::to_owned).into(),
+        prewritten: output::PREWRITTEN.map(str::to_owned).into(),
     }
 }

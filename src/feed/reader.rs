@@ -1,4 +1,4 @@
-//! The tasks of a server's feed: one hears that something was written, one reads the log, one removes what is old.
+//! The tasks of a server's feed: one listens for writes of others, one reads the log, one removes old changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::article::change::ChangeFilter;
 use crate::error::{Error, Result};
 use crate::store::ChangesAfter;
 
-/// How long a change may go unnoticed when nothing tells of it: another program does not ring, and a bell may be lost.
+/// How long a change may go unnoticed without a notification: external writers send none, and one may be lost.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// The shortest time between two readings, so that many writes share one.
@@ -22,28 +22,28 @@ const BETWEEN_READINGS: Duration = Duration::from_millis(5);
 const CHANGES: usize = 500;
 const BYTES: usize = 8 * 1024 * 1024;
 
-/// Where the log has grown by more while nobody subscribed, the ring begins anew at its end.
+/// Where the log has grown by more while nobody subscribed, the window begins again at its end.
 const TOO_FAR: i64 = 2_000;
 
 /// Starts the tasks, which end when `stop` is cancelled.
 pub(super) fn spawn(shared: &Arc<Shared>, retention: Duration, stop: &CancellationToken) {
-    let heard = watch::Sender::new(());
-    let follow = follow(Arc::clone(shared), heard.subscribe());
-    let hear = hear(Arc::clone(shared), heard);
+    let notified = watch::Sender::new(());
+    let follow = follow(Arc::clone(shared), notified.subscribe());
+    let listen = listen(Arc::clone(shared), notified);
     let remove = remove(Arc::clone(shared), retention);
     tokio::spawn(stop.clone().run_until_cancelled_owned(follow));
-    tokio::spawn(stop.clone().run_until_cancelled_owned(hear));
+    tokio::spawn(stop.clone().run_until_cancelled_owned(listen));
     tokio::spawn(stop.clone().run_until_cancelled_owned(remove));
 }
 
-/// Hears of writes.
-async fn hear(shared: Arc<Shared>, heard: watch::Sender<()>) {
+/// Listens for writes of other servers and external writers.
+async fn listen(shared: Arc<Shared>, notified: watch::Sender<()>) {
     let subscribers = shared.subscribers.subscribe();
-    shared.store.hear(&heard, subscribers).await;
+    shared.store.listen(&notified, subscribers).await;
 }
 
 /// Reads the log while there are subscribers.
-async fn follow(shared: Arc<Shared>, mut heard: watch::Receiver<()>) {
+async fn follow(shared: Arc<Shared>, mut notified: watch::Receiver<()>) {
     let mut written = shared.store.written();
     let mut subscribers = shared.subscribers.subscribe();
     let mut is_resuming = true;
@@ -57,7 +57,7 @@ async fn follow(shared: Arc<Shared>, mut heard: watch::Receiver<()>) {
         }
         let began = Instant::now();
         written.mark_unchanged();
-        heard.mark_unchanged();
+        notified.mark_unchanged();
         match read(&shared, is_resuming).await {
             Ok(()) => {
                 is_resuming = false;
@@ -77,20 +77,20 @@ async fn follow(shared: Arc<Shared>, mut heard: watch::Receiver<()>) {
         tokio::time::sleep(BETWEEN_READINGS.max(began.elapsed()).min(BETWEEN_LOOKS)).await;
         tokio::select! {
             _ = written.changed() => {}
-            _ = heard.changed() => {}
+            _ = notified.changed() => {}
             () = tokio::time::sleep(BETWEEN_LOOKS) => {}
         }
     }
 }
 
-/// Reads what the log has and the ring has not.
+/// Reads what the log has and the window has not.
 async fn read(shared: &Shared, is_resuming: bool) -> Result<()> {
     let head = shared.store.feed_state().await?.head;
     let begin = |cursor| {
-        shared.ring_mut().begin(cursor);
+        shared.window_mut().begin(cursor);
         shared.advanced.send_replace(());
     };
-    let end = shared.ring().end();
+    let end = shared.window().end();
     let mut at = match end {
         Some(end) if end.epoch == head.epoch && end.position <= head.position => end,
         _ => {
@@ -120,7 +120,7 @@ async fn read(shared: &Shared, is_resuming: bool) -> Result<()> {
             page => page?,
         };
         at = page.end;
-        shared.ring_mut().extend(page.changes, at);
+        shared.window_mut().extend(page.changes, at);
         shared.advanced.send_replace(());
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! One subscriber: a place in the feed, and how the next change after it is found.
+//! One subscriber: a position in the feed, and how the next change after it is found.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) struct Subscriber {
     shared: Arc<Shared>,
     filter: ChangeFilter,
     /// All up to here has been delivered, or waits in `page`.
-    place: FeedCursor,
+    cursor: FeedCursor,
     /// The same for others to see, without what waits in `page`.
     position: Position,
     incarnation: u64,
@@ -41,7 +41,7 @@ impl Subscriber {
             advanced: shared.advanced.subscribe(),
             shared,
             filter,
-            place: position.get(),
+            cursor: position.get(),
             position,
             incarnation,
             page: VecDeque::new(),
@@ -59,28 +59,28 @@ impl Subscriber {
                 return Ok(Arc::new(change));
             }
             // To ask for the next change is to have taken the last one.
-            self.position.advance(self.place);
+            self.position.advance(self.cursor);
             // What is ready at once must not keep the thread from the others.
             tokio::task::consume_budget().await;
             let next = self
                 .shared
-                .ring()
-                .next(self.incarnation, self.place, &self.filter);
+                .window()
+                .next(self.incarnation, self.cursor, &self.filter);
             match next {
                 Next::Change(change) => {
-                    self.place = change.cursor;
+                    self.cursor = change.cursor;
                     return Ok(change);
                 }
-                Next::Nothing(place) => {
-                    self.place = place;
-                    self.position.advance(place);
+                Next::Nothing(cursor) => {
+                    self.cursor = cursor;
+                    self.position.advance(cursor);
                     // Its sender is in `shared`.
                     let _ = self.advanced.changed().await;
                 }
-                // In boxes: these futures are large, and most of the time a subscriber just waits.
+                // Boxed: these futures are large, and most of the time a subscriber just waits.
                 Next::Behind(end) => Box::pin(self.catch_up(end)).await?,
                 Next::Other { incarnation } => {
-                    Box::pin(self.feed_state()).await?.check(self.place)?;
+                    Box::pin(self.feed_state()).await?.check(self.cursor)?;
                     self.incarnation = incarnation;
                 }
             }
@@ -91,7 +91,7 @@ impl Subscriber {
     /// the log: a subscriber whose filter matches little queues again behind the others.
     async fn catch_up(&mut self, end: FeedCursor) -> Result<()> {
         let wanted = ChangesAfter {
-            after: self.place,
+            after: self.cursor,
             upto: end.position,
             filter: self.filter.clone(),
             first: CHANGES,
@@ -105,7 +105,7 @@ impl Subscriber {
             shared.store.changes(wanted.clone()).await
         })
         .await?;
-        self.place = page.end;
+        self.cursor = page.end;
         self.page = page.changes.into();
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::article::change::{ArticleChange, ChangeFilter, FeedCursor};
 
 /// The changes of a part of the feed that ends where the reader is.
-pub(super) struct Ring {
+pub(super) struct Window {
     most_changes: usize,
     most_bytes: usize,
     /// `None` until the reader has begun.
@@ -27,9 +27,9 @@ struct Span {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Change(Arc<ArticleChange>),
-    /// Nothing that it wants, up to this place.
+    /// Nothing that it wants, up to this position.
     Nothing(FeedCursor),
-    /// What it wants is not in memory. All that the ring has ends at this place.
+    /// What it wants is not in memory. All that the window has ends at this position.
     Behind(FeedCursor),
     /// The feed is not the one that the subscriber has begun with.
     Other {
@@ -37,7 +37,7 @@ pub(super) enum Next {
     },
 }
 
-impl Ring {
+impl Window {
     pub(super) fn new(most_changes: usize, most_bytes: usize) -> Self {
         Self {
             most_changes,
@@ -146,58 +146,58 @@ mod tests {
         }
     }
 
-    /// A ring for four changes that has seen 11 to 16.
-    fn ring() -> Ring {
-        let mut ring = Ring::new(4, usize::MAX);
-        ring.begin(at(10));
-        ring.extend((11..=16).map(change).collect(), at(16));
-        ring
+    /// A window for four changes that has seen 11 to 16.
+    fn window() -> Window {
+        let mut window = Window::new(4, usize::MAX);
+        window.begin(at(10));
+        window.extend((11..=16).map(change).collect(), at(16));
+        window
     }
 
-    fn next(ring: &Ring, after: i64) -> Next {
-        ring.next(0, at(after), &ChangeFilter::default())
+    fn next(window: &Window, after: i64) -> Next {
+        window.next(0, at(after), &ChangeFilter::default())
     }
 
     #[test]
     fn a_subscriber_that_keeps_up_reads_from_memory() {
-        let ring = ring();
-        assert_eq!(next(&ring, 12), Next::Change(Arc::new(change(13))));
-        assert_eq!(next(&ring, 15), Next::Change(Arc::new(change(16))));
-        assert_eq!(next(&ring, 16), Next::Nothing(at(16)));
-        assert_eq!(next(&ring, 20), Next::Nothing(at(20)));
+        let window = window();
+        assert_eq!(next(&window, 12), Next::Change(Arc::new(change(13))));
+        assert_eq!(next(&window, 15), Next::Change(Arc::new(change(16))));
+        assert_eq!(next(&window, 16), Next::Nothing(at(16)));
+        assert_eq!(next(&window, 20), Next::Nothing(at(20)));
     }
 
     #[test]
     fn a_subscriber_that_does_not_keep_up_is_behind() {
-        assert_eq!(next(&ring(), 11), Next::Behind(at(16)));
+        assert_eq!(next(&window(), 11), Next::Behind(at(16)));
     }
 
     #[test]
     fn a_filter_skips_to_the_change_it_wants_or_to_the_end() {
-        let ring = ring();
+        let window = window();
         let only = |id| ChangeFilter::new(None, Some(vec![ArticleId(Uuid::from_u128(id))]));
         assert_eq!(
-            ring.next(0, at(12), &only(15)),
+            window.next(0, at(12), &only(15)),
             Next::Change(Arc::new(change(15)))
         );
-        assert_eq!(ring.next(0, at(12), &only(99)), Next::Nothing(at(16)));
+        assert_eq!(window.next(0, at(12), &only(99)), Next::Nothing(at(16)));
     }
 
     #[test]
     fn bytes_bound_it_as_well() {
-        let mut ring = Ring::new(4, 2 * change(1).size());
-        ring.begin(at(0));
-        ring.extend((1..=4).map(change).collect(), at(4));
-        assert_eq!(next(&ring, 1), Next::Behind(at(4)));
-        assert_eq!(next(&ring, 2), Next::Change(Arc::new(change(3))));
+        let mut window = Window::new(4, 2 * change(1).size());
+        window.begin(at(0));
+        window.extend((1..=4).map(change).collect(), at(4));
+        assert_eq!(next(&window, 1), Next::Behind(at(4)));
+        assert_eq!(next(&window, 2), Next::Change(Arc::new(change(3))));
     }
 
     #[test]
     fn another_history_makes_every_subscriber_look_again() {
-        let mut ring = ring();
-        ring.begin(at(30));
-        assert_eq!(next(&ring, 12), Next::Behind(at(30)));
-        ring.begin(at(5));
-        assert_eq!(next(&ring, 30), Next::Other { incarnation: 1 });
+        let mut window = window();
+        window.begin(at(30));
+        assert_eq!(next(&window, 12), Next::Behind(at(30)));
+        window.begin(at(5));
+        assert_eq!(next(&window, 30), Next::Other { incarnation: 1 });
     }
 }

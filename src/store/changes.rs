@@ -1,7 +1,7 @@
 //! The change log: where the feed stands, what follows a cursor, and what is no longer kept.
 //!
 //! The triggers of the migration `change_log` write it. On PostgreSQL a change gets its position only after its
-//! commit, when somebody asks; `postgres/feed.rs` and `sqlite/feed.rs` hear that others have written.
+//! commit, when somebody asks; `postgres/feed.rs` and `sqlite/feed.rs` listen for the writes of others.
 
 mod scan;
 
@@ -85,7 +85,7 @@ impl Store {
             Database::Postgres(_) => Access::Write,
             Database::Sqlite(_) => Access::Read,
         };
-        self.run_unheard(access, |connection| {
+        self.run_in_task(access, |connection| {
             Box::pin(async move {
                 if let Connection::Postgres(connection) = connection {
                     match postgres::feed::number_committed(connection).await {
@@ -145,7 +145,7 @@ impl Store {
         // What has no position yet would otherwise wait for the next reader.
         self.feed_state().await?;
         let removed = self
-            .run_unheard(Access::Transaction, move |connection| {
+            .run_in_task(Access::Transaction, move |connection| {
                 Box::pin(async move {
                     match connection {
                         Connection::Postgres(connection) => {
@@ -186,12 +186,16 @@ impl Store {
         self.0.written.subscribe()
     }
 
-    /// Marks `heard` when another server or program may have written, and tells other servers that this one has;
+    /// Marks `notified` when another server or program may have written, and tells other servers that this one has;
     /// ends never. Where that takes effort it is done only while `wanted` holds more than zero. Some writes are missed.
-    pub(crate) async fn hear(&self, heard: &watch::Sender<()>, wanted: watch::Receiver<usize>) {
+    pub(crate) async fn listen(
+        &self,
+        notified: &watch::Sender<()>,
+        wanted: watch::Receiver<usize>,
+    ) {
         match &self.0.database {
-            Database::Postgres(postgres) => postgres.hear(self.written(), heard).await,
-            Database::Sqlite(sqlite) => sqlite.hear(heard, wanted).await,
+            Database::Postgres(postgres) => postgres.listen(self.written(), notified).await,
+            Database::Sqlite(sqlite) => sqlite.listen(notified, wanted).await,
         }
     }
 }

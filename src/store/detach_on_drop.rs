@@ -2,7 +2,7 @@
 //!
 //! Three mechanisms let work finish, each on another level. A mutation is a task ([`crate::shutdown::Shutdown::spawn`]): it
 //! runs all of its statements, and the server waits for it when it stops. A piece of work on a connection, of a read too,
-//! is [`Unstoppable`]: no connection is left inside a transaction. The group commit of SQLite (`sqlite/commit.rs`) has a
+//! is [`DetachOnDrop`]: no connection is left inside a transaction. The group commit of SQLite (`sqlite/commit.rs`) has a
 //! queue: a write in it is committed with the others, whoever waits for it.
 //!
 //! Decision: `docs/decisions/0007-fast-path.md`.
@@ -38,12 +38,12 @@ impl Abandoned {
 /// A client that hangs up drops the future of its request. A transaction dropped half-way would keep the only writer
 /// locked, or leave a connection in the middle of an answer. A task for each piece of work would do as well, but to
 /// begin one and to wait for it wakes other threads, which costs as much as a short statement.
-pub(super) struct Unstoppable<T: Send + 'static> {
+pub(super) struct DetachOnDrop<T: Send + 'static> {
     work: Option<BoxFuture<'static, Result<T>>>,
     abandoned: Abandoned,
 }
 
-impl<T: Send + 'static> Unstoppable<T> {
+impl<T: Send + 'static> DetachOnDrop<T> {
     /// `abandoned` is set where this is dropped before its end, for work that may end early then.
     pub(super) fn new(
         work: impl Future<Output = Result<T>> + Send + 'static,
@@ -59,7 +59,7 @@ impl<T: Send + 'static> Unstoppable<T> {
     }
 }
 
-impl<T: Send + 'static> Future for Unstoppable<T> {
+impl<T: Send + 'static> Future for DetachOnDrop<T> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -75,7 +75,7 @@ impl<T: Send + 'static> Future for Unstoppable<T> {
     }
 }
 
-impl<T: Send + 'static> Drop for Unstoppable<T> {
+impl<T: Send + 'static> Drop for DetachOnDrop<T> {
     fn drop(&mut self) {
         let Some(work) = self.work.take() else {
             return;
@@ -105,7 +105,7 @@ mod tests {
             told.await.map_err(Error::internal)?;
             ended.send("ended").map_err(Error::internal)
         };
-        let mut work = Unstoppable::new(work, abandoned.clone());
+        let mut work = DetachOnDrop::new(work, abandoned.clone());
         assert!(timeout(Duration::ZERO, &mut work).await.is_err());
         assert!(!abandoned.is_set());
         drop(work);
@@ -117,7 +117,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_error_of_ours() {
         let abandoned = Abandoned::default();
-        let work = Unstoppable::<()>::new(async { panic!("no") }, abandoned.clone());
+        let work = DetachOnDrop::<()>::new(async { panic!("no") }, abandoned.clone());
         assert!(matches!(work.await, Err(Error::Internal(_))));
         assert!(!abandoned.is_set());
     }

@@ -195,7 +195,7 @@ impl Store {
     /// # Errors
     /// The database does not answer, or takes no writes.
     pub async fn reindex(&self, mut report: impl FnMut(Progress)) -> Result<Progress> {
-        self.run_unheard(Access::Transaction, |connection| {
+        self.run_in_task(Access::Transaction, |connection| {
             Box::pin(async move {
                 match connection {
                     Connection::Postgres(connection) => postgres::index::begin(connection).await?,
@@ -231,7 +231,7 @@ impl Store {
     }
 
     async fn words_to_make(&self) -> Result<Work> {
-        self.run_unheard(Access::Read, |connection| {
+        self.run_in_task(Access::Read, |connection| {
             Box::pin(async move {
                 let is_due: bool = run!(connection, |c| select(exists(
                     search_due::table.select(search_due::position)
@@ -257,7 +257,7 @@ impl Store {
     }
 
     async fn make_words(&self, batch: Batch) -> Result<Round> {
-        self.run_unheard(Access::Transaction, move |connection| {
+        self.run_in_task(Access::Transaction, move |connection| {
             Box::pin(async move {
                 match connection {
                     Connection::Postgres(connection) => {
@@ -271,7 +271,7 @@ impl Store {
     }
 
     async fn remove_old_parts(&self) -> Result<()> {
-        self.run_unheard(Access::Write, |connection| {
+        self.run_in_task(Access::Write, |connection| {
             Box::pin(async move {
                 if let Connection::Postgres(connection) = connection {
                     postgres::index::remove_old_parts(connection).await?;

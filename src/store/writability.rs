@@ -106,7 +106,7 @@ impl Store {
 
     async fn ask_postgres(&self) -> Result<()> {
         let (is_read_only, may_write): (bool, bool) = self
-            .run_unheard(Access::Read, |connection| {
+            .run_in_task(Access::Read, |connection| {
                 Box::pin(async move {
                     let asked = (
                         dsl::sql::<Bool>("current_setting('transaction_read_only')::boolean"),
@@ -131,7 +131,7 @@ impl Store {
 
     /// A statement that would write, and finds nothing to write, is refused all the same.
     async fn ask_sqlite(&self) -> Result<()> {
-        let nothing = self.run_unheard(Access::Transaction, |connection| {
+        let nothing = self.run_in_task(Access::Transaction, |connection| {
             Box::pin(async move {
                 run!(connection, |c| diesel::update(feed::table)
                     .filter(feed::single.eq(false))
@@ -160,7 +160,7 @@ impl Store {
             version: 1,
             stored_keys: None,
         };
-        let written = self.run_unheard::<()>(Access::Transaction, |connection| {
+        let written = self.run_in_task::<()>(Access::Transaction, |connection| {
             Box::pin(async move {
                 run!(connection, |c| Insert {
                     articles: std::slice::from_ref(&article),
@@ -176,7 +176,7 @@ impl Store {
             Err(error) => return Err(error),
         }
         // SQLite writes to the disk only what is committed.
-        self.run_unheard(Access::Transaction, |connection| {
+        self.run_in_task(Access::Transaction, |connection| {
             Box::pin(async move {
                 run!(connection, |c| diesel::update(feed::table)
                     .set(feed::floor.eq(feed::floor))

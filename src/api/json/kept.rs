@@ -13,7 +13,7 @@ use async_graphql::{
 use bytes::Bytes;
 
 use super::arguments::Arguments;
-use super::prewritten::{Direct, Json, list, object, unknown};
+use super::prewritten::{Json, Prewritten, list, object, unknown};
 use super::under_way::{UnderWay, field_at_root};
 use crate::error::Result;
 
@@ -72,11 +72,11 @@ impl Writer {
         }
     }
 
-    pub(in crate::api) fn one<T: Direct>(&self, value: &T) -> Result<Vec<u8>> {
+    pub(in crate::api) fn one<T: Prewritten>(&self, value: &T) -> Result<Vec<u8>> {
         self.written(|out, selected| object(out, value, selected))
     }
 
-    pub(in crate::api) fn many<T: Direct>(&self, values: &[T]) -> Result<Vec<u8>> {
+    pub(in crate::api) fn many<T: Prewritten>(&self, values: &[T]) -> Result<Vec<u8>> {
         self.written(|out, selected| list(out, values, selected))
     }
 

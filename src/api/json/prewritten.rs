@@ -25,7 +25,7 @@ use crate::article::excerpt::Excerpt;
 use crate::error::Error;
 
 /// An object whose fields are all at hand.
-pub(in crate::api) trait Direct: OutputType {
+pub(in crate::api) trait Prewritten: OutputType {
     /// Writes the value of a field.
     fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written;
 
@@ -48,7 +48,7 @@ pub(in crate::api) type Written = std::result::Result<(), Unwritten>;
 /// Why something could not be written.
 #[derive(Debug)]
 pub(in crate::api) enum Unwritten {
-    /// There is more than fields, which a document in its plain form does not have here, or a field that nobody knows.
+    /// A fragment, which a normalized operation does not have here, or an unknown field.
     Unknown,
     /// An argument whose value is not allowed.
     Argument(Box<FieldError>),
@@ -99,7 +99,7 @@ impl Json<'_> {
 ///
 /// # Errors
 /// [`Error::TooLarge`]
-pub(in crate::api) fn room_after<T: Direct, C>(
+pub(in crate::api) fn room_after<T: Prewritten, C>(
     ctx: &ContextBase<'_, C>,
     objects: impl IntoIterator<Item = T>,
 ) -> Result<usize> {
@@ -131,7 +131,7 @@ pub(crate) struct One<T>(pub(in crate::api) T);
 /// A list of objects that write themselves.
 pub(crate) struct Many<T>(pub(in crate::api) Vec<T>);
 
-impl<T: Direct> OutputType for One<T> {
+impl<T: Prewritten> OutputType for One<T> {
     fn type_name() -> Cow<'static, str> {
         T::type_name()
     }
@@ -155,7 +155,7 @@ impl<T: Direct> OutputType for One<T> {
     }
 }
 
-impl<T: Direct> OutputType for Many<T> {
+impl<T: Prewritten> OutputType for Many<T> {
     fn type_name() -> Cow<'static, str> {
         Vec::<T>::type_name()
     }
@@ -177,7 +177,7 @@ impl<T: Direct> OutputType for Many<T> {
             let ctx = ctx.with_selection_set(selections);
             return Box::pin(self.0.resolve(&ctx, field)).await;
         }
-        let size: usize = self.0.iter().map(Direct::size_hint).sum();
+        let size: usize = self.0.iter().map(Prewritten::size_hint).sum();
         written(ctx, field, size + 2, |out, selected| {
             list(out, &self.0, selected)
         })
@@ -237,7 +237,7 @@ pub(super) fn unknown() -> Error {
     Error::internal("an object does not know one of its fields")
 }
 
-pub(in crate::api) fn list<T: Direct>(
+pub(in crate::api) fn list<T: Prewritten>(
     out: &mut Json<'_>,
     objects: &[T],
     selections: &SelectionSet,
@@ -254,7 +254,7 @@ pub(in crate::api) fn list<T: Direct>(
 }
 
 /// Writes the selected fields of an object.
-pub(in crate::api) fn object<T: Direct>(
+pub(in crate::api) fn object<T: Prewritten>(
     out: &mut Json<'_>,
     object: &T,
     selections: &SelectionSet,

@@ -96,7 +96,7 @@ impl Operations {
             unanswered: Some(self.closing.unanswered()),
             closing: self.closing.clone(),
         };
-        // Also in a box: what waits for it to be cancelled has room for it three times.
+        // Boxed: `run_until_cancelled_owned` would store this future three times.
         let speech = voice.run(outcome, request_id).boxed();
         tokio::spawn(
             cancelled

@@ -51,7 +51,7 @@ impl Store {
             limit: REMOVED_AT_ONCE,
         };
         let removed = self
-            .run_unheard(Access::Write, move |connection| {
+            .run_in_task(Access::Write, move |connection| {
                 Box::pin(async move { Ok(run!(connection, |c| remove.execute(c))?) })
             })
             .await;

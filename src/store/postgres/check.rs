@@ -50,7 +50,7 @@ impl Store {
         let mut after = None;
         loop {
             let (next, last) = self
-                .run_unheard(Access::Read, move |connection| {
+                .run_in_task(Access::Read, move |connection| {
                     Box::pin(async move {
                         let Connection::Postgres(connection) = connection else {
                             return Ok((check, None));

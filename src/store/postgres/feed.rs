@@ -1,8 +1,8 @@
-//! The feed on PostgreSQL: positions for what has committed, and the bell between servers.
+//! The feed on PostgreSQL: positions for what has committed, and notifications between servers.
 //!
-//! `NOTIFY` inside a writing transaction would make all commits of the cluster wait for each other, so the bell is
-//! rung after them, seldom, on a connection of its own. It says nothing but that there may be something to read,
-//! and it may be lost: readers look from time to time without it.
+//! `NOTIFY` inside a writing transaction would make all commits of the cluster wait for each other, so it is sent after
+//! them, seldom, on a connection of its own. A notification says nothing but that there may be something to read, and it
+//! may be lost: readers look from time to time without one.
 //!
 //! Decision: `docs/decisions/0001-change-feed.md`.
 
@@ -22,8 +22,8 @@ use crate::store::Cause;
 /// The most changes that one statement numbers, so that it ends in time.
 const NUMBERED_AT_ONCE: i32 = 50_000;
 
-/// The shortest time between two rings.
-const BETWEEN_RINGS: Duration = Duration::from_millis(10);
+/// The shortest time between two notifications.
+const BETWEEN_NOTIFICATIONS: Duration = Duration::from_millis(10);
 
 /// How long the connection that listens may be silent before it is asked for a sign of life, and how long to wait for
 /// that.
@@ -79,11 +79,11 @@ pub(in crate::store) async fn remove_old(
 }
 
 impl Postgres {
-    /// Marks `heard` when another server rings, and rings after `written` was marked.
-    pub(in crate::store) async fn hear(
+    /// Marks `notified` at a notification of another server, and notifies the others after `written` was marked.
+    pub(in crate::store) async fn listen(
         &self,
         mut written: watch::Receiver<()>,
-        heard: &watch::Sender<()>,
+        notified: &watch::Sender<()>,
     ) {
         const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
         const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -95,7 +95,9 @@ impl Postgres {
         let mut told = None;
         loop {
             let began = Instant::now();
-            let Err(error) = self.hear_and_ring(&mut written, heard, &mut told).await;
+            let Err(error) = self
+                .listen_and_notify(&mut written, notified, &mut told)
+                .await;
             if began.elapsed() > LONGEST_PAUSE {
                 pause = SHORTEST_PAUSE;
             }
@@ -109,18 +111,18 @@ impl Postgres {
         }
     }
 
-    /// `told` is the error of which the log knows.
-    async fn hear_and_ring(
+    /// `told` is the error that the log has.
+    async fn listen_and_notify(
         &self,
         written: &mut watch::Receiver<()>,
-        heard: &watch::Sender<()>,
+        notified: &watch::Sender<()>,
         told: &mut Option<String>,
     ) -> Result<Infallible, Cause> {
-        // Tells our own rings, which come back to us, from those of others.
-        let name = ring_name();
-        // What a crash swallows is no loss. The setting ends with its transaction, wherever that is carried out.
-        let ring = format!(
-            "BEGIN; SET LOCAL synchronous_commit = off; NOTIFY broadsheet_feed, '{name}'; COMMIT"
+        // Tells our own notifications, which come back to us, from those of others.
+        let sender = sender_id();
+        // A notification that a crash swallows is no loss. The setting ends with its transaction.
+        let notify = format!(
+            "BEGIN; SET LOCAL synchronous_commit = off; NOTIFY broadsheet_feed, '{sender}'; COMMIT"
         );
         let mut connection = self.options.connect().await?;
         connection.batch_execute("LISTEN broadsheet_feed").await?;
@@ -128,19 +130,19 @@ impl Postgres {
             tracing::info!("the writes of other servers are noticed at once again");
         }
         // Nobody has listened until now.
-        heard.send_replace(());
-        let mut next_ring = Instant::now();
+        notified.send_replace(());
+        let mut next_notify = Instant::now();
         loop {
             tokio::select! {
                 notification = connection.notification() => {
                     let notification = notification.ok_or("the connection was closed")?;
-                    if notification.payload() != name {
-                        heard.send_replace(());
+                    if notification.payload() != sender {
+                        notified.send_replace(());
                     }
                     continue;
                 }
                 () = async {
-                    tokio::time::sleep_until(next_ring).await;
+                    tokio::time::sleep_until(next_notify).await;
                     if written.changed().await.is_err() {
                         std::future::pending::<()>().await;
                     }
@@ -150,11 +152,11 @@ impl Postgres {
                     continue;
                 }
             }
-            if let Err(error) = connection.batch_execute(&ring).await {
+            if let Err(error) = connection.batch_execute(&notify).await {
                 written.mark_changed();
                 return Err(error.into());
             }
-            next_ring = Instant::now() + BETWEEN_RINGS;
+            next_notify = Instant::now() + BETWEEN_NOTIFICATIONS;
         }
     }
 }
@@ -163,6 +165,6 @@ impl Postgres {
     clippy::disallowed_methods,
     reason = "no test depends on it, and it never leaves the server"
 )]
-fn ring_name() -> String {
+fn sender_id() -> String {
     Uuid::now_v7().simple().to_string()
 }

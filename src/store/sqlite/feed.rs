@@ -57,10 +57,10 @@ pub(in crate::store) fn remove_old(
 }
 
 impl Sqlite {
-    /// Marks `heard` when another connection has written, our own included, while `wanted` holds more than zero.
-    pub(in crate::store) async fn hear(
+    /// Marks `notified` when another connection has written, our own included, while `wanted` holds more than zero.
+    pub(in crate::store) async fn listen(
         &self,
-        heard: &watch::Sender<()>,
+        notified: &watch::Sender<()>,
         mut wanted: watch::Receiver<usize>,
     ) {
         const PAUSE: Duration = Duration::from_secs(1);
@@ -72,7 +72,7 @@ impl Sqlite {
             if wanted.wait_for(|wanted| *wanted > 0).await.is_err() {
                 return std::future::pending().await;
             }
-            let Err(error) = self.look(heard, &mut wanted).await;
+            let Err(error) = self.look(notified, &mut wanted).await;
             tracing::warn!(error, retry_in = ?PAUSE, "other programs' writes are noticed late");
             tokio::time::sleep(PAUSE).await;
         }
@@ -80,7 +80,7 @@ impl Sqlite {
 
     async fn look(
         &self,
-        heard: &watch::Sender<()>,
+        notified: &watch::Sender<()>,
         wanted: &mut watch::Receiver<usize>,
     ) -> Result<Infallible, Cause> {
         let mut connection = self.target.connect(true).await?;
@@ -97,7 +97,7 @@ impl Sqlite {
                 .await?
                 .data_version;
             if seen.replace(version) != Some(version) {
-                heard.send_replace(());
+                notified.send_replace(());
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
             wanted.wait_for(|wanted| *wanted > 0).await?;

@@ -117,7 +117,7 @@ async fn one_that_reads_nothing_while_ten_thousand_changes_happen_gets_them_all(
     create(&node, "first").await;
     assert_eq!(next(&mut slow, 1).await.len(), 1);
     own.fill(10_000, 1_000).await;
-    // The ring has turned over when one that reads has them all.
+    // The window has turned over when one that reads has them all.
     let mut fast = node.subscribe(Some(begin)).await;
     let all = next(&mut fast, 10_001).await;
     assert_eq!(next(&mut slow, 10_000).await, all[1..]);
