@@ -5,7 +5,8 @@
 //! | --- | --- | --- |
 //! | connections | no more are accepted | those of its address are closed |
 //! | sockets and event streams | 503 | 429 |
-//! | bytes of bodies that are being read or executed | 503 | 503 beyond its share |
+//! | bytes of requests that are being read or executed | 503 | 503 beyond its share |
+//! | bytes of responses that are being sent | 503 | 503 beyond its share |
 //! | cost of its operations in a minute | | 429 |
 //!
 //! A limit of 0 is none. With `LIMITS_MODE=measure` everything is counted and nothing is rejected. The module knows HTTP's
@@ -23,7 +24,9 @@ mod slots;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderMap;
 
 pub use self::address::{Network, PeerAddress, TrustedProxies};
@@ -63,6 +66,7 @@ struct Inner {
     connections: Arc<Slots<Network>>,
     streams: Arc<Slots<CallerKey>>,
     bodies: BodyBudget,
+    responses: BodyBudget,
     costs: Option<Costs>,
 }
 
@@ -92,7 +96,14 @@ impl CallerLimits {
             )),
             bodies: BodyBudget::new(
                 settings.max_concurrent_body_bytes,
+                4,
                 limit("concurrent_body_bytes"),
+            ),
+            // Clients that join an execution share its bytes, which count for each.
+            responses: BodyBudget::new(
+                settings.max_concurrent_body_bytes,
+                2,
+                limit("concurrent_response_bytes"),
             ),
             costs: Costs::new(settings.cost_per_minute, limit("cost_per_minute")),
         }))
@@ -173,8 +184,24 @@ impl CallerLimits {
         }
     }
 
-    /// The bytes of bodies that may be there at once.
+    /// Counts bytes of a response as soon as there is room for them, of what goes on for long.
+    pub async fn keep_in_time(&self, bytes: Bytes, owner: Network) -> Bytes {
+        const AGAIN: Duration = Duration::from_millis(100);
+        loop {
+            match self.0.responses.keep(bytes.clone(), bytes.len(), || owner) {
+                Ok(bytes) => return bytes,
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    }
+
+    /// The bytes of bodies of requests that may be there at once.
     pub fn bodies(&self) -> &BodyBudget {
         &self.0.bodies
+    }
+
+    /// The bytes of responses that may be there at once.
+    pub fn responses(&self) -> &BodyBudget {
+        &self.0.responses
     }
 }

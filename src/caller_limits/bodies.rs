@@ -1,8 +1,11 @@
-//! The bytes of bodies that are being read, or executed, at once.
+//! The bytes of bodies at once: of requests that are being read or executed, and of responses that are being sent.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
 
 use super::address::Network;
 use super::exceeded::Limit;
@@ -11,9 +14,6 @@ use super::rejection::Rejection;
 /// A body up to this many bytes counts for all only: one address has as many as it has connections.
 const SMALL: usize = 64 * 1024;
 
-/// The part of all bytes that the larger bodies of one address may take: a half, a third, …
-const SHARE: usize = 4;
-
 /// The bytes that may be there at once. Bytes count when they arrive, so that a body which never comes takes none. Clones
 /// share them.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct BodyBudget(Arc<Inner>);
 
 struct Inner {
     max: usize,
+    /// What the larger bodies of one address may take of it.
+    share: usize,
     limit: Limit,
     held: AtomicUsize,
     /// What larger bodies of each address hold.
@@ -29,17 +31,18 @@ struct Inner {
 
 /// Bytes that count until this is dropped.
 pub struct HeldBytes<'b> {
-    budget: &'b BodyBudget,
+    budget: Cow<'b, BodyBudget>,
     bytes: usize,
     /// Whose they are, where they are many.
     owner: Option<Network>,
 }
 
 impl BodyBudget {
-    /// At most so many bytes; 0 for any number.
-    pub(super) fn new(max: usize, limit: Limit) -> Self {
+    /// At most so many bytes, 0 for any number, of which larger bodies of one address may take a half, a third, and so on.
+    pub(super) fn new(max: usize, part: usize, limit: Limit) -> Self {
         Self(Arc::new(Inner {
             max,
+            share: max / part,
             limit,
             held: AtomicUsize::new(0),
             large: Mutex::default(),
@@ -49,10 +52,41 @@ impl BodyBudget {
     /// Counts the bytes of a body as they come.
     pub fn hold(&self) -> HeldBytes<'_> {
         HeldBytes {
-            budget: self,
+            budget: Cow::Borrowed(self),
             bytes: 0,
             owner: None,
         }
+    }
+
+    /// The same bytes, which count as so many until nobody has them any more. A few do not count.
+    ///
+    /// # Errors
+    /// There are too many, or their owner has more than its share.
+    pub fn keep(
+        &self,
+        bytes: Bytes,
+        count: usize,
+        owner: impl FnOnce() -> Network,
+    ) -> Result<Bytes, Rejection> {
+        struct Kept(
+            Bytes,
+            #[expect(dead_code, reason = "it counts")] HeldBytes<'static>,
+        );
+        impl AsRef<[u8]> for Kept {
+            fn as_ref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+        if self.0.max == 0 || bytes.len() <= SMALL {
+            return Ok(bytes);
+        }
+        let mut held = HeldBytes {
+            budget: Cow::Owned(self.clone()),
+            bytes: 0,
+            owner: None,
+        };
+        held.add(count, owner)?;
+        Ok(Bytes::from_owner(Kept(bytes, held)))
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -74,14 +108,19 @@ impl HeldBytes<'_> {
     /// # Errors
     /// There are too many, or its owner has more than its share.
     pub fn add(&mut self, bytes: usize, owner: impl FnOnce() -> Network) -> Result<(), Rejection> {
-        let budget = &*self.budget.0;
-        if budget.max == 0 {
+        if self.budget.0.max == 0 {
             return Ok(());
         }
-        let all = budget.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
         self.bytes += bytes;
-        let is_over_share = self.count_for_owner(bytes, owner) > budget.max / SHARE;
-        match (all > budget.max || is_over_share) && budget.limit.is_exceeded() {
+        let all = self.budget.0.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let of_owner = self.count_for_owner(bytes, owner);
+        let Inner {
+            max, share, limit, ..
+        } = &*self.budget.0;
+        // What is larger than a share may come alone.
+        let is_over_share = of_owner > *share && of_owner > self.bytes;
+        let is_over = all > *max && all > self.bytes;
+        match (is_over || is_over_share) && limit.is_exceeded() {
             true => Err(Rejection::TooManyBytes),
             false => Ok(()),
         }
@@ -129,7 +168,7 @@ mod tests {
     const MAX: usize = 1_000_000;
 
     fn budget(max: usize, mode: LimitsMode) -> BodyBudget {
-        BodyBudget::new(max, Limit::new("bytes", mode))
+        BodyBudget::new(max, 4, Limit::new("bytes", mode))
     }
 
     fn network(number: u8) -> Network {
@@ -171,6 +210,22 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_are_kept_count_until_nobody_has_them() {
+        let budget = budget(MAX, LimitsMode::Enforce);
+        let keep = |bytes: usize| budget.keep(vec![b'a'; bytes].into(), bytes, || network(1));
+        let first = keep(200_000).unwrap();
+        let other = first.slice(10..20);
+        assert_eq!(&*other, b"aaaaaaaaaa");
+        drop(first);
+        assert_eq!(keep(100_000), Err(Rejection::TooManyBytes));
+        assert!(keep(SMALL).is_ok());
+        assert_eq!(budget.bytes(), 200_000);
+        drop(other);
+        assert_eq!(budget.bytes(), 0);
+        assert!(keep(200_000).is_ok());
+    }
+
+    #[test]
     fn small_bodies_count_for_all() {
         let budget = budget(MAX, LimitsMode::Enforce);
         let own = bodies(&budget, 1, 50_000, 2);
@@ -186,8 +241,24 @@ mod tests {
         assert_eq!(body.add(usize::MAX, || network(1)), Ok(()));
         assert_eq!(none.bytes(), 0);
         let measured = budget(MAX, LimitsMode::Measure);
-        let mut body = measured.hold();
-        assert_eq!(body.add(2 * MAX, || network(1)), Ok(()));
+        let (mut first, mut second) = (measured.hold(), measured.hold());
+        assert_eq!(first.add(MAX, || network(1)), Ok(()));
+        assert_eq!(second.add(MAX, || network(1)), Ok(()));
         assert_eq!((measured.bytes(), measured.limit().count()), (2 * MAX, 1));
+    }
+
+    #[test]
+    fn what_is_larger_than_a_share_or_all_may_come_alone() {
+        for (bytes, other) in [(MAX / 2, network(1)), (2 * MAX, network(2))] {
+            let budget = budget(MAX, LimitsMode::Enforce);
+            let mut body = budget.hold();
+            assert_eq!(body.add(bytes / 2, || network(1)), Ok(()));
+            assert_eq!(body.add(bytes / 2, || network(1)), Ok(()));
+            let mut second = budget.hold();
+            assert_eq!(
+                second.add(SMALL + 1, || other),
+                Err(Rejection::TooManyBytes)
+            );
+        }
     }
 }

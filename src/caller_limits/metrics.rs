@@ -13,6 +13,8 @@ pub struct LimitStatus {
     pub streams: usize,
     /// Bytes of bodies that are being read or executed.
     pub body_bytes: usize,
+    /// Bytes of larger responses that are being sent.
+    pub response_bytes: usize,
     /// How often each limit was exceeded since the start, by its name.
     pub exceeded: Vec<(&'static str, u64)>,
 }
@@ -23,12 +25,13 @@ impl CallerLimits {
         let inner = &self.0;
         let limits = inner.connections.limits().into_iter();
         let limits = limits.chain(inner.streams.limits());
-        let limits = limits.chain([inner.bodies.limit()]);
+        let limits = limits.chain([inner.bodies.limit(), inner.responses.limit()]);
         let limits = limits.chain(inner.costs.iter().map(Costs::limit));
         LimitStatus {
             connections: inner.connections.count(),
             streams: inner.streams.count(),
             body_bytes: inner.bodies.bytes(),
+            response_bytes: inner.responses.bytes(),
             exceeded: limits
                 .map(|limit: &Limit| (limit.name, limit.count()))
                 .collect(),

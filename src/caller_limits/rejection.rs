@@ -19,7 +19,7 @@ pub enum Rejection {
     )]
     TooManyStreamsOfCaller(usize),
     /// Other bodies take the memory that bodies may take, or those of the same address their share of it (503).
-    #[error("the server is busy with the bodies of other requests; try again later")]
+    #[error("the server is busy with the bodies of other requests and responses; try again later")]
     TooManyBytes,
     /// The caller has not enough left of what it may spend in a minute (429).
     #[error(

@@ -26,7 +26,7 @@ pub struct CallerLimitSettings {
     #[arg(long, env = "MAX_STREAMS_PER_CALLER", default_value_t = 100, value_parser = number(), value_name = "NUMBER")]
     pub max_streams_per_caller: usize,
 
-    /// Bytes of bodies that are being read or executed at a time; then 503; 0 for no limit
+    /// Bytes of requests that are being read or executed at a time, and of larger responses that are being sent; then 503; 0 for no limit
     #[arg(long, env = "MAX_CONCURRENT_BODY_BYTES", default_value_t = 256 * 1024 * 1024, value_parser = number(), value_name = "BYTES")]
     pub max_concurrent_body_bytes: usize,
 

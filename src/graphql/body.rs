@@ -75,12 +75,12 @@ async fn read_body(
     let mut whole = Bytes::new();
     let mut parts = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
-            true => too_large(),
-            false => {
-                let message = format!("the body could not be read: {error}");
-                bad_request(StatusCode::BAD_REQUEST, &message)
+        let frame = frame.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                return too_large();
             }
+            let message = format!("the body could not be read: {error}");
+            bad_request(StatusCode::BAD_REQUEST, &message)
         })?;
         let Ok(data) = frame.into_data() else {
             continue;

@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 
 use super::idempotency;
 use super::operation::{
-    Caller, Event, Events, Execute, GraphQLParams, InvalidParams, Outcome, Refusal, Transport,
+    Caller, Event, Events, Execute, GraphQLParams, InvalidParams, Outcome, Refusal, ResponseBody,
+    Transport,
 };
 use super::persisted::PersistedOperations;
 use super::request_cache::RepeatedRequests;
@@ -196,11 +197,10 @@ impl Engine {
             }
         }
         match operation.kind {
-            OperationKind::Query => outcome(
-                self.api
-                    .execute(&operation, caller.request_id.as_str())
-                    .await,
-            ),
+            OperationKind::Query => {
+                let result = self.api.execute(&operation, caller.request_id.as_str());
+                self.kept(outcome(result.await), caller, transport)
+            }
             OperationKind::Mutation if !transport.allows_mutations() => {
                 let mut refusal = Refusal::new(
                     StatusCode::METHOD_NOT_ALLOWED,
@@ -240,6 +240,24 @@ impl Engine {
                 ErrorCode::BadRequest,
                 "a subscription needs a WebSocket or `Accept: text/event-stream`",
             )),
+        }
+    }
+
+    /// A query's outcome, counted for its caller until it has been sent: clients that do not read keep it in memory.
+    fn kept(&self, outcome: Outcome, caller: &Caller, transport: Transport) -> Outcome {
+        let Outcome::Single(ResponseBody { json, has_errors }) = outcome else {
+            return outcome;
+        };
+        // A message or an event has a copy of it.
+        let copies = match transport {
+            Transport::HttpGet | Transport::HttpPost => 1,
+            Transport::WebSocket | Transport::SseGet | Transport::SsePost => 2,
+        };
+        let count = copies * json.len();
+        let owner = || self.limits.network(caller.peer, &caller.headers);
+        match self.limits.responses().keep(json, count, owner) {
+            Ok(json) => Outcome::Single(ResponseBody { json, has_errors }),
+            Err(rejection) => Outcome::Refused(rejection.into()),
         }
     }
 

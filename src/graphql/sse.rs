@@ -116,9 +116,20 @@ fn refused(refusal: &Refusal) -> Response {
 }
 
 /// An operation with one result. It has been carried out, so it is told also when the server stops.
-fn single(body: Bytes) -> Body {
-    let event = next(&Event { body, cursor: None });
-    let parts = [COMMENT, event, COMPLETE].map(Ok::<_, Infallible>);
+fn single(json: Bytes) -> Body {
+    /// An event and the response that it is of, which counts until the event is sent.
+    struct Sent(Bytes, #[expect(dead_code, reason = "it counts")] Bytes);
+    impl AsRef<[u8]> for Sent {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    let event = Event {
+        body: json,
+        cursor: None,
+    };
+    let sent = Bytes::from_owner(Sent(next(&event), event.body));
+    let parts = [COMMENT, sent, COMPLETE].map(Ok::<_, Infallible>);
     Body::from_stream(stream::iter(parts))
 }
 

@@ -4,12 +4,12 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 
 use super::routes::App;
 use crate::article::Article;
-use crate::caller_limits::{CallerKey, PeerAddress};
+use crate::caller_limits::{CallerKey, Network, PeerAddress};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graphql::http;
 
@@ -32,33 +32,48 @@ pub(super) async fn all(
     Extension(peer): Extension<PeerAddress>,
     headers: HeaderMap,
 ) -> Response {
-    app.for_readers(peer, &headers, async |key| list(&app, key).await)
+    let network = app.limits.network(peer, &headers);
+    app.for_readers(peer, &headers, async |key| list(&app, key, network).await)
         .await
 }
 
-/// Charged batch by batch. What the caller cannot spend for the first is refused; the others wait until it can.
-async fn list(app: &App, key: CallerKey) -> Response {
+/// Charged and counted batch by batch. What the caller cannot spend, or may not hold, for the first is refused; the others
+/// wait until it can.
+async fn list(app: &App, key: CallerKey, network: Network) -> Response {
     let mut batches = Box::pin(app.store.all_articles());
     // What fails before the first byte can still be answered in full.
     let first = match batches.try_next().await {
-        Ok(first) => first,
+        Ok(first) => first.unwrap_or_default(),
         Err(error) => return refuse(&error),
     };
-    if let Some(first) = &first
-        && let Err(rejection) = app.limits.charge(|| key.clone(), cost(first))
-    {
+    if let Err(rejection) = app.limits.charge(|| key.clone(), cost(&first)) {
         return http::rejected(rejection);
     }
+    let mut array = Array::default();
+    let first = match array.items(first) {
+        Ok(bytes) => app
+            .limits
+            .responses()
+            .keep(bytes.clone(), bytes.len(), || network),
+        Err(error) => return refuse(&error),
+    };
+    let first = match first {
+        Ok(bytes) => bytes,
+        Err(rejection) => return http::rejected(rejection),
+    };
     let limits = app.limits.clone();
-    let batches = batches.and_then(move |batch| {
+    let rest = batches.and_then(move |batch| {
         let (limits, key) = (limits.clone(), key.clone());
+        let (cost, bytes) = (cost(&batch), array.items(batch));
         async move {
-            limits.charge_in_time(&key, cost(&batch)).await;
-            Ok(batch)
+            limits.charge_in_time(&key, cost).await;
+            Ok(limits.keep_in_time(bytes?, network).await)
         }
     });
-    let batches = stream::iter(first.map(Ok)).chain(batches);
-    let body = json_array(batches).inspect_err(|error| {
+    let opening = [Ok(Bytes::from_static(b"[")), Ok(first)];
+    let closing = stream::iter([Ok(Bytes::from_static(b"]\n"))]);
+    let body = stream::iter(opening).chain(rest).chain(closing);
+    let body = body.inspect_err(|error: &Error| {
         tracing::error!(%error, "the list of all articles was cut off");
     });
     let json = [(header::CONTENT_TYPE, "application/json")];
@@ -86,16 +101,20 @@ fn refuse(error: &Error) -> Response {
     }
 }
 
-fn json_array(
-    batches: impl Stream<Item = Result<Vec<Article>>>,
-) -> impl Stream<Item = Result<Bytes>> {
-    let opening = stream::once(async { Ok(Bytes::from_static(b"[")) });
-    let closing = stream::once(async { Ok(Bytes::from_static(b"]\n")) });
-    let mut separator: &[u8] = b"";
-    let items = batches.map(move |batch| {
+/// The articles of the list one after the other.
+#[derive(Default)]
+struct Array {
+    has_begun: bool,
+}
+
+impl Array {
+    /// These articles as the next items.
+    fn items(&mut self, articles: Vec<Article>) -> Result<Bytes> {
         let mut bytes = Vec::new();
-        for article in batch? {
-            bytes.extend_from_slice(std::mem::replace(&mut separator, b","));
+        for article in articles {
+            if std::mem::replace(&mut self.has_begun, true) {
+                bytes.push(b',');
+            }
             let item = Item {
                 id: article.id.to_string(),
                 title: &article.title,
@@ -105,7 +124,6 @@ fn json_array(
             };
             serde_json::to_writer(&mut bytes, &item).map_err(Error::internal)?;
         }
-        Ok(Bytes::from(bytes))
-    });
-    opening.chain(items).chain(closing)
+        Ok(bytes.into())
+    }
 }

@@ -3,6 +3,7 @@
 mod bodies;
 mod connections;
 mod cost;
+mod responses;
 mod streams;
 
 use std::net::{IpAddr, SocketAddr};

@@ -233,7 +233,8 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [default: 100]
 
           --max-concurrent-body-bytes <BYTES>
-              Bytes of bodies that are being read or executed at a time; then 503; 0 for no limit
+              Bytes of requests that are being read or executed at a time, and of larger responses that
+              are being sent; then 503; 0 for no limit
               
               [env: MAX_CONCURRENT_BODY_BYTES=]
               [default: 268435456]

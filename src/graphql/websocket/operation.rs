@@ -9,6 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::Message;
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc;
@@ -31,7 +32,12 @@ pub(super) struct Outgoing {
     is_last: bool,
     /// With the last message of a query or a mutation.
     unanswered: Option<TaskTrackerToken>,
+    /// The response of a query or a mutation, which counts until its message is written.
+    response: Option<Bytes>,
 }
+
+/// What is kept until a message is written.
+pub(super) type Kept = (Option<TaskTrackerToken>, Option<Bytes>);
 
 impl From<Message> for Outgoing {
     fn from(message: Message) -> Self {
@@ -40,6 +46,7 @@ impl From<Message> for Outgoing {
             operation: None,
             is_last: false,
             unanswered: None,
+            response: None,
         }
     }
 }
@@ -114,10 +121,7 @@ impl Operations {
 
     /// What is to be written of a message, and what to keep until that is done; nothing, where the client has stopped the
     /// operation since.
-    pub(super) fn release(
-        &self,
-        outgoing: Outgoing,
-    ) -> Option<(Message, Option<TaskTrackerToken>)> {
+    pub(super) fn release(&self, outgoing: Outgoing) -> Option<(Message, Kept)> {
         if let Some(operation) = outgoing.operation {
             if operation.cancelled.is_cancelled() {
                 return None;
@@ -126,7 +130,7 @@ impl Operations {
                 self.running().remove(&operation.id);
             }
         }
-        Some((outgoing.message, outgoing.unanswered))
+        Some((outgoing.message, (outgoing.unanswered, outgoing.response)))
     }
 }
 
@@ -168,7 +172,7 @@ impl Voice {
                 message::error(&self.operation.id, &refusal.errors_json())
             }
         };
-        self.say(|| last, true).await;
+        self.say(|| last, None, true).await;
     }
 
     async fn results(&mut self, outcome: BoxFuture<'static, Outcome>) -> End {
@@ -197,21 +201,28 @@ impl Voice {
                 // Of a subscription. The socket is closed before long, perhaps because this may not be told any more.
                 return End::Closed;
             }
+            let response = self.unanswered.as_ref().map(|_| event.body.clone());
             let next = || message::next(&operation.id, &event.body);
-            self.say(next, false).await;
+            self.say(next, response, false).await;
         }
         End::Complete
     }
 
     /// Waits for room in the queue, which is how a slow client slows its sources. The message is made only then: until
     /// then equal operations share the body of their answer.
-    async fn say(&mut self, message: impl FnOnce() -> Message, is_last: bool) {
+    async fn say(
+        &mut self,
+        message: impl FnOnce() -> Message,
+        response: Option<Bytes>,
+        is_last: bool,
+    ) {
         match self.outbox.reserve().await {
             Ok(room) => room.send(Box::new(Outgoing {
                 message: message(),
                 operation: Some(Arc::clone(&self.operation)),
                 is_last,
                 unanswered: self.unanswered.take_if(|_| is_last),
+                response,
             })),
             // The socket has ended, and this operation is about to be cancelled. Going on would be an
             // endless loop if the source is endless, since nothing makes it wait any more.

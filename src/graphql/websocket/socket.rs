@@ -22,7 +22,7 @@ use tungstenite::Error;
 use super::WebSocketSettings;
 use super::closing::Closing;
 use super::message::{self, ClientMessage, close};
-use super::operation::{Operations, Outbox, Outgoing};
+use super::operation::{Kept, Operations, Outbox, Outgoing};
 use crate::admission::Rejection;
 use crate::caller_limits::{CallerLimits, REQUEST_COST, StreamSlot};
 use crate::error::{Detail, ErrorCode, ResponseError};
@@ -137,14 +137,14 @@ async fn write(
     loop {
         let released = tokio::select! {
             biased;
-            _ = pings.tick() => Some((Message::Ping(Bytes::new()), None)),
+            _ = pings.tick() => Some((Message::Ping(Bytes::new()), Kept::default())),
             outgoing = queue.recv() => match outgoing {
                 Some(outgoing) => operations.release(*outgoing),
                 None => return,
             },
         };
-        // The token is dropped when the message has been written.
-        if let Some((message, _unanswered)) = released
+        // What is kept is dropped when the message has been written.
+        if let Some((message, _kept)) = released
             && sink.send(message).await.is_err()
         {
             return;

@@ -37,6 +37,11 @@ impl Collector for CallerLimitMetrics {
                 "Bytes of bodies that are being read or executed",
                 status.body_bytes,
             ),
+            (
+                "concurrent_response_bytes",
+                "Bytes of larger responses that are being sent",
+                status.response_bytes,
+            ),
         ] {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
