@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use rust_stemmers::{Algorithm, Stemmer};
-
 use crate::fold::Folding;
 use crate::segment::{Class, Segmenter};
+use crate::stems::Stems;
 
 /// The most characters of a term; words that are longer are told apart by their beginnings.
 const MAX_TERM_CHARS: usize = 200;
@@ -14,7 +13,7 @@ const MAX_TERM_CHARS: usize = 200;
 pub struct Analyzer {
     segmenter: Segmenter,
     folding: Folding,
-    stemmer: Stemmer,
+    stems: Stems,
 }
 
 /// A word of a text. Its position is its number in the sequence of [`Analyzer::words`].
@@ -40,7 +39,7 @@ impl Analyzer {
         Self {
             segmenter: Segmenter::new(),
             folding: Folding::new(),
-            stemmer: Stemmer::create(Algorithm::English),
+            stems: Stems::new(),
         }
     }
 
@@ -160,10 +159,7 @@ impl Analyzer {
                 .chars()
                 .all(|c| c.is_ascii_lowercase() || matches!(c, '\u{df}'..='\u{24f}'));
         match is_latin {
-            true => match self.stemmer.stem(&word) {
-                std::borrow::Cow::Borrowed(same) if same.len() == word.len() => word,
-                stem => stem.into_owned(),
-            },
+            true => self.stems.stem(word),
             false => word,
         }
     }

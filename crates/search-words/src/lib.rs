@@ -21,6 +21,7 @@ mod analyzer;
 mod excerpt;
 mod fold;
 mod segment;
+mod stems;
 
 pub use analyzer::{Analyzer, Word};
 pub use excerpt::{Excerpt, Highlight};
