@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::ops::Range;
 use std::sync::Arc;
 
 use diesel::deserialize::{self, FromSql, FromSqlRow};
@@ -124,7 +125,16 @@ impl<'w> Places<'w> {
 
 /// The parts of a text in which each word has its place; any phrase that is looked for stands in one of them.
 fn parts(words: &[String]) -> Vec<Vector> {
-    let mut parts = Vec::new();
+    let parts = part_ranges(words).into_iter().map(|range| {
+        let mut places = Places::default();
+        places.add(&words[range], 1, TEXT);
+        places.vector()
+    });
+    parts.collect()
+}
+
+fn part_ranges(words: &[String]) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
     let mut start = 0;
     while start < words.len() {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -136,15 +146,13 @@ fn parts(words: &[String]) -> Vec<Vector> {
                 *count <= MAX_PLACES
             })
             .count();
-        let mut places = Places::default();
-        places.add(&words[start..start + length], 1, TEXT);
-        parts.push(places.vector());
+        ranges.push(start..start + length);
         if start + length == words.len() {
             break;
         }
         start += length - (MAX_PHRASE_WORDS - 1);
     }
-    parts
+    ranges
 }
 
 impl ToSql<TsVector, Pg> for Vector {
@@ -165,20 +173,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_phrase_of_a_long_text_stands_in_a_part() {
-        let short = Words::of("title", &"the x ".repeat(256));
-        assert_eq!(short.parts.len(), 0);
+    fn each_phrase_of_a_long_text_stands_in_a_part_that_has_all_its_places() {
         for text in [
             "the x ".repeat(257),
             "the ".repeat(50_000),
+            "a b c d e f g h ".repeat(6_000),
             (0..16_400).fold(String::new(), |text, number| {
                 text + &number.to_string() + " "
             }),
         ] {
-            let words = ArticleWords::of("title", &text);
-            let parts = parts(&words.text);
-            assert!(parts.len() > 1);
-            assert_eq!(Words::of("title", &text).parts, parts);
+            let words = ArticleWords::of("title", &text).text;
+            let ranges = part_ranges(&words);
+            assert!(ranges.len() > 1);
+            assert_eq!(Words::of("title", &text).parts.len(), ranges.len());
+            for start in 0..=words.len() - MAX_PHRASE_WORDS {
+                let end = start + MAX_PHRASE_WORDS;
+                let within = |range: &Range<usize>| range.start <= start && end <= range.end;
+                assert!(ranges.iter().any(within), "{start}");
+            }
+            for range in ranges {
+                let mut places = Places::default();
+                places.add(&words[range], 1, TEXT);
+                assert!(places.has_all);
+            }
         }
+    }
+
+    #[test]
+    fn a_text_has_no_parts_as_long_as_all_places_are_kept() {
+        assert_eq!(Words::of("the", &"the x ".repeat(255)).parts.len(), 0);
+        assert_eq!(Words::of("title", &"the x ".repeat(256)).parts.len(), 0);
+        assert_ne!(Words::of("the", &"the x ".repeat(256)).parts.len(), 0);
     }
 }
