@@ -11,6 +11,8 @@
 //!
 //! A limit of 0 is none. With `LIMITS_MODE=measure` everything is counted and nothing is rejected. The module knows HTTP's
 //! types, and no transport.
+//!
+//! Decision: `docs/decisions/0014-caller-limits.md`.
 
 mod address;
 mod bodies;
