@@ -44,9 +44,9 @@ pub(crate) fn by_ending(path: &Path) -> (Format, Compression) {
         .into_iter()
         .find_map(|(ending, compression)| Some((name.strip_suffix(ending)?, compression)))
         .unwrap_or((&name, Compression::None));
-    let format = match name.ends_with(".csv") {
-        true => Format::Csv,
-        false => Format::Ndjson,
+    let format = match name.strip_suffix(".csv") {
+        Some(_) => Format::Csv,
+        None => Format::Ndjson,
     };
     (format, compression)
 }

@@ -75,13 +75,12 @@ impl FileArgs {
     }
 
     fn open(&self, progress: &Progress) -> Result<Source, RecordError> {
-        let file: Box<dyn Read + Send> = match self.is_standard() {
-            true => Box::new(io::stdin()),
-            false => {
-                let file = File::open(&self.file)?;
-                let length = file.metadata()?.len();
-                Box::new(progress.read(file, length))
-            }
+        let file: Box<dyn Read + Send> = if self.is_standard() {
+            Box::new(io::stdin())
+        } else {
+            let file = File::open(&self.file)?;
+            let length = file.metadata()?.len();
+            Box::new(progress.read(file, length))
         };
         let (format, compression) = self.form();
         Source::new(Source::name(&self.file), file, format, compression)

@@ -88,11 +88,11 @@ async fn find(
                 count: i32::from(count),
             };
             let stops: Vec<Stop> = run!(connection, |c| walk.load(c))?;
-            let Some(Stop(number, taken, steps)) = stops.first().copied() else {
+            let Some(Stop(number, taken, walked)) = stops.first().copied() else {
                 break;
             };
             let taken = taken.unwrap_or(number - 1);
-            if from_the_smallest && steps > SHORT_WALK {
+            if from_the_smallest && walked > SHORT_WALK {
                 remember(connection, &prefix, smallest, taken).await?;
             }
             let free = stops.iter().filter(|Stop(_, taken, _)| taken.is_none());

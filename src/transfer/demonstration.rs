@@ -123,7 +123,7 @@ pub(crate) fn article(number: u64, now: Timestamp) -> Result<NewArticle, Violati
 
 fn capitalized(title: &str) -> String {
     let mut characters = title.chars();
-    let first = characters.next().map(|first| first.to_uppercase());
+    let first = characters.next().map(char::to_uppercase);
     first.into_iter().flatten().chain(characters).collect()
 }
 

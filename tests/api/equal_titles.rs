@@ -142,7 +142,7 @@ async fn the_number_is_the_smallest_free_one_whatever_happened_before(database: 
                 let created = created(&app, &[input]).await;
                 let expected = match taken.contains("a") {
                     false => "a".to_owned(),
-                    true => (2..)
+                    true => (2..=i32::MAX)
                         .map(|number| format!("a-{number}"))
                         .find(|slug| !taken.contains(slug))
                         .unwrap(),

@@ -189,9 +189,9 @@ mod tests {
 
     use super::*;
 
-    fn written(document: &str, data: Value) -> String {
+    fn written(document: &str, data: &Value) -> String {
         let document = parse_query(document).unwrap();
-        let json = write(&data, &[], &document, usize::MAX).unwrap();
+        let json = write(data, &[], &document, usize::MAX).unwrap();
         String::from_utf8(json.to_vec()).unwrap()
     }
 
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(
             written(
                 "{ b a: x { d ... on T { d c } } e }",
-                value!({ "e": 1, "a": [{ "c": 4, "d": "\"" }, null], "b": 6 })
+                &value!({ "e": 1, "a": [{ "c": 4, "d": "\"" }, null], "b": 6 })
             ),
             r#"{"data":{"b":6,"a":[{"d":"\"","c":4},null],"e":1}}"#
         );
@@ -212,7 +212,7 @@ mod tests {
         let mut data = IndexMap::new();
         data.insert(Name::new("x"), raw);
         assert_eq!(
-            written("{ x { a } }", Value::Object(data)),
+            written("{ x { a } }", &Value::Object(data)),
             r#"{"data":{"x":[{"a":1}]}}"#
         );
     }

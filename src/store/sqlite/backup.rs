@@ -77,20 +77,18 @@ pub(in crate::store) fn facts(connection: &mut SqliteConnection) -> QueryResult<
         }
         let count = sql::<BigInt>("(SELECT count(*) FROM article)");
         let articles = diesel::select(count).get_result(connection)?;
-        let feed = match has_table(connection, "feed")? {
-            false => None,
-            true => {
-                let head =
-                    sql::<BigInt>("coalesce((SELECT max(position) FROM article_change), floor)");
-                let (epoch, floor, position) = feed::table
-                    .select((feed::epoch, feed::floor, head))
-                    .first(connection)?;
-                Some(FeedFacts {
-                    epoch,
-                    floor,
-                    position,
-                })
-            }
+        let feed = if has_table(connection, "feed")? {
+            let head = sql::<BigInt>("coalesce((SELECT max(position) FROM article_change), floor)");
+            let (epoch, floor, position) = feed::table
+                .select((feed::epoch, feed::floor, head))
+                .first(connection)?;
+            Some(FeedFacts {
+                epoch,
+                floor,
+                position,
+            })
+        } else {
+            None
         };
         Ok(Some(Facts { articles, feed }))
     })

@@ -16,8 +16,8 @@ use crate::support::{Database, client, on_both_databases};
 
 /// How often the server is killed. `KILL_ROUNDS` gives another number.
 fn rounds() -> u64 {
-    let given = std::env::var("KILL_ROUNDS");
-    given.map_or(5, |rounds| rounds.parse().unwrap())
+    let given = std::env::var_os("KILL_ROUNDS");
+    given.map_or(5, |rounds| rounds.to_str().unwrap().parse().unwrap())
 }
 
 const CLIENTS: usize = 8;

@@ -12,8 +12,8 @@ use crate::support::{Database, assert_answer, on_both_databases};
 
 /// How often an import is killed. `KILL_ROUNDS` gives another number.
 fn rounds() -> u64 {
-    let given = std::env::var("KILL_ROUNDS");
-    given.map_or(4, |rounds| rounds.parse().unwrap())
+    let given = std::env::var_os("KILL_ROUNDS");
+    given.map_or(4, |rounds| rounds.to_str().unwrap().parse().unwrap())
 }
 
 /// Articles whose ids and slugs are in no order.
