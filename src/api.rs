@@ -44,7 +44,7 @@ use self::settings::guard_settings;
 pub use self::settings::{ApiSettings, IDEMPOTENCY_RETENTION};
 use self::subscription::Subscription;
 use crate::budget::ResponseBudget;
-use crate::error::{Error, ResponseError, ResponseErrors, Result};
+use crate::error::{Error, ErrorCode, ResponseError, ResponseErrors, Result};
 use crate::feed::Feed;
 use crate::store::Store;
 use crate::store::idempotency::IdempotencyKey;
@@ -202,6 +202,11 @@ impl Api {
         self.0.reads.counts()
     }
 
+    /// How many subscriptions to the feed there are.
+    pub fn subscribers(&self) -> usize {
+        self.0.feed.subscribers()
+    }
+
     async fn run(
         &self,
         operation: &Operation,
@@ -260,6 +265,7 @@ impl Api {
             Ok(json) => ExecutionResult::Response(ResponseBody {
                 json,
                 has_errors: !errors.is_empty(),
+                codes: errors.iter().map(|error| error.code).collect(),
             }),
             Err(bytes) => ExecutionResult::TooLarge([error::too_large_error(most, bytes)].into()),
         }
@@ -283,6 +289,8 @@ pub struct ResponseBody {
     pub json: Bytes,
     /// Whether it has `errors`.
     pub has_errors: bool,
+    /// Those of the errors.
+    pub codes: Vec<ErrorCode>,
 }
 
 /// The result of a query or a mutation.

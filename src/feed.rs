@@ -78,6 +78,11 @@ impl Feed {
         }
     }
 
+    /// How many follow it.
+    pub fn subscribers(&self) -> usize {
+        *self.shared.subscribers.borrow()
+    }
+
     /// Where the feed stands: every change that had committed before the call is at or before it.
     pub async fn head(&self) -> Result<FeedCursor> {
         Ok(self.shared.store.feed_state().await?.head)

@@ -5,6 +5,7 @@ pub mod engine;
 mod events;
 pub mod http;
 mod idempotency;
+pub mod metrics;
 pub(crate) mod negotiation;
 pub mod operation;
 pub mod page;

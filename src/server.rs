@@ -1,6 +1,7 @@
 //! The HTTP server: its start and its graceful stop.
 
 mod accept;
+mod admin;
 mod articles;
 mod graphiql;
 mod health;
@@ -18,6 +19,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use self::accept::ConnectionSettings;
+use self::admin::AdminSocket;
 use self::middleware::AllowedHosts;
 use self::reload::Reloaded;
 use crate::admission::{Admission, AdmissionError};
@@ -67,6 +69,7 @@ pub async fn serve(
     let address = SocketAddr::new(settings.host, settings.port);
     let listen = |error| ServeError::Listen(address, error);
     let socket = bind(address).map_err(listen)?;
+    let admin = settings.admin_address.map(AdminSocket::bind).transpose()?;
     let store = tokio::select! {
         store = Store::open(database, clock, migrate) => store?,
         () = stop.cancelled() => return Ok(()),
@@ -80,7 +83,7 @@ pub async fn serve(
         warn_of_pending_migrations(&store).await;
     }
     let listener = socket.listen(BACKLOG).map_err(listen)?;
-    run_with(listener, settings, files, store, stop).await
+    run_with((listener, admin), settings, files, store, stop).await
 }
 
 /// Reads what the settings name.
@@ -141,11 +144,12 @@ pub async fn run(
     let address = listener.local_addr().map_err(ServeError::Serve)?;
     let files = open_files(settings, address.ip(), &clock)?;
     files.clone().on_hangup(stop.clone());
-    run_with(listener, settings, files, store, stop).await
+    let admin = settings.admin_address.map(AdminSocket::bind).transpose()?;
+    run_with((listener, admin), settings, files, store, stop).await
 }
 
 async fn run_with(
-    listener: TcpListener,
+    (listener, admin): (TcpListener, Option<AdminSocket>),
     settings: &ServerSettings,
     files: Reloaded,
     store: Store,
@@ -166,7 +170,10 @@ async fn run_with(
     let shutdown = Shutdown::new(stop.clone());
     let hosts = AllowedHosts::new(&settings.allowed_hosts, address.ip());
     let limits = CallerLimits::new(&settings.caller_limits);
-    let app = routes::all(
+    let routes::Served {
+        all,
+        admin: watched,
+    } = routes::all(
         settings,
         hosts,
         limits.clone(),
@@ -175,9 +182,12 @@ async fn run_with(
         files,
         shutdown.clone(),
     )?;
+    if let Some(admin) = admin {
+        admin.serve(watched, stop.clone())?;
+    }
     let served = async {
         let connections = ConnectionSettings::with_write_timeout(settings.write_timeout);
-        accept::serve(listener, app, connections, limits, stop.clone()).await;
+        accept::serve(listener, all, connections, limits, stop.clone()).await;
         shutdown.finished().await;
     };
     // One bound for all of it: for the requests under way, the sockets, and the writes that nobody waits for any more.

@@ -1,6 +1,6 @@
 //! What the server is told about itself: where it listens, what it says of itself, and which documents it knows.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,6 +38,10 @@ pub struct ServerSettings {
         value_name = "HOSTS"
     )]
     pub allowed_hosts: Vec<String>,
+
+    /// Where /health/* and /metrics are served for those who watch the server, such as 127.0.0.1:9100; /metrics is nowhere else then
+    #[arg(long, env = "ADMIN_ADDRESS", value_name = "ADDRESS:PORT")]
+    pub admin_address: Option<SocketAddr>,
 
     /// The name of the service, on its page and in its logs
     #[arg(

@@ -10,6 +10,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use serde_json::{Map, Value};
 
 use super::idempotency;
+use super::metrics::OperationMetrics;
 use super::operation::{
     Caller, Event, Events, Execute, GraphQLParams, InvalidParams, Outcome, Refusal, ResponseBody,
     Transport,
@@ -35,6 +36,7 @@ pub struct Engine {
     repeated: Arc<RepeatedRequests>,
     request_timeout: Duration,
     shutdown: Shutdown,
+    metrics: OperationMetrics,
 }
 
 impl Engine {
@@ -47,6 +49,7 @@ impl Engine {
         request_cache_bytes: usize,
         request_timeout: Duration,
         shutdown: Shutdown,
+        metrics: OperationMetrics,
     ) -> Self {
         Self {
             admission,
@@ -56,6 +59,7 @@ impl Engine {
             repeated: Arc::new(RepeatedRequests::new(request_cache_bytes)),
             request_timeout,
             shutdown,
+            metrics,
         }
     }
 }
@@ -67,15 +71,19 @@ impl Execute for Engine {
         caller: &Caller,
         transport: Transport,
     ) -> Outcome {
-        match self.prepare(&params, caller, transport) {
+        let mut under_way = self.metrics.begin();
+        let outcome = match self.prepare(&params, caller, transport) {
             Ok(prepared) => {
                 let Prepared {
                     operation, once, ..
                 } = prepared;
+                under_way.is_prepared(operation.kind);
                 self.run(operation, once, caller, transport).await
             }
             Err(refusal) => Outcome::Refused(refusal),
-        }
+        };
+        under_way.ends_with(&outcome);
+        outcome
     }
 
     async fn execute_json(
@@ -84,23 +92,32 @@ impl Execute for Engine {
         caller: &Caller,
         transport: Transport,
     ) -> Result<Outcome, InvalidParams> {
-        let (operation, once) = match self.repeated.get(body) {
+        let mut under_way = self.metrics.begin();
+        let prepared = match self.repeated.get(body) {
             // A query.
             Some(operation) => match self.check(caller, operation.kind) {
-                Ok(()) => (operation, None),
-                Err(rejection) => return Ok(Outcome::Refused(rejection.into())),
+                Ok(()) => Ok((operation, None)),
+                Err(rejection) => Err(rejection.into()),
             },
             None => match self.prepare(&GraphQLParams::from_json(body)?, caller, transport) {
                 Ok(prepared) => {
                     if prepared.is_self_contained {
                         self.repeated.offer(body, &prepared.operation);
                     }
-                    (prepared.operation, prepared.once)
+                    Ok((prepared.operation, prepared.once))
                 }
-                Err(refusal) => return Ok(Outcome::Refused(refusal)),
+                Err(refusal) => Err(refusal),
             },
         };
-        Ok(self.run(operation, once, caller, transport).await)
+        let outcome = match prepared {
+            Ok((operation, once)) => {
+                under_way.is_prepared(operation.kind);
+                self.run(operation, once, caller, transport).await
+            }
+            Err(refusal) => Outcome::Refused(refusal),
+        };
+        under_way.ends_with(&outcome);
+        Ok(outcome)
     }
 
     async fn admit(
@@ -245,7 +262,12 @@ impl Engine {
 
     /// A query's outcome, counted for its caller until it has been sent: clients that do not read keep it in memory.
     fn kept(&self, outcome: Outcome, caller: &Caller, transport: Transport) -> Outcome {
-        let Outcome::Single(ResponseBody { json, has_errors }) = outcome else {
+        let Outcome::Single(ResponseBody {
+            json,
+            has_errors,
+            codes,
+        }) = outcome
+        else {
             return outcome;
         };
         // A message or an event has a copy of it.
@@ -256,7 +278,11 @@ impl Engine {
         let count = copies * json.len();
         let owner = || self.limits.network(caller.peer, &caller.headers);
         match self.limits.responses().keep(json, count, owner) {
-            Ok(json) => Outcome::Single(ResponseBody { json, has_errors }),
+            Ok(json) => Outcome::Single(ResponseBody {
+                json,
+                has_errors,
+                codes,
+            }),
             Err(rejection) => Outcome::Refused(rejection.into()),
         }
     }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod caller_limits;
+mod process;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,10 +20,12 @@ use prometheus_client::registry::Registry;
 
 use self::admission::AdmissionMetrics;
 use self::caller_limits::CallerLimitMetrics;
+use self::process::ProcessMetrics;
 use super::paths;
 use crate::admission::Admission;
 use crate::api::Api;
 use crate::caller_limits::CallerLimits;
+use crate::graphql::metrics::OperationMetrics;
 use crate::store::Store;
 use coalesce::Counts;
 
@@ -56,14 +59,22 @@ struct Labels {
 }
 
 impl Metrics {
-    pub(super) fn new(requests: &RequestMetrics, parts: Parts) -> Self {
+    pub(super) fn new(
+        requests: &RequestMetrics,
+        operations: &OperationMetrics,
+        parts: Parts,
+    ) -> Self {
         let Parts {
             admission,
             limits,
             api,
             store,
         } = parts;
-        let mut registry = Registry::with_prefix("broadsheet");
+        let mut all = Registry::default();
+        operations.register(&mut all);
+        all.register_collector(Box::new(ProcessMetrics));
+        let registry = all.sub_registry_with_prefix("broadsheet");
+        process::register_build(registry);
         let RequestMetrics { requests, seconds } = requests.clone();
         registry.register("http_requests", "Requests answered", requests);
         registry.register(
@@ -74,7 +85,7 @@ impl Metrics {
         registry.register_collector(Box::new(Shared { api, store }));
         registry.register_collector(Box::new(AdmissionMetrics(admission)));
         registry.register_collector(Box::new(CallerLimitMetrics(limits)));
-        Self(Arc::new(registry))
+        Self(Arc::new(all))
     }
 }
 
@@ -180,6 +191,11 @@ impl Collector for Shared {
             "pool_connections",
             "Connections to the database",
             pool.connections,
+        )?;
+        gauge(
+            "feed_subscribers",
+            "Subscriptions to the changes of articles",
+            self.api.subscribers(),
         )?;
         gauge("pool_idle", "Connections that nobody uses", pool.idle)?;
         gauge(

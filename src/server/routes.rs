@@ -21,6 +21,7 @@ use crate::error::ErrorCode;
 use crate::feed::Feed;
 use crate::graphql::engine::Engine;
 use crate::graphql::http::{self, Endpoint};
+use crate::graphql::metrics::OperationMetrics;
 use crate::graphql::sse::SseSettings;
 use crate::graphql::websocket::WebSocketSettings;
 use crate::shutdown::Shutdown;
@@ -46,7 +47,7 @@ pub(super) fn all(
     feed: Feed,
     files: Reloaded,
     shutdown: Shutdown,
-) -> Result<Middleware<Engine>, InvalidSchema> {
+) -> Result<Served, InvalidSchema> {
     let api_settings = ApiSettings {
         query_timeout: settings.request_timeout,
         idempotency_retention: settings.idempotency_retention,
@@ -63,6 +64,7 @@ pub(super) fn all(
         store,
         request_timeout: settings.request_timeout,
     };
+    let operations = OperationMetrics::default();
     let engine = Engine::new(
         (admission.clone(), limits.clone()),
         app.api.clone(),
@@ -70,6 +72,7 @@ pub(super) fn all(
         settings.limits.document_cache_bytes / 8,
         settings.request_timeout,
         shutdown.clone(),
+        operations.clone(),
     );
     let graphql = Endpoint {
         execute: engine,
@@ -98,7 +101,14 @@ pub(super) fn all(
         api: app.api.clone(),
         store: app.store.clone(),
     };
-    let metrics = Metrics::new(&requests, parts);
+    let metrics = Metrics::new(&requests, &operations, parts);
+    let watched = watched(metrics);
+    let admin = watched.clone().fallback(not_found).with_state(app.clone());
+    // With an address for it, metrics are nowhere else.
+    let watched = match settings.admin_address {
+        Some(_) => health(),
+        None => watched,
+    };
     let others = Router::new()
         .route(
             paths::FRONT_PAGE,
@@ -108,9 +118,7 @@ pub(super) fn all(
         .route(paths::ARTICLES, get(articles::all))
         .route(paths::ARTICLES_WITHOUT_SLASH, get(articles::all))
         .route(paths::SCHEMA, schema_route)
-        .route(paths::ALIVE, get(async || "alive\n"))
-        .route(paths::READY, get(health::ready))
-        .route(paths::METRICS, get(metrics::page).with_state(metrics))
+        .merge(watched)
         .merge(graphiql::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -120,7 +128,27 @@ pub(super) fn all(
         graphql: Arc::new(graphql),
         others,
     };
-    Ok(middleware::around(routes, hosts, origins, requests))
+    Ok(Served {
+        all: middleware::around(routes, hosts, origins, requests),
+        admin,
+    })
+}
+
+/// What is served at either address.
+pub(super) struct Served {
+    pub(super) all: Middleware<Engine>,
+    /// For those who watch the server.
+    pub(super) admin: Router,
+}
+
+fn health() -> Router<App> {
+    Router::new()
+        .route(paths::ALIVE, get(async || "alive\n"))
+        .route(paths::READY, get(health::ready))
+}
+
+fn watched(metrics: Metrics) -> Router<App> {
+    health().route(paths::METRICS, get(metrics::page).with_state(metrics))
 }
 
 /// Who may ask for the schema by GraphQL may have it here.

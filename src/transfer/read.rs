@@ -12,9 +12,10 @@ use super::row::{self, Fault};
 use super::{Compression, Format};
 use crate::store::import::{ImportProgress, Incoming};
 
-/// The most rows of a chunk, and about the most bytes of their texts.
-const ROWS: usize = 5_000;
-const BYTES: usize = 4 * 1024 * 1024;
+/// The most rows of a chunk, and about the most bytes of their texts. The words of all of them are in memory at once,
+/// which take several times as much as the texts.
+const ROWS: usize = 1_000;
+const BYTES: usize = 1024 * 1024;
 
 /// Rows to be imported together, and how far the source has been read then.
 #[derive(Debug)]

@@ -71,6 +71,12 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               
               [env: ALLOWED_HOSTS=]
 
+          --admin-address <ADDRESS:PORT>
+              Where /health/* and /metrics are served for those who watch the server, such as
+              127.0.0.1:9100; /metrics is nowhere else then
+              
+              [env: ADMIN_ADDRESS=]
+
           --service-name <NAME>
               The name of the service, on its page and in its logs
               

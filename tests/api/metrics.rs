@@ -1,5 +1,7 @@
 //! `/metrics`.
 
+mod operations;
+
 use rstest_reuse::apply;
 
 use crate::support::{Database, TestApp, assert_answer, on_both_databases, start};

@@ -36,6 +36,7 @@ async fn a_failure_is_shared_and_each_is_told_its_own_request_id(database: Datab
         let ExecutionResult::Response(ResponseBody {
             json,
             has_errors: true,
+            ..
         }) = answer
         else {
             panic!("{answer:?}");

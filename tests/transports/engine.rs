@@ -75,6 +75,7 @@ fn single(json: impl Into<Bytes>) -> Outcome {
     Outcome::Single(ResponseBody {
         json: json.into(),
         has_errors: false,
+        codes: Vec::new(),
     })
 }
 

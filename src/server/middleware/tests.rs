@@ -112,6 +112,7 @@ fn single(response: &serde_json::Value) -> Outcome {
     Outcome::Single(ResponseBody {
         json: response.to_string().into(),
         has_errors: response.get("errors").is_some(),
+        codes: Vec::new(),
     })
 }
 
