@@ -23,7 +23,6 @@ async fn the_program_prints_the_schema() {
     assert_eq!(schema, broadsheet::api::sdl());
 }
 
-#[expect(clippy::too_many_lines, reason = "it is the text of the help")]
 #[tokio::test]
 async fn the_help_names_each_flag_with_its_variable_and_its_default() {
     let (code, help, _) = run(&["--help"], &[]).await;
