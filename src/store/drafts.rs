@@ -1,8 +1,9 @@
 //! What is to be written, with the words that it is found by where they are sent with it.
 
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
+use diesel_async::RunQueryDsl as _;
 
-use super::connection::{Connection, run};
+use super::connection::Connection;
 use super::postgres::vector::Words;
 use super::sql::tables::article;
 use super::sql::write::{EditedWords, Update};
@@ -98,7 +99,7 @@ pub(super) async fn edited_words(
     connection: &mut Connection<'_>,
     update: &Update,
 ) -> Result<Option<EditedWords>> {
-    let Connection::Postgres(_) = connection else {
+    let Connection::Postgres(connection) = connection else {
         return Ok(None);
     };
     let title = update.edit.title.as_ref().map(Title::as_str);
@@ -112,14 +113,20 @@ pub(super) async fn edited_words(
     if title.is_none() && text.is_none() {
         return Ok(None);
     }
-    let stored = run!(connection, |c| article::table
-        .filter(article::id.eq(update.id))
-        .select((article::title, article::text, article::version))
-        .get_result::<(String, String, i32)>(c));
-    Ok(stored
-        .optional()?
-        .map(|(stored_title, stored_text, version)| EditedWords {
+    let stored = article::table.filter(article::id.eq(update.id)).select((
+        article::title,
+        article::text,
+        article::version,
+    ));
+    let stored = match update.in_transaction {
+        true => stored.for_no_key_update().get_result(connection).await,
+        false => stored.get_result(connection).await,
+    };
+    let stored: Option<(String, String, i32)> = stored.optional()?;
+    Ok(
+        stored.map(|(stored_title, stored_text, version)| EditedWords {
             words: Words::of(title.unwrap_or(&stored_title), text.unwrap_or(&stored_text)),
             of_version: Some(version),
-        }))
+        }),
+    )
 }

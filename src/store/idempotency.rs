@@ -113,6 +113,7 @@ impl Store {
                     edit,
                     now,
                     as_shown: false,
+                    in_transaction: true,
                     columns,
                     text: TextRoom::new(text_bytes),
                     words: None,

@@ -96,6 +96,7 @@ impl Store {
             edit,
             now: self.0.clock.now(),
             as_shown: false,
+            in_transaction: false,
             columns,
             text: TextRoom::new(text_bytes),
             words: None,
@@ -103,8 +104,15 @@ impl Store {
         let attempts = AtomicU32::new(0);
         let updated = retry(|| {
             let mut update = update.clone();
-            update.as_shown = attempts.fetch_add(1, Ordering::Relaxed) > 0;
-            self.run(Access::Write, move |connection| {
+            // A transaction costs two more round trips, but nobody can get in its way again.
+            let is_retry = attempts.fetch_add(1, Ordering::Relaxed) > 0;
+            update.as_shown = is_retry;
+            update.in_transaction = is_retry;
+            let access = match is_retry {
+                true => Access::Transaction,
+                false => Access::Write,
+            };
+            self.run(access, move |connection| {
                 Box::pin(apply_update(connection, update))
             })
         });

@@ -86,6 +86,30 @@ async fn of_many_articles_that_claim_one_slug_exactly_one_gets_it(database: Data
     );
 }
 
+/// The words of an article are made of its title and its text, of which each of these changes one only.
+#[apply(on_both_databases)]
+async fn many_updates_without_a_version_all_succeed(database: Database) {
+    let app = in_process!(database);
+    let id = create(&app, "a").await;
+    let mut versions = BTreeSet::new();
+    for _ in 0..6 {
+        let answers = at_once(&app, |writer| {
+            let part = ["title", "text"][writer % 2];
+            let input = json!({ part: format!("writer {writer}") });
+            (
+                "mutation($id: ID!, $input: UpdateArticleInput!) { updateArticle(id: $id, input: $input) { version } }",
+                json!({ "id": id, "input": input }),
+            )
+        })
+        .await;
+        for answer in answers {
+            let version = answer["data"]["updateArticle"]["version"].as_u64();
+            versions.insert(version.unwrap_or_else(|| panic!("{answer}")));
+        }
+    }
+    assert_eq!(versions, (2..=6 * WRITERS as u64 + 1).collect());
+}
+
 /// The answers to documents that are carried out at the same time.
 async fn at_once(app: &InProcess, document: impl Fn(usize) -> (&'static str, Value)) -> Vec<Value> {
     let asked = (0..WRITERS).map(|writer| {

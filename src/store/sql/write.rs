@@ -30,6 +30,9 @@ pub(in crate::store) struct Update {
     pub(in crate::store) now: Timestamp,
     /// Whether the values that another program stored, and that the table refuses by now, become what is shown of them.
     pub(in crate::store) as_shown: bool,
+    /// Whether it is carried out in a transaction. What its words are made of is locked then, so that it cannot change
+    /// before it is written.
+    pub(in crate::store) in_transaction: bool,
     pub(in crate::store) columns: Columns,
     pub(in crate::store) text: TextRoom,
     /// The words of the title and the text as they will be. `None` where neither changes, or the database sees to them.
