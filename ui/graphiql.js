@@ -14,6 +14,32 @@ const fetcher = GraphiQL.createFetcher({
 
 const defaultTabs = examples.map(({ query, variables }) => ({ query, variables }));
 
+// The history would keep the headers of each operation, and so a token.
+const withoutHeaders = (history) =>
+  JSON.stringify(JSON.parse(history), (name, value) => (name === "headers" ? undefined : value));
+
+// What GraphiQL stores goes through here. Storage that is full or forbidden throws, which GraphiQL expects of setItem.
+const storage = {
+  getItem: (key) => localStorage.getItem(key),
+  setItem(key, value) {
+    const isHistory = key === "graphiql:queries" || key === "graphiql:favorites";
+    localStorage.setItem(key, isHistory ? withoutHeaders(value) : value);
+  },
+  removeItem: (key) => localStorage.removeItem(key),
+  clear: () => localStorage.clear(),
+  get length() {
+    return localStorage.length;
+  },
+};
+
+function isStorageAllowed() {
+  try {
+    return Boolean(localStorage);
+  } catch {
+    return false;
+  }
+}
+
 ReactDOM.createRoot(document.getElementById("graphiql")).render(
   React.createElement(GraphiQL, {
     fetcher,
@@ -21,5 +47,6 @@ ReactDOM.createRoot(document.getElementById("graphiql")).render(
     defaultQuery: "# A new operation: Ctrl-Space completes, Ctrl-Enter runs.\n",
     defaultEditorToolsVisibility: "variables",
     isHeadersEditorEnabled: true,
+    storage: isStorageAllowed() ? storage : null,
   }),
 );
