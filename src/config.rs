@@ -1,8 +1,6 @@
 //! Settings: flags, environment variables and a file `.env`, read once at start, in one struct for each part that uses
 //! one.
 
-mod database;
-mod database_url;
 mod env_file;
 pub(crate) mod environment;
 pub(crate) mod limits;
@@ -10,8 +8,10 @@ mod log;
 mod server;
 mod value;
 
-pub use self::database::DatabaseSettings;
-pub use self::database_url::{DatabaseUrl, DatabaseUrlError, SqliteLocation};
+pub use broadsheet_articles::store::{
+    DatabaseSettings, DatabaseUrl, DatabaseUrlError, SqliteLocation,
+};
+
 pub use self::limits::LimitSettings;
 pub use self::log::{LogFormat, LogSettings};
 pub use self::server::{PersistedSettings, ServerSettings, TrustedMode};

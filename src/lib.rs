@@ -8,22 +8,18 @@
 
 pub mod admission;
 pub mod api;
-pub mod article;
-pub mod budget;
 mod cache;
 pub mod caller_limits;
 pub mod cli;
-pub mod clock;
 pub mod config;
 pub mod error;
 mod etag;
-pub mod feed;
 pub mod graphql;
 mod headers;
 mod hex;
 pub mod request_id;
 pub mod server;
 pub mod shutdown;
-pub mod store;
 mod telemetry;
-mod transfer;
+
+pub use broadsheet_articles::{article, budget, clock, feed, store, transfer};

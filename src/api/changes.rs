@@ -92,7 +92,7 @@ pub(super) fn feed<'c>(ctx: &'c Context<'_>) -> Result<&'c Feed, Error> {
 pub(super) fn cursor(after: &str) -> Result<FeedCursor> {
     after
         .parse()
-        .map_err(|violation: Violation| violation.at("after"))
+        .map_err(|violation: Violation| FieldError::at("after", violation))
 }
 
 /// What the arguments `kinds` and `articleIds` want. An id that is no UUID names no article.

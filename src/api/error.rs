@@ -46,6 +46,11 @@ impl FieldError {
         }
     }
 
+    /// The value of the argument `field` violates a rule.
+    pub(super) fn at(field: impl Into<String>, violation: Violation) -> Self {
+        Self::invalid(field, violation.0)
+    }
+
     /// The error of a mutation whose articles have their slugs at these paths of the arguments.
     pub(super) fn of_slugs(error: Error, path: impl Fn(usize) -> String) -> Self {
         match error {
@@ -55,13 +60,6 @@ impl FieldError {
             },
             error => error.into(),
         }
-    }
-}
-
-impl Violation {
-    /// The error of the argument at `field`.
-    pub(super) fn at(self, field: impl Into<String>) -> FieldError {
-        FieldError::invalid(field, self.0)
     }
 }
 

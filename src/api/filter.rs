@@ -234,7 +234,7 @@ impl Reader {
             if let Some(value) = value {
                 self.count(field)?;
                 check_no_nul(name, &value)
-                    .map_err(|violation| violation.at(format!("{field}.{name}")))?;
+                    .map_err(|violation| FieldError::at(format!("{field}.{name}"), violation))?;
                 parts.push(Filter::Text(column, test(value)));
             }
         }
@@ -251,8 +251,9 @@ impl Reader {
                 self.count(field)?;
                 self.values(&values, &format!("{field}.{name}"))?;
                 for (index, value) in values.iter().enumerate() {
-                    check_no_nul(name, value)
-                        .map_err(|violation| violation.at(format!("{field}.{name}.{index}")))?;
+                    check_no_nul(name, value).map_err(|violation| {
+                        FieldError::at(format!("{field}.{name}.{index}"), violation)
+                    })?;
                 }
                 parts.push(Filter::Text(column, test(values)));
             }

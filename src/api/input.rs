@@ -21,7 +21,8 @@ impl ArticleBy {
         match self {
             Self::Id(id) => Ok(ArticleId::parse(&id).map(ArticleKey::Id)),
             Self::Slug(slug) => {
-                check_no_nul("slug", &slug).map_err(|violation| violation.at("by.slug"))?;
+                check_no_nul("slug", &slug)
+                    .map_err(|violation| FieldError::at("by.slug", violation))?;
                 Ok(Some(ArticleKey::Slug(slug)))
             }
         }
@@ -103,7 +104,7 @@ impl UpdateArticleInput {
 /// The error of a field of the input at `field`.
 fn at(field: &str, name: &'static str) -> impl FnOnce(Violation) -> FieldError {
     let path = format!("{field}.{name}");
-    move |violation| violation.at(path)
+    move |violation| FieldError::at(path, violation)
 }
 
 /// Checks that a number is within its bounds.

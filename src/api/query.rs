@@ -91,7 +91,7 @@ impl Query {
             let text = text.filter(|text| !text.is_empty());
             text.map(|text| Cursor::decode(&text, order))
                 .transpose()
-                .map_err(|violation| violation.at(field))
+                .map_err(|violation| FieldError::at(field, violation))
         };
         let request = PageRequest {
             filter,

@@ -24,7 +24,7 @@ impl DateTime {
             Self::Known(timestamp) => Ok(timestamp),
             Self::Given(text) => text
                 .parse()
-                .map_err(|error| Violation::from(error).at(field)),
+                .map_err(|error| FieldError::at(field, Violation::from(error))),
         }
     }
 }

@@ -1,14 +1,11 @@
 //! The forms of single values: what is understood, and what the others are told.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
 
+pub(super) use broadsheet_articles::store::settings::{some_time, time};
 use clap::builder::RangedU64ValueParser;
 use http::Uri;
 use http::uri::Authority;
-
-/// More than anybody wants, and little enough to be added to the present.
-const LONGEST_TIME: Duration = Duration::from_hours(24 * 36_500);
 
 /// Above it nothing can be counted or kept anyway, and sums of such limits still fit.
 const LARGEST_NUMBER: u64 = 1 << 40;
@@ -21,23 +18,6 @@ pub(super) fn number<T: TryFrom<u64>>() -> RangedU64ValueParser<T> {
 /// A limit with which, were it zero, no request could be answered.
 pub(super) fn at_least_one<T: TryFrom<u64>>() -> RangedU64ValueParser<T> {
     RangedU64ValueParser::new().range(1..=LARGEST_NUMBER)
-}
-
-/// A time that may be zero.
-pub(super) fn time(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text.trim()).map_err(|error| error.to_string())?;
-    match time <= LONGEST_TIME {
-        true => Ok(time),
-        false => Err("it is at most 36500 days".to_owned()),
-    }
-}
-
-/// A time in which something is to happen.
-pub(super) fn some_time(text: &str) -> Result<Duration, String> {
-    match time(text)? {
-        Duration::ZERO => Err("it must be more than 0: in no time nothing happens".to_owned()),
-        time => Ok(time),
-    }
 }
 
 /// The address to listen on. An IPv6 address may stand in brackets, as in a URL.
@@ -230,13 +210,5 @@ mod tests {
         ] {
             assert!(address(text).is_err(), "{text:?}");
         }
-    }
-
-    #[test]
-    fn a_time_with_which_nothing_works_is_refused() {
-        assert_eq!(time("0s"), Ok(Duration::ZERO));
-        assert!(some_time("0ms").unwrap_err().contains("more than 0"));
-        assert!(time("500years").unwrap_err().contains("36500 days"));
-        assert!(time("30").is_err());
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-pub(crate) use super::record::RecordError;
+pub use super::record::RecordError;
 use super::record::Records;
 use super::row::{self, Fault};
 use super::{Compression, Format};
@@ -19,28 +19,28 @@ const BYTES: usize = 1024 * 1024;
 
 /// Rows to be imported together, and how far the source has been read then.
 #[derive(Debug)]
-pub(crate) struct Chunk {
-    pub(crate) rows: Vec<Incoming>,
+pub struct Chunk {
+    pub rows: Vec<Incoming>,
     /// Those that are no articles.
-    pub(crate) rejects: Vec<Reject>,
-    pub(crate) progress: ImportProgress,
+    pub rejects: Vec<Reject>,
+    pub progress: ImportProgress,
     /// Why the source is not read any further.
-    pub(crate) stopped_at: Option<Reject>,
+    pub stopped_at: Option<Reject>,
 }
 
 /// A row that is not imported.
 #[derive(Debug, Clone)]
-pub(crate) struct Reject {
-    pub(crate) row: u64,
+pub struct Reject {
+    pub row: u64,
     /// Empty where it is the whole row.
-    pub(crate) field: &'static str,
-    pub(crate) reason: String,
+    pub field: &'static str,
+    pub reason: String,
     record: Value,
 }
 
 impl Reject {
     /// A row that is valid, but cannot be imported.
-    pub(crate) fn of(row: &Incoming, field: &'static str, reason: String) -> Self {
+    pub fn of(row: &Incoming, field: &'static str, reason: String) -> Self {
         let Incoming { id, new, .. } = row;
         let record = json!({
             "id": id.map(|id| id.to_string()),
@@ -60,7 +60,7 @@ impl Reject {
     }
 
     /// As a line of the file of rejected rows.
-    pub(crate) fn to_line(&self) -> String {
+    pub fn to_line(&self) -> String {
         let Self {
             row,
             field,
@@ -82,13 +82,13 @@ impl std::fmt::Display for Reject {
 }
 
 /// What is imported, under a name by which an import that was interrupted is known again.
-pub(crate) struct Source {
+pub struct Source {
     records: Records,
     name: [u8; 32],
 }
 
 impl Source {
-    pub(crate) fn new(
+    pub fn new(
         name: [u8; 32],
         file: Box<dyn Read + Send>,
         format: Format,
@@ -101,13 +101,13 @@ impl Source {
     }
 
     /// The name of a file, or of standard input.
-    pub(crate) fn name(path: &Path) -> [u8; 32] {
+    pub fn name(path: &Path) -> [u8; 32] {
         let path: PathBuf = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         Sha256::digest(path.as_os_str().as_encoded_bytes()).into()
     }
 
     /// Reads as many rows as were imported before; answers whether they are those.
-    pub(crate) fn skip(&mut self, progress: &ImportProgress) -> Result<bool, RecordError> {
+    pub fn skip(&mut self, progress: &ImportProgress) -> Result<bool, RecordError> {
         while self.records.row() < progress.row_count {
             if self.records.next()?.is_none() {
                 return Ok(false);
@@ -117,17 +117,13 @@ impl Source {
     }
 
     /// Whether nothing more can be read.
-    pub(crate) fn has_ended(&mut self) -> Result<bool, RecordError> {
+    pub fn has_ended(&mut self) -> Result<bool, RecordError> {
         Ok(self.records.next()?.is_none())
     }
 
     /// Reads everything, and gives each chunk to `take` until that is `false`. Where a row is no article, reading ends in
     /// front of it, or, where `goes_on` is set, goes on behind it.
-    pub(crate) fn read(
-        mut self,
-        goes_on: bool,
-        mut take: impl FnMut(Result<Chunk, RecordError>) -> bool,
-    ) {
+    pub fn read(mut self, goes_on: bool, mut take: impl FnMut(Result<Chunk, RecordError>) -> bool) {
         loop {
             let chunk = self.chunk(goes_on);
             let is_last = match &chunk {

@@ -92,7 +92,7 @@ const SENTENCES: [&str; 14] = [
 ];
 
 /// The article with this number, as if it had been written before `now`, each some hours before the next.
-pub(crate) fn article(number: u64, now: Timestamp) -> Result<NewArticle, Violation> {
+pub fn article(number: u64, now: Timestamp) -> Result<NewArticle, Violation> {
     const HOURS: i128 = 3_600_000_000;
     let mut chance = Chance(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let (subject, things) = chance.one_of(&SUBJECTS);

@@ -162,7 +162,7 @@ mod tests {
     use diesel::sql_types::BigInt;
 
     use super::*;
-    use crate::config::SqliteLocation;
+    use crate::store::SqliteLocation;
     use crate::store::sqlite::connect::Target;
 
     fn readers(time: Duration) -> Readers {

@@ -6,8 +6,8 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::Cause;
 
-pub(super) static POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
-pub(super) static SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+pub(super) static POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+pub(super) static SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
 /// What to do with the migrations of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,8 +9,6 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::hex::Hex;
-
 const BEGIN: &[u8] = b"\nBROADSHEET BACKUP 1 SHA256 ";
 const HEX: usize = 64;
 /// With the line break at the end.
@@ -108,7 +106,9 @@ fn copy_and_digest(from: &mut File, into: &mut impl io::Write, bytes: u64) -> io
 
 fn line(digest: &[u8; 32]) -> Vec<u8> {
     let mut line = BEGIN.to_vec();
-    // Writing into memory does not fail.
-    let _ = writeln!(line, "{}", Hex(digest));
+    for byte in digest {
+        line.extend_from_slice(format!("{byte:02x}").as_bytes());
+    }
+    line.push(b'\n');
     line
 }

@@ -32,8 +32,8 @@ use super::connection::{Work, run_on_sqlite};
 use super::detach_on_drop::Abandoned;
 use super::migrations::{self, Migrate, MigrationStatus};
 use super::{Access, OpenError, PoolStatus};
-use crate::config::{DatabaseSettings, SqliteLocation};
 use crate::error::{Error, NoWrites, Result};
+use crate::store::{DatabaseSettings, SqliteLocation};
 
 type Async = SyncConnectionWrapper<SqliteConnection>;
 

@@ -12,10 +12,10 @@ use crate::store::import::Incoming;
 
 /// Why a record is no article.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(super) struct Fault {
     /// Empty where it is the whole record.
-    pub(crate) field: &'static str,
-    pub(crate) reason: String,
+    pub field: &'static str,
+    pub reason: String,
 }
 
 /// What stands in a record, whose values may be wrong. `null` is as if it were not there.

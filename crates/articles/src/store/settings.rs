@@ -7,7 +7,6 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use super::database_url::{DatabaseUrl, DatabaseUrlParser};
-use super::value::{some_time, time};
 
 /// Which database, and how many connections to it.
 #[derive(Debug, Clone, Args)]
@@ -73,7 +72,7 @@ impl DatabaseSettings {
     ///
     /// # Errors
     /// What does not, in a sentence.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), String> {
         match self.min_size <= self.max_size.get() {
             true => Ok(()),
             false => Err(format!(
@@ -81,6 +80,32 @@ impl DatabaseSettings {
                 self.min_size, self.max_size
             )),
         }
+    }
+}
+
+/// More than anybody wants, and little enough to be added to the present.
+const LONGEST_TIME: Duration = Duration::from_hours(24 * 36_500);
+
+/// Parses a duration such as `5s` or `1m 30s`, which may be zero.
+///
+/// # Errors
+/// What is wrong with it, in a sentence.
+pub fn time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text.trim()).map_err(|error| error.to_string())?;
+    match time <= LONGEST_TIME {
+        true => Ok(time),
+        false => Err("it is at most 36500 days".to_owned()),
+    }
+}
+
+/// Parses a duration in which something is to happen.
+///
+/// # Errors
+/// As [`time`], and where it is zero.
+pub fn some_time(text: &str) -> Result<Duration, String> {
+    match time(text)? {
+        Duration::ZERO => Err("it must be more than 0: in no time nothing happens".to_owned()),
+        time => Ok(time),
     }
 }
 
@@ -94,5 +119,18 @@ fn connections(text: &str) -> Result<NonZeroUsize, String> {
     match count.get() <= MOST {
         true => Ok(count),
         false => Err(format!("expected a number from 1 to {MOST}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_with_which_nothing_works_is_rejected() {
+        assert_eq!(time("0s"), Ok(Duration::ZERO));
+        assert!(some_time("0ms").unwrap_err().contains("more than 0"));
+        assert!(time("500years").unwrap_err().contains("36500 days"));
+        assert!(time("30").is_err());
     }
 }

@@ -26,8 +26,8 @@ use self::pool::Pool;
 use super::connection::{Connection, Work};
 use super::migrations::Migrate;
 use super::{Access, OpenError, PoolStatus, from_pool};
-use crate::config::DatabaseSettings;
 use crate::error::{Error, Result};
+use crate::store::DatabaseSettings;
 
 /// The level is said, because a pooler that drops our options leaves it to the role or the database.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";

@@ -9,6 +9,7 @@ pub mod backup;
 mod changes;
 mod check;
 mod connection;
+mod database_url;
 mod detach_on_drop;
 mod drafts;
 mod export;
@@ -22,6 +23,7 @@ mod migrations;
 mod open_error;
 mod pages;
 pub mod postgres;
+pub mod settings;
 mod slugs;
 mod sql;
 mod sqlite;
@@ -40,6 +42,7 @@ use tokio_util::task::TaskTracker;
 pub use self::changes::{ChangesAfter, ChangesPage, FeedState};
 pub use self::check::WordsCheck;
 use self::connection::{Work, run};
+pub use self::database_url::{DatabaseUrl, DatabaseUrlError, SqliteLocation};
 use self::detach_on_drop::{Abandoned, DetachOnDrop};
 use self::fault::{Fault, from_pool};
 pub use self::indexing::Progress;
@@ -50,10 +53,10 @@ pub(crate) use self::open_error::Cause;
 pub use self::open_error::OpenError;
 use self::open_error::chain;
 use self::postgres::Postgres;
+pub use self::settings::DatabaseSettings;
 use self::sqlite::Sqlite;
 use self::writability::Writability;
 use crate::clock::Clock;
-use crate::config::{DatabaseSettings, DatabaseUrl};
 use crate::error::{Error, Result};
 use coalesce::Counts;
 
@@ -214,7 +217,7 @@ impl Store {
     }
 
     /// Cancelled when the store is closed.
-    pub(crate) fn closing(&self) -> &CancellationToken {
+    pub fn closing(&self) -> &CancellationToken {
         &self.0.closing
     }
 

@@ -15,7 +15,7 @@ use deadpool::managed::{
 use futures_util::future::try_join_all;
 use tokio::time::Instant;
 
-use crate::config::DatabaseSettings;
+use crate::store::DatabaseSettings;
 use crate::store::OpenError;
 use postgres_connect::PgConnection;
 use postgres_connect::{ConnectError, ConnectOptions};

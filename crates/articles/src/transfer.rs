@@ -3,24 +3,24 @@
 //! NDJSON has an object a line, CSV a line of names and then a record for each article. Both are read and written one
 //! article at a time, however large the file is.
 
-pub(crate) mod demonstration;
-pub(crate) mod read;
+pub mod demonstration;
+pub mod read;
 mod record;
 mod row;
-pub(crate) mod write;
+pub mod write;
 
 use std::path::Path;
 
 /// How articles stand in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
+pub enum Format {
     Ndjson,
     Csv,
 }
 
 /// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Compression {
+pub enum Compression {
     None,
     Gzip,
     Zstd,
@@ -38,7 +38,7 @@ const FIELDS: [&str; 7] = [
 ];
 
 /// What the ending of a file's name says: `articles.csv.gz`. Without one it is NDJSON, not compressed.
-pub(crate) fn by_ending(path: &Path) -> (Format, Compression) {
+pub fn by_ending(path: &Path) -> (Format, Compression) {
     let name = path.to_string_lossy().to_ascii_lowercase();
     let (name, compression) = [(".gz", Compression::Gzip), (".zst", Compression::Zstd)]
         .into_iter()

@@ -18,7 +18,7 @@ use super::fault::{fault, is_busy};
 use super::time_limit::{self, WhileInTime};
 use super::{Async, BUSY_TIMEOUT, file, log};
 use crate::article::filter::fold_case;
-use crate::config::SqliteLocation;
+use crate::store::SqliteLocation;
 use crate::store::sql::stored::StoredText;
 use crate::store::{Fault, OpenError};
 

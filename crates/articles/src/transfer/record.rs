@@ -26,7 +26,7 @@ pub(super) enum Record {
 
 /// Why no more records can be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RecordError {
+pub enum RecordError {
     #[error(transparent)]
     Read(#[from] io::Error),
     #[error("row {0} has more than 64 MiB")]

@@ -9,7 +9,7 @@ use super::{Compression, FIELDS, Format};
 use crate::article::Article;
 
 /// Writes articles in a format, compressed.
-pub(crate) struct ArticleWriter(Encoder);
+pub struct ArticleWriter(Encoder);
 
 enum Encoder {
     Ndjson(Compressed),
@@ -39,7 +39,7 @@ struct Line<'a> {
 const BUFFER: usize = 128 * 1024;
 
 impl ArticleWriter {
-    pub(crate) fn new(
+    pub fn new(
         file: Box<dyn Write + Send>,
         format: Format,
         compression: Compression,
@@ -65,7 +65,7 @@ impl ArticleWriter {
         }))
     }
 
-    pub(crate) fn write(&mut self, article: &Article) -> io::Result<()> {
+    pub fn write(&mut self, article: &Article) -> io::Result<()> {
         let id = article.id.to_string();
         let created_at = article.created_at.to_string();
         let updated_at = article.updated_at.to_string();
@@ -94,7 +94,7 @@ impl ArticleWriter {
     }
 
     /// Writes what is left. Without it a file is cut off.
-    pub(crate) fn finish(self) -> io::Result<()> {
+    pub fn finish(self) -> io::Result<()> {
         let file = match self.0 {
             Encoder::Ndjson(file) => file,
             Encoder::Csv(writer) => writer.into_inner().map_err(|error| {

@@ -18,8 +18,8 @@ use super::sqlite::backup::{self as sqlite, CopyMark, Facts, FeedFacts};
 use super::{OpenError, Store};
 use crate::article::change::Epoch;
 use crate::clock::Clock;
-use crate::config::{DatabaseSettings, DatabaseUrl, SqliteLocation};
 use crate::error::Error;
+use crate::store::{DatabaseSettings, DatabaseUrl, SqliteLocation};
 
 /// What a backup has, or a database that was made of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,223 @@
+//! Who may name whom, within a crate.
+
+use super::{files, root};
+
+/// The modules of the server, each with those of `crate::` that it may name. What stands in no list of another is the top.
+const MAY_NAME: [(&str, &[&str]); 23] = [
+    ("admission", &["cache", "clock", "error", "hex"]),
+    (
+        "api",
+        &[
+            "article", "budget", "clock", "config", "error", "feed", "store",
+        ],
+    ),
+    ("article", &["clock", "error"]),
+    ("budget", &["error"]),
+    ("cache", &[]),
+    ("caller_limits", &["admission", "error"]),
+    (
+        "cli",
+        &[
+            "admission",
+            "api",
+            "clock",
+            "config",
+            "error",
+            "server",
+            "store",
+            "telemetry",
+            "transfer",
+        ],
+    ),
+    ("clock", &[]),
+    ("config", &["admission", "caller_limits"]),
+    ("error", &["clock"]),
+    ("etag", &["headers", "hex"]),
+    ("feed", &["article", "error", "store"]),
+    (
+        "graphql",
+        &[
+            "admission",
+            "api",
+            "article",
+            "cache",
+            "caller_limits",
+            "config",
+            "error",
+            "etag",
+            "headers",
+            "request_id",
+            "shutdown",
+        ],
+    ),
+    ("headers", &[]),
+    ("hex", &[]),
+    ("lib", &[]),
+    ("main", &[]),
+    ("request_id", &["clock"]),
+    (
+        "server",
+        &[
+            "admission",
+            "api",
+            "article",
+            "caller_limits",
+            "clock",
+            "config",
+            "error",
+            "etag",
+            "feed",
+            "graphql",
+            "headers",
+            "request_id",
+            "shutdown",
+            "store",
+        ],
+    ),
+    ("shutdown", &[]),
+    ("store", &["article", "budget", "clock", "error"]),
+    ("telemetry", &["config"]),
+    ("transfer", &["article", "clock", "error", "store"]),
+];
+
+/// The crates that only some modules may name.
+const MAY_NAME_CRATE: [(&str, &[&str]); 7] = [
+    ("async_graphql", &["api"]),
+    (
+        "axum",
+        &["etag", "graphql", "headers", "request_id", "server"],
+    ),
+    (
+        "clap",
+        &["admission", "caller_limits", "cli", "config", "store"],
+    ),
+    ("diesel", &["store"]),
+    ("diesel_async", &["store"]),
+    ("postgres_connect", &["store"]),
+    ("search_words", &["article", "store"]),
+];
+
+/// What stands in crates of its own the compiler keeps apart; this is for the modules of one.
+#[test]
+fn every_module_names_only_what_stands_below_it() {
+    let mut wrong = Vec::new();
+    for src in ["src", "crates/articles/src"].map(|src| root().join(src)) {
+        for file in files(&src) {
+            if file.extension().is_some_and(|extension| extension == "rs") {
+                let name = file.strip_prefix(&src).unwrap().to_str().unwrap();
+                let text = std::fs::read_to_string(&file).unwrap();
+                wrong.extend(wrong_paths(name, &text));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// What a file names and must not.
+fn wrong_paths(file: &str, source: &str) -> Vec<String> {
+    let module = file.split(['/', '.']).next().unwrap();
+    let Some((_, may)) = MAY_NAME.iter().find(|(of, _)| *of == module) else {
+        return vec![format!("{file} is in no row of MAY_NAME")];
+    };
+    let is_wrong = |path: &String| {
+        let mut parts = path.split("::");
+        match (parts.next(), parts.next()) {
+            (Some("crate"), Some(other)) => other != module && !may.contains(&other),
+            (Some(other), _) => MAY_NAME_CRATE
+                .iter()
+                .any(|(of, modules)| *of == other && !modules.contains(&module)),
+            (None, _) => false,
+        }
+    };
+    let paths = paths(source).into_iter().filter(is_wrong);
+    paths.map(|path| format!("{file} names {path}")).collect()
+}
+
+/// The paths in a source, those of a `use` with braces one by one, without what stands in comments.
+fn paths(source: &str) -> Vec<String> {
+    let code: String = source
+        .lines()
+        .map(|line| {
+            line.split("//")
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+                + " "
+        })
+        .collect();
+    let is_word = |character: char| character.is_alphanumeric() || "_:{},".contains(character);
+    let mut paths = Vec::new();
+    // In a list of imports, spaces mean nothing but before `as`.
+    for statement in code.split("use ").skip(1) {
+        let Some((tree, _)) = statement.split_once(';') else {
+            continue;
+        };
+        let tree: String = tree.replace(" as ", "@").split_whitespace().collect();
+        if tree.chars().all(|c| is_word(c) || "@*".contains(c)) {
+            expand("", &tree, &mut paths);
+        }
+    }
+    for word in code.split(|character| !is_word(character) || "{},".contains(character)) {
+        if word.contains("::") && !word.ends_with("::") {
+            paths.push(word.to_owned());
+        }
+    }
+    paths
+}
+
+/// `a::{b, c::d}` as `a::b` and `a::c::d`.
+fn expand(before: &str, tree: &str, paths: &mut Vec<String>) {
+    let mut depth = 0;
+    let mut from = 0;
+    let mut parts = Vec::new();
+    for (at, character) in tree.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&tree[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&tree[from..]);
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+        match part.split_once('{') {
+            Some((prefix, rest)) => {
+                let inner = rest.strip_suffix('}').unwrap_or(rest);
+                expand(&format!("{before}{prefix}"), inner, paths);
+            }
+            None => paths.push(format!("{before}{part}")),
+        }
+    }
+}
+
+#[test]
+fn paths_are_found_in_every_form_and_in_code_only() {
+    let source = "
+        // axum::Router
+        use crate::{api, server::{self, metrics::Metrics as Other}}; // clap::Parser
+        pub use diesel::{
+            QueryResult,
+            sql_types::{BigInt, Text},
+        };
+        fn f() -> std::fmt::Result { crate::store::open() }
+    ";
+    let found = paths(source);
+    for path in [
+        "crate::api",
+        "crate::server::self",
+        "crate::server::metrics::Metrics@Other",
+        "diesel::QueryResult",
+        "diesel::sql_types::Text",
+        "std::fmt::Result",
+        "crate::store::open",
+    ] {
+        assert!(found.iter().any(|it| it == path), "{path} in {found:?}");
+    }
+    for crate_name in ["axum", "clap"] {
+        assert!(!found.iter().any(|it| it.starts_with(crate_name)));
+    }
+}
