@@ -22,7 +22,7 @@ mod caller;
 mod counts;
 mod credential;
 mod digest;
-mod file;
+pub(crate) mod file;
 mod generation;
 mod jwt;
 mod rejection;

@@ -14,4 +14,4 @@ pub use broadsheet_articles::store::{
 
 pub use self::limits::LimitSettings;
 pub use self::log::{LogFormat, LogSettings};
-pub use self::server::{PersistedSettings, ServerSettings, TrustedMode};
+pub use self::server::{PersistedSettings, ServerSettings, TlsSettings, TrustedMode};

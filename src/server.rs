@@ -10,6 +10,7 @@ mod middleware;
 mod paths;
 mod reload;
 mod routes;
+mod tls;
 mod welcome;
 mod who_may;
 
@@ -22,6 +23,8 @@ use self::accept::ConnectionSettings;
 use self::admin::AdminSocket;
 use self::middleware::AllowedHosts;
 use self::reload::Reloaded;
+use self::tls::Tls;
+pub use self::tls::TlsError;
 use crate::admission::{Admission, AdmissionError};
 use crate::caller_limits::CallerLimits;
 use crate::clock::Clock;
@@ -44,6 +47,8 @@ pub enum ServeError {
     Schema(#[from] InvalidSchema),
     #[error(transparent)]
     Admission(#[from] AdmissionError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error("the server failed: {0}")]
@@ -95,6 +100,7 @@ fn open_files(
     Ok(Reloaded {
         admission: Admission::open(&settings.admission, host, clock.clone())?,
         persisted: PersistedOperations::open(&settings.persisted)?,
+        tls: Tls::open(&settings.tls)?,
     })
 }
 
@@ -156,12 +162,18 @@ async fn run_with(
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(ServeError::Serve)?;
+    let tls = files.tls.clone();
+    let acceptor = tls.as_ref().map(Tls::acceptor).transpose()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!(
         service = settings.service_name,
-        "listening on http://{address}"
+        "listening on {scheme}://{address}"
     );
     who_may::tell(&files.admission, address);
-    welcome::tell(address, &files.admission, &store);
+    welcome::tell(scheme, address, &files.admission, &store);
+    if let Some(tls) = tls {
+        tokio::spawn(tls.watch(stop.clone()));
+    }
     let feed = Feed::start(store.clone(), settings.change_retention);
     let sweeper = store.clone();
     let retention = settings.idempotency_retention;
@@ -187,7 +199,7 @@ async fn run_with(
     }
     let served = async {
         let connections = ConnectionSettings::with_write_timeout(settings.write_timeout);
-        accept::serve(listener, all, connections, limits, stop.clone()).await;
+        accept::serve(listener, acceptor, all, connections, limits, stop.clone()).await;
         shutdown.finished().await;
     };
     // One bound for all of it: for the requests under way, the sockets, and the writes that nobody waits for any more.

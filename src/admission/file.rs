@@ -1,4 +1,4 @@
-//! Reading the small files that admission rests on.
+//! Reading the small files that admission rests on, and the certificate of TLS.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -52,7 +52,7 @@ const MAX_BYTES: usize = 1024 * 1024;
 
 /// Reads a file that may be public, such as a set of public keys, but that others cannot change: they could let
 /// themselves in.
-pub(super) fn read(path: &Path) -> Result<String, FileError> {
+pub(crate) fn read(path: &Path) -> Result<String, FileError> {
     contents(path, 0o002).map_err(|problem| problem.of(path))
 }
 
@@ -60,7 +60,7 @@ pub(super) fn read(path: &Path) -> Result<String, FileError> {
 ///
 /// The group may read it: so a service that runs under a user of its own gets a file that root keeps, and Kubernetes
 /// gives secrets to a container (`fsGroup`).
-pub(super) fn read_private(path: &Path) -> Result<String, FileError> {
+pub(crate) fn read_private(path: &Path) -> Result<String, FileError> {
     contents(path, 0o027).map_err(|problem| problem.of(path))
 }
 

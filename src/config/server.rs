@@ -105,6 +105,9 @@ pub struct ServerSettings {
     pub cache_control: HeaderValue,
 
     #[command(flatten)]
+    pub tls: TlsSettings,
+
+    #[command(flatten)]
     pub admission: AdmissionSettings,
 
     #[command(flatten)]
@@ -115,6 +118,18 @@ pub struct ServerSettings {
 
     #[command(flatten)]
     pub limits: LimitSettings,
+}
+
+/// What the server proves with who it is.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TlsSettings {
+    /// A certificate and those between it and its authority, in PEM form: HTTPS is served instead of HTTP, with HTTP/2 and HTTP/1.1; read again on SIGHUP and when it changes
+    #[arg(long, env = "TLS_CERT", requires = "tls_key", value_name = "PATH")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The private key of the certificate, in PEM form, in a file that others cannot read
+    #[arg(long, env = "TLS_KEY", requires = "tls_cert", value_name = "PATH")]
+    pub tls_key: Option<PathBuf>,
 }
 
 /// Documents that requests name instead of sending.

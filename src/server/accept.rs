@@ -1,10 +1,14 @@
-//! Connections: accepting them, HTTP/1.1 on each of them, and their end.
+//! Connections: accepting them, TLS where there is a certificate, HTTP on each of them, and their end.
 //!
 //! `axum::serve` waits for ever for the head of a request. It also tells HTTP's versions apart by reading the first
-//! bytes of a connection on their own, which doubles its read buffer: 6 of the 27 kB that a subscriber by SSE took.
-//! HTTP/2 is left to the proxy that ends TLS.
+//! bytes of a connection on their own, which doubles its read buffer: 6 of the 27 kB that a subscriber by SSE took. So
+//! without TLS there is HTTP/1.1 alone, and with TLS the client says by ALPN which version it speaks.
 
+mod http1;
+mod http2;
 mod peer;
+mod streams;
+mod timer;
 mod unread;
 
 use std::convert::Infallible;
@@ -14,17 +18,16 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::Response;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use self::peer::{Patience, Peer};
-use crate::caller_limits::{CallerLimits, PeerAddress};
+use super::tls;
+use crate::caller_limits::CallerLimits;
 
 /// The limits of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,8 @@ pub(super) struct ConnectionSettings {
     pub(super) head_timeout: Duration,
     /// About the longest head, in bytes; then 431. A query by GET is part of it. Also the most of a body that is read ahead.
     pub(super) head_bytes: usize,
+    /// How long a client may take for the handshake of TLS.
+    pub(super) handshake_timeout: Duration,
     /// How long a client is waited for that does not read, or has closed its side.
     patience: Patience,
 }
@@ -58,15 +63,18 @@ impl Default for ConnectionSettings {
         Self {
             head_timeout: Duration::from_secs(75),
             head_bytes: 64 * 1024,
+            handshake_timeout: Duration::from_secs(10),
             patience: Patience::default(),
         }
     }
 }
 
 /// Serves until `stop` is cancelled; then accepts no more, closes what is idle, and returns when every other connection
-/// has finished its request. A connection that has become a WebSocket is not waited for.
+/// has finished its requests. A connection that has become a WebSocket is not waited for. With `tls` nothing else is
+/// spoken.
 pub(super) async fn serve<S>(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     service: S,
     settings: ConnectionSettings,
     limits: CallerLimits,
@@ -75,47 +83,41 @@ pub(super) async fn serve<S>(
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
 {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(settings.head_timeout)
-        // Who has closed the sending side may still wait for the answer.
-        .half_close(true)
-        .max_buf_size(settings.head_bytes);
+    let http = http1::builder(&settings);
     let connections = TaskTracker::new();
     while let Some((stream, address)) = stop.run_until_cancelled(accept(&listener, &limits)).await {
         let Some(slot) = limits.connect(address) else {
             // Closed without a word: HTTP may not have begun, and words would be work.
             continue;
         };
-        let service = service.clone();
+        let (service, stop) = (service.clone(), stop.clone());
         let peer = Peer::new(stream, slot, settings.patience, stop.clone());
-        // The service is always ready.
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let (mut head, body) = request.into_parts();
-            head.extensions.insert(PeerAddress(address));
-            let (body, has_ended) = unread::watched(body);
-            let answer = service.clone().call(Request::from_parts(head, body));
-            async move {
-                let mut response = answer.await?;
-                unread::announce_close(&mut response, has_ended);
-                Ok::<_, Infallible>(response)
-            }
-        });
-        let mut connection = http
-            .serve_connection(TokioIo::new(peer), service)
-            .with_upgrades();
-        let stop = stop.clone();
+        let Some(tls) = &tls else {
+            connections.spawn(http1::serve(&http, peer, address, service, stop));
+            continue;
+        };
+        let (handshake, http) = (tls.accept(peer), http.clone());
+        let handshake = timeout(settings.handshake_timeout, handshake);
         connections.spawn(async move {
-            let ended = tokio::select! {
-                ended = &mut connection => ended,
-                () = stop.cancelled() => {
-                    std::pin::Pin::new(&mut connection).graceful_shutdown();
-                    // Awaited by reference: it is large, and a move would reserve a second copy of it in the task.
-                    (&mut connection).await
+            // Nothing is under way before it is done.
+            let io = match stop.run_until_cancelled(handshake).await {
+                Some(Ok(Ok(io))) => io,
+                Some(Ok(Err(error))) => {
+                    tracing::debug!(%error, "a TLS handshake failed");
+                    return;
                 }
+                Some(Err(_)) => {
+                    tracing::debug!("a TLS handshake took too long");
+                    return;
+                }
+                None => return,
             };
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection failed");
+            // In boxes: each is large, and the other would take as much.
+            match io.get_ref().1.alpn_protocol() {
+                Some(tls::HTTP_2) => {
+                    Box::pin(http2::serve(io, address, service, settings, stop)).await;
+                }
+                _ => Box::pin(http1::serve(&http, io, address, service, stop)).await,
             }
         });
     }
@@ -125,8 +127,8 @@ pub(super) async fn serve<S>(
     connections.wait().await;
 }
 
-/// The next connection and the address that it comes from, once there may be one more. What went wrong with one of them is no reason to refuse the others, and where the process has no
-/// file descriptor left, one may be free a moment later.
+/// The next connection and the address that it comes from, once there may be one more. What went wrong with one of them
+/// is no reason to refuse the others, and where the process has no file descriptor left, one may be free a moment later.
 async fn accept(listener: &TcpListener, limits: &CallerLimits) -> (TcpStream, IpAddr) {
     loop {
         limits.room_for_connection().await;

@@ -3,6 +3,7 @@
 mod admission;
 mod caller_limits;
 mod process;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,7 +22,9 @@ use prometheus_client::registry::Registry;
 use self::admission::AdmissionMetrics;
 use self::caller_limits::CallerLimitMetrics;
 use self::process::ProcessMetrics;
+use self::tls::TlsMetrics;
 use super::paths;
+use super::tls::Tls;
 use crate::admission::Admission;
 use crate::api::Api;
 use crate::caller_limits::CallerLimits;
@@ -42,6 +45,7 @@ pub(super) struct Parts {
     pub(super) limits: CallerLimits,
     pub(super) api: Api,
     pub(super) store: Store,
+    pub(super) tls: Option<Tls>,
 }
 
 /// What is counted of requests. Clones share it.
@@ -69,6 +73,7 @@ impl Metrics {
             limits,
             api,
             store,
+            tls,
         } = parts;
         let mut all = Registry::default();
         operations.register(&mut all);
@@ -85,6 +90,9 @@ impl Metrics {
         registry.register_collector(Box::new(Shared { api, store }));
         registry.register_collector(Box::new(AdmissionMetrics(admission)));
         registry.register_collector(Box::new(CallerLimitMetrics(limits)));
+        if let Some(tls) = tls {
+            registry.register_collector(Box::new(TlsMetrics(tls)));
+        }
         Self(Arc::new(all))
     }
 }

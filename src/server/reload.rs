@@ -2,6 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::tls::Tls;
 use crate::admission::Admission;
 use crate::graphql::persisted::PersistedOperations;
 
@@ -10,6 +11,7 @@ use crate::graphql::persisted::PersistedOperations;
 pub(super) struct Reloaded {
     pub(super) admission: Admission,
     pub(super) persisted: PersistedOperations,
+    pub(super) tls: Option<Tls>,
 }
 
 impl Reloaded {
@@ -46,6 +48,9 @@ impl Reloaded {
 
     #[cfg(unix)]
     fn read(&self) {
+        if let Some(tls) = &self.tls {
+            tls.reload();
+        }
         // It tells the log what is broken.
         if self.admission.reload().is_ok() && self.admission.has_credentials() {
             let tokens = self.admission.token_uses().len();

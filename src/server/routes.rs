@@ -56,6 +56,7 @@ pub(super) fn all(
     let Reloaded {
         admission,
         persisted,
+        tls,
     } = files;
     let app = App {
         admission: admission.clone(),
@@ -100,6 +101,7 @@ pub(super) fn all(
         limits,
         api: app.api.clone(),
         store: app.store.clone(),
+        tls,
     };
     let metrics = Metrics::new(&requests, &operations, parts);
     let watched = watched(metrics);

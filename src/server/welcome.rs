@@ -7,18 +7,18 @@ use crate::admission::{Admission, Scope};
 use crate::store::Store;
 
 /// Says it, where somebody sits in front of a terminal.
-pub(super) fn tell(address: SocketAddr, admission: &Admission, store: &Store) {
+pub(super) fn tell(scheme: &str, address: SocketAddr, admission: &Admission, store: &Store) {
     let mut terminal = std::io::stderr();
     if terminal.is_terminal() {
-        let _ = terminal.write_all(text(address, admission, &store.describe()).as_bytes());
+        let _ = terminal.write_all(text(scheme, address, admission, &store.describe()).as_bytes());
     }
 }
 
-fn text(address: SocketAddr, admission: &Admission, database: &str) -> String {
+fn text(scheme: &str, address: SocketAddr, admission: &Admission, database: &str) -> String {
     let port = address.port();
     let url = match address.ip().to_canonical() {
-        ip if ip.is_loopback() || ip.is_unspecified() => format!("http://localhost:{port}"),
-        _ => format!("http://{address}"),
+        ip if ip.is_loopback() || ip.is_unspecified() => format!("{scheme}://localhost:{port}"),
+        _ => format!("{scheme}://{address}"),
     };
     let who = match address.ip().to_canonical().is_loopback() {
         true => "every program on this machine",

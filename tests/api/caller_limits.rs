@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const HERE: &str = "127.0.0.1";
 const THERE: &str = "127.0.0.2";
 
-async fn connect(from: &str, to: SocketAddr) -> TcpStream {
+pub(crate) async fn connect(from: &str, to: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     let from: IpAddr = from.parse().unwrap();
     socket.bind(SocketAddr::new(from, 0)).unwrap();

@@ -30,6 +30,7 @@ mod foreign_rows;
 mod freshness;
 mod health;
 mod hosts;
+mod https;
 mod idempotency;
 mod in_process;
 mod introspection;

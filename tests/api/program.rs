@@ -39,10 +39,10 @@ impl Program {
 
     /// Waits until it listens; the error is what it has logged.
     async fn listening(mut self) -> Result<Self, String> {
-        let Some(line) = self.hear("listening on http://").await else {
+        let Some(line) = self.hear("listening on http").await else {
             return Err(self.log());
         };
-        let (_, address) = line.split_once("http://").unwrap();
+        let (_, address) = line.split_once("://").unwrap();
         // In JSON a quotation mark ends it.
         let address = address.split(['"', ' ']).next().unwrap();
         address.clone_into(&mut self.address);

@@ -10,9 +10,10 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::timer::Timer;
 use crate::caller_limits::{Network, Slot};
 
 /// How long, and how much, is waited for.
@@ -217,28 +218,5 @@ impl Lingering {
             }
         }
         Poll::Ready(())
-    }
-}
-
-/// Time that runs from when it is first asked for until it is stopped. It costs nothing until then.
-#[derive(Default)]
-struct Timer {
-    sleep: Option<Pin<Box<Sleep>>>,
-    is_running: bool,
-}
-
-impl Timer {
-    /// Ready when it has run for so long.
-    fn poll(&mut self, duration: Duration, context: &mut Context<'_>) -> Poll<()> {
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(duration)));
-        if !self.is_running {
-            self.is_running = true;
-            sleep.as_mut().reset(Instant::now() + duration);
-        }
-        sleep.as_mut().poll(context)
-    }
-
-    fn stop(&mut self) {
-        self.is_running = false;
     }
 }

@@ -1,6 +1,9 @@
 //! Each test talks to a server of its own over a bare connection.
 
+mod http2;
+mod http2_frames;
 mod peer;
+mod secure;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -90,6 +93,7 @@ async fn a_stop_ends_what_is_idle_finishes_what_is_under_way_and_accepts_no_more
     let settings = ConnectionSettings::default();
     let served = tokio::spawn(serve(
         listener,
+        None,
         routes,
         settings,
         CallerLimits::default(),
@@ -147,6 +151,7 @@ async fn start_with(
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(
         listener,
+        None,
         routes,
         settings,
         CallerLimits::default(),

@@ -119,6 +119,17 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [env: CACHE_CONTROL=]
               [default: "private, no-cache"]
 
+          --tls-cert <PATH>
+              A certificate and those between it and its authority, in PEM form: HTTPS is served instead
+              of HTTP, with HTTP/2 and HTTP/1.1; read again on SIGHUP and when it changes
+              
+              [env: TLS_CERT=]
+
+          --tls-key <PATH>
+              The private key of the certificate, in PEM form, in a file that others cannot read
+              
+              [env: TLS_KEY=]
+
       -h, --help
               Print help (see a summary with '-h')
 

@@ -136,6 +136,7 @@ async fn a_stop_does_not_wait_for_what_is_thrown_away() {
     let settings = ConnectionSettings::default();
     let served = tokio::spawn(serve(
         listener,
+        None,
         refusing(),
         settings,
         CallerLimits::default(),

@@ -1,0 +1,27 @@
+//! What is counted of the certificate.
+
+use std::fmt::Error;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::counter::ConstCounter;
+
+use super::super::tls::Tls;
+
+/// Read when somebody asks.
+pub(super) struct TlsMetrics(pub(super) Tls);
+
+impl std::fmt::Debug for TlsMetrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TlsMetrics")
+    }
+}
+
+impl Collector for TlsMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let failed = ConstCounter::new(self.0.failed_reloads());
+        let help = "How often the TLS certificate was broken when it was read again";
+        let kind = failed.metric_type();
+        failed.encode(encoder.encode_descriptor("tls_failed_reloads", help, None, kind)?)
+    }
+}
