@@ -1,10 +1,15 @@
 //! Random sequences of queries and mutations, carried out by SQLite, by PostgreSQL and by a simple model of the
 //! contract that keeps its articles in a `Vec`. All three must agree on every answer.
 //!
-//! `model/step.rs` makes the sequences, `model/articles.rs` is the model. `MODEL_SEQUENCES` says how many sequences
+//! `model/generate.rs` makes the sequences, `model/articles.rs` is the model. `MODEL_SEQUENCES` says how many sequences
 //! are tried: 2,000 under CI and 300 elsewhere, if it does not.
 
+mod article;
 mod articles;
+mod connection;
+mod generate;
+mod inputs;
+mod search;
 mod step;
 
 use proptest::prelude::*;
@@ -35,7 +40,7 @@ fn sequences_are_answered_as_the_model_says(#[values(1, 2, 3, 4)] share: u32) {
         failure_persistence: None,
         ..Config::default()
     };
-    let sequence = prop::collection::vec(step::step(), 1..16);
+    let sequence = prop::collection::vec(generate::step(), 1..16);
     let result = TestRunner::new(config).run(&sequence, |steps| {
         runtime
             .block_on(sides.agree_on(&steps))

@@ -1,6 +1,9 @@
 //! Connections to a PostgreSQL server that has a certificate of the tests' own making: what each `sslmode`
 //! accepts and refuses.
 
+mod certificates;
+mod sessions;
+
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -243,131 +246,6 @@ async fn each_sslmode_accepts_and_refuses_what_libpq_says() {
     no_postgres_programs,
     ignore = "there are no programs of PostgreSQL to start a server of its own"
 )]
-async fn the_platforms_authorities_do_not_vouch_for_a_certificate_of_our_own_making() {
-    let Some(server) = server() else { return };
-    for parameters in [
-        "sslmode=verify-ca",
-        "sslmode=verify-full",
-        "sslrootcert=system",
-    ] {
-        let url = format!(
-            "postgres://postgres@localhost:{}/postgres?{parameters}",
-            server.port()
-        );
-        let text = is_encrypted(&url).await.unwrap_err();
-        // The second text where the machine has no authorities at all.
-        assert!(
-            text.contains("invalid peer certificate: UnknownIssuer")
-                || text.contains("the platform has no certificate authorities"),
-            "{text}"
-        );
-    }
-}
-
-#[tokio::test]
-#[cfg_attr(
-    no_postgres_programs,
-    ignore = "there are no programs of PostgreSQL to start a server of its own"
-)]
-async fn a_certificate_for_another_name_is_refused_by_verify_full_alone() {
-    let Some(server) = start("elsewhere") else {
-        return;
-    };
-    check(
-        &server,
-        &[
-            (
-                "localhost",
-                "sslmode=verify-ca&sslrootcert=$/ours.pem",
-                ENCRYPTED,
-            ),
-            (
-                "localhost",
-                "sslmode=verify-full&sslrootcert=$/ours.pem",
-                Err("certificate not valid for name \"localhost\""),
-            ),
-            (
-                "elsewhere.example",
-                "sslmode=verify-full&sslrootcert=$/ours.pem&hostaddr=127.0.0.1",
-                ENCRYPTED,
-            ),
-        ],
-    )
-    .await;
-}
-
-#[tokio::test]
-#[cfg_attr(
-    no_postgres_programs,
-    ignore = "there are no programs of PostgreSQL to start a server of its own"
-)]
-async fn an_expired_certificate_is_refused_where_anything_is_verified() {
-    let Some(server) = start("expired") else {
-        return;
-    };
-    let expired = Err("invalid peer certificate: certificate expired");
-    check(
-        &server,
-        &[
-            ("localhost", "sslmode=require", ENCRYPTED),
-            (
-                "localhost",
-                "sslmode=verify-ca&sslrootcert=$/ours.pem",
-                expired,
-            ),
-            (
-                "localhost",
-                "sslmode=verify-full&sslrootcert=$/ours.pem",
-                expired,
-            ),
-        ],
-    )
-    .await;
-}
-
-#[tokio::test]
-#[cfg_attr(
-    no_postgres_programs,
-    ignore = "there are no programs of PostgreSQL to start a server of its own"
-)]
-async fn a_self_signed_certificate_is_trusted_where_it_is_named_itself() {
-    let Some(server) = start("self_signed") else {
-        return;
-    };
-    check(
-        &server,
-        &[
-            ("localhost", "sslmode=require", ENCRYPTED),
-            (
-                "127.0.0.1",
-                "sslmode=verify-ca&sslrootcert=$/self_signed.crt",
-                ENCRYPTED,
-            ),
-            (
-                "localhost",
-                "sslmode=verify-full&sslrootcert=$/self_signed.crt",
-                ENCRYPTED,
-            ),
-            (
-                "127.0.0.1",
-                "sslmode=verify-full&sslrootcert=$/self_signed.crt",
-                WRONG_NAME,
-            ),
-            (
-                "localhost",
-                "sslmode=verify-ca&sslrootcert=$/ours.pem",
-                Err("invalid peer certificate: "),
-            ),
-        ],
-    )
-    .await;
-}
-
-#[tokio::test]
-#[cfg_attr(
-    no_postgres_programs,
-    ignore = "there are no programs of PostgreSQL to start a server of its own"
-)]
 async fn a_server_without_tls_is_refused_but_by_the_modes_that_may_go_plain() {
     let Some(server) = own_server() else { return };
     let refused = Err("server does not support TLS");
@@ -453,72 +331,4 @@ async fn prefer_goes_on_plain_where_the_handshake_fails() {
     assert_outcome(&url, is_encrypted(&url).await, PLAIN);
     assert_outcome(&url, is_encrypted(&url).await, PLAIN);
     garbled.await.unwrap();
-}
-
-#[tokio::test]
-#[cfg_attr(
-    no_postgres_programs,
-    ignore = "there are no programs of PostgreSQL to start a server of its own"
-)]
-async fn a_password_can_be_bound_to_the_encrypted_connection_and_is_never_told() {
-    let Some(server) = server_with_users().await else {
-        return;
-    };
-    let port = server.port();
-    let url = |password: &str, parameters: &str| {
-        format!("postgres://reader:{password}@localhost:{port}/postgres?{parameters}")
-    };
-    let bound = "sslmode=require&channel_binding=require";
-    assert_eq!(is_encrypted(&url("s3cret", bound)).await, Ok(true));
-    assert_eq!(
-        is_encrypted(&url("s3cret", "sslmode=disable")).await,
-        Ok(false)
-    );
-    assert_eq!(
-        is_encrypted(&url("s3cretly", bound)).await,
-        Err(format!(
-            "cannot connect to postgres://reader@localhost:{port}/postgres: db error: FATAL: \
-             password authentication failed for user \"reader\""
-        ))
-    );
-}
-
-#[tokio::test]
-#[cfg_attr(
-    no_postgres_programs,
-    ignore = "there are no programs of PostgreSQL to start a server of its own"
-)]
-async fn a_session_begins_with_the_settings_that_it_was_given() {
-    let Some(server) = server() else { return };
-    let mut connection = connect(&server.admin_url()).await.unwrap();
-    assert_eq!(
-        setting(&mut connection, "application_name").await,
-        "the tests"
-    );
-    assert_eq!(setting(&mut connection, "statement_timeout").await, "7s");
-
-    let url = format!(
-        "{}?options=-c%20statement_timeout%3D9s%20-c%20lock_timeout%3D1s&application_name=other",
-        server.admin_url()
-    );
-    let mut connection = connect(&url).await.unwrap();
-    assert_eq!(setting(&mut connection, "application_name").await, "other");
-    assert_eq!(setting(&mut connection, "statement_timeout").await, "9s");
-    assert_eq!(setting(&mut connection, "lock_timeout").await, "1s");
-}
-
-#[tokio::test]
-#[cfg_attr(
-    no_postgres_programs,
-    ignore = "there are no programs of PostgreSQL to start a server of its own"
-)]
-async fn the_next_host_is_tried_where_one_is_not_there() {
-    let Some(server) = server() else { return };
-    // Port 1 belongs to a service that nobody runs.
-    let url = format!(
-        "postgres://postgres@localhost:1,localhost:{}/postgres?sslmode=verify-full&sslrootcert={}",
-        server.port(),
-        server.directory().join("ours.pem").display()
-    );
-    assert_eq!(is_encrypted(&url).await, Ok(true));
 }
