@@ -2,23 +2,24 @@
 
 mod backup;
 mod effective;
+mod feed;
+mod migrate;
 mod search;
 mod shell;
 mod token;
 mod transfer;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
-use clap::{
-    ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
-};
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use self::backup::{BackupArgs, RestoreArgs};
 use self::effective::EffectiveSetting;
+use self::feed::FeedCommand;
+use self::migrate::MigrateArgs;
 use self::shell::{CompletionsArgs, ManArgs};
 use self::token::TokenCommand;
 use self::transfer::{ExportArgs, ImportArgs, SeedArgs};
@@ -26,7 +27,7 @@ use crate::clock::Clock;
 use crate::config::environment::{self, Source};
 use crate::config::{DatabaseSettings, DatabaseUrl, LogSettings, ServerSettings, SqliteLocation};
 use crate::server::ServeError;
-use crate::store::{self, Migrate, MigrationStatus, Store};
+use crate::store::Store;
 use crate::{api, server, telemetry};
 
 /// A GraphQL API server for articles, on SQLite or PostgreSQL
@@ -103,39 +104,6 @@ struct ServeArgs {
     /// Do not apply pending migrations at start
     #[arg(long, env = "NO_MIGRATE", default_value_t = false, value_parser = BoolishValueParser::new(), value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     no_migrate: bool,
-}
-
-#[derive(Debug, Subcommand)]
-enum FeedCommand {
-    /// Begin a new epoch, after the database was restored from a backup: clients' cursors from before expire
-    NewEpoch {
-        #[command(flatten)]
-        database: DatabaseSettings,
-    },
-}
-
-#[derive(Debug, Args)]
-struct MigrateArgs {
-    /// What to do
-    #[arg(value_enum, default_value_t = MigrateAction::Up)]
-    action: MigrateAction,
-
-    /// Do without asking what `down` takes with it
-    #[arg(long)]
-    yes: bool,
-
-    #[command(flatten)]
-    database: DatabaseSettings,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum MigrateAction {
-    /// Apply all that are pending
-    Up,
-    /// Revert the one that was applied last
-    Down,
-    /// Show which are applied and which are pending
-    Status,
 }
 
 impl Cli {
@@ -227,8 +195,8 @@ impl Cli {
         match self.command {
             None => serve(self.serve).await,
             Some(Command::Serve(arguments)) => serve(arguments).await,
-            Some(Command::Migrate(arguments)) => migrate(arguments).await,
-            Some(Command::Feed(FeedCommand::NewEpoch { database })) => new_epoch(&database).await,
+            Some(Command::Migrate(arguments)) => migrate::migrate(arguments).await,
+            Some(Command::Feed(command)) => feed::run(command).await,
             Some(Command::Check { database }) => search::check(&database).await,
             Some(Command::Reindex { database }) => search::reindex(&database).await,
             Some(Command::Backup(arguments)) => backup::backup(arguments).await,
@@ -271,77 +239,6 @@ async fn serve(arguments: ServeArgs) -> Done {
         no_migrate,
     } = arguments;
     Ok(server::serve(&server, &database, !no_migrate).await?)
-}
-
-async fn migrate(arguments: MigrateArgs) -> Done {
-    let action = match arguments.action {
-        MigrateAction::Up => Migrate::Up,
-        MigrateAction::Down => {
-            if !arguments.yes {
-                ask_before_down(&arguments.database).await?;
-            }
-            Migrate::Down
-        }
-        MigrateAction::Status => Migrate::Status,
-    };
-    let status = store::migrate(&arguments.database, action).await?;
-    let MigrationStatus {
-        applied,
-        pending,
-        unknown,
-    } = status;
-    let mut lines = String::new();
-    for version in applied {
-        let state = match unknown.contains(&version) {
-            true => "applied, unknown to this binary",
-            false => "applied",
-        };
-        lines.extend([version.as_str(), " ", state, "\n"]);
-    }
-    for version in pending {
-        lines.extend([version.as_str(), " pending\n"]);
-    }
-    print(&lines)
-}
-
-/// Says what would be lost, and asks on a terminal whether to go on.
-async fn ask_before_down(database: &DatabaseSettings) -> Done {
-    let status = store::migrate(database, Migrate::Status).await?;
-    let Some(version) = status.applied.last().filter(|_| status.unknown.is_empty()) else {
-        // There is nothing to revert, or nothing that this binary can.
-        return Ok(());
-    };
-    let once = DatabaseSettings {
-        start_timeout: Duration::ZERO,
-        force_roll_back: false,
-        ..database.clone()
-    };
-    let store = Store::open(&once, Clock::system(), false).await?;
-    let loss = store.loss_by_reverting(version).await;
-    store.close().await;
-    let what = format!(
-        "migrate down reverts {version}, and takes with it {}",
-        loss?
-    );
-    let mut terminal = std::io::stderr();
-    if !std::io::stdin().is_terminal() || !terminal.is_terminal() {
-        return Err(format!("{what}; nothing was done: say --yes to do it").into());
-    }
-    write!(terminal, "{what}. Go on? [y/N] ")?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    match answer.trim().to_ascii_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err("nothing was done".into()),
-    }
-}
-
-async fn new_epoch(database: &DatabaseSettings) -> Done {
-    let refusal = "in the sandbox a new epoch of the feed would be rolled back at once: unset DB_FORCE_ROLL_BACK";
-    let store = open_existing(database, refusal).await?;
-    let begun = store.begin_feed_epoch().await;
-    store.close().await;
-    print(&format!("epoch {}\n", begun?.0))
 }
 
 type Opened = Result<Store, Box<dyn std::error::Error + Send + Sync>>;

@@ -15,6 +15,7 @@ mod process;
 mod report;
 mod request;
 mod start;
+mod summary;
 mod usage;
 
 use std::io::Write as _;

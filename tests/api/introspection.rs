@@ -1,4 +1,4 @@
-//! What the schema answers about itself. `tests/graphql_js.rs` compares all of it with graphql-js.
+//! What the schema answers about itself. `tests/graphql_js/main.rs` compares all of it with graphql-js.
 
 use rstest_reuse::apply;
 use serde_json::{Value, json};

@@ -3,6 +3,8 @@
 //! An argument whose variable was left out is left out too, so that its default applies (the engine would see null). A
 //! variable that is null where its argument must not be is rejected here, because only now is that known.
 
+mod literals;
+
 use std::collections::HashMap;
 
 use apollo_compiler::Node;
@@ -12,10 +14,11 @@ use apollo_compiler::parser::SourceSpan;
 use apollo_compiler::schema::ExtendedType;
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types as engine;
-use async_graphql::{Name, Pos, Positioned, Value as EngineConstant};
+use async_graphql::{Name, Pos, Positioned};
 use async_graphql_value::Value as EngineValue;
-use serde_json::Number;
 
+pub(super) use self::literals::constant;
+use self::literals::number;
 use super::normalize::{Field, Selection};
 use super::positions::Lines;
 use super::request_error::RequestError;
@@ -83,24 +86,6 @@ pub(super) fn document(
         document,
         repeated: repeated.collect(),
     })
-}
-
-/// A literal without variables, such as a default.
-pub(super) fn constant(value: &Value, ty: &Type, schema: &Schema) -> EngineConstant {
-    let lines = Lines::new("");
-    let shape = Shape::default();
-    let mut convert = Convert {
-        schema,
-        shape: &shape,
-        lines: &lines,
-        prewritten: None,
-        uses: HashMap::new(),
-        errors: Vec::new(),
-    };
-    let literal = convert.value(value, None, ty, &mut Vec::new());
-    literal
-        .and_then(EngineValue::into_const)
-        .unwrap_or_default()
 }
 
 struct Convert<'a> {
@@ -351,11 +336,4 @@ impl Convert<'_> {
             }
         }
     }
-}
-
-/// A literal number. One beyond 64 bits is rounded; only a `Float` may have it.
-fn number(text: &str) -> EngineValue {
-    let int = text.parse::<i64>().ok().map(Number::from);
-    let number = int.or_else(|| text.parse::<f64>().ok().and_then(Number::from_f64));
-    number.map_or(EngineValue::Null, EngineValue::Number)
 }

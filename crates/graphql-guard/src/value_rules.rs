@@ -4,6 +4,8 @@
 //! apollo-compiler compares only the innermost type of a variable below a list or an input object, lets every list pass
 //! where a single value is wanted, and does not know `@oneOf`; so these rules are ours.
 
+mod literals;
+
 use std::collections::{HashMap, HashSet};
 
 use apollo_compiler::ast::{
@@ -13,10 +15,10 @@ use apollo_compiler::executable::{Operation, Selection, SelectionSet};
 use apollo_compiler::schema::{EnumType, ExtendedType, InputObjectType};
 use apollo_compiler::{ExecutableDocument, Name, Node};
 
+use self::literals::{accepts, describe};
 use super::positions::Lines;
 use super::request_error::RequestError;
 use super::schema::{Schema, is_one_of, nullable};
-use super::settings::ScalarInput;
 
 /// The errors of all values of all operations.
 pub(super) fn check(
@@ -325,35 +327,4 @@ fn is_allowed(variable: &VariableDefinition, position: Position<'_>) -> bool {
         .as_ref()
         .is_some_and(|default| !default.is_null());
     (has_value || position.has_default) && variable.ty.is_assignable_to(&nullable(position.ty))
-}
-
-/// Whether a scalar that accepts such values accepts a literal.
-fn accepts(accepted: ScalarInput, literal: &Value) -> bool {
-    use ScalarInput::{Any, Boolean, Float, Id, Int, String};
-    match (accepted, literal) {
-        (Any, _)
-        | (String | Id, Value::String(_))
-        | (Id, Value::Int(_))
-        | (Boolean, Value::Boolean(_)) => true,
-        (Int, Value::Int(int)) => int.try_to_i32().is_ok(),
-        (Float, Value::Int(int)) => int.try_to_f64().is_ok_and(f64::is_finite),
-        (Float, Value::Float(float)) => float.try_to_f64().is_ok_and(f64::is_finite),
-        _ => false,
-    }
-}
-
-/// A literal in a message, which is short whatever the literal.
-fn describe(literal: &Value) -> String {
-    match literal {
-        Value::Null => "null".to_owned(),
-        Value::Variable(name) => format!("${name}"),
-        Value::Enum(name) => name.to_string(),
-        Value::Int(int) if int.as_str().len() <= 32 => int.as_str().to_owned(),
-        Value::Float(float) if float.as_str().len() <= 32 => float.as_str().to_owned(),
-        Value::Int(_) | Value::Float(_) => "a long number".to_owned(),
-        Value::Boolean(value) => value.to_string(),
-        Value::String(_) => "a string".to_owned(),
-        Value::List(_) => "a list".to_owned(),
-        Value::Object(_) => "an input object".to_owned(),
-    }
 }

@@ -4,36 +4,27 @@
 //! sentence in the language of the server, and it waits for an answer for as long as there is none. This one keeps the
 //! SQLSTATE (`error.rs`), and waits no longer than a limit: a connection that goes over it is closed.
 
+mod statements;
+
 use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use diesel::QueryResult;
 use diesel::connection::{
-    CacheSize, DynInstrumentation, Instrumentation, InstrumentationEvent, StrQueryHelper,
+    DynInstrumentation, Instrumentation, InstrumentationEvent, StrQueryHelper,
 };
-use diesel::pg::Pg;
-use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel::{ConnectionError, ConnectionResult, QueryResult};
-use diesel_async::{
-    AnsiTransactionManager, AsyncConnection, AsyncConnectionCore, SimpleAsyncConnection,
-    TransactionManager as _,
-};
-use futures_util::future::BoxFuture;
+use diesel_async::{AnsiTransactionManager, AsyncConnection, TransactionManager as _};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_postgres::tls::TlsStream;
-use tokio_postgres::{
-    AsyncMessage, Client, Connection, Notification, RowStream, SimpleQueryMessage, Socket,
-    Statement,
-};
+use tokio_postgres::{AsyncMessage, Client, Connection, Notification, SimpleQueryMessage, Socket};
 
 use crate::error;
-use crate::row::PgRow;
-use crate::rows::Rows;
-use crate::statement::{Prepared, Query};
+use crate::statement::Prepared;
 
 /// How many notifications wait for somebody who takes them. Those beyond are dropped.
 const NOTIFICATIONS: usize = 64;
@@ -232,137 +223,5 @@ async fn within<T>(limit: Option<Duration>, answer: impl Future<Output = T>) -> 
     match limit {
         Some(limit) => tokio::time::timeout(limit, answer).await.ok(),
         None => Some(answer.await),
-    }
-}
-
-/// The statement, prepared now or before, where it is one that is kept.
-async fn prepare(
-    client: &Client,
-    prepared: &mut Prepared,
-    query: &Query,
-) -> Result<Option<Statement>, tokio_postgres::Error> {
-    if !query.keep {
-        return Ok(None);
-    }
-    if let Some(statement) = prepared.get(query) {
-        return Ok(Some(statement));
-    }
-    let statement = client.prepare_typed(&query.sql, &query.types).await?;
-    prepared.insert(query, statement.clone());
-    Ok(Some(statement))
-}
-
-async fn load(
-    client: &Client,
-    prepared: &mut Prepared,
-    query: Query,
-) -> Result<RowStream, tokio_postgres::Error> {
-    Ok(
-        if let Some(statement) = prepare(client, prepared, &query).await? {
-            client.query_raw(&statement, query.binds).await?
-        } else {
-            // One round trip instead of three.
-            let parameters = query.binds.into_iter().zip(query.types);
-            client.query_typed_raw(&query.sql, parameters).await?
-        },
-    )
-}
-
-async fn execute(
-    client: &Client,
-    prepared: &mut Prepared,
-    query: Query,
-) -> Result<usize, tokio_postgres::Error> {
-    let rows = if let Some(statement) = prepare(client, prepared, &query).await? {
-        client.execute_raw(&statement, query.binds).await?
-    } else {
-        let parameters: Vec<_> = query.parameters().collect();
-        client.execute_typed(&query.sql, &parameters).await?
-    };
-    Ok(usize::try_from(rows).unwrap_or(usize::MAX))
-}
-
-impl SimpleAsyncConnection for PgConnection {
-    async fn batch_execute(&mut self, sql: &str) -> QueryResult<()> {
-        let told = StrQueryHelper::new(sql);
-        self.tell(InstrumentationEvent::start_query(&told));
-        let sent_at = Instant::now();
-        let answer = within(self.limit, self.client.batch_execute(sql)).await;
-        self.settle(sent_at, answer)
-    }
-}
-
-impl AsyncConnectionCore for PgConnection {
-    type LoadFuture<'conn, 'query> = BoxFuture<'conn, QueryResult<Rows<'conn>>>;
-    type ExecuteFuture<'conn, 'query> = BoxFuture<'conn, QueryResult<usize>>;
-    type Stream<'conn, 'query> = Rows<'conn>;
-    type Row<'conn, 'query> = PgRow;
-    type Backend = Pg;
-
-    fn load<'conn, 'query, T>(&'conn mut self, source: T) -> Self::LoadFuture<'conn, 'query>
-    where
-        T: AsQuery + 'query,
-        T::Query: QueryFragment<Pg> + QueryId + 'query,
-    {
-        let query = source.as_query();
-        self.tell(InstrumentationEvent::start_query(&diesel::debug_query(
-            &query,
-        )));
-        let query = Query::new(&query);
-        async move {
-            let query = query?;
-            let sent_at = Instant::now();
-            let answer = within(self.limit, load(&self.client, &mut self.prepared, query));
-            let answer = answer.await;
-            let rows = self.settle(sent_at, answer)?;
-            Ok(Rows::new(self, Box::pin(rows), sent_at))
-        }
-        .boxed()
-    }
-
-    fn execute_returning_count<'conn, 'query, T>(
-        &'conn mut self,
-        source: T,
-    ) -> Self::ExecuteFuture<'conn, 'query>
-    where
-        T: QueryFragment<Pg> + QueryId + 'query,
-    {
-        self.tell(InstrumentationEvent::start_query(&diesel::debug_query(
-            &source,
-        )));
-        let query = Query::new(&source);
-        async move {
-            let query = query?;
-            let sent_at = Instant::now();
-            let answer = within(self.limit, execute(&self.client, &mut self.prepared, query));
-            let answer = answer.await;
-            self.settle(sent_at, answer)
-        }
-        .boxed()
-    }
-}
-
-impl AsyncConnection for PgConnection {
-    type TransactionManager = AnsiTransactionManager;
-
-    async fn establish(_: &str) -> ConnectionResult<Self> {
-        let how = "a connection to PostgreSQL is opened by ConnectOptions";
-        Err(ConnectionError::BadConnection(how.to_owned()))
-    }
-
-    fn transaction_state(&mut self) -> &mut AnsiTransactionManager {
-        &mut self.transactions
-    }
-
-    fn instrumentation(&mut self) -> &mut dyn Instrumentation {
-        &mut *self.instrumentation
-    }
-
-    fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
-        self.instrumentation = instrumentation.into();
-    }
-
-    fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
-        self.prepared.keep(!matches!(size, CacheSize::Disabled));
     }
 }

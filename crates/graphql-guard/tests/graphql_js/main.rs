@@ -9,7 +9,6 @@
     reason = "what supports a test may fail it, and a seed comes from the environment"
 )]
 
-#[path = "graphql_js/generate.rs"]
 mod generate;
 
 use std::collections::BTreeMap;
