@@ -30,7 +30,6 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::{
     Context, Request, Response, SDLExportOptions, ServerError, ValidationMode, Value,
 };
-use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::error::timeout_errors;
@@ -44,25 +43,18 @@ use self::settings::guard_settings;
 pub use self::settings::{ApiSettings, IDEMPOTENCY_RETENTION};
 use self::subscription::Subscription;
 use crate::budget::ResponseBudget;
-use crate::error::{Error, ErrorCode, ResponseError, ResponseErrors, Result};
+use crate::error::{Error, ResponseError, ResponseErrors, Result};
 use crate::feed::Feed;
 use crate::store::Store;
 use crate::store::idempotency::IdempotencyKey;
 use coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
 use graphql_guard::json::ObjectText;
-use graphql_guard::{Guard, InvalidSchema, Operation, OperationKey, OperationKind, RequestError};
+use graphql_guard::{Guard, InvalidSchema, Operation, OperationKey, OperationKind};
+pub use graphql_transports::engine::{ExecutionResult, KeyedRequest};
+pub use graphql_transports::operation::ResponseBody;
 
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
-
-/// What a mutation is carried out once under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyedRequest {
-    /// The SHA-256 of the caller and its idempotency key.
-    pub key: [u8; 32],
-    /// The SHA-256 of what is asked.
-    pub request: [u8; 32],
-}
 
 /// The schema definition language of the API, as `schema.graphql` has it.
 pub fn sdl() -> &'static str {
@@ -137,8 +129,9 @@ impl Api {
         query: &str,
         operation_name: Option<&str>,
         variables: &ObjectText,
-    ) -> std::result::Result<Operation, Vec<RequestError>> {
-        self.0.guard.prepare(query, operation_name, variables)
+    ) -> std::result::Result<Operation, ResponseErrors> {
+        let prepared = self.0.guard.prepare(query, operation_name, variables);
+        prepared.map_err(|errors| errors.into_iter().map(ResponseError::from).collect())
     }
 
     /// Executes a query or a mutation. Internal errors tell `request_id`.
@@ -250,7 +243,7 @@ impl Api {
             return ExecutionResult::Unavailable(errors.into());
         }
         if let Some(error) = too_large {
-            return ExecutionResult::TooLarge([error].into());
+            return ExecutionResult::Invalid([error].into());
         }
         if key_was_reused {
             return ExecutionResult::KeyReused(errors.into());
@@ -267,7 +260,7 @@ impl Api {
                 has_errors: !errors.is_empty(),
                 codes: errors.iter().map(|error| error.code).collect(),
             }),
-            Err(bytes) => ExecutionResult::TooLarge([error::too_large_error(most, bytes)].into()),
+            Err(bytes) => ExecutionResult::Invalid([error::too_large_error(most, bytes)].into()),
         }
     }
 }
@@ -281,33 +274,6 @@ fn copy(response: &Response) -> Response {
     let mut copy = Response::new(response.data.clone());
     copy.errors.clone_from(&response.errors);
     copy
-}
-
-/// A whole response, a JSON object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResponseBody {
-    pub json: Bytes,
-    /// Whether it has `errors`.
-    pub has_errors: bool,
-    /// Those of the errors.
-    pub codes: Vec<ErrorCode>,
-}
-
-/// The result of a query or a mutation.
-#[derive(Debug, Clone)]
-pub enum ExecutionResult {
-    /// It was executed. With `data`, and `errors` where fields failed.
-    Response(ResponseBody),
-    /// Without `errors`, as it was returned before under the same idempotency key.
-    Replayed(ResponseBody),
-    /// Nothing was executed, because the idempotency key was used before, by another request.
-    KeyReused(ResponseErrors),
-    /// Nothing was executed, because the database was not available or the time was over.
-    Unavailable(ResponseErrors),
-    /// The execution broke off by a fault of the server.
-    Internal(ResponseErrors),
-    /// A query whose response would be too large.
-    TooLarge(ResponseErrors),
 }
 
 fn engine_request(operation: &Operation, budget: ResponseBudget, results: Results) -> Request {

@@ -19,7 +19,6 @@ mod bodies;
 mod cost;
 mod exceeded;
 mod metrics;
-mod rate_limit;
 mod rejection;
 pub mod settings;
 mod slots;
@@ -31,21 +30,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 
-pub use self::address::{Network, PeerAddress, TrustedProxies};
+pub use self::address::{Network, TrustedProxies};
 pub use self::bodies::{BodyBudget, HeldBytes};
 pub use self::metrics::LimitStatus;
-pub use self::rate_limit::RateLimit;
 pub use self::rejection::Rejection;
 pub use self::slots::Slot;
+pub use graphql_transports::limits::REQUEST_COST;
+pub use graphql_transports::{PeerAddress, RateLimit};
 
 use self::cost::Costs;
 use self::exceeded::Limit;
 use self::settings::CallerLimitSettings;
 use self::slots::{Full, Slots};
 use crate::admission::Identity;
-
-/// What each request costs, whatever becomes of it; what it asks for comes on top.
-pub const REQUEST_COST: u64 = 1;
 
 /// Whom a limit counts for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,15 +1,18 @@
-//! The transports of GraphQL: HTTP, server-sent events and WebSocket, documents by name, and the engine behind them.
+//! The transports of GraphQL with the API behind them: what `graphql-transports` asks of an application, answered by the
+//! API, by admission and by the limits on callers.
 
-mod body;
-pub mod engine;
-mod events;
-pub mod http;
-mod idempotency;
-pub mod metrics;
-pub(crate) mod negotiation;
-pub mod operation;
-pub mod page;
-pub mod persisted;
-pub mod request_cache;
-pub mod sse;
-pub mod websocket;
+mod admission;
+mod engine;
+mod limits;
+
+pub use graphql_transports::pipeline::Pipeline;
+pub use graphql_transports::{
+    etag, headers, http, metrics, operation, page, persisted, request_id, shutdown, sse, websocket,
+};
+
+use crate::admission::Admission;
+use crate::api::Api;
+use crate::caller_limits::CallerLimits;
+
+/// What runs the operations of every transport.
+pub type ApiPipeline = Pipeline<Api, Admission, CallerLimits>;

@@ -13,13 +13,9 @@ pub mod caller_limits;
 pub mod cli;
 pub mod config;
 pub mod error;
-mod etag;
 pub mod graphql;
-mod headers;
 mod hex;
-pub mod request_id;
 pub mod server;
-pub mod shutdown;
 mod telemetry;
 
 pub use broadsheet_articles::{article, budget, clock, feed, store, transfer};

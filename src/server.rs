@@ -32,7 +32,7 @@ use crate::config::{DatabaseSettings, ServerSettings};
 use crate::error::Error;
 use crate::feed::Feed;
 use crate::graphql::persisted::{ManifestError, PersistedOperations};
-use crate::shutdown::Shutdown;
+use crate::graphql::shutdown::Shutdown;
 use crate::store::{OpenError, Store};
 use graphql_guard::InvalidSchema;
 
@@ -47,15 +47,26 @@ pub enum ServeError {
     Schema(#[from] InvalidSchema),
     #[error(transparent)]
     Admission(#[from] AdmissionError),
+    #[error("TRUSTED_DOCUMENTS_MODE is set, but TRUSTED_DOCUMENTS names no file")]
+    NoManifest,
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
-    Manifest(#[from] ManifestError),
+    Manifest(ManifestError),
     #[error("the server failed: {0}")]
     Serve(#[source] std::io::Error),
     /// The process is to end all the same, and not to wait for what goes on.
     #[error("stopped although something was still under way when STOP_TIMEOUT was over")]
     Unfinished,
+}
+
+impl From<ManifestError> for ServeError {
+    fn from(error: ManifestError) -> Self {
+        match error {
+            ManifestError::NotNamed => Self::NoManifest,
+            error => Self::Manifest(error),
+        }
+    }
 }
 
 /// Connects to the database, serves until SIGTERM or Ctrl-C, finishes what is under way, and disconnects.
@@ -99,7 +110,7 @@ fn open_files(
 ) -> Result<Reloaded, ServeError> {
     Ok(Reloaded {
         admission: Admission::open(&settings.admission, host, clock.clone())?,
-        persisted: PersistedOperations::open(&settings.persisted)?,
+        persisted: PersistedOperations::open((&settings.persisted).into())?,
         tls: Tls::open(&settings.tls)?,
     })
 }

@@ -66,9 +66,9 @@ impl Rejection {
     /// The code of the error, `extensions.code`. The message is what it displays.
     pub fn code(self) -> ErrorCode {
         match self {
-            Self::TokenNeeded(_) | Self::InvalidToken(_) => ErrorCode::Unauthenticated,
-            Self::InsufficientScope(_) => ErrorCode::Forbidden,
-            Self::KeysMissing => ErrorCode::Unavailable,
+            Self::TokenNeeded(_) | Self::InvalidToken(_) => ErrorCode::UNAUTHENTICATED,
+            Self::InsufficientScope(_) => ErrorCode::FORBIDDEN,
+            Self::KeysMissing => ErrorCode::UNAVAILABLE,
         }
     }
 

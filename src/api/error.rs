@@ -6,12 +6,26 @@ use crate::error::{
     Detail, Error, ErrorCode, Location, PathSegment, ResponseError, ResponseErrors, Violation,
 };
 use graphql_guard::{Exceeded, OperationKind};
-
-/// What a client reads whose request met a time limit.
-const TOO_LONG: &str = "the request took too long; try again later, or ask for less";
+use graphql_transports::pipeline;
 
 /// What a client reads where the database did not answer.
 const UNREACHABLE: &str = "the server cannot reach its database at the moment; try again later";
+
+/// The codes of `extensions.code` that the transports do not have.
+mod code {
+    use crate::error::ErrorCode;
+
+    /// There is no article with this id.
+    pub(super) const NOT_FOUND: ErrorCode = ErrorCode::new("NOT_FOUND");
+    /// The slug belongs to another article.
+    pub(super) const SLUG_TAKEN: ErrorCode = ErrorCode::new("SLUG_TAKEN");
+    /// The article has changed since the client read it.
+    pub(super) const VERSION_CONFLICT: ErrorCode = ErrorCode::new("VERSION_CONFLICT");
+    /// The changes after a cursor are not kept any more.
+    pub(super) const CURSOR_EXPIRED: ErrorCode = ErrorCode::new("CURSOR_EXPIRED");
+    /// The idempotency key was used before, by another request.
+    pub(super) const IDEMPOTENCY_KEY_REUSED: ErrorCode = ErrorCode::new("IDEMPOTENCY_KEY_REUSED");
+}
 
 /// The name of the limit of a response.
 const RESPONSE_BYTES: &str = "responseBytes";
@@ -83,11 +97,12 @@ pub(super) fn response_error(
 ) -> ResponseError {
     let told = match error.source::<FieldError>() {
         Some(FieldError::Invalid { field, message }) => {
-            ResponseError::new(ErrorCode::BadUserInput, message).with(Detail::Field(field.clone()))
+            ResponseError::new(ErrorCode::BAD_USER_INPUT, message)
+                .with(Detail::Field(field.clone()))
         }
         Some(taken @ FieldError::SlugTaken { field, .. }) => {
             let detail = Detail::Field(field.clone());
-            ResponseError::new(ErrorCode::SlugTaken, taken.to_string()).with(detail)
+            ResponseError::new(code::SLUG_TAKEN, taken.to_string()).with(detail)
         }
         Some(FieldError::Other(cause)) => told(cause, &error, request_id, kind),
         None => error.source::<Error>().map_or_else(
@@ -117,8 +132,8 @@ pub(super) fn response_error(
 /// An error that the engine found itself: of the document where it names no field, else of a value.
 fn of_engine(error: &ServerError) -> ResponseError {
     let code = match error.path.is_empty() {
-        true => ErrorCode::ValidationFailed,
-        false => ErrorCode::BadUserInput,
+        true => ErrorCode::VALIDATION_FAILED,
+        false => ErrorCode::BAD_USER_INPUT,
     };
     ResponseError::new(code, error.message.as_str())
 }
@@ -132,19 +147,17 @@ fn told(
 ) -> ResponseError {
     let with_message = |code| ResponseError::new(code, cause.to_string());
     match cause {
-        Error::NotFound => with_message(ErrorCode::NotFound),
-        Error::KeyReused => with_message(ErrorCode::IdempotencyKeyReused),
-        Error::VersionConflict { current } => {
-            with_message(ErrorCode::VersionConflict).with(Detail::CurrentVersion(*current))
-        }
-        Error::CursorExpired { oldest } => {
-            with_message(ErrorCode::CursorExpired).with(Detail::OldestCursor(oldest.clone()))
-        }
+        Error::NotFound => with_message(code::NOT_FOUND),
+        Error::KeyReused => with_message(code::IDEMPOTENCY_KEY_REUSED),
+        Error::VersionConflict { current } => with_message(code::VERSION_CONFLICT)
+            .with(Detail::Other("currentVersion", (*current).into())),
+        Error::CursorExpired { oldest } => with_message(code::CURSOR_EXPIRED)
+            .with(Detail::Other("oldestCursor", oldest.as_str().into())),
         &Error::TooLarge { max, value } => too_large_error(max, value),
         // Resolvers say at which argument; see `FieldError`.
-        Error::SlugTaken { .. } => with_message(ErrorCode::SlugTaken),
+        Error::SlugTaken { .. } => with_message(code::SLUG_TAKEN),
         Error::LastVersion(_) => {
-            with_message(ErrorCode::BadUserInput).with(Detail::Field("id".to_owned()))
+            with_message(ErrorCode::BAD_USER_INPUT).with(Detail::Field("id".to_owned()))
         }
         Error::Raced => {
             tracing::warn!(error = %cause, "an operation was given up");
@@ -172,7 +185,7 @@ fn told(
         }
         Error::Timeout(_) => {
             tracing::warn!(error = %cause, "a statement took too long");
-            timeout()
+            pipeline::timeout()
         }
         Error::Internal(_) => {
             tracing::error!(error = %cause, path = ?error.path, "an operation failed");
@@ -182,16 +195,12 @@ fn told(
 }
 
 fn unavailable(message: &str) -> ResponseError {
-    ResponseError::new(ErrorCode::Unavailable, message)
-}
-
-fn timeout() -> ResponseError {
-    ResponseError::new(ErrorCode::Timeout, TOO_LONG)
+    ResponseError::new(ErrorCode::UNAVAILABLE, message)
 }
 
 /// The errors of an operation that took too long. Nothing has changed, so it may be sent again.
 pub fn timeout_errors() -> ResponseErrors {
-    [timeout()].into()
+    [pipeline::timeout()].into()
 }
 
 /// The error of a query whose response was found to be too large while it was read or written. None of it is shown: which
@@ -207,7 +216,7 @@ pub(super) fn too_large(response: &Response) -> Option<ResponseError> {
 pub(super) fn too_large_error(max: usize, value: usize) -> ResponseError {
     let message = Error::TooLarge { max, value }.to_string();
     let bytes = |bytes| u64::try_from(bytes).unwrap_or(u64::MAX);
-    ResponseError::new(ErrorCode::TooComplex, message).with(Detail::Limit(Exceeded {
+    ResponseError::new(ErrorCode::TOO_COMPLEX, message).with(Detail::Limit(Exceeded {
         name: RESPONSE_BYTES,
         limit: bytes(max),
         value: bytes(value),

@@ -20,7 +20,7 @@ use super::json::response::ordered;
 use super::json::under_way::Results;
 use super::{Api, error, response_errors};
 use crate::clock::Clock;
-use crate::error::{ErrorCode, PathSegment, ResponseError};
+use crate::error::{ErrorCode, PathSegment, ResponseError, ResponseErrors};
 use graphql_guard::json::ObjectText;
 use graphql_guard::{Operation, OperationKind};
 
@@ -31,10 +31,10 @@ impl Executor for Api {
             Ok(operation) if operation.kind == OperationKind::Subscription => {
                 let message =
                     "a subscription needs a transport of many responses, such as a WebSocket";
-                rejected([ResponseError::new(ErrorCode::BadRequest, message)])
+                rejected([ResponseError::new(ErrorCode::BAD_REQUEST, message)])
             }
             Ok(operation) => self.clone().respond(operation).await,
-            Err(errors) => rejected(errors),
+            Err(errors) => rejected(errors.iter().cloned()),
         }
     }
 
@@ -45,7 +45,7 @@ impl Executor for Api {
             BatchRequest::Single(request) => Executor::execute(self, request).await,
             BatchRequest::Batch(_) => {
                 let message = "batches are not served; send the requests one by one";
-                rejected([ResponseError::new(ErrorCode::BadRequest, message)])
+                rejected([ResponseError::new(ErrorCode::BAD_REQUEST, message)])
             }
         })
     }
@@ -64,20 +64,16 @@ impl Executor for Api {
                     .boxed()
             }
             Ok(operation) => stream::once(api.respond(operation)).boxed(),
-            Err(errors) => stream::iter([rejected(errors)]).boxed(),
+            Err(errors) => stream::iter([rejected(errors.iter().cloned())]).boxed(),
         }
     }
 }
 
 impl Api {
-    fn prepare_request(&self, request: &Request) -> Result<Operation, Vec<ResponseError>> {
+    fn prepare_request(&self, request: &Request) -> Result<Operation, ResponseErrors> {
         let variables = ObjectText::from(&request.variables);
-        let prepared = self.prepare(
-            &request.query,
-            request.operation_name.as_deref(),
-            &variables,
-        );
-        prepared.map_err(|errors| errors.into_iter().map(ResponseError::from).collect())
+        let name = request.operation_name.as_deref();
+        self.prepare(&request.query, name, &variables)
     }
 
     async fn respond(self, operation: Operation) -> Response {

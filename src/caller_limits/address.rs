@@ -11,17 +11,6 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Proxies in a row that are looked past. Nobody has as many, and somebody may send a header of 64 KiB.
 const MAX_HOPS: usize = 16;
 
-/// The address at the other end of the connection; an extension of requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerAddress(pub IpAddr);
-
-impl Default for PeerAddress {
-    /// None that is known.
-    fn default() -> Self {
-        Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED))
-    }
-}
-
 /// What one household or company has: an address of IPv4, or the 2⁶⁴ addresses of IPv6 that begin alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network(IpAddr);

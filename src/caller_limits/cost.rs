@@ -12,8 +12,8 @@ use governor::{Quota, RateLimiter};
 
 use super::CallerKey;
 use super::exceeded::Limit;
-use super::rate_limit::RateLimit;
 use super::rejection::Rejection;
+use graphql_transports::RateLimit;
 
 /// Callers that are told apart, about. A caller is forgotten once it may spend as much as one that is new.
 const MAX_CALLERS: usize = 100_000;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use graphql_transports::{RateLimit, write_no_more_streams};
 use http::{HeaderMap, StatusCode, header};
 
-use super::rate_limit::{RateLimit, write_no_more_streams};
 use crate::error::ErrorCode;
 
 /// Why something is beyond a limit. Nothing has run.
@@ -52,7 +52,7 @@ impl Rejection {
     /// The status over HTTP.
     pub fn status(self) -> StatusCode {
         match self.code() {
-            ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::RATE_LIMITED => StatusCode::TOO_MANY_REQUESTS,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -60,9 +60,9 @@ impl Rejection {
     /// The code of the error, `extensions.code`. The message is what it displays.
     pub fn code(self) -> ErrorCode {
         match self {
-            Self::TooManyStreams | Self::TooManyBytes => ErrorCode::Unavailable,
+            Self::TooManyStreams | Self::TooManyBytes => ErrorCode::UNAVAILABLE,
             Self::TooManyStreamsOfCaller(_) | Self::Spent { .. } | Self::TooCostly { .. } => {
-                ErrorCode::RateLimited
+                ErrorCode::RATE_LIMITED
             }
         }
     }

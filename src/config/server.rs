@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use graphql_transports::persisted;
 use http::HeaderValue;
 
 use super::limits::LimitSettings;
@@ -153,6 +154,20 @@ pub struct PersistedSettings {
         hide_default_value = true
     )]
     pub trusted_documents_mode: Option<TrustedMode>,
+}
+
+impl From<&PersistedSettings> for persisted::PersistedSettings {
+    fn from(settings: &PersistedSettings) -> Self {
+        Self {
+            automatic_bytes: settings.persisted_queries_bytes,
+            manifest: settings.trusted_documents.clone(),
+            mode: match settings.mode() {
+                TrustedMode::Off => persisted::TrustedMode::Off,
+                TrustedMode::Prefer => persisted::TrustedMode::Prefer,
+                TrustedMode::Only => persisted::TrustedMode::Only,
+            },
+        }
+    }
 }
 
 impl PersistedSettings {

@@ -47,7 +47,7 @@ async fn list(app: &App, key: CallerKey, network: Network) -> Response {
         Err(error) => return refuse(&error),
     };
     if let Err(rejection) = app.limits.charge(|| key.clone(), cost(&first)) {
-        return http::rejected(rejection);
+        return http::not_admitted(rejection);
     }
     let mut array = Array::default();
     let first = match array.items(first) {
@@ -59,7 +59,7 @@ async fn list(app: &App, key: CallerKey, network: Network) -> Response {
     };
     let first = match first {
         Ok(bytes) => bytes,
-        Err(rejection) => return http::rejected(rejection),
+        Err(rejection) => return http::not_admitted(rejection),
     };
     let limits = app.limits.clone();
     let rest = batches.and_then(move |batch| {
@@ -88,9 +88,9 @@ fn refuse(error: &Error) -> Response {
     tracing::error!(%error, "the articles could not be read");
     match error {
         Error::Unavailable(_) | Error::Lost(_) | Error::Timeout(_) | Error::Raced => {
-            let mut response = http::refusal(
+            let mut response = http::rejection(
                 StatusCode::SERVICE_UNAVAILABLE,
-                ErrorCode::Unavailable,
+                ErrorCode::UNAVAILABLE,
                 "the database cannot be reached at the moment",
             );
             let seconds = HeaderValue::from_static("1");

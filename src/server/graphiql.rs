@@ -16,9 +16,9 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use flate2::read::GzDecoder;
 
-use crate::etag::matches_etag;
+use crate::graphql::etag::matches_etag;
+use crate::graphql::headers::{list, weighted};
 use crate::graphql::page::FrontPage;
-use crate::headers::{list, weighted};
 
 /// A page and every file that it fetches.
 struct Page {
@@ -242,7 +242,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_is_html_that_is_asked_for_again_each_time_under_a_strict_policy() {
-        let response = front_page("News", "All that is fit").answer();
+        let response = front_page("News", "All that is fit").response();
         assert_eq!(response.status(), StatusCode::OK);
         let (page, policy) = match &embedded::GRAPHIQL {
             Some(page) => (page, GRAPHIQL_POLICY),

@@ -28,15 +28,19 @@ use axum::routing::future::RouteFuture;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either, ready};
 use tower::Service;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use self::cors::{Origins, Permission};
+pub(super) use self::encoding::DECODED;
 pub(super) use self::host::AllowedHosts;
 use super::metrics::{RequestMetrics, Route};
-use crate::etag::Conditions;
-use crate::graphql::http::{self, Endpoint, internal_error};
+use super::paths;
+use crate::clock::Clock;
+use crate::graphql::etag::Conditions;
+use crate::graphql::http::{self, internal_error};
 use crate::graphql::operation::Execute;
-use crate::request_id::RequestId;
+use crate::graphql::request_id::RequestId;
+use graphql_transports::Endpoint;
 
 /// The routes and everything around them.
 pub(super) fn around<E: Execute>(
@@ -73,7 +77,7 @@ impl<E: Execute> Service<Request> for Routes<E> {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        if request.uri().path() != http::PATH {
+        if request.uri().path() != paths::GRAPHQL {
             return Either::Right(self.others.call(request));
         }
         let endpoint = Arc::clone(&self.graphql);
@@ -108,8 +112,8 @@ impl<E: Execute> Service<Request> for Middleware<E> {
     fn call(&mut self, mut request: Request) -> Self::Future {
         let began = Instant::now();
         let route = Route::of(request.uri().path());
-        let id = RequestId::of(request.headers());
-        let span = id.span(&request);
+        let id = RequestId::of(request.headers(), || Clock::system().new_id());
+        let span = span(&id, &request);
         let conditions = Conditions::of(&request);
         let accepted = encoding::accepted(request.headers());
         let (permission, preflight) = Permission::of(&self.settings.origins, &request);
@@ -150,6 +154,18 @@ impl<E: Execute> Service<Request> for Middleware<E> {
         };
         Box::pin(answered.instrument(span))
     }
+}
+
+/// What stands before each line that the request writes to the log.
+fn span(id: &RequestId, request: &Request) -> Span {
+    tracing::info_span!(
+        "request",
+        id = id.as_str(),
+        method = %request.method(),
+        path = request.uri().path(),
+        // Who it is that asks is known later, if at all.
+        caller = tracing::field::Empty,
+    )
 }
 
 /// Whether it is our fault, and the handler has left it at that.

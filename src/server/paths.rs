@@ -1,9 +1,7 @@
 //! The paths that are served, once for the router and for the metrics.
 
-use crate::graphql::http;
-
 pub(super) const FRONT_PAGE: &str = "/";
-pub(super) const GRAPHQL: &str = http::PATH;
+pub(super) const GRAPHQL: &str = "/graphql";
 pub(super) const ARTICLES: &str = "/api/v1/articles/";
 /// [`ARTICLES`] as many write it.
 pub(super) const ARTICLES_WITHOUT_SLASH: &str = "/api/v1/articles";

@@ -19,14 +19,15 @@ use crate::caller_limits::{CallerKey, CallerLimits, PeerAddress, REQUEST_COST};
 use crate::config::ServerSettings;
 use crate::error::ErrorCode;
 use crate::feed::Feed;
-use crate::graphql::engine::Engine;
-use crate::graphql::http::{self, Endpoint};
+use crate::graphql::ApiPipeline;
+use crate::graphql::http;
 use crate::graphql::metrics::OperationMetrics;
+use crate::graphql::shutdown::Shutdown;
 use crate::graphql::sse::SseSettings;
 use crate::graphql::websocket::WebSocketSettings;
-use crate::shutdown::Shutdown;
 use crate::store::Store;
 use graphql_guard::InvalidSchema;
+use graphql_transports::{Endpoint, Pipeline, PipelineSettings};
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -66,22 +67,24 @@ pub(super) fn all(
         request_timeout: settings.request_timeout,
     };
     let operations = OperationMetrics::default();
-    let engine = Engine::new(
-        (admission.clone(), limits.clone()),
-        app.api.clone(),
+    let pipeline_settings = PipelineSettings {
         persisted,
-        settings.limits.document_cache_bytes / 8,
-        settings.request_timeout,
-        shutdown.clone(),
-        operations.clone(),
-    );
+        request_cache_bytes: settings.limits.document_cache_bytes / 8,
+        subscribe_timeout: settings.request_timeout,
+        shutdown: shutdown.clone(),
+        metrics: operations.clone(),
+    };
+    let (api, admitted) = (app.api.clone(), admission.clone());
     let graphql = Endpoint {
-        execute: engine,
-        page: graphiql::front_page(&settings.service_name, &settings.description),
+        execute: Pipeline::with(api, admitted, limits.clone(), pipeline_settings),
+        page: Some(graphiql::front_page(
+            &settings.service_name,
+            &settings.description,
+        )),
         max_body_bytes: settings.max_body_bytes,
+        decoded: Some(middleware::DECODED),
         body_timeout: settings.request_timeout,
         cache_control: settings.cache_control.clone(),
-        limits: limits.clone(),
         sse: SseSettings::default(),
         websocket: Arc::new(WebSocketSettings {
             message_bytes: settings.max_body_bytes,
@@ -138,7 +141,7 @@ pub(super) fn all(
 
 /// What is served at either address.
 pub(super) struct Served {
-    pub(super) all: Middleware<Engine>,
+    pub(super) all: Middleware<ApiPipeline>,
     /// For those who watch the server.
     pub(super) admin: Router,
 }
@@ -177,13 +180,13 @@ impl App {
         let credential = Credential::from_headers(headers);
         let caller = match self.admission.admit(credential, Scope::Read).await {
             Ok(caller) => caller,
-            Err(rejection) => return http::rejected(rejection),
+            Err(rejection) => return http::not_admitted(rejection),
         };
         let key = self.limits.key(caller.identity(), peer, headers);
         let charged = self.limits.charge(|| key.clone(), REQUEST_COST);
         let rate_limit = match charged {
             Ok(rate_limit) => rate_limit,
-            Err(rejection) => return http::rejected(rejection),
+            Err(rejection) => return http::not_admitted(rejection),
         };
         let mut response = answer(key).await;
         let headers = response.headers_mut();
@@ -200,18 +203,18 @@ impl App {
 
 /// The answer at a path where nothing is.
 pub(super) async fn not_found() -> Response {
-    http::refusal(
+    http::rejection(
         StatusCode::NOT_FOUND,
-        ErrorCode::BadRequest,
+        ErrorCode::BAD_REQUEST,
         "there is nothing at this path; GraphQL is served at /graphql",
     )
 }
 
 /// The header `Allow` is added to it.
 async fn method_not_allowed() -> Response {
-    http::refusal(
+    http::rejection(
         StatusCode::METHOD_NOT_ALLOWED,
-        ErrorCode::BadRequest,
+        ErrorCode::BAD_REQUEST,
         "this method is not served at this path; the header Allow names those that are",
     )
 }

@@ -2,7 +2,6 @@
 
 use broadsheet::api::{Api, ApiSettings, ExecutionResult};
 use broadsheet::clock::{Clock, Timestamp};
-use broadsheet::error::ResponseError;
 use broadsheet::feed::Feed;
 use broadsheet::store::Store;
 use diesel::connection::SimpleConnection as _;
@@ -88,12 +87,9 @@ impl InProcess {
                 ExecutionResult::Unavailable(errors)
                 | ExecutionResult::Internal(errors)
                 | ExecutionResult::KeyReused(errors)
-                | ExecutionResult::TooLarge(errors) => json!({ "errors": *errors }),
+                | ExecutionResult::Invalid(errors) => json!({ "errors": *errors }),
             },
-            Err(errors) => {
-                let errors = errors.into_iter().map(ResponseError::from);
-                json!({ "errors": errors.collect::<Vec<_>>() })
-            }
+            Err(errors) => json!({ "errors": *errors }),
         }
     }
 

@@ -73,7 +73,7 @@ async fn queries_that_wait_for_one_that_takes_too_long_fail_with_it() {
         let ExecutionResult::Unavailable(errors) = answer else {
             panic!("{answer:?}");
         };
-        assert_eq!(errors[0].code, ErrorCode::Timeout);
+        assert_eq!(errors[0].code, ErrorCode::TIMEOUT);
     }
     let lookups = app.store.shared_lookups();
     assert!(lookups.executions + lookups.joins <= 2, "{lookups:?}");

@@ -42,7 +42,7 @@ const testsOn = (database) =>
   withServer(binary, database, {}, async ({ url }) => {
     // A test that needs another server starts its own, on the same database.
     const environment = { BROADSHEET_URL: url, BROADSHEET_BINARY: binary, BROADSHEET_DATABASE: database };
-    const audits = await command(["audits.js", url], environment);
+    const audits = await command([join(here, "../../crates/graphql-transports/tests/audits/audits.js"), url], environment);
     const files = readdirSync(here).filter((name) => name.endsWith(".test.js")).sort();
     const clients = await command(["--test", "--test-concurrency=1", "--test-reporter=spec", ...files], environment);
     if (!audits || !clients) {

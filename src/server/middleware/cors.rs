@@ -14,7 +14,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
-use crate::headers::is_listed_origin;
+use crate::graphql::headers::is_listed_origin;
 
 /// What a page may read besides the body and the headers that are always safe.
 const EXPOSED: HeaderValue = HeaderValue::from_static(

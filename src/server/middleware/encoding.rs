@@ -24,7 +24,10 @@ use tower_http::compression::Compression;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::decompression::RequestDecompression;
 
-use crate::headers::weighted;
+use crate::graphql::headers::weighted;
+
+/// The encodings of requests that are decoded here.
+pub(in crate::server) const DECODED: HeaderValue = HeaderValue::from_static("gzip, br, zstd");
 
 /// A body that is shorter, in bytes, is sent as it is: it fills one packet either way.
 const ENCODED_ABOVE_BYTES: u16 = 1024;

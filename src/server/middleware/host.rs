@@ -13,7 +13,7 @@ use axum::response::Response;
 use graphql_guard::shorten;
 
 use crate::error::ErrorCode;
-use crate::graphql::http::refusal;
+use crate::graphql::http::rejection;
 
 /// The hosts for which requests are answered.
 #[derive(Debug, Clone)]
@@ -92,9 +92,9 @@ pub(super) fn refused(request: &Request, allowed: &AllowedHosts) -> Option<Respo
         (Some(_), Some(_)) => "a request must have the header Host once, but it has several",
         (Some(_), None) => "the header Host must be a host, with or without a port",
     };
-    Some(refusal(
+    Some(rejection(
         StatusCode::BAD_REQUEST,
-        ErrorCode::BadRequest,
+        ErrorCode::BAD_REQUEST,
         message,
     ))
 }
@@ -116,7 +116,7 @@ fn misdirected(request: &Request, host: &str, allowed: &AllowedHosts) -> Option<
         "requests for the host {foreign} are not answered here; the server's setting ALLOWED_HOSTS names those that are"
     );
     let status = StatusCode::MISDIRECTED_REQUEST;
-    Some(refusal(status, ErrorCode::BadRequest, &message))
+    Some(rejection(status, ErrorCode::BAD_REQUEST, &message))
 }
 
 /// Whether a byte may stand in a host or a port (RFC 3986, section 3.2.2).

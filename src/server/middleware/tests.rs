@@ -23,21 +23,20 @@ use axum::extract::Request;
 use axum::http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY,
 };
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 
 use super::{AllowedHosts, Middleware, Routes, around};
-use crate::caller_limits::CallerLimits;
 use crate::error::ErrorCode;
-use crate::graphql::http::Endpoint;
-use crate::graphql::operation::{
-    Caller, Event, Execute, GraphQLParams, Outcome, Refusal, ResponseBody, Transport,
-};
+use crate::graphql::operation::{Caller, Execute, GraphQLParams, Outcome, ResponseBody, Transport};
 use crate::graphql::page::FrontPage;
+use crate::graphql::shutdown::Shutdown;
 use crate::graphql::sse::SseSettings;
 use crate::server::metrics::RequestMetrics;
-use crate::shutdown::Shutdown;
+use graphql_guard::json::ObjectText;
+use graphql_transports::events::Event;
+use graphql_transports::{Endpoint, Rejection, Unlimited};
 
 /// Small enough that a test can go over it.
 const MAX_BODY_BYTES: usize = 10_000;
@@ -47,20 +46,31 @@ const MAX_BODY_BYTES: usize = 10_000;
 struct Engine;
 
 impl Execute for Engine {
+    type Admitted = ();
+    type Limits = Unlimited;
+
+    fn limits(&self) -> &Unlimited {
+        &Unlimited
+    }
+
+    async fn admit(&self, _: &HeaderMap, _: Option<&ObjectText>) -> Result<(), Rejection> {
+        Ok(())
+    }
+
     async fn execute(
         &self,
         params: GraphQLParams,
         caller: &Caller,
         transport: Transport,
     ) -> Outcome {
-        let refused = |status, code: ErrorCode| Refusal::new(status, code, "no");
+        let rejected = |status, code: ErrorCode| Rejection::new(status, code, "no");
         let waiting = |status, code: ErrorCode| {
-            let mut refusal = refused(status, code);
+            let mut rejection = rejected(status, code);
             let header = (header::RETRY_AFTER, HeaderValue::from_static("7"));
-            refusal
+            rejection
                 .headers
                 .extend([header].map(|(name, value)| (Some(name), value)));
-            Outcome::Refused(refusal)
+            Outcome::Rejected(rejection)
         };
         let query = params.query.unwrap_or_default();
         match query.as_str() {
@@ -78,22 +88,23 @@ impl Execute for Engine {
                 "errors": [{ "message": "no", "path": ["a"], "extensions": { "code": "INTERNAL" } }],
             })),
             "{ invalid" => {
-                Outcome::Refused(refused(StatusCode::BAD_REQUEST, ErrorCode::ParseFailed))
+                Outcome::Rejected(rejected(StatusCode::BAD_REQUEST, ErrorCode::PARSE_FAILED))
             }
             "malformed" => {
-                Outcome::Refused(refused(StatusCode::BAD_REQUEST, ErrorCode::BadRequest))
+                Outcome::Rejected(rejected(StatusCode::BAD_REQUEST, ErrorCode::BAD_REQUEST))
             }
-            "unauthenticated" => Outcome::Refused(refused(
+            "unauthenticated" => Outcome::Rejected(rejected(
                 StatusCode::UNAUTHORIZED,
-                ErrorCode::Unauthenticated,
+                ErrorCode::UNAUTHENTICATED,
             )),
-            "limited" => waiting(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited),
-            "busy" => waiting(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable),
+            "limited" => waiting(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RATE_LIMITED),
+            "busy" => waiting(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::UNAVAILABLE),
             "mutation" if !transport.allows_mutations() => {
-                let mut refusal = refused(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadRequest);
+                let mut rejection =
+                    rejected(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BAD_REQUEST);
                 let post = HeaderValue::from_static("POST");
-                refusal.headers.insert(ALLOW, post);
-                Outcome::Refused(refusal)
+                rejection.headers.insert(ALLOW, post);
+                Outcome::Rejected(rejection)
             }
             "mutation" => single(&json!({ "data": { "done": true } })),
             "subscription" => {
@@ -118,15 +129,15 @@ fn single(response: &serde_json::Value) -> Outcome {
 
 fn endpoint() -> Endpoint<Engine> {
     Endpoint {
-        page: FrontPage::new(
+        page: Some(FrontPage::new(
             "<title>Broadsheet</title>",
             HeaderValue::from_static("default-src 'none'"),
-        ),
+        )),
+        decoded: Some(super::DECODED),
         execute: Engine,
         max_body_bytes: MAX_BODY_BYTES,
         body_timeout: Duration::from_secs(30),
         cache_control: HeaderValue::from_static("public, max-age=5"),
-        limits: CallerLimits::default(),
         sse: SseSettings::default(),
         websocket: Arc::default(),
         shutdown: Shutdown::default(),

@@ -3,7 +3,7 @@
 use super::{files, root};
 
 /// The modules of the server, each with those of `crate::` that it may name. What stands in no list of another is the top.
-const MAY_NAME: [(&str, &[&str]); 23] = [
+const MAY_NAME: [(&str, &[&str]); 19] = [
     ("admission", &["cache", "clock", "error", "hex"]),
     (
         "api",
@@ -32,29 +32,11 @@ const MAY_NAME: [(&str, &[&str]); 23] = [
     ("clock", &[]),
     ("config", &["admission", "caller_limits"]),
     ("error", &["clock"]),
-    ("etag", &["headers", "hex"]),
     ("feed", &["article", "error", "store"]),
-    (
-        "graphql",
-        &[
-            "admission",
-            "api",
-            "article",
-            "cache",
-            "caller_limits",
-            "config",
-            "error",
-            "etag",
-            "headers",
-            "request_id",
-            "shutdown",
-        ],
-    ),
-    ("headers", &[]),
+    ("graphql", &["admission", "api", "article", "caller_limits"]),
     ("hex", &[]),
     ("lib", &[]),
     ("main", &[]),
-    ("request_id", &["clock"]),
     (
         "server",
         &[
@@ -65,34 +47,37 @@ const MAY_NAME: [(&str, &[&str]); 23] = [
             "clock",
             "config",
             "error",
-            "etag",
             "feed",
             "graphql",
-            "headers",
-            "request_id",
-            "shutdown",
             "store",
         ],
     ),
-    ("shutdown", &[]),
     ("store", &["article", "budget", "clock", "error"]),
     ("telemetry", &["config"]),
     ("transfer", &["article", "clock", "error", "store"]),
 ];
 
 /// The crates that only some modules may name.
-const MAY_NAME_CRATE: [(&str, &[&str]); 7] = [
+const MAY_NAME_CRATE: [(&str, &[&str]); 8] = [
     ("async_graphql", &["api"]),
-    (
-        "axum",
-        &["etag", "graphql", "headers", "request_id", "server"],
-    ),
+    ("axum", &["server"]),
     (
         "clap",
         &["admission", "caller_limits", "cli", "config", "store"],
     ),
     ("diesel", &["store"]),
     ("diesel_async", &["store"]),
+    (
+        "graphql_transports",
+        &[
+            "api",
+            "caller_limits",
+            "config",
+            "error",
+            "graphql",
+            "server",
+        ],
+    ),
     ("postgres_connect", &["store"]),
     ("search_words", &["article", "store"]),
 ];

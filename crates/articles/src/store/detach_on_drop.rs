@@ -1,6 +1,6 @@
 //! Work on the database goes on when nobody waits for it any more.
 //!
-//! Three mechanisms let work finish, each on another level. A mutation is a task ([`crate::shutdown::Shutdown::spawn`]): it
+//! Three mechanisms let work finish, each on another level. A mutation is a task ([`crate::graphql::shutdown::Shutdown::spawn`]): it
 //! runs all of its statements, and the server waits for it when it stops. A piece of work on a connection, of a read too,
 //! is [`DetachOnDrop`]: no connection is left inside a transaction. The group commit of SQLite (`sqlite/commit.rs`) has a
 //! queue: a write in it is committed with the others, whoever waits for it.

@@ -1,0 +1,23 @@
+//! Operations of graphql-guard are ready for a pipeline.
+
+use graphql_guard::{Operation, OperationKind};
+
+use super::engine::PreparedOperation;
+
+impl PreparedOperation for Operation {
+    fn kind(&self) -> OperationKind {
+        self.kind
+    }
+
+    fn cost(&self) -> u64 {
+        self.complexity
+    }
+
+    fn root_fields(&self) -> usize {
+        self.root_fields()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes()
+    }
+}

@@ -1,0 +1,381 @@
+//! What a request may mean, told by whole results.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const QUERY: &str = "{ __typename }";
+/// `printf '{ __typename }' | sha256sum`
+const QUERY_HASH: &str = "7f56e67dd21ab3f30d1ff8b7bed08893f0a0db86449836189b361dd1e56ddb4b";
+const TITLES: &str = "query Titles { articles { title } }";
+const TITLES_ID: &str = "f1f8b0c3d8b5a4b2e0f9b7a1c3d5e7f90a1b2c3d";
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src/persisted/fixtures")
+        .join(name)
+}
+
+fn open(mode: TrustedMode, manifest: &Path) -> PersistedOperations {
+    PersistedOperations::open(PersistedSettings {
+        automatic_bytes: 10_000,
+        manifest: Some(manifest.to_owned()),
+        mode,
+    })
+    .unwrap()
+}
+
+fn codegen(mode: TrustedMode) -> PersistedOperations {
+    open(mode, &fixture("graphql-codegen.json"))
+}
+
+fn automatic(bytes: usize) -> PersistedOperations {
+    PersistedOperations::automatic(bytes)
+}
+
+/// The result of a request in one line, such as `untrusted { __typename } (registers)` or `BAD_REQUEST: …`. What
+/// may be registered is registered.
+fn ask(operations: &PersistedOperations, request: &Value) -> String {
+    match operations.resolve(&GraphQLParams::from_json(request.to_string().as_bytes()).unwrap()) {
+        Ok(resolved) => {
+            let trust = if resolved.is_trusted {
+                "trusted"
+            } else {
+                "untrusted"
+            };
+            let registers = if resolved.register.is_some() {
+                " (registers)"
+            } else {
+                ""
+            };
+            if let Some(registration) = resolved.register {
+                operations.register(registration);
+            }
+            format!("{trust} {}{registers}", resolved.query)
+        }
+        Err(rejection) => {
+            assert_eq!(rejection.status, StatusCode::BAD_REQUEST);
+            let errors: Value = serde_json::from_slice(&rejection.errors_json()).unwrap();
+            let error = &errors[0];
+            let code = error["extensions"]["code"].as_str().unwrap();
+            format!("{code}: {}", error["message"].as_str().unwrap())
+        }
+    }
+}
+
+fn hashed(hash: &str) -> Value {
+    json!({ "extensions": { "persistedQuery": { "version": 1, "sha256Hash": hash } } })
+}
+
+fn hashed_with_text(hash: &str, query: &str) -> Value {
+    let mut request = hashed(hash);
+    request["query"] = json!(query);
+    request
+}
+
+const NOT_FOUND: &str = "PERSISTED_QUERY_NOT_FOUND: PersistedQueryNotFound";
+const NOT_TRUSTED: &str =
+    "DOCUMENT_NOT_TRUSTED: only trusted documents are served here, and this is none";
+
+#[test]
+fn a_document_is_found_by_its_hash_once_it_was_registered() {
+    let operations = automatic(10_000);
+    assert_eq!(ask(&operations, &hashed(QUERY_HASH)), NOT_FOUND);
+    assert_eq!(
+        ask(&operations, &hashed_with_text(QUERY_HASH, QUERY)),
+        "untrusted { __typename } (registers)"
+    );
+    assert_eq!(
+        ask(&operations, &hashed(QUERY_HASH)),
+        "untrusted { __typename }"
+    );
+    assert_eq!(
+        ask(&operations, &hashed(&QUERY_HASH.to_uppercase())),
+        "untrusted { __typename }"
+    );
+}
+
+#[test]
+fn an_empty_text_beside_a_name_is_none() {
+    let operations = automatic(10_000);
+    let request = hashed_with_text(QUERY_HASH, "");
+    let not_found = "PERSISTED_QUERY_NOT_FOUND: PersistedQueryNotFound";
+    assert_eq!(ask(&operations, &request), not_found);
+    ask(&operations, &hashed_with_text(QUERY_HASH, QUERY));
+    assert_eq!(ask(&operations, &request), "untrusted { __typename }");
+    assert_eq!(ask(&operations, &json!({ "query": "" })), "untrusted ");
+
+    let operations = codegen(TrustedMode::Only);
+    let request = json!({ "query": "", "documentId": TITLES_ID });
+    assert_eq!(ask(&operations, &request), format!("trusted {TITLES}"));
+}
+
+#[test]
+fn a_document_that_proves_invalid_is_not_kept() {
+    let operations = automatic(10_000);
+    let request = hashed_with_text(QUERY_HASH, QUERY).to_string();
+    let request = GraphQLParams::from_json(request.as_bytes()).unwrap();
+    assert!(operations.resolve(&request).unwrap().register.is_some());
+    assert_eq!(ask(&operations, &hashed(QUERY_HASH)), NOT_FOUND);
+}
+
+#[test]
+fn a_hash_that_is_not_that_of_the_text_is_rejected() {
+    let operations = automatic(10_000);
+    assert_eq!(
+        ask(&operations, &hashed_with_text(QUERY_HASH, "{ other }")),
+        "BAD_REQUEST: provided sha does not match query"
+    );
+    assert_eq!(ask(&operations, &hashed(QUERY_HASH)), NOT_FOUND);
+}
+
+#[test]
+fn a_malformed_extension_is_rejected() {
+    let operations = automatic(10_000);
+    let version = "BAD_REQUEST: `extensions.persistedQuery.version` must be 1: no other is served";
+    let kind = "BAD_REQUEST: `extensions.persistedQuery.sha256Hash` must be a string";
+    let digits =
+        "BAD_REQUEST: `extensions.persistedQuery.sha256Hash` must be 64 hexadecimal digits";
+    for (persisted_query, expected) in [
+        (json!(true), version),
+        (json!({ "sha256Hash": QUERY_HASH }), version),
+        (json!({ "version": 2, "sha256Hash": QUERY_HASH }), version),
+        (json!({ "version": "1", "sha256Hash": QUERY_HASH }), version),
+        (json!({ "version": 1 }), kind),
+        (json!({ "version": 1, "sha256Hash": 7 }), kind),
+        (json!({ "version": 1, "sha256Hash": "abc" }), digits),
+        (
+            json!({ "version": 1, "sha256Hash": "g".repeat(64) }),
+            digits,
+        ),
+        (
+            json!({ "version": 1, "sha256Hash": "é".repeat(32) }),
+            digits,
+        ),
+    ] {
+        let request =
+            json!({ "query": QUERY, "extensions": { "persistedQuery": persisted_query.clone() } });
+        assert_eq!(ask(&operations, &request), expected, "{persisted_query}");
+    }
+}
+
+#[test]
+fn null_as_extension_is_none() {
+    let operations = automatic(10_000);
+    let extensions = json!({ "persistedQuery": null });
+    let request = json!({ "query": QUERY, "extensions": extensions });
+    assert_eq!(ask(&operations, &request), "untrusted { __typename }");
+    let request = json!({ "extensions": extensions });
+    assert_eq!(
+        ask(&operations, &request),
+        "BAD_REQUEST: `query` is missing"
+    );
+}
+
+#[test]
+fn clients_are_told_when_nothing_is_ever_kept() {
+    let operations = automatic(0);
+    let with_text = hashed_with_text(QUERY_HASH, QUERY);
+    assert_eq!(
+        ask(&operations, &with_text),
+        "untrusted { __typename } (registers)"
+    );
+    assert_eq!(
+        ask(&operations, &hashed(QUERY_HASH)),
+        "PERSISTED_QUERY_NOT_FOUND: PersistedQueryNotSupported"
+    );
+}
+
+#[test]
+fn a_trusted_document_is_found_by_either_id_by_its_hash_and_by_its_text() {
+    let trusted = format!("trusted {TITLES}");
+    let digits = Sha256::digest(TITLES)
+        .into_iter()
+        .flat_map(|byte| [byte >> 4, byte & 15]);
+    let sha256: String = digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect();
+    for mode in [TrustedMode::Prefer, TrustedMode::Only] {
+        let operations = codegen(mode);
+        for request in [
+            json!({ "documentId": TITLES_ID }),
+            json!({ "documentId": format!("sha256:{sha256}") }),
+            json!({ "documentId": TITLES_ID, "query": TITLES }),
+            hashed(TITLES_ID),
+            hashed(&sha256),
+            hashed_with_text(&sha256, TITLES),
+            json!({ "query": TITLES }),
+            json!({ "query": TITLES, "documentId": "unknown" }),
+        ] {
+            assert_eq!(ask(&operations, &request), trusted, "{request}");
+        }
+    }
+}
+
+#[test]
+fn any_other_document_is_served_with_prefer_and_rejected_with_only() {
+    let unknown_id = "PERSISTED_QUERY_NOT_FOUND: no document has this `documentId`";
+    for (request, preferred) in [
+        (json!({ "query": QUERY }), "untrusted { __typename }"),
+        (
+            json!({ "query": QUERY, "documentId": "unknown" }),
+            "untrusted { __typename }",
+        ),
+        (json!({ "documentId": "unknown" }), unknown_id),
+        (hashed(QUERY_HASH), NOT_FOUND),
+        (
+            hashed_with_text(QUERY_HASH, QUERY),
+            "untrusted { __typename } (registers)",
+        ),
+    ] {
+        let prefer = codegen(TrustedMode::Prefer);
+        assert_eq!(ask(&prefer, &request), preferred, "{request}");
+        let only = codegen(TrustedMode::Only);
+        assert_eq!(ask(&only, &request), NOT_TRUSTED, "{request}");
+    }
+    // A text that differs by a space is another text.
+    let only = codegen(TrustedMode::Only);
+    let request = json!({ "query": format!("{TITLES} ") });
+    assert_eq!(ask(&only, &request), NOT_TRUSTED);
+}
+
+#[test]
+fn a_trusted_id_with_another_text_is_rejected() {
+    let expected = "BAD_REQUEST: the text is not that of the trusted document with this id";
+    for mode in [TrustedMode::Prefer, TrustedMode::Only] {
+        let operations = codegen(mode);
+        let request = json!({ "documentId": TITLES_ID, "query": QUERY });
+        assert_eq!(ask(&operations, &request), expected);
+        assert_eq!(
+            ask(&operations, &hashed_with_text(TITLES_ID, QUERY)),
+            expected
+        );
+    }
+}
+
+#[test]
+fn off_reads_no_manifest() {
+    let operations = open(TrustedMode::Off, Path::new("nowhere.json"));
+    operations.reload().unwrap();
+    assert_eq!(
+        ask(&operations, &json!({ "query": TITLES })),
+        format!("untrusted {TITLES}")
+    );
+}
+
+#[test]
+fn every_tools_manifest_is_read() {
+    let titles = "query TitlesQuery {\n  articles {\n    title\n  }\n}\n";
+    let remove =
+        "mutation RemoveMutation($id: ID!) {\n  deleteArticle(id: $id) {\n    id\n  }\n}\n";
+    let apollo_titles = "query Titles {\n  articles {\n    title\n    __typename\n  }\n}";
+    let apollo_remove =
+        "mutation Remove($id: ID!) {\n  deleteArticle(id: $id) {\n    id\n    __typename\n  }\n}";
+    let hash = "d1c1ab4a6f3b4b0f6e8a55b9f6c3e0d2a7b8c9d0e1f2a3b4c5d6e7f8a9b0c1d2";
+    for (file, id, text) in [
+        ("graphql-codegen.json", TITLES_ID, TITLES),
+        ("relay.json", "4d3a9b1f5c7e2a8061b4d9f3e5c7a921", titles),
+        (
+            "relay-pairs.json",
+            "9c8b7a6f5e4d3c2b1a09f8e7d6c5b4a3",
+            remove,
+        ),
+        ("apollo.json", hash, apollo_titles),
+        ("apollo.json", "remove-article", apollo_remove),
+    ] {
+        let operations = open(TrustedMode::Only, &fixture(file));
+        for request in [
+            json!({ "documentId": id }),
+            hashed(id),
+            json!({ "query": text }),
+        ] {
+            assert_eq!(
+                ask(&operations, &request),
+                format!("trusted {text}"),
+                "{file}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_byte_order_mark_before_a_manifest_is_passed_over() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "\u{FEFF}{\"a\":\"{ a }\"}").unwrap();
+    assert_eq!(Manifest::load(file.path()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_file_that_is_no_manifest_is_told_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("manifest.json");
+    let form = "PATH is no manifest of trusted documents:";
+    for (content, expected) in [
+        (
+            "{",
+            "PATH is not valid JSON: EOF while parsing an object at line 1 column 1".to_owned(),
+        ),
+        ("7", format!("{form} it is neither an object nor a list")),
+        (
+            r#"{"a":7}"#,
+            format!("{form} the document of \"a\" is not a string"),
+        ),
+        (
+            r#"[["a","{a}"],["b"]]"#,
+            format!("{form} item 1 is not a pair of id and text"),
+        ),
+        (
+            r#"[["a","{a}"],["a","{b}"]]"#,
+            format!("{form} two documents have the id \"a\""),
+        ),
+        (
+            r#"{"format":"apollo-persisted-query-manifest","version":2,"operations":[]}"#,
+            format!("{form} the format \"apollo-persisted-query-manifest\", version 2"),
+        ),
+        (
+            r#"{"format":"other","version":1,"operations":[]}"#,
+            format!("{form} the format \"other\", version 1"),
+        ),
+        (
+            r#"{"format":"apollo-persisted-query-manifest","version":1,"operations":[{"id":"a"}]}"#,
+            format!("{form} as Apollo's manifest: missing field `body`"),
+        ),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        let error = Manifest::load(&path).unwrap_err().to_string();
+        assert_eq!(error.replace(&path.display().to_string(), "PATH"), expected);
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(
+        Manifest::load(&path),
+        Err(ManifestError::Read(..))
+    ));
+}
+
+#[test]
+fn a_mode_without_a_manifest_is_an_error_at_start() {
+    let opened = PersistedOperations::open(PersistedSettings {
+        automatic_bytes: 0,
+        manifest: None,
+        mode: TrustedMode::Only,
+    });
+    assert!(matches!(opened, Err(ManifestError::NotNamed)));
+}
+
+#[test]
+fn a_manifest_is_read_again_and_a_bad_one_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("manifest.json");
+    std::fs::write(&path, r#"{"a":"{a}"}"#).unwrap();
+    let operations = open(TrustedMode::Only, &path);
+    let asks = || ["{a}", "{b}"].map(|text| ask(&operations, &json!({ "query": text })));
+    assert_eq!(asks(), ["trusted {a}", NOT_TRUSTED]);
+    std::fs::write(&path, r#"{"b":"{b}"#).unwrap();
+    operations.reload().unwrap_err();
+    assert_eq!(asks(), ["trusted {a}", NOT_TRUSTED]);
+    std::fs::write(&path, r#"{"b":"{b}"}"#).unwrap();
+    operations.reload().unwrap();
+    assert_eq!(asks(), [NOT_TRUSTED, "trusted {b}"]);
+}

@@ -1,0 +1,178 @@
+//! Requests that come again and again, byte by byte the same: what their bodies say is worked out once.
+//!
+//! Front ends ask for the same page of the same list all day. To read the JSON of such a request, to find its document
+//! and to coerce its variables takes longer than all else that is done for one that shares an execution. Only bodies
+//! of POSTs pass here; what comes by GET is for caches in front, and what streams is sent once.
+
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use foldhash::fast::RandomState;
+use graphql_guard::OperationKind;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+
+use super::engine::PreparedOperation;
+
+/// The number of slots for the hashes of the latest bodies.
+const SLOTS: usize = 1024;
+
+/// The shards of the cache: enough that threads seldom wait for each other, few enough that large values find room.
+const SHARDS: usize = 4;
+
+/// What an entry takes in memory besides the body and the operation.
+const OVERHEAD: u64 = 512;
+
+/// About what an entry takes.
+const ORDINARY: u64 = 16 * 1024;
+
+/// Longer bodies seldom repeat, and are not even looked for.
+const LONGEST: usize = 16 * 1024;
+
+/// Operations by the bodies that asked for them, bounded in bytes.
+pub(super) struct RepeatedRequests<O> {
+    operations: Cache<Box<[u8]>, Arc<O>, Bytes>,
+    /// For each slot, the hash of the latest body that maps to it.
+    last: Box<[AtomicU64]>,
+    hashes: RandomState,
+}
+
+impl<O: PreparedOperation> RepeatedRequests<O> {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self {
+            operations: bounded(bytes as u64),
+            last: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
+            hashes: RandomState::default(),
+        }
+    }
+
+    /// What the body asks for, where that is known.
+    pub(super) fn get(&self, body: &[u8]) -> Option<Arc<O>> {
+        if body.len() > LONGEST {
+            return None;
+        }
+        self.operations.get(body)
+    }
+
+    /// Keeps what the body asks for, if it comes for the second time. Most bodies come once, and would push out those
+    /// that do not. So would mutations, which are not kept.
+    ///
+    /// The operation must follow from the body alone.
+    pub(super) fn offer(&self, body: &[u8], operation: &Arc<O>) {
+        if body.len() > LONGEST || operation.kind() != OperationKind::Query {
+            return;
+        }
+        let hash = self.hashes.hash_one(body);
+        let place = usize::try_from(hash % SLOTS as u64).unwrap_or_default();
+        let Some(last) = self.last.get(place) else {
+            return;
+        };
+        if last.swap(hash, Ordering::Relaxed) == hash {
+            self.operations.insert(body.into(), Arc::clone(operation));
+        }
+    }
+}
+
+/// A cache of so many bytes. What would fill more than a fair part of it by itself is not kept.
+fn bounded<O: PreparedOperation>(bytes: u64) -> Cache<Box<[u8]>, Arc<O>, Bytes> {
+    let items = usize::try_from(bytes / ORDINARY).unwrap_or(usize::MAX);
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(items.max(SHARDS))
+        .weight_capacity(bytes)
+        .shards(SHARDS)
+        .build();
+    // Fails only where a capacity is missing, and both are there.
+    match options {
+        Err(_) => Cache::with_weighter(SHARDS, bytes, Bytes),
+        Ok(options) => Cache::with_options(
+            options,
+            Bytes,
+            DefaultHashBuilder::default(),
+            DefaultLifecycle::default(),
+        ),
+    }
+}
+
+#[derive(Clone)]
+struct Bytes;
+
+impl<O: PreparedOperation> Weighter<Box<[u8]>, Arc<O>> for Bytes {
+    fn weight(&self, body: &Box<[u8]>, operation: &Arc<O>) -> u64 {
+        OVERHEAD + body.len() as u64 + operation.bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+    use graphql_guard::{Guard, Operation, Settings};
+
+    const BODY: &[u8] = br#"{"query":"{ a }"}"#;
+
+    fn prepare(query: &str, variables: &Map<String, Value>) -> Arc<Operation> {
+        let sdl = "type Query { a(ids: [ID!]): Int } type Mutation { a: Int }";
+        let guard = Guard::new(sdl, Settings::default()).unwrap();
+        let operation = guard.prepare(query, None, &variables.into());
+        Arc::new(operation.unwrap())
+    }
+
+    fn operation() -> Arc<Operation> {
+        prepare("{ a }", &Map::new())
+    }
+
+    #[test]
+    fn a_body_is_kept_when_it_comes_for_the_second_time() {
+        let (requests, operation) = (RepeatedRequests::new(1 << 20), operation());
+        requests.offer(BODY, &operation);
+        assert!(requests.get(BODY).is_none());
+        requests.offer(BODY, &operation);
+        let kept = requests.get(BODY);
+        assert!(kept.is_some_and(|kept| Arc::ptr_eq(&kept, &operation)));
+        assert!(requests.get(b"{}").is_none());
+    }
+
+    #[test]
+    fn no_more_bytes_are_kept_than_are_allowed() {
+        let (requests, operation) = (RepeatedRequests::new(1 << 20), operation());
+        for number in 0..10_000 {
+            let body = format!("{number:0500}");
+            for _ in 0..2 {
+                requests.offer(body.as_bytes(), &operation);
+            }
+        }
+        let kept = requests.operations.weight();
+        assert!((1 << 19..=1 << 20).contains(&kept), "{kept}");
+    }
+
+    #[test]
+    fn values_count_for_what_they_take_in_memory() {
+        let ids = vec![json!(1); 1_000];
+        let variables = Map::from_iter([("ids".to_owned(), Value::Array(ids))]);
+        let operation = prepare("query($ids: [ID!]) { a(ids: $ids) }", &variables);
+        assert!(operation.bytes() > 72_000, "{}", operation.bytes());
+    }
+
+    #[test]
+    fn mutations_and_long_bodies_are_not_kept() {
+        let requests = RepeatedRequests::new(1 << 20);
+        let mutation = prepare("mutation { a }", &Map::new());
+        let long = vec![b' '; LONGEST + 1];
+        for _ in 0..3 {
+            requests.offer(BODY, &mutation);
+            requests.offer(&long, &operation());
+        }
+        assert_eq!(requests.operations.len(), 0);
+    }
+
+    #[test]
+    fn without_room_nothing_is_kept() {
+        let (requests, operation) = (RepeatedRequests::new(0), operation());
+        for _ in 0..3 {
+            requests.offer(BODY, &operation);
+        }
+        assert!(requests.get(BODY).is_none());
+    }
+}

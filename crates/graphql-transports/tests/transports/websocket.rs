@@ -1,0 +1,526 @@
+//! The `graphql-transport-ws` protocol, message by message and code by code.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use graphql_transports::websocket::{SUBPROTOCOL, WebSocketSettings};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::server::{PATIENCE, Server};
+
+mod closing;
+
+struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+/// How a socket ended, as the client sees it: code and reason.
+type Closed = (u16, String);
+
+impl Client {
+    /// Connects with these headers; the error is the status of the answer.
+    async fn connect(server: &Server, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
+        let mut request = server.url("ws").into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        match connect_async(request).await {
+            Ok((socket, _)) => Ok(Self(socket)),
+            Err(tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// A socket on which nothing has been said.
+    async fn open(server: &Server) -> Self {
+        let headers = [("sec-websocket-protocol", SUBPROTOCOL)];
+        Self::connect(server, &headers).await.unwrap()
+    }
+
+    /// A socket on which operations may run.
+    async fn ready(server: &Server) -> Self {
+        let mut client = Self::open(server).await;
+        client.send(json!({ "type": "connection_init" })).await;
+        assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
+        client
+    }
+
+    async fn send(&mut self, message: Value) {
+        self.send_text(&message.to_string()).await;
+    }
+
+    async fn send_text(&mut self, text: &str) {
+        // A server that is closing may not take it any more; what it answers is what counts.
+        let _ = self.0.send(Message::from(text)).await;
+    }
+
+    async fn subscribe(&mut self, id: &str, query: &str) {
+        let payload = json!({ "query": query });
+        self.send(json!({ "id": id, "type": "subscribe", "payload": payload }))
+            .await;
+    }
+
+    async fn next(&mut self) -> Option<Message> {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.unwrap() {
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(message)) => return Some(message),
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+
+    async fn receive(&mut self) -> Value {
+        match self.next().await {
+            Some(Message::Text(text)) => serde_json::from_str(&text).unwrap(),
+            other => panic!("expected a text message, got {other:?}"),
+        }
+    }
+
+    /// How the socket ends, with nothing said before.
+    async fn closed(&mut self) -> Closed {
+        match self.next().await {
+            Some(Message::Close(frame)) => {
+                let frame = frame.unwrap();
+                assert_eq!(self.next().await, None);
+                (frame.code.into(), frame.reason.to_string())
+            }
+            other => panic!("expected the end, got {other:?}"),
+        }
+    }
+
+    /// True if nothing is said for a moment.
+    async fn is_quiet(&mut self) -> bool {
+        timeout(Duration::from_millis(100), self.0.next())
+            .await
+            .is_err()
+    }
+}
+
+fn code(code: u16, reason: &str) -> Closed {
+    (code, reason.to_owned())
+}
+
+fn next(id: &str, number: u64) -> Value {
+    let data = json!({ "n": number, "text": "" });
+    json!({ "id": id, "type": "next", "payload": { "data": data } })
+}
+
+fn complete(id: &str) -> Value {
+    json!({ "id": id, "type": "complete" })
+}
+
+#[tokio::test]
+async fn an_operation_with_one_result_is_next_and_complete() {
+    let server = Server::start().await;
+    let mut client = Client::open(&server).await;
+    let init = json!({ "token": "right" });
+    client
+        .send(json!({ "type": "connection_init", "payload": init }))
+        .await;
+    assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
+    let payload = json!({ "query": "caller", "variables": { "x": "é\"" } });
+    client
+        .send(json!({ "id": "\"1", "type": "subscribe", "payload": payload }))
+        .await;
+    let expected = json!({ "id": "\"1", "type": "next", "payload": { "data": {
+        "transport": "WebSocket", "init": init, "requestId": "request-7",
+        "variables": { "x": "é\"" },
+    } } });
+    assert_eq!(client.receive().await, expected);
+    assert_eq!(client.receive().await, complete("\"1"));
+}
+
+#[tokio::test]
+async fn a_subscription_is_its_events_and_complete_and_frees_its_id() {
+    let server = Server::start().await;
+    let mut client = Client::ready(&server).await;
+    for _ in 0..20 {
+        client.subscribe("1", "count 2").await;
+        assert_eq!(client.receive().await, next("1", 1));
+        assert_eq!(client.receive().await, next("1", 2));
+        assert_eq!(client.receive().await, complete("1"));
+    }
+}
+
+#[tokio::test]
+async fn a_request_error_is_error_without_complete_and_frees_its_id() {
+    let server = Server::start().await;
+    let mut client = Client::ready(&server).await;
+    for _ in 0..2 {
+        client.subscribe("1", "rejected").await;
+        let errors = json!([{ "message": "no", "extensions": { "code": "GRAPHQL_PARSE_FAILED" } }]);
+        let expected = json!({ "id": "1", "type": "error", "payload": errors });
+        assert_eq!(client.receive().await, expected);
+    }
+    assert!(client.is_quiet().await);
+}
+
+#[tokio::test]
+async fn a_panic_in_one_operation_is_its_error_and_leaves_the_others() {
+    let server = Server::start().await;
+    let mut client = Client::ready(&server).await;
+    client.subscribe("1", "unheard-of").await;
+    let extensions = json!({ "code": "INTERNAL", "requestId": "request-7" });
+    let message = "something went wrong on our side; tell us the request id";
+    let errors = json!([{ "message": message, "extensions": extensions }]);
+    let expected = json!({ "id": "1", "type": "error", "payload": errors });
+    assert_eq!(client.receive().await, expected);
+    client.subscribe("1", "count 1").await;
+    assert_eq!(client.receive().await, next("1", 1));
+}
+
+#[tokio::test]
+async fn a_clients_complete_stops_the_operation_silently() {
+    let server = Server::start().await;
+    let mut client = Client::ready(&server).await;
+    client.subscribe("1", "silent").await;
+    server.until(&server.engine.open, 1).await;
+    client.send(complete("1")).await;
+    server.until(&server.engine.open, 0).await;
+    client.send(complete("never begun")).await;
+    assert!(client.is_quiet().await);
+}
+
+#[tokio::test]
+async fn nothing_of_a_stopped_operation_reaches_the_next_of_its_id() {
+    let server = Server::start().await;
+    let mut client = Client::ready(&server).await;
+    client.subscribe("1", "forever").await;
+    // The queue is full of the old operation's events when the new one of the same id begins.
+    server.standstill().await;
+    client.send(complete("1")).await;
+    client.subscribe("1", "count 1").await;
+    client.subscribe("2", "count 1").await;
+    let mut heard = Vec::new();
+    while heard.last() != Some(&complete("2")) {
+        let message = client.receive().await;
+        if heard.is_empty() && message["payload"]["data"]["text"] != "" {
+            // Sent before the server knew.
+            continue;
+        }
+        heard.push(message);
+    }
+    let of_the_first: Vec<_> = heard
+        .iter()
+        .filter(|message| message["id"] == "1")
+        .collect();
+    assert_eq!(of_the_first, [&next("1", 1), &complete("1")]);
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_with_its_payload_before_and_after_the_acknowledgement() {
+    let server = Server::start().await;
+    let mut client = Client::open(&server).await;
+    client.send(json!({ "type": "ping" })).await;
+    assert_eq!(client.receive().await, json!({ "type": "pong" }));
+    client.send(json!({ "type": "connection_init" })).await;
+    assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
+    client.send(json!({ "type": "pong", "payload": {} })).await;
+    client
+        .send(json!({ "type": "ping", "payload": { "n": 1 } }))
+        .await;
+    assert_eq!(
+        client.receive().await,
+        json!({ "type": "pong", "payload": { "n": 1 } })
+    );
+}
+
+#[tokio::test]
+async fn a_malformed_message_closes_with_4400_and_a_reason() {
+    let server = Server::start().await;
+    for (text, reason) in [
+        (
+            "{",
+            "Message is not valid JSON: EOF while parsing an object at line 1 column 1",
+        ),
+        ("[]", "Message must be an object"),
+        (r#"{"type":"start","id":"1"}"#, "Unknown message type"),
+        (
+            r#"{"type":"subscribe","id":"1"}"#,
+            "Message must have a payload",
+        ),
+    ] {
+        let mut client = Client::ready(&server).await;
+        client.send_text(text).await;
+        assert_eq!(client.closed().await, code(4400, reason), "{text}");
+    }
+    let mut client = Client::ready(&server).await;
+    client.0.send(Message::binary(vec![1])).await.unwrap();
+    assert_eq!(client.closed().await, code(4400, "Messages must be text"));
+}
+
+#[tokio::test]
+async fn a_subscribe_before_the_acknowledgement_closes_with_4401() {
+    let server = Server::start().await;
+    let mut client = Client::open(&server).await;
+    client.subscribe("1", "count 1").await;
+    assert_eq!(client.closed().await, code(4401, "Unauthorized"));
+}
+
+#[tokio::test]
+async fn a_rejected_initialisation_closes_with_4403() {
+    let server = Server::start().await;
+    let mut client = Client::open(&server).await;
+    let init = json!({ "token": "wrong" });
+    client
+        .send(json!({ "type": "connection_init", "payload": init }))
+        .await;
+    let reason = "the token is not valid";
+    assert_eq!(client.closed().await, code(4403, reason));
+}
+
+#[tokio::test]
+async fn an_initialisation_that_nobody_can_judge_yet_closes_with_1013() {
+    let server = Server::start().await;
+    let mut client = Client::open(&server).await;
+    let init = json!({ "token": "undecided" });
+    client
+        .send(json!({ "type": "connection_init", "payload": init }))
+        .await;
+    let reason = "the keys are not known";
+    assert_eq!(client.closed().await, code(1013, reason));
+}
+
+#[tokio::test]
+async fn an_admission_that_ends_closes_with_4403() {
+    let server = Server::start().await;
+    let mut client = Client::open(&server).await;
+    let init = json!({ "token": "short" });
+    client
+        .send(json!({ "type": "connection_init", "payload": init }))
+        .await;
+    assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
+    assert_eq!(client.closed().await, code(4403, "Admission has ended"));
+}
+
+#[tokio::test]
+async fn a_client_without_the_subprotocol_is_closed_with_4406() {
+    let server = Server::start().await;
+    // A client that named one would refuse the handshake itself, as its protocol was not chosen.
+    let mut client = Client::connect(&server, &[]).await.unwrap();
+    assert_eq!(
+        client.closed().await,
+        code(4406, "Subprotocol not acceptable")
+    );
+}
+
+#[tokio::test]
+async fn the_subprotocol_is_found_wherever_it_stands_in_the_offer() {
+    let server = Server::start().await;
+    let offer = format!("graphql-ws, {SUBPROTOCOL}");
+    let headers = [("sec-websocket-protocol", offer.as_str())];
+    let mut client = Client::connect(&server, &headers).await.unwrap();
+    client.send(json!({ "type": "connection_init" })).await;
+    assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_initialise_in_time_is_closed_with_4408() {
+    let server =
+        Server::with(|settings| settings.initialisation = Duration::from_millis(100)).await;
+    let expected = code(4408, "Connection initialisation timeout");
+    let mut silent = Client::open(&server).await;
+    assert_eq!(silent.closed().await, expected);
+
+    let mut undecided = Client::open(&server).await;
+    let init = json!({ "token": "slow" });
+    undecided
+        .send(json!({ "type": "connection_init", "payload": init }))
+        .await;
+    assert_eq!(undecided.closed().await, expected);
+}
+
+#[tokio::test]
+async fn a_second_operation_of_the_same_id_closes_with_4409() {
+    let server = Server::start().await;
+    let mut client = Client::ready(&server).await;
+    for _ in 0..2 {
+        client.subscribe("one", "silent").await;
+    }
+    let expected = code(4409, "Subscriber for one already exists");
+    assert_eq!(client.closed().await, expected);
+    server.until(&server.engine.open, 0).await;
+}
+
+#[tokio::test]
+async fn a_second_initialisation_closes_with_4429() {
+    let server = Server::start().await;
+    let mut client = Client::ready(&server).await;
+    client.send(json!({ "type": "connection_init" })).await;
+    assert_eq!(
+        client.closed().await,
+        code(4429, "Too many initialisation requests")
+    );
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_closes_with_1009() {
+    let server = Server::with(|settings| settings.message_bytes = 10_000).await;
+    for bytes in [10_001, 5_000_000] {
+        let mut client = Client::ready(&server).await;
+        client.send_text(&"x".repeat(bytes)).await;
+        assert_eq!(
+            client.closed().await,
+            code(1009, "Message too big"),
+            "{bytes}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_operation_over_the_limit_is_rejected_and_the_others_go_on() {
+    let server = Server::with(|settings| settings.operations = 2).await;
+    let mut client = Client::ready(&server).await;
+    client.subscribe("1", "stuck").await;
+    client.subscribe("2", "silent").await;
+    client.subscribe("3", "count 1").await;
+    let extensions = json!({ "code": "TOO_COMPLEX", "limit": 2, "value": 3 });
+    let message = "at most 2 operations may run on one socket";
+    let errors = json!([{ "message": message, "extensions": extensions }]);
+    let expected = json!({ "id": "3", "type": "error", "payload": errors });
+    assert_eq!(client.receive().await, expected);
+    client.send(complete("1")).await;
+    client.subscribe("3", "count 1").await;
+    assert_eq!(client.receive().await, next("3", 1));
+}
+
+#[tokio::test]
+async fn a_busy_operation_does_not_starve_another() {
+    let server = Server::start().await;
+    let mut client = Client::ready(&server).await;
+    client.subscribe("busy", "forever").await;
+    assert_eq!(client.receive().await["id"], "busy");
+    client.subscribe("calm", "count 20").await;
+    let (mut busy, mut calm) = (0, 0);
+    while calm < 20 {
+        let message = client.receive().await;
+        if message["id"] == "calm" {
+            calm += 1;
+        } else if calm > 0 {
+            busy += 1;
+        }
+    }
+    let fair = 20 * WebSocketSettings::default().queue;
+    assert!(
+        busy <= fair,
+        "{busy} events of the busy one among 20 of the other"
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_stops_its_source_and_then_gets_every_event() {
+    let server = Server::start().await;
+    let mut client = Client::ready(&server).await;
+    client.subscribe("1", "forever").await;
+    let produced = server.standstill().await;
+    // Where it stands depends on the buffers of both ends; 10 kB each, so this is 40 MB.
+    assert!(produced < 4_000, "{produced}");
+    for number in 1..=3 * produced {
+        let message = client.receive().await;
+        assert_eq!(message["payload"]["data"]["n"], number);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_answers_no_ping_is_dropped() {
+    let server = Server::with(|settings| {
+        settings.ping_every = Duration::from_millis(50);
+        settings.silence = Duration::from_millis(200);
+    })
+    .await;
+    let mut client = Client::ready(&server).await;
+    client.subscribe("1", "silent").await;
+    server.until(&server.engine.open, 1).await;
+    // A client that is not polled does not answer.
+    server.until(&server.engine.open, 0).await;
+    while let Some(Ok(message)) = client.0.next().await {
+        assert!(message.is_ping(), "{message:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_answers_pings_is_kept() {
+    let server = Server::with(|settings| {
+        settings.ping_every = Duration::from_millis(50);
+        settings.silence = Duration::from_millis(400);
+    })
+    .await;
+    let mut client = Client::ready(&server).await;
+    client.subscribe("1", "silent").await;
+    let listening = async { while client.0.next().await.is_some_and(|read| read.is_ok()) {} };
+    assert!(
+        timeout(Duration::from_millis(1_200), listening)
+            .await
+            .is_err()
+    );
+    assert_eq!(server.engine.open.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn every_socket_closes_with_1001_when_the_server_stops() {
+    let server = Server::start().await;
+    let mut opened = Client::open(&server).await;
+    let mut calm = Client::ready(&server).await;
+    calm.subscribe("1", "silent").await;
+    let mut blocked = Client::ready(&server).await;
+    blocked.subscribe("1", "forever").await;
+    server.standstill().await;
+    server.shutdown.token().cancel();
+    let expected = code(1001, "The server is shutting down");
+    assert_eq!(opened.closed().await, expected);
+    assert_eq!(calm.closed().await, expected);
+    server.until(&server.engine.open, 0).await;
+    // Behind what had been written before, if it reads in time.
+    let frame = loop {
+        match blocked.next().await {
+            Some(Message::Close(frame)) => break frame.unwrap(),
+            Some(message) => assert!(message.is_text(), "{message:?}"),
+            None => panic!("no code"),
+        }
+    };
+    assert_eq!(u16::from(frame.code), 1001);
+}
+
+#[tokio::test]
+async fn a_client_that_closes_ends_its_operations_and_gets_its_own_code_back() {
+    let server = Server::start().await;
+    let mut client = Client::ready(&server).await;
+    client.subscribe("1", "silent").await;
+    server.until(&server.engine.open, 1).await;
+    let frame = tungstenite::protocol::CloseFrame {
+        code: 1000.into(),
+        reason: "done".into(),
+    };
+    client.0.close(Some(frame)).await.unwrap();
+    assert_eq!(client.closed().await, code(1000, "done"));
+    server.until(&server.engine.open, 0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_ends_its_operations() {
+    let server = Server::start().await;
+    let mut client = Client::ready(&server).await;
+    client.subscribe("1", "silent").await;
+    server.until(&server.engine.open, 1).await;
+    drop(client);
+    server.until(&server.engine.open, 0).await;
+}
+
+#[tokio::test]
+async fn pages_of_foreign_origins_get_403_and_others_a_socket() {
+    let server =
+        Server::with(|settings| settings.origins = vec!["https://front.example".to_owned()]).await;
+    let connect = async |origin: &str| {
+        let headers = [("sec-websocket-protocol", SUBPROTOCOL), ("origin", origin)];
+        Client::connect(&server, &headers).await.map(|_| ())
+    };
+    assert_eq!(connect(&format!("http://{}", server.address)).await, Ok(()));
+    assert_eq!(connect("https://front.example").await, Ok(()));
+    assert_eq!(connect("https://evil.example").await, Err(403));
+    assert_eq!(connect("null").await, Err(403));
+}
