@@ -11,12 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use diesel::QueryResult;
-use diesel::connection::{
-    DynInstrumentation, Instrumentation, InstrumentationEvent, StrQueryHelper,
-};
+use diesel::connection::{DynInstrumentation, InstrumentationEvent, StrQueryHelper};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel_async::{AnsiTransactionManager, AsyncConnection, TransactionManager as _};
-use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, stream};
+use diesel_async::{AnsiTransactionManager, TransactionManager as _};
+use futures_util::{SinkExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
