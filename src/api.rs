@@ -2,12 +2,13 @@
 //!
 //! [`graphql_guard`] makes an operation ready. Resolvers (`query.rs`, `mutation.rs`, `subscription.rs`) take the
 //! [`Store`] or the [`Feed`] from the context, turn arguments into values of the domain (`input.rs`, `filter.rs`), and
-//! show what comes back (`output.rs`, `changes.rs`). They return [`crate::error::Error`]; `error.rs` turns it into a
+//! show what comes back (`types.rs`). They return [`crate::error::Error`]; `error.rs` turns it into a
 //! GraphQL error, in one place, and `json/response.rs` writes the whole as JSON.
 //!
 //! Decisions: `docs/decisions/0002-coalescing.md` and `docs/decisions/0003-graphql-guard.md`.
 
 mod changes;
+mod cursor_before;
 mod error;
 mod events;
 mod executor;
@@ -16,12 +17,13 @@ mod input;
 mod json;
 mod mutation;
 mod once;
-mod output;
 mod progress;
 mod query;
 mod scalar;
+mod selection;
 mod settings;
 mod subscription;
+mod types;
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -39,8 +41,8 @@ use self::json::response;
 use self::json::under_way::{Results, UnderWay};
 use self::mutation::Mutation;
 use self::query::Query;
+pub use self::settings::ApiSettings;
 use self::settings::guard_settings;
-pub use self::settings::{ApiSettings, IDEMPOTENCY_RETENTION};
 use self::subscription::Subscription;
 use crate::budget::ResponseBudget;
 use crate::error::{Error, ResponseError, ResponseErrors, Result};
@@ -213,7 +215,7 @@ impl Api {
                 if let Some(key) = once {
                     request = request.data(key);
                 }
-                let request = changes::read_cursor_before(&self.0.feed, request).await;
+                let request = cursor_before::read_cursor_before(&self.0.feed, request).await;
                 self.0.schema.execute(request).await
             }
             false => Response::new(Value::Object(IndexMap::new())),

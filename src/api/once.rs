@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_graphql::Context;
 
 use super::json::kept::{Kept, Writer};
-use super::output::Article;
 use super::store;
+use super::types::Article;
 use crate::article;
 use crate::error::{Error, Result};
 use crate::store::idempotency::{IdempotencyKey, KeptAnswer, Write, WriteAnswer};

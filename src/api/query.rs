@@ -2,14 +2,16 @@
 
 use async_graphql::{Context, ID, Object};
 
-use super::changes::{self, ArticleChangeKind, ArticleChangePage, CursorBefore, feed};
+use super::changes::{self, feed};
+use super::cursor_before::CursorBefore;
 use super::error::{FieldError, Result};
 use super::filter::{ArticleFilter, FilterLimits, filter};
 use super::input::{ArticleBy, ArticleOrder, at_most, within};
 use super::json::prewritten::{Many, One};
 use super::json::under_way::budget;
-use super::output::{Article, ArticleConnection, Node, columns, texts_of_changes, wanted};
+use super::selection::{columns, texts_of_changes, wanted};
 use super::store;
+use super::types::{Article, ArticleChangeKind, ArticleChangePage, ArticleConnection, Node};
 use crate::article::page::{Cursor, End, PageRequest};
 use crate::article::{self, ArticleId, ArticleKey};
 use crate::error::Error;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::filter::FilterLimits;
-use super::{changes, mutation, output};
+use super::{changes, mutation, types};
 use crate::config::{LimitSettings, limits};
 use graphql_guard::{Limits, Pages, ScalarInput, Settings as GuardSettings, ValueLimits};
 
@@ -19,9 +19,6 @@ pub struct ApiSettings {
     pub idempotency_retention: Duration,
 }
 
-/// How long answers under idempotency keys are kept by default.
-pub const IDEMPOTENCY_RETENTION: Duration = Duration::from_hours(24);
-
 impl Default for ApiSettings {
     fn default() -> Self {
         Self {
@@ -29,7 +26,7 @@ impl Default for ApiSettings {
             filter: FilterLimits::default(),
             query_timeout: Duration::from_secs(30),
             response_bytes: limits::RESPONSE_BYTES,
-            idempotency_retention: IDEMPOTENCY_RETENTION,
+            idempotency_retention: Duration::from_hours(limits::IDEMPOTENCY_HOURS),
         }
     }
 }
@@ -75,6 +72,6 @@ pub(super) fn guard_settings(limits: Limits) -> GuardSettings {
             ..Pages::default()
         },
         scalars: [("DateTime".to_owned(), ScalarInput::String)].into(),
-        prewritten: output::PREWRITTEN.map(str::to_owned).into(),
+        prewritten: types::PREWRITTEN.map(str::to_owned).into(),
     }
 }

@@ -3,10 +3,11 @@
 use async_graphql::{Context, ID, Subscription};
 use futures_util::{Stream, StreamExt as _};
 
-use super::changes::{ArticleChange, ArticleChangeKind, ResumeAfter, cursor, feed, filter};
+use super::changes::{ResumeAfter, cursor, feed, filter};
 use super::error::Result;
 use super::json::under_way::budget;
 use super::progress::Progress;
+use super::types::{ArticleChange, ArticleChangeKind};
 
 /// The root of all subscriptions.
 pub struct Subscription;

@@ -16,6 +16,9 @@ pub(crate) const FILTER_VALUES: usize = 1_000;
 /// How deep a filter nests by default.
 pub(crate) const FILTER_NESTING: usize = 10;
 
+/// How many hours responses under idempotency keys are kept by default.
+pub(crate) const IDEMPOTENCY_HOURS: u64 = 24;
+
 /// The size of a response by default, in bytes.
 pub(crate) const RESPONSE_BYTES: usize = 32 * 1024 * 1024;
 

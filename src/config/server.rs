@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use graphql_transports::persisted;
 use http::HeaderValue;
 
-use super::limits::LimitSettings;
+use super::limits::{IDEMPOTENCY_HOURS, LimitSettings};
 use super::value::{address, at_least_one, host, number, origin, some_time, time};
 use crate::admission::settings::AdmissionSettings;
 use crate::caller_limits::settings::CallerLimitSettings;
@@ -79,7 +79,7 @@ pub struct ServerSettings {
     pub change_retention: Duration,
 
     /// How long the answer to a mutation with an Idempotency-Key is kept
-    #[arg(long, env = "IDEMPOTENCY_RETENTION", default_value = "24h", value_parser = some_time, value_name = "TIME")]
+    #[arg(long, env = "IDEMPOTENCY_RETENTION", default_value = format!("{IDEMPOTENCY_HOURS}h"), value_parser = some_time, value_name = "TIME")]
     pub idempotency_retention: Duration,
 
     /// The largest body of a request, in bytes, after decompression

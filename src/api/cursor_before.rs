@@ -1,0 +1,76 @@
+//! The cursor of the change feed, read before the lists beside it.
+
+use async_graphql::Request;
+use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+
+use crate::article::change::FeedCursor;
+use crate::feed::Feed;
+
+/// The answer to `articleChangesCursor`, read before the document is executed.
+pub(super) struct CursorBefore(pub(super) async_graphql::Result<FeedCursor>);
+
+/// Reads the answer to `articleChangesCursor` where the document asks for it.
+///
+/// The fields of a query are resolved side by side, and a cursor that is read after the list beside it would miss what
+/// happened in between.
+pub(super) async fn read_cursor_before(feed: &Feed, mut request: Request) -> Request {
+    // A document that cannot be parsed fails when it is executed.
+    let asks = request.parsed_query().is_ok_and(asks_for_cursor);
+    if !asks {
+        return request;
+    }
+    let cursor = feed.head().await.map_err(Into::into);
+    request.data(CursorBefore(cursor))
+}
+
+/// Whether some operation or fragment of the document has the field `articleChangesCursor`. The root is the only type
+/// that has one.
+fn asks_for_cursor(document: &ExecutableDocument) -> bool {
+    let operations = document
+        .operations
+        .iter()
+        .map(|(_, operation)| &operation.node.selection_set.node);
+    let fragments = document
+        .fragments
+        .values()
+        .map(|fragment| &fragment.node.selection_set.node);
+    operations.chain(fragments).any(has_cursor_field)
+}
+
+/// Looks into inline fragments, not into fields.
+fn has_cursor_field(selections: &SelectionSet) -> bool {
+    selections
+        .items
+        .iter()
+        .any(|selection| match &selection.node {
+            Selection::Field(field) => field.node.name.node == "articleChangesCursor",
+            Selection::InlineFragment(fragment) => {
+                has_cursor_field(&fragment.node.selection_set.node)
+            }
+            // All fragments are looked into.
+            Selection::FragmentSpread(_) => false,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asks(document: &str) -> bool {
+        asks_for_cursor(&async_graphql::parser::parse_query(document).unwrap())
+    }
+
+    #[test]
+    fn the_cursor_is_found_wherever_the_root_has_it() {
+        assert!(asks("{ articles { id } before: articleChangesCursor }"));
+        assert!(asks(
+            "{ ...F } fragment F on Query { articleChangesCursor }"
+        ));
+        assert!(asks(
+            "query A { a: __typename } query B { ... on Query { ... { articleChangesCursor } } }"
+        ));
+        assert!(!asks(
+            "{ articleChanges(after: \"articleChangesCursor\") { endCursor } }"
+        ));
+    }
+}
