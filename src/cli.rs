@@ -60,7 +60,7 @@ enum Command {
     /// Look after the change feed
     #[command(subcommand)]
     Feed(FeedCommand),
-    /// Look whether the search is in step with the articles
+    /// Look whether the database is in order: tables, feed, slugs, search
     Check {
         #[command(flatten)]
         database: DatabaseSettings,

@@ -16,6 +16,7 @@ mod away;
 mod backup;
 mod build_script;
 mod caller_limits;
+mod check;
 mod contract;
 mod create_article;
 mod create_articles;

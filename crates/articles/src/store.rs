@@ -40,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::changes::{ChangesAfter, ChangesPage, FeedState};
-pub use self::check::WordsCheck;
+pub use self::check::{Checked, Finding, WordsCheck};
 use self::connection::{Work, run};
 pub use self::database_url::{DatabaseUrl, DatabaseUrlError, SqliteLocation};
 use self::detach_on_drop::{Abandoned, DetachOnDrop};

@@ -1,66 +1,88 @@
-//! Whether what a database derives from its articles is in step with them: the words that they are found by.
+//! Whether a database is what it should be: what the migrations have made, and what is derived from the articles.
+//!
+//! Everything here reads only, while servers go on.
 
+mod feed;
+mod slugs;
+mod words;
+
+pub use self::words::WordsCheck;
 use super::{Database, Store};
-use crate::article::ArticleId;
 use crate::error::Result;
 
-/// What was found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct WordsCheck {
-    pub articles: u64,
-    /// Those whose words are not those of their title and text by the present rules.
-    pub stale: u64,
-    /// Some of them.
-    pub examples: Vec<ArticleId>,
-    /// Words in the index that belong to no article.
-    pub orphans: u64,
+/// What one part of a check has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// What was looked at, such as `feed`.
+    pub part: &'static str,
+    /// What is there, in a few words.
+    pub summary: String,
+    pub findings: Vec<Finding>,
 }
 
-/// The most articles that are named.
-const MOST_NAMED: usize = 20;
+/// Something that is not as it should be, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub what: String,
+    pub remedy: String,
+}
 
-impl WordsCheck {
-    pub fn is_in_step(&self) -> bool {
-        self.stale == 0 && self.orphans == 0
-    }
-
-    pub(super) fn add(&mut self, id: ArticleId, is_current: bool) {
-        self.articles += 1;
-        if !is_current {
-            self.stale += 1;
-            if self.examples.len() < MOST_NAMED {
-                self.examples.push(id);
-            }
+impl Finding {
+    pub(super) fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            remedy: remedy.into(),
         }
     }
 }
 
-impl std::fmt::Display for WordsCheck {
+/// A line for each finding, or one that says that there is none.
+impl std::fmt::Display for Checked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
-            articles,
-            stale,
-            examples,
-            orphans,
+            part,
+            summary,
+            findings,
         } = self;
-        writeln!(f, "articles: {articles}")?;
-        writeln!(f, "whose words for the search are not current: {stale}")?;
-        for id in examples {
-            writeln!(f, "  {id}")?;
+        if findings.is_empty() {
+            return writeln!(f, "{part}: {summary}, ok");
         }
-        if *stale > examples.len() as u64 {
-            writeln!(f, "  and others")?;
+        for Finding { what, remedy } in findings {
+            writeln!(f, "{part}: {what}. {remedy}")?;
         }
-        writeln!(f, "words of articles that are not there: {orphans}")
+        Ok(())
     }
 }
 
 impl Store {
-    /// Makes the words of each article anew and compares them with those that the database has. Reads only; on SQLite it
-    /// reads one state of the whole database.
+    /// Whether tables, columns, indexes, constraints and triggers are those that the migrations make. What else there
+    /// is does not matter.
     ///
     /// # Errors
-    /// The database does not answer, or lacks the migration.
+    /// The database does not answer.
+    pub async fn check_schema(&self) -> Result<Checked> {
+        match &self.0.database {
+            Database::Postgres(_) => self.check_schema_of_postgres().await,
+            Database::Sqlite(sqlite) => sqlite.check_schema().await,
+        }
+    }
+
+    /// Whether the pages of an SQLite database are in order; `None` on PostgreSQL, which has programs for that.
+    ///
+    /// # Errors
+    /// As [`check_schema`](Self::check_schema).
+    pub async fn check_pages(&self) -> Result<Option<Checked>> {
+        match &self.0.database {
+            Database::Postgres(_) => Ok(None),
+            Database::Sqlite(sqlite) => sqlite.check_pages().await.map(Some),
+        }
+    }
+
+    /// Makes the words of each article anew and compares them with those that the database has. On SQLite it reads one
+    /// state of the whole database.
+    ///
+    /// # Errors
+    /// As [`check_schema`](Self::check_schema).
     pub async fn check_words(&self) -> Result<WordsCheck> {
         match &self.0.database {
             Database::Postgres(_) => self.check_words_of_postgres().await,

@@ -115,7 +115,9 @@ pub(super) fn known<DB: Backend>(tree: &EmbeddedMigrations) -> Result<Vec<String
     Ok(versions(&sorted::<DB>(tree)?))
 }
 
-fn sorted<DB: Backend>(tree: &EmbeddedMigrations) -> Result<Vec<Box<dyn Migration<DB>>>, Cause> {
+pub(super) fn sorted<DB: Backend>(
+    tree: &EmbeddedMigrations,
+) -> Result<Vec<Box<dyn Migration<DB>>>, Cause> {
     let mut migrations = tree.migrations()?;
     migrations.sort_unstable_by(|a, b| a.name().version().cmp(&b.name().version()));
     Ok(migrations)

@@ -1,0 +1,131 @@
+//! Whether the change feed has no gaps, and says of each article what became of it last.
+
+use diesel::QueryableByName;
+use diesel::sql_types::{BigInt, Nullable};
+
+use super::{Checked, Finding};
+use crate::error::Result;
+use crate::store::connection::run;
+use crate::store::{Access, Database, Store};
+
+/// The questions, each of which is a statement.
+struct Questions {
+    /// How far the feed goes.
+    extent: &'static str,
+    /// Positions that no change has, from one to another.
+    gaps: &'static str,
+    /// Changes that were lost on their way to a position.
+    lost: &'static str,
+    /// Articles of which the last change says something else.
+    differing: &'static str,
+}
+
+const SQLITE: Questions = Questions {
+    extent: "SELECT floor + 1 AS first, (SELECT max(position) FROM article_change WHERE position > floor) AS last FROM feed",
+    gaps: "SELECT before + 1 AS first, position - 1 AS last FROM (
+            SELECT position, lag(position, 1, (SELECT floor FROM feed)) OVER (ORDER BY position) AS before
+            FROM article_change WHERE position > (SELECT floor FROM feed)
+        ) WHERE position > before + 1 ORDER BY position LIMIT 20",
+    // A position that is not reserved for ever is given a second time.
+    lost: "SELECT count(*) AS count FROM article_change
+        WHERE position > (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'article_change')",
+    differing: "SELECT count(*) AS count FROM (
+            SELECT article_id, kind, version, max(position) FROM article_change
+            WHERE position > (SELECT floor FROM feed) GROUP BY article_id
+        ) AS change
+        LEFT JOIN article ON article.id = change.article_id
+        WHERE CASE kind WHEN 3 THEN article.id IS NOT NULL ELSE article.version IS NOT change.version END",
+};
+
+const POSTGRES: Questions = Questions {
+    extent: "SELECT floor + 1 AS first, (SELECT max(position) FROM article_feed WHERE position > floor) AS last FROM feed",
+    gaps: "SELECT before + 1 AS first, position - 1 AS last FROM (
+            SELECT position, lag(position, 1, (SELECT floor FROM feed)) OVER (ORDER BY position) AS before
+            FROM article_feed WHERE position > (SELECT floor FROM feed)
+        ) AS place WHERE position > before + 1 ORDER BY position LIMIT 20",
+    // Each change has one position or waits for it, and each position has a change.
+    lost: "SELECT count(*) AS count FROM article_change FULL JOIN (
+            SELECT change_id FROM article_feed UNION ALL SELECT change_id FROM article_change_unnumbered
+        ) AS known ON change_id = id
+        WHERE id IS NULL OR change_id IS NULL",
+    differing: "SELECT count(*) AS count FROM (
+            SELECT DISTINCT ON (article_id) article_id, kind, version FROM article_change ORDER BY article_id, id DESC
+        ) AS change
+        LEFT JOIN article ON article.id = change.article_id
+        WHERE CASE kind WHEN 3 THEN article.id IS NOT NULL ELSE article.version IS DISTINCT FROM change.version END",
+};
+
+const REMEDY: &str = "Who follows the feed may have missed that: `broadsheet feed new-epoch` has all begin again with a \
+                      list. It is reported until CHANGE_RETENTION is over";
+
+#[derive(QueryableByName)]
+struct Extent {
+    #[diesel(sql_type = BigInt)]
+    first: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    last: Option<i64>,
+}
+
+#[derive(QueryableByName)]
+struct Gap {
+    #[diesel(sql_type = BigInt)]
+    first: i64,
+    #[diesel(sql_type = BigInt)]
+    last: i64,
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+impl Store {
+    /// Whether the positions of the feed follow each other, and its last change of each article is what the article is.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn check_feed(&self) -> Result<Checked> {
+        let questions = match &self.0.database {
+            Database::Postgres(_) => &POSTGRES,
+            Database::Sqlite(_) => &SQLITE,
+        };
+        let answers = self.run(Access::Snapshot, move |connection| {
+            Box::pin(async move {
+                let ask = diesel::sql_query::<&str>;
+                let extent = run!(connection, |c| ask(questions.extent)
+                    .get_result::<Extent>(c))?;
+                let gaps = run!(connection, |c| ask(questions.gaps).load::<Gap>(c))?;
+                let lost = run!(connection, |c| ask(questions.lost).get_result::<Count>(c))?;
+                let differing = run!(connection, |c| ask(questions.differing)
+                    .get_result::<Count>(c))?;
+                Ok((extent, gaps, lost.count, differing.count))
+            })
+        });
+        let (Extent { first, last }, gaps, lost, differing) = answers.await?;
+        let summary = match last {
+            Some(last) => format!("changes from {first} to {last}"),
+            None => format!("no changes, the next is {first}"),
+        };
+        let gaps = gaps.iter().map(|Gap { first, last }| match first == last {
+            true => format!("there is no change at the position {first}"),
+            false => format!("there are no changes at the positions {first} to {last}"),
+        });
+        let mut findings: Vec<_> = gaps.map(|what| Finding::new(what, REMEDY)).collect();
+        if lost > 0 {
+            let what = format!("{lost} changes have no position of their own");
+            findings.push(Finding::new(what, REMEDY));
+        }
+        if differing > 0 {
+            let what = format!(
+                "of {differing} articles the last change says something else than the article"
+            );
+            findings.push(Finding::new(what, REMEDY));
+        }
+        Ok(Checked {
+            part: "feed",
+            summary,
+            findings,
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! Whether the words that articles are found by are in step with them.
+
+use super::{Checked, Finding};
+use crate::article::ArticleId;
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WordsCheck {
+    pub articles: u64,
+    /// Those whose words are not those of their title and text by the present rules.
+    pub stale: u64,
+    /// Some of them.
+    pub examples: Vec<ArticleId>,
+    /// Words in the index that belong to no article.
+    pub orphans: u64,
+}
+
+/// The most articles that are named.
+const MOST_NAMED: usize = 20;
+
+const REMEDY: &str = "A server brings what other programs write up to date within seconds, and what was imported with \
+                      --index=later in minutes; for the rest run `broadsheet reindex`";
+
+impl WordsCheck {
+    pub(in crate::store) fn add(&mut self, id: ArticleId, is_current: bool) {
+        self.articles += 1;
+        if !is_current {
+            self.stale += 1;
+            if self.examples.len() < MOST_NAMED {
+                self.examples.push(id);
+            }
+        }
+    }
+}
+
+impl From<WordsCheck> for Checked {
+    fn from(check: WordsCheck) -> Self {
+        let WordsCheck {
+            articles,
+            stale,
+            examples,
+            orphans,
+        } = check;
+        let mut findings = Vec::new();
+        if stale > 0 {
+            let mut named: Vec<String> = examples.iter().map(ToString::to_string).collect();
+            if stale > named.len() as u64 {
+                named.push("others".to_owned());
+            }
+            let what = format!(
+                "of {articles} articles, {stale} are not found by the words that they have now: {}",
+                named.join(", ")
+            );
+            findings.push(Finding::new(what, REMEDY));
+        }
+        if orphans > 0 {
+            let what = format!("the words of {orphans} articles that are gone are still indexed");
+            findings.push(Finding::new(what, REMEDY));
+        }
+        Self {
+            part: "search",
+            summary: format!("{articles} articles are found by their words"),
+            findings,
+        }
+    }
+}

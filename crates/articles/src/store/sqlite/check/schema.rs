@@ -1,0 +1,134 @@
+//! Whether tables, indexes, triggers and views are those that the migrations make: they are made anew in memory and
+//! compared. And whether the pages that they are kept in are in order.
+
+use std::collections::BTreeMap;
+
+use diesel::sql_types::Text;
+use diesel::sqlite::Sqlite as Sqlite3;
+use diesel::{Connection as _, QueryResult, QueryableByName, RunQueryDsl as _, SqliteConnection};
+use diesel_migrations::MigrationHarness as _;
+
+use super::super::{Connections, Sqlite};
+use crate::error::{Error, Result};
+use crate::store::check::{Checked, Finding};
+use crate::store::migrations;
+
+/// The tables that FTS5 makes for itself depend on the version of SQLite.
+const OBJECTS: &str = "SELECT type AS kind, name, sql FROM sqlite_schema
+    WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '__diesel_*'
+        AND NOT (type = 'table' AND name GLOB 'article_search_*')";
+
+#[derive(QueryableByName)]
+struct Object {
+    #[diesel(sql_type = Text)]
+    kind: String,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    sql: String,
+}
+
+#[derive(QueryableByName)]
+struct Said {
+    #[diesel(sql_type = Text)]
+    integrity_check: String,
+}
+
+/// What the statement that makes an object says, by the object's kind and name.
+type Objects = BTreeMap<(String, String), String>;
+
+impl Sqlite {
+    pub(in crate::store) async fn check_schema(&self) -> Result<Checked> {
+        let expected = tokio::task::spawn_blocking(expected);
+        let expected = expected.await.map_err(Error::internal)??;
+        let found = self.inspect(|connection| objects(connection)).await?;
+        let findings = expected.iter().filter_map(|((kind, name), sql)| {
+            let found = found.get(&(kind.clone(), name.clone()));
+            let is_table = kind == "table";
+            let (what, remedy) = match found {
+                Some(found) if found == sql => return None,
+                None if is_table => ("is missing", REBUILD.to_owned()),
+                None => ("is missing", format!("Make it: {sql};")),
+                Some(_) if is_table => ("is not what the migrations make", REBUILD.to_owned()),
+                Some(_) => (
+                    "is not what the migrations make",
+                    format!("Make it anew: DROP {} {name}; {sql};", kind.to_uppercase()),
+                ),
+            };
+            Some(Finding::new(format!("the {kind} {name} {what}"), remedy))
+        });
+        Ok(Checked {
+            part: "schema",
+            summary: format!("{} tables, indexes, triggers and views", expected.len()),
+            findings: findings.collect(),
+        })
+    }
+
+    pub(in crate::store) async fn check_pages(&self) -> Result<Checked> {
+        let said = self.inspect(|connection| {
+            diesel::sql_query("PRAGMA integrity_check(20)").load::<Said>(connection)
+        });
+        let said = said.await?.into_iter().map(|said| said.integrity_check);
+        let findings = said.filter(|said| said != "ok").map(|said| {
+            Finding::new(
+                said,
+                "The file is damaged: restore a backup, or save what can be read with `broadsheet export`",
+            )
+        });
+        Ok(Checked {
+            part: "pages",
+            summary: "PRAGMA integrity_check".to_owned(),
+            findings: findings.collect(),
+        })
+    }
+
+    /// Looks at the database through a connection of its own.
+    pub(super) async fn inspect<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T> {
+        if matches!(self.connections, Connections::Sandbox(_)) {
+            return Err(Error::internal("a sandbox has nothing to check"));
+        }
+        let connected = self.target.connect(false).await;
+        let mut connection = connected.map_err(Error::unavailable)?;
+        Ok(connection
+            .spawn_blocking(|connection| connection.transaction(work))
+            .await?)
+    }
+}
+
+const REBUILD: &str =
+    "Restore a backup, or export the articles and import them into a new database";
+
+/// All that the migrations make.
+fn expected() -> Result<Objects> {
+    let mut connection = SqliteConnection::establish(":memory:").map_err(Error::internal)?;
+    // Makes the table in which Diesel notes them.
+    connection.applied_migrations().map_err(Error::internal)?;
+    for migration in migrations::sorted::<Sqlite3>(&migrations::SQLITE).map_err(Error::internal)? {
+        connection
+            .run_migration(&*migration)
+            .map_err(Error::internal)?;
+    }
+    Ok(objects(&mut connection)?)
+}
+
+fn objects(connection: &mut SqliteConnection) -> QueryResult<Objects> {
+    let objects: Vec<Object> = diesel::sql_query(OBJECTS).load(connection)?;
+    let objects = objects.into_iter().map(|Object { kind, name, sql }| {
+        let sql = without_comments(&sql);
+        ((kind, name), sql)
+    });
+    Ok(objects.collect())
+}
+
+/// The statement on one line, without comments, which may have changed since it was carried out. No text in a migration
+/// has two hyphens.
+fn without_comments(sql: &str) -> String {
+    let lines = sql
+        .lines()
+        .map(|line| line.split("--").next().unwrap_or_default());
+    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    words.join(" ")
+}
