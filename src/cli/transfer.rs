@@ -105,6 +105,19 @@ async fn open(database: &DatabaseSettings, migrate: bool) -> Result<Store, AnyEr
     Ok(Store::open(&settings, Clock::system(), migrate).await?)
 }
 
+/// Indexes what was written without the words that it is found by.
+async fn index(store: &Store, progress: &mut Progress) -> Result<(), AnyError> {
+    progress.begin_again();
+    let indexed = store.index_what_is_due(|done| progress.indexed(done));
+    match indexed.await {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let why = plainly(error);
+            Err(format!("all rows are there, but not all of them could be indexed for the search: {why}; a server does the rest").into())
+        }
+    }
+}
+
 /// An error of the store for whoever runs a command.
 fn plainly(error: Error) -> AnyError {
     match error {

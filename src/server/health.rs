@@ -6,13 +6,13 @@ use tokio::time::timeout;
 
 use super::routes::App;
 use crate::error::Error;
-use crate::store::Progress;
+use crate::store::Indexing;
 
-/// What a server says that is ready: also how far its search is, where words of articles are made anew.
-fn is_ready(indexing: Option<Progress>) -> String {
+/// What a server says that is ready: also how far its search is, where many articles wait for it.
+fn is_ready(indexing: Option<Indexing>) -> String {
     match indexing {
         None => "ready\n".to_owned(),
-        Some(progress) => format!("ready\nthe search is being indexed: {progress}\n"),
+        Some(indexing) => format!("ready\nthe search is being indexed: {indexing}\n"),
     }
 }
 

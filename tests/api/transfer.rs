@@ -2,6 +2,7 @@
 //! go in is told.
 
 mod conflicts;
+mod indexed;
 mod interrupted;
 mod rejected;
 

@@ -45,7 +45,7 @@ use self::connection::{Work, run};
 pub use self::database_url::{DatabaseUrl, DatabaseUrlError, SqliteLocation};
 use self::detach_on_drop::{Abandoned, DetachOnDrop};
 use self::fault::{Fault, from_pool};
-pub use self::indexing::Progress;
+pub use self::indexing::{Indexing, Progress};
 use self::lookups::Lookups;
 pub use self::loss::Loss;
 pub use self::migrations::{Migrate, MigrationError, MigrationStatus};
@@ -124,6 +124,9 @@ enum Access {
     Write,
     /// Statements that are all carried out or none.
     Transaction,
+    /// As [`Transaction`](Self::Transaction), of many articles: on SQLite it is shared with no other, and the words of the
+    /// articles are left for later.
+    Bulk,
 }
 
 impl Store {
@@ -239,7 +242,7 @@ impl Store {
             let done = inner.run(access, &noticed, Box::new(work)).await;
             let done = inner.writability.after(access, done);
             // Also after a failure: each statement of a write may be a transaction of its own.
-            if matches!(access, Access::Write | Access::Transaction) {
+            if matches!(access, Access::Write | Access::Transaction | Access::Bulk) {
                 inner.written.send_replace(());
             }
             done

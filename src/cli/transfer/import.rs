@@ -9,12 +9,14 @@ use clap::{Args, ValueEnum};
 use tokio::sync::mpsc;
 
 use super::progress::Progress;
-use super::{AnyError, FileArgs, open, plainly};
+use super::{AnyError, FileArgs, index, open, plainly};
 use crate::cli::{Done, print};
 use crate::config::DatabaseSettings;
 use crate::store::Store;
-use crate::store::import::{Imported, OnConflict};
-use crate::transfer::read::{Chunk, RecordError, Reject, Source};
+use crate::store::import::{
+    ImportIndex, ImportProgress, Imported, Incoming, OnConflict, PreparedRows,
+};
+use crate::transfer::read::{Chunk, ChunkSize, RecordError, Reject, Source};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ImportArgs {
@@ -32,6 +34,10 @@ pub(in crate::cli) struct ImportArgs {
     /// Where rows that were skipped as errors are written, with the reason
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
+
+    /// When the imported articles are indexed for the search
+    #[arg(long, value_enum, default_value_t = IndexArg::Now)]
+    index: IndexArg,
 
     /// Begin anew where an import of this file was interrupted or has ended
     #[arg(long)]
@@ -63,6 +69,14 @@ enum ErrorArg {
     Skip,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum IndexArg {
+    /// Before the command ends
+    Now,
+    /// In the background, by a server, newest first
+    Later,
+}
+
 pub(in crate::cli) async fn import(arguments: ImportArgs) -> Done {
     let store = open(&arguments.database, true).await?;
     let began = Instant::now();
@@ -75,9 +89,15 @@ pub(in crate::cli) async fn import(arguments: ImportArgs) -> Done {
         (Ok(Some(_)), true) => Some(store.begin_feed_epoch().await?),
         _ => None,
     };
+    let indexed = match (&done, arguments.index) {
+        (Ok(_), IndexArg::Now) => index(&store, &mut Progress::new()).await,
+        _ => Ok(()),
+    };
     store.close().await;
     let file = arguments.source.file.display();
-    let Some(Total { imported, rejected }) = done? else {
+    let done = done?;
+    indexed?;
+    let Some(Total { imported, rejected }) = done else {
         return print(&format!(
             "{file}: all of its rows were imported before; --restart imports them again\n"
         ));
@@ -198,19 +218,27 @@ impl<'a> Import<'a> {
             ConflictArg::Skip => OnConflict::Skip,
             ConflictArg::Replace => OnConflict::Replace,
         };
-        let (sender, mut chunks) = mpsc::channel(1);
-        let reader = std::thread::Builder::new().name("import".to_owned());
-        reader.spawn(move || source.read(goes_on, |chunk| sender.blocking_send(chunk).is_ok()))?;
+        // What is in the way of a row is known after it was handed over.
+        let keeps = goes_on && on_conflict == OnConflict::Error;
+        let index = match arguments.index {
+            IndexArg::Now => ImportIndex::Now,
+            IndexArg::Later => ImportIndex::Later,
+        };
+        let size = match store.sends_words(index) {
+            true => ChunkSize::OF_ROWS_WITH_WORDS,
+            false => ChunkSize::OF_ROWS,
+        };
+        let chunks = read(source, goes_on, size)?;
+        let mut chunks = prepare(store, chunks, index, keeps);
         while let Some(chunk) = chunks.recv().await {
             let at_file = |error| format!("{}: {error}", arguments.source.file.display());
-            let Chunk {
+            let Prepared {
                 rows,
+                kept,
                 rejects: mut rejected,
                 progress: mark,
                 stopped_at,
-            } = chunk.map_err(at_file)?;
-            // What is in the way of a row is known after it was handed over.
-            let kept = (goes_on && on_conflict == OnConflict::Error).then(|| rows.clone());
+            } = chunk?.map_err(at_file)?;
             let imported = store.import(rows, on_conflict, !goes_on, Some(mark)).await;
             let imported = imported.map_err(plainly)?;
             for conflict in imported.conflicts {
@@ -230,6 +258,64 @@ impl<'a> Import<'a> {
         }
         Ok(Some(total))
     }
+}
+
+/// A chunk whose rows can be written.
+struct Prepared {
+    rows: PreparedRows,
+    /// As they were, where that was asked for.
+    kept: Option<Vec<Incoming>>,
+    rejects: Vec<Reject>,
+    progress: ImportProgress,
+    stopped_at: Option<Reject>,
+}
+
+/// Reads chunks, in a thread: one waits while another is read.
+fn read(
+    source: Source,
+    goes_on: bool,
+    size: ChunkSize,
+) -> io::Result<mpsc::Receiver<Result<Chunk, RecordError>>> {
+    let (sender, chunks) = mpsc::channel(1);
+    let reader = std::thread::Builder::new().name("import".to_owned());
+    reader
+        .spawn(move || source.read(goes_on, size, |chunk| sender.blocking_send(chunk).is_ok()))?;
+    Ok(chunks)
+}
+
+/// Prepares a chunk while another is written.
+fn prepare(
+    store: &Store,
+    mut chunks: mpsc::Receiver<Result<Chunk, RecordError>>,
+    index: ImportIndex,
+    keeps: bool,
+) -> mpsc::Receiver<Result<Result<Prepared, RecordError>, AnyError>> {
+    let (sender, prepared) = mpsc::channel(1);
+    let store = store.clone();
+    tokio::spawn(async move {
+        while let Some(chunk) = chunks.recv().await {
+            let ready = match chunk {
+                Ok(chunk) => {
+                    let kept = keeps.then(|| chunk.rows.clone());
+                    let rows = store.prepare_rows(chunk.rows, index).await;
+                    rows.map_err(plainly).map(|rows| {
+                        Ok(Prepared {
+                            rows,
+                            kept,
+                            rejects: chunk.rejects,
+                            progress: chunk.progress,
+                            stopped_at: chunk.stopped_at,
+                        })
+                    })
+                }
+                Err(error) => Ok(Err(error)),
+            };
+            if sender.send(ready).await.is_err() {
+                return;
+            }
+        }
+    });
+    prepared
 }
 
 /// Prints the first rejected rows, and writes all of them to the file for them.

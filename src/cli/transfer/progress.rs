@@ -3,6 +3,7 @@
 use std::io::{IsTerminal as _, Read};
 use std::time::{Duration, Instant};
 
+use crate::store;
 use indicatif::{ProgressBar, ProgressBarIter, ProgressStyle};
 
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
@@ -49,8 +50,7 @@ impl Progress {
         if !is_due && (self.bar.is_hidden() || !row.is_multiple_of(500)) {
             return;
         }
-        let seconds = self.began.elapsed().as_secs().max(1);
-        let rate = (row - first) / seconds;
+        let rate = self.rate(row - first);
         if self.bar.is_hidden() {
             self.last_line = now;
             tracing::info!(rows = row, rows_per_second = rate, "under way");
@@ -58,6 +58,36 @@ impl Progress {
             self.bar.set_message(format!("row {row}, {rate} rows/s"));
             self.bar.tick();
         }
+    }
+
+    /// What follows is another kind of work.
+    pub(super) fn begin_again(&mut self) {
+        self.began = Instant::now();
+        self.bar.set_style(style(ROWS));
+    }
+
+    /// So much is indexed for the search.
+    pub(super) fn indexed(&mut self, progress: store::Progress) {
+        let now = Instant::now();
+        let rate = self.rate(progress.done.cast_unsigned());
+        if !self.bar.is_hidden() {
+            let message = format!("indexed {progress} for the search, {rate} a second");
+            self.bar.set_message(message);
+            self.bar.tick();
+        } else if now.duration_since(self.last_line) >= BETWEEN_LINES {
+            self.last_line = now;
+            let store::Progress { done, total } = progress;
+            tracing::info!(
+                done,
+                total,
+                articles_per_second = rate,
+                "indexing for the search"
+            );
+        }
+    }
+
+    fn rate(&self, done: u64) -> u64 {
+        done / self.began.elapsed().as_secs().max(1)
     }
 }
 

@@ -3,12 +3,12 @@
 use clap::Args;
 
 use super::progress::Progress;
-use super::{open, plainly};
+use super::{index, open, plainly};
 use crate::cli::{Done, print};
 use crate::clock::Clock;
 use crate::config::DatabaseSettings;
 use crate::error::Violation;
-use crate::store::import::{Incoming, OnConflict};
+use crate::store::import::{ImportIndex, Incoming, OnConflict};
 use crate::transfer::demonstration;
 
 #[derive(Debug, Args)]
@@ -43,7 +43,11 @@ pub(in crate::cli) async fn seed(arguments: SeedArgs) -> Done {
         });
         let rows: Result<Vec<_>, Violation> = rows.collect();
         let rows = rows.map_err(|violation| violation.0)?;
-        if let Err(error) = store.import(rows, OnConflict::Error, true, None).await {
+        let imported = async {
+            let rows = store.prepare_rows(rows, ImportIndex::Now).await?;
+            store.import(rows, OnConflict::Error, true, None).await
+        };
+        if let Err(error) = imported.await {
             break Err(plainly(error));
         }
         done = until;
@@ -52,7 +56,12 @@ pub(in crate::cli) async fn seed(arguments: SeedArgs) -> Done {
             break Ok(());
         }
     };
+    let indexed = match &seeded {
+        Ok(()) => index(&store, &mut progress).await,
+        Err(_) => Ok(()),
+    };
     store.close().await;
     seeded?;
+    indexed?;
     print(&format!("{done} articles created\n"))
 }

@@ -53,6 +53,7 @@ async fn an_import_that_was_killed_goes_on_and_all_is_there_once(database: Datab
     }
     // Also where the last one has reached the end.
     place.succeed_quietly(&["import", "articles.ndjson"]).await;
+    place.succeed(&["check"]).await;
     place.succeed(&["export", "again.ndjson"]).await;
     let mut expected: Vec<&str> = articles.lines().collect();
     expected.sort_unstable();

@@ -50,7 +50,7 @@ impl Store {
     /// The articles that are to be. Making the words of long texts takes a while, during which others shall not wait.
     pub(super) async fn drafts(&self, new: Vec<NewArticle>, now: Timestamp) -> Result<Vec<Draft>> {
         const LONG: usize = 64 * 1024;
-        let mut drafts: Vec<Draft> = new.into_iter().map(|new| self.draft(new, now)).collect();
+        let mut drafts = self.drafts_without_words(new, now);
         let words_are_sent = matches!(self.0.database, Database::Postgres(_));
         let make = |mut drafts: Vec<Draft>| {
             for draft in &mut drafts {
@@ -69,6 +69,11 @@ impl Store {
             };
         }
         Ok(drafts)
+    }
+
+    /// As [`drafts`](Self::drafts), of articles that are indexed later.
+    pub(super) fn drafts_without_words(&self, new: Vec<NewArticle>, now: Timestamp) -> Vec<Draft> {
+        new.into_iter().map(|new| self.draft(new, now)).collect()
     }
 
     /// The article that is to be, and the slug that its own is made from.

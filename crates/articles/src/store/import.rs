@@ -1,34 +1,34 @@
 //! Importing articles: many in a transaction, with how far the import has come.
 //!
-//! As long as nothing is in the way, a chunk is one `COPY` on PostgreSQL and a few long statements on SQLite. Otherwise it
-//! goes row by row, by what [`OnConflict`] says, and through the same function as `createArticles` where articles are made.
+//! As long as nothing is in the way, a chunk is one `COPY` on PostgreSQL and one statement for each row on SQLite.
+//! Otherwise it goes row by row, by what [`OnConflict`] says, and through the same function as `createArticles` where
+//! articles are made.
+//!
+//! On SQLite the words that articles are found by are always made afterwards (`indexing/due.rs`), because to index them
+//! takes several times as long as to write the rows; on PostgreSQL they are sent with the rows, unless they are to come
+//! [later](ImportIndex::Later).
 
 mod conflicts;
+mod prepared;
 
 use std::sync::Arc;
 
-use diesel::OptionalExtension as _;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel::{
-    Connection as _, ExpressionMethods as _, QueryDsl as _, QueryResult, SqliteConnection,
-};
-use diesel_async::{AnsiTransactionManager, TransactionManager as _};
+use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, QueryResult};
 
 use self::conflicts::Chunk;
+use self::prepared::IncomingDraft;
+pub use self::prepared::PreparedRows;
 use super::connection::{Connection, run};
 use super::drafts::Draft;
 use super::postgres::copy;
 use super::sql::tables::import_progress;
-use super::sql::write::Insert;
 use super::writes::retry;
-use super::{Access, Store};
-use crate::article::{Article, ArticleId, NewArticle};
+use super::{Access, Store, sqlite};
+use crate::article::{ArticleId, NewArticle};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use postgres_connect::PgConnection;
-
-/// How many articles one statement inserts on SQLite.
-const ROWS_OF_STATEMENT: usize = 200;
 
 /// A row of what is imported, whose values are valid.
 #[derive(Debug, Clone)]
@@ -51,6 +51,15 @@ pub enum OnConflict {
     Skip,
     /// It takes the other's place.
     Replace,
+}
+
+/// When the words that imported articles are found by are indexed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportIndex {
+    /// Before the import ends.
+    Now,
+    /// In the background, by a server.
+    Later,
 }
 
 /// How far the import of a source has come.
@@ -91,28 +100,47 @@ impl Store {
     /// reported.
     ///
     /// # Errors
-    /// [`Error::Internal`] with the first [`ImportConflict`] as its cause where `all_or_none` is set. The database does not answer, or takes no writes. Nothing was imported then.
+    /// [`Error::Internal`] with the first [`ImportConflict`] as its cause where `all_or_none` is set. The database does
+    /// not answer, or takes no writes. Nothing was imported then.
     pub async fn import(
         &self,
-        rows: Vec<Incoming>,
+        rows: PreparedRows,
         on_conflict: OnConflict,
         all_or_none: bool,
         progress: Option<ImportProgress>,
     ) -> Result<Imported> {
-        let drafts = self.incoming(rows).await?;
-        let imported = retry(|| {
-            let drafts = Arc::clone(&drafts);
-            self.run(Access::Transaction, move |connection| {
-                Box::pin(import_chunk(
-                    connection,
-                    drafts,
-                    on_conflict,
-                    all_or_none,
-                    progress,
-                ))
-            })
-        });
-        imported.await.map(|imported| self.taken(imported))
+        let drafts = rows.0;
+        let at_once = match drafts.iter().any(|row| row.draft.derived) {
+            // A slug is to be made.
+            true => Err(Error::Raced),
+            false => {
+                let drafts = Arc::clone(&drafts);
+                self.run(Access::Bulk, move |connection| {
+                    Box::pin(import_at_once(connection, drafts, progress))
+                })
+                .await
+            }
+        };
+        let imported = match at_once {
+            // What was written is gone with its transaction.
+            Err(Error::Raced) => {
+                let one_by_one = retry(|| {
+                    let drafts = Arc::clone(&drafts);
+                    self.run(Access::Bulk, move |connection| {
+                        Box::pin(import_one_by_one(
+                            connection,
+                            drafts,
+                            on_conflict,
+                            all_or_none,
+                            progress,
+                        ))
+                    })
+                });
+                one_by_one.await
+            }
+            done => done,
+        };
+        imported.map(|imported| self.taken(imported))
     }
 
     /// How far the import of a source has come; `None` where it has not begun.
@@ -143,73 +171,59 @@ impl Store {
         })
         .await
     }
+}
 
-    /// The one place where rows that are imported become articles, as new ones do.
-    async fn incoming(&self, rows: Vec<Incoming>) -> Result<Arc<[IncomingDraft]>> {
-        let mut new = Vec::with_capacity(rows.len());
-        let mut others = Vec::with_capacity(rows.len());
-        for row in rows {
-            others.push((
-                row.row,
-                row.id,
-                row.new.created_at,
-                row.updated_at,
-                row.version,
-            ));
-            new.push(row.new);
+/// Inserts all of the articles.
+///
+/// # Errors
+/// [`Error::Raced`] where an article that is there, or another of these, has an id or a slug of theirs.
+async fn import_at_once(
+    connection: &mut Connection<'_>,
+    drafts: Arc<[IncomingDraft]>,
+    progress: Option<ImportProgress>,
+) -> Result<Imported> {
+    let inserted = match connection {
+        Connection::Postgres(connection) => {
+            copy(connection, drafts.iter().map(|row| &row.draft)).await
         }
-        let drafts = self.drafts(new, self.0.clock.now()).await?;
-        let incoming = drafts.into_iter().zip(others);
-        let incoming =
-            incoming.map(
-                |(draft, (row, id, created_at, updated_at, version))| IncomingDraft {
-                    row,
-                    has_id: id.is_some(),
-                    created_at,
-                    version,
-                    draft: draft.with(id, updated_at, version),
-                },
-            );
-        Ok(incoming.collect())
+        Connection::Sqlite(connection) => {
+            let articles = drafts.iter().map(|row| &row.draft.article);
+            sqlite::bulk::insert(connection, articles)
+        }
+    };
+    match inserted {
+        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
+            return Err(Error::Raced);
+        }
+        done => done?,
     }
+    keep(connection, progress).await?;
+    Ok(Imported {
+        created: drafts.len() as u64,
+        ..Imported::default()
+    })
 }
 
-/// A row as the article that it becomes.
-#[derive(Debug, Clone)]
-struct IncomingDraft {
-    row: u64,
-    draft: Draft,
-    /// Whether the row has one, so that an article may have it already.
-    has_id: bool,
-    created_at: Option<Timestamp>,
-    version: Option<i32>,
-}
-
-async fn import_chunk(
+async fn import_one_by_one(
     connection: &mut Connection<'_>,
     drafts: Arc<[IncomingDraft]>,
     on_conflict: OnConflict,
     all_or_none: bool,
     progress: Option<ImportProgress>,
 ) -> Result<Imported> {
-    let imported = match insert_all(connection, &drafts).await? {
-        true => Imported {
-            created: drafts.len() as u64,
-            ..Imported::default()
-        },
-        false => Chunk::new(drafts, on_conflict).import(connection).await?,
-    };
+    let imported = Chunk::new(drafts, on_conflict).import(connection).await?;
     // An error takes what was written back with the transaction.
     if all_or_none && let Some(conflict) = imported.conflicts.first() {
         return Err(Error::internal(conflict.clone()));
     }
-    if let Some(progress) = progress {
-        keep(connection, progress).await?;
-    }
+    keep(connection, progress).await?;
     Ok(imported)
 }
 
-async fn keep(connection: &mut Connection<'_>, progress: ImportProgress) -> Result<()> {
+async fn keep(connection: &mut Connection<'_>, progress: Option<ImportProgress>) -> Result<()> {
+    let Some(progress) = progress else {
+        return Ok(());
+    };
     let row_count = i64::try_from(progress.row_count).unwrap_or(i64::MAX);
     run!(connection, |c| diesel::insert_into(import_progress::table)
         .values((
@@ -229,44 +243,6 @@ async fn keep(connection: &mut Connection<'_>, progress: ImportProgress) -> Resu
     Ok(())
 }
 
-/// Inserts all of the articles, or none where a slug is to be made, or another article has an id or a slug of theirs;
-/// answers whether it did.
-async fn insert_all(connection: &mut Connection<'_>, drafts: &[IncomingDraft]) -> Result<bool> {
-    if drafts.iter().any(|row| row.draft.derived) {
-        return Ok(false);
-    }
-    let inserted = match connection {
-        Connection::Postgres(connection) => {
-            let drafts = drafts.iter().map(|row| &row.draft);
-            copy_all(connection, drafts).await
-        }
-        Connection::Sqlite(connection) => insert_statements(connection, drafts),
-    };
-    match inserted {
-        Ok(()) => Ok(true),
-        Err(
-            DieselError::RollbackTransaction
-            | DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _),
-        ) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// In a savepoint, because an error would spoil the whole transaction.
-async fn copy_all(
-    connection: &mut PgConnection,
-    drafts: impl Iterator<Item = &Draft> + Clone,
-) -> QueryResult<()> {
-    AnsiTransactionManager::begin_transaction(connection).await?;
-    match copy(connection, drafts).await {
-        Ok(()) => AnsiTransactionManager::commit_transaction(connection).await,
-        Err(error) => {
-            AnsiTransactionManager::rollback_transaction(connection).await?;
-            Err(error)
-        }
-    }
-}
-
 async fn copy(
     connection: &mut PgConnection,
     drafts: impl Iterator<Item = &Draft> + Clone,
@@ -275,27 +251,10 @@ async fn copy(
         connection.copy_in(copy::INTO_PARTS, parts).await?;
     }
     connection
-        .copy_in(copy::INTO_ARTICLES, copy::articles(drafts))
+        .copy_in(copy::INTO_ARTICLES, copy::articles(drafts.clone()))
         .await?;
+    if let Some(due) = copy::due(drafts) {
+        connection.copy_in(copy::INTO_DUE, due).await?;
+    }
     Ok(())
-}
-
-fn insert_statements(
-    connection: &mut SqliteConnection,
-    drafts: &[IncomingDraft],
-) -> QueryResult<()> {
-    connection.transaction(|connection| {
-        for rows in drafts.chunks(ROWS_OF_STATEMENT) {
-            let articles: Vec<Article> = rows.iter().map(|row| row.draft.article.clone()).collect();
-            let insert = Insert {
-                articles: &articles,
-                // Those come after the transaction's other statements.
-                words: &[],
-            };
-            if diesel::RunQueryDsl::execute(insert, connection)? < rows.len() {
-                return Err(DieselError::RollbackTransaction);
-            }
-        }
-        Ok(())
-    })
 }

@@ -4,9 +4,11 @@
 //! made the words, a task of the server goes through in the background: in small transactions, newest first, with
 //! pauses, while others read and write.
 
+mod due;
+
 use std::time::Duration;
 
-use diesel::dsl::exists;
+use diesel::dsl::{max, min};
 use diesel::{QueryDsl as _, select};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +32,9 @@ const BETWEEN_LOOKS_AT_A_FILE: Duration = Duration::from_millis(200);
 
 /// How often parts of texts that are no longer there are removed.
 const BETWEEN_REMOVALS: Duration = Duration::from_mins(10);
+
+/// How many articles have to wait for the index before that is told.
+const MANY: i64 = 1_000;
 
 /// How often the log tells how far it is.
 const BETWEEN_REPORTS: Duration = Duration::from_secs(10);
@@ -96,11 +101,29 @@ impl std::fmt::Display for Progress {
     }
 }
 
+/// What a server indexes that takes a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Indexing {
+    /// All articles anew.
+    All(Progress),
+    /// About so many that were written without their words, by an import for example.
+    Due(i64),
+}
+
+impl std::fmt::Display for Indexing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All(progress) => progress.fmt(f),
+            Self::Due(left) => write!(f, "about {left} articles are left"),
+        }
+    }
+}
+
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Work {
-    /// Another program has written.
-    is_due: bool,
+    /// About how many articles were written without their words.
+    due: i64,
     /// All articles have been gone through.
     is_complete: bool,
     progress: Progress,
@@ -108,18 +131,30 @@ struct Work {
 
 impl Work {
     fn is_left(self) -> bool {
-        self.is_due || !self.is_complete
+        self.due > 0 || !self.is_complete
+    }
+
+    /// `None` where it is done within seconds.
+    fn indexing(self) -> Option<Indexing> {
+        match self {
+            Self {
+                is_complete: false,
+                progress,
+                ..
+            } => Some(Indexing::All(progress)),
+            Self { due: MANY.., .. } => Some(Indexing::Due(self.due)),
+            _ => None,
+        }
     }
 }
 
 impl Store {
-    /// How far a server has come that makes the words of all articles anew; `None` where all are made.
+    /// How far the servers have come with what they index; `None` where there is little or nothing to index.
     ///
     /// # Errors
     /// The database does not answer, or lacks the migration.
-    pub async fn indexing(&self) -> Result<Option<Progress>> {
-        let work = self.words_to_make().await?;
-        Ok((!work.is_complete).then_some(work.progress))
+    pub async fn indexing(&self) -> Result<Option<Indexing>> {
+        Ok(self.words_to_make().await?.indexing())
     }
 
     /// Whether all that has been written is found by its words.
@@ -159,7 +194,7 @@ impl Store {
         };
         let round = async {
             let work = self.words_to_make().await?;
-            told.progress((!work.is_complete).then_some(work.progress));
+            told.progress(work.indexing());
             match work.is_left() {
                 true => self.make_words(*batch).await,
                 false => Ok(Round { indexed: 0 }),
@@ -233,8 +268,14 @@ impl Store {
     async fn words_to_make(&self) -> Result<Work> {
         self.run_in_task(Access::Read, |connection| {
             Box::pin(async move {
-                let is_due: bool = run!(connection, |c| select(exists(
-                    search_due::table.select(search_due::position)
+                // Each from an end of the index, where counting would read all of it.
+                let (first, last): (Option<i64>, Option<i64>) = run!(connection, |c| select((
+                    search_due::table
+                        .select(min(search_due::position))
+                        .single_value(),
+                    search_due::table
+                        .select(max(search_due::position))
+                        .single_value(),
                 ))
                 .get_result(c))?;
                 let (rules, is_complete, done, total): (i32, bool, i64, i64) =
@@ -247,7 +288,7 @@ impl Store {
                         ))
                         .first(c))?;
                 Ok(Work {
-                    is_due,
+                    due: first.zip(last).map_or(0, |(first, last)| last - first + 1),
                     is_complete: is_complete && rules >= STORED_RULES,
                     progress: Progress { done, total },
                 })
@@ -292,11 +333,11 @@ struct Told {
 }
 
 impl Told {
-    fn progress(&mut self, progress: Option<Progress>) {
-        match progress {
-            Some(progress) if self.at.is_none_or(|at| at.elapsed() >= BETWEEN_REPORTS) => {
+    fn progress(&mut self, indexing: Option<Indexing>) {
+        match indexing {
+            Some(indexing) if self.at.is_none_or(|at| at.elapsed() >= BETWEEN_REPORTS) => {
                 self.at = Some(Instant::now());
-                tracing::info!("indexing articles for the search, newest first: {progress} so far");
+                tracing::info!("indexing articles for the search, newest first: {indexing}");
             }
             None if self.at.take().is_some() => {
                 tracing::info!("all articles are indexed for the search");

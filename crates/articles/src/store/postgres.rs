@@ -163,7 +163,7 @@ async fn run<T>(connection: &mut PgConnection, access: Access, work: Work<T>) ->
             return work(&mut Connection::Postgres(connection)).await;
         }
         Access::Snapshot => BEGIN_SNAPSHOT,
-        Access::Transaction => BEGIN,
+        Access::Transaction | Access::Bulk => BEGIN,
     };
     AnsiTransactionManager::begin_transaction_sql(connection, begin)
         .await

@@ -1,6 +1,7 @@
 //! All that only SQLite does: its file, its pragmas, one writer and many readers, and what its errors mean.
 
 pub(super) mod backup;
+pub(super) mod bulk;
 mod check;
 mod commit;
 mod connect;
@@ -149,6 +150,7 @@ impl Sqlite {
                 };
                 readers.scan(abandoned, work).await
             }
+            (Connections::Pooled { writer, .. }, Access::Bulk) => writer.write_alone(work).await,
             (Connections::Pooled { writer, readers }, Access::Write | Access::Transaction) => {
                 let written = writer.write(work).await;
                 if let Err(Error::NoWrites {
@@ -166,7 +168,7 @@ impl Sqlite {
             (Connections::Sandbox(connection), _) => {
                 let abandoned = match access {
                     Access::Read | Access::Scan | Access::Snapshot => abandoned.clone(),
-                    Access::Write | Access::Transaction => Abandoned::default(),
+                    Access::Write | Access::Transaction | Access::Bulk => Abandoned::default(),
                 };
                 let time = self.statement_timeout;
                 let mut connection = connection.lock().await;

@@ -34,7 +34,9 @@ impl Writability {
     pub(super) fn after<T>(&self, access: Access, done: Result<T>) -> Result<T> {
         match access {
             Access::Read | Access::Scan | Access::Snapshot => done,
-            Access::Write | Access::Transaction => done.map_err(|error| self.learn(error)),
+            Access::Write | Access::Transaction | Access::Bulk => {
+                done.map_err(|error| self.learn(error))
+            }
         }
     }
 

@@ -12,10 +12,29 @@ use super::row::{self, Fault};
 use super::{Compression, Format};
 use crate::store::import::{ImportProgress, Incoming};
 
-/// The most rows of a chunk, and about the most bytes of their texts. The words of all of them are in memory at once,
-/// which take several times as much as the texts.
-const ROWS: usize = 1_000;
-const BYTES: usize = 1024 * 1024;
+/// How much a chunk has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkSize {
+    /// The most rows.
+    rows: usize,
+    /// About the most bytes of their texts.
+    bytes: usize,
+}
+
+impl ChunkSize {
+    /// For rows without words: so many are written in a fraction of a second, for which other writers wait.
+    pub const OF_ROWS: Self = Self {
+        rows: 2_000,
+        bytes: 2 * 1024 * 1024,
+    };
+
+    /// For rows with the words that they are found by, all of which are in memory at once. They take several times as
+    /// much as the texts.
+    pub const OF_ROWS_WITH_WORDS: Self = Self {
+        rows: 1_000,
+        bytes: 1024 * 1024,
+    };
+}
 
 /// Rows to be imported together, and how far the source has been read then.
 #[derive(Debug)]
@@ -123,9 +142,14 @@ impl Source {
 
     /// Reads everything, and gives each chunk to `take` until that is `false`. Where a row is no article, reading ends in
     /// front of it, or, where `goes_on` is set, goes on behind it.
-    pub fn read(mut self, goes_on: bool, mut take: impl FnMut(Result<Chunk, RecordError>) -> bool) {
+    pub fn read(
+        mut self,
+        goes_on: bool,
+        size: ChunkSize,
+        mut take: impl FnMut(Result<Chunk, RecordError>) -> bool,
+    ) {
         loop {
-            let chunk = self.chunk(goes_on);
+            let chunk = self.chunk(goes_on, size);
             let is_last = match &chunk {
                 Ok(chunk) => chunk.progress.is_finished || chunk.stopped_at.is_some(),
                 Err(_) => true,
@@ -136,11 +160,11 @@ impl Source {
         }
     }
 
-    fn chunk(&mut self, goes_on: bool) -> Result<Chunk, RecordError> {
+    fn chunk(&mut self, goes_on: bool, size: ChunkSize) -> Result<Chunk, RecordError> {
         let mut rows = Vec::new();
         let mut rejects = Vec::new();
         let mut bytes = 0;
-        while rows.len() + rejects.len() < ROWS && bytes < BYTES {
+        while rows.len() + rejects.len() < size.rows && bytes < size.bytes {
             let Some(record) = self.records.next()? else {
                 return Ok(Chunk {
                     rows,

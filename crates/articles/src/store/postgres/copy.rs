@@ -15,10 +15,14 @@ pub(in crate::store) const INTO_ARTICLES: &str = "COPY article (id, title, slug,
 pub(in crate::store) const INTO_PARTS: &str =
     "COPY article_search_part (article_id, version, part, search) FROM STDIN (FORMAT binary)";
 
+/// The statement that takes [`due`].
+pub(in crate::store) const INTO_DUE: &str =
+    "COPY search_due (article_id) FROM STDIN (FORMAT binary)";
+
 /// The signature, no flags, and no extension of the header.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// Articles with their words. Their values are valid; each text has less than a gigabyte.
+/// Articles, with their words where those were made. Their values are valid; each text has less than a gigabyte.
 pub(in crate::store) fn articles<'d>(drafts: impl Iterator<Item = &'d Draft>) -> Bytes {
     let mut rows = Rows::new(10);
     for Draft { article, words, .. } in drafts {
@@ -39,9 +43,9 @@ pub(in crate::store) fn articles<'d>(drafts: impl Iterator<Item = &'d Draft>) ->
             rows.integer(article.version);
             rows.integer(STORED_RULES);
         } else {
-            // No words; version 0 of them has the database see to it.
+            // An empty vector, of no rules. With another version the database would make one at once.
             rows.value(&0_i32.to_be_bytes());
-            rows.integer(0);
+            rows.integer(article.version);
             rows.integer(0);
         }
     }
@@ -61,6 +65,18 @@ pub(in crate::store) fn parts<'d>(drafts: impl Iterator<Item = &'d Draft>) -> Op
             rows.integer(number);
             rows.value(part.as_bytes());
         }
+    }
+    has_any.then(|| rows.finish())
+}
+
+/// The articles whose words are made later; `None` where all have them.
+pub(in crate::store) fn due<'d>(drafts: impl Iterator<Item = &'d Draft>) -> Option<Bytes> {
+    let mut rows = Rows::new(1);
+    let mut has_any = false;
+    for Draft { article, .. } in drafts.filter(|draft| draft.words.is_none()) {
+        has_any = true;
+        rows.begin();
+        rows.id(article.id);
     }
     has_any.then(|| rows.finish())
 }

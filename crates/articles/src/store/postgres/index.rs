@@ -86,11 +86,12 @@ pub(in crate::store) async fn round(connection: &mut PgConnection, batch: Batch)
         begin(connection).await?;
         state = self::state(connection).await?;
     }
-    let due: Vec<Due> =
-        diesel::sql_query("SELECT position, article_id FROM search_due ORDER BY position LIMIT $1")
-            .bind::<BigInt, _>(batch.articles)
-            .load(connection)
-            .await?;
+    let due: Vec<Due> = diesel::sql_query(
+        "SELECT position, article_id FROM search_due ORDER BY position DESC LIMIT $1",
+    )
+    .bind::<BigInt, _>(batch.articles)
+    .load(connection)
+    .await?;
     if !due.is_empty() {
         let ids: HashSet<ArticleId> = due.iter().map(|due| due.article_id).collect();
         let ids: Vec<ArticleId> = ids.into_iter().collect();

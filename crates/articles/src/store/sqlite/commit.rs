@@ -104,6 +104,23 @@ impl Writer {
         }
     }
 
+    /// Carries out `work` in a transaction that it shares with nobody. What it writes stays due for the index.
+    ///
+    /// There is no savepoint, for which SQLite would keep a copy of each page that changes, and go through all of them
+    /// at the end of every statement.
+    pub(super) async fn write_alone<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
+        let mut connection = self.connection.get().await.map_err(from_pool)?;
+        let time = self.statement_timeout;
+        connection
+            .spawn_blocking(move |connection| {
+                Ok(connection.immediate_transaction(|connection| {
+                    TimeLimit::start(time, Abandoned::default())
+                        .run(|| run_on_sqlite(connection, work))
+                }))
+            })
+            .await?
+    }
+
     /// Closes the connection, and the write-ahead log where no other server uses it.
     pub(super) async fn close(&self) -> QueryResult<()> {
         let left = match self.connection.get().await {

@@ -3,6 +3,8 @@
 //! Triggers note in `search_due` which articles have to be indexed. All writes that share a transaction are followed by
 //! one pass over what they have noted, because FTS5 writes out its words before every statement of a savepoint.
 
+pub(in crate::store) mod due;
+
 use std::collections::HashSet;
 
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};

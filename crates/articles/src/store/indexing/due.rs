@@ -1,0 +1,104 @@
+//! Indexing all that is due as fast as the machine can, for a program that waits for it, such as an import.
+//!
+//! On SQLite the words of some articles are made while those of the articles before them are written: to make them and
+//! to write them takes about as long. What is due stays noted in the database until it is indexed, so that whoever
+//! comes next goes on where this was stopped.
+
+use std::time::Duration;
+
+use super::{Batch, Progress, Round};
+use crate::error::Result;
+use crate::store::connection::Connection;
+use crate::store::sqlite::index::due::{self, Made};
+use crate::store::{Access, Database, Store};
+
+/// How long to wait while a server does what is left.
+const WHILE_OTHERS_DO_IT: Duration = Duration::from_millis(100);
+
+impl Store {
+    /// Indexes what was written without words, and tells `report` how far it is. Answers how many articles those were.
+    ///
+    /// # Errors
+    /// The database does not answer, or takes no writes. What is left stays due.
+    pub async fn index_what_is_due(&self, mut report: impl FnMut(Progress)) -> Result<i64> {
+        let total = self.words_to_make().await?.due;
+        let mut done = 0;
+        if total == 0 {
+            return Ok(0);
+        }
+        let mut report = |count: i64| {
+            done += count;
+            report(Progress {
+                done,
+                total: total.max(done),
+            });
+        };
+        match self.0.database {
+            Database::Postgres(_) => self.index_in_rounds(&mut report).await?,
+            Database::Sqlite(_) => self.index_side_by_side(&mut report).await?,
+        }
+        Ok(done)
+    }
+
+    async fn index_in_rounds(&self, report: &mut impl FnMut(i64)) -> Result<()> {
+        let mut batch = Batch::MOST;
+        while self.words_to_make().await?.due > 0 {
+            match self.make_words(batch).await {
+                Ok(Round { indexed: 0 }) => tokio::time::sleep(WHILE_OTHERS_DO_IT).await,
+                Ok(Round { indexed }) => {
+                    batch = batch.doubled();
+                    report(i64::try_from(indexed).unwrap_or_default());
+                }
+                Err(error) => batch = batch.after(&error).ok_or(error)?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn index_side_by_side(&self, report: &mut impl FnMut(i64)) -> Result<()> {
+        loop {
+            // From the newest to the oldest. What is noted meanwhile, or was changed by others, has its turn after.
+            let mut made = self.words_of_what_is_due(i64::MAX).await?;
+            if made.is_empty() {
+                return Ok(());
+            }
+            let mut indexed = 0;
+            while !made.is_empty() {
+                let before = made.oldest();
+                let (written, next) =
+                    tokio::join!(self.write_words(made), self.words_of_what_is_due(before));
+                let written = written?;
+                indexed += written;
+                report(written);
+                made = next?;
+            }
+            if indexed == 0 {
+                tokio::time::sleep(WHILE_OTHERS_DO_IT).await;
+            }
+        }
+    }
+
+    async fn words_of_what_is_due(&self, before: i64) -> Result<Made> {
+        self.run(Access::Read, move |connection| {
+            Box::pin(async move {
+                match connection {
+                    Connection::Postgres(_) => Ok(Made::default()),
+                    Connection::Sqlite(connection) => Ok(due::make(connection, before)?),
+                }
+            })
+        })
+        .await
+    }
+
+    async fn write_words(&self, made: Made) -> Result<i64> {
+        self.run(Access::Bulk, move |connection| {
+            Box::pin(async move {
+                match connection {
+                    Connection::Postgres(_) => Ok(0),
+                    Connection::Sqlite(connection) => Ok(due::write(connection, made)?),
+                }
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,56 @@
+//! Inserting many articles, with one statement that is prepared once.
+
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{Integer, Text};
+use diesel::sqlite::Sqlite;
+use diesel::{QueryResult, RunQueryDsl, SqliteConnection};
+
+use crate::article::Article;
+use crate::store::sql::types::{Id, Instant};
+
+/// Inserts all of the articles.
+///
+/// # Errors
+/// Some were inserted then, so that the transaction must not be committed. A unique violation: an article that is there,
+/// or another of these, has an id or a slug of theirs.
+pub(in crate::store) fn insert<'a>(
+    connection: &mut SqliteConnection,
+    articles: impl Iterator<Item = &'a Article>,
+) -> QueryResult<()> {
+    for article in articles {
+        InsertOne(article).execute(connection)?;
+    }
+    Ok(())
+}
+
+/// `INSERT INTO article …`
+struct InsertOne<'a>(&'a Article);
+
+impl QueryFragment<Sqlite> for InsertOne<'_> {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        let Self(article) = self;
+        pass.push_sql(
+            "INSERT INTO article (id, title, slug, text, created_at, updated_at, version) VALUES (",
+        );
+        pass.push_bind_param::<Id, _>(&article.id)?;
+        for text in [&article.title, &article.slug, &article.text] {
+            pass.push_sql(", ");
+            pass.push_bind_param::<Text, _>(text)?;
+        }
+        for instant in [&article.created_at, &article.updated_at] {
+            pass.push_sql(", ");
+            pass.push_bind_param::<Instant, _>(instant)?;
+        }
+        pass.push_sql(", ");
+        pass.push_bind_param::<Integer, _>(&article.version)?;
+        pass.push_sql(")");
+        Ok(())
+    }
+}
+
+impl QueryId for InsertOne<'_> {
+    type QueryId = InsertOne<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<C: diesel::Connection> RunQueryDsl<C> for InsertOne<'_> {}

@@ -1,0 +1,134 @@
+//! Some of the articles that are due for the index, whose words are made before the database is locked to write them.
+
+use std::collections::HashSet;
+
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Integer};
+use diesel::sqlite::Sqlite;
+use diesel::{OptionalExtension as _, QueryResult, RunQueryDsl as _, SqliteConnection};
+
+use super::{Entry, Numbered, Remove, TextsRow, put};
+use crate::store::sql::select::query;
+
+/// The most articles of a transaction, and the most bytes of their texts. All of their words are in memory at once, which
+/// take several times as much.
+const MOST_ARTICLES: i64 = 1_000;
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// Articles with their words, and where they are noted as due.
+#[derive(Default)]
+pub(in crate::store) struct Made {
+    positions: Vec<(i64, i64)>,
+    articles: Vec<Article>,
+    /// Numbers of articles that are gone.
+    gone: Vec<i64>,
+}
+
+/// An article as it was when its words were made.
+struct Article {
+    row: TextsRow,
+    entry: Entry,
+}
+
+impl Made {
+    pub(in crate::store) fn is_empty(&self) -> bool {
+        self.positions.is_empty()
+    }
+
+    /// The lowest position: what is due below it is not among these.
+    pub(in crate::store) fn oldest(&self) -> i64 {
+        self.positions.last().map_or(0, |(position, _)| *position)
+    }
+}
+
+/// Makes the words of the newest articles that are noted before a position.
+pub(in crate::store) fn make(connection: &mut SqliteConnection, before: i64) -> QueryResult<Made> {
+    let noted: Vec<(i64, i64)> = NotedBefore(before).load(connection)?;
+    let mut made = Made::default();
+    let (mut seen, mut bytes) = (HashSet::new(), 0);
+    for (position, number) in noted {
+        if bytes >= MOST_BYTES {
+            break;
+        }
+        made.positions.push((position, number));
+        if !seen.insert(number) {
+            continue;
+        }
+        let row = Numbered(number).get_result::<TextsRow>(connection);
+        match row.optional()? {
+            Some(row) => {
+                bytes += row.text.shown.len();
+                let entry = Entry::of(number, &row.title.shown, &row.text.shown);
+                made.articles.push(Article { row, entry });
+            }
+            None => made.gone.push(number),
+        }
+    }
+    Ok(made)
+}
+
+/// Indexes the articles that are still as they were. Others stay due. Answers how many are not due any more.
+pub(in crate::store) fn write(connection: &mut SqliteConnection, made: Made) -> QueryResult<i64> {
+    let Made {
+        positions,
+        articles,
+        gone,
+    } = made;
+    let mut entries = Vec::with_capacity(articles.len());
+    let mut changed = HashSet::new();
+    for Article { row, entry } in articles {
+        let now = Numbered(entry.number).get_result::<TextsRow>(connection);
+        let is_same = now.optional()?.is_some_and(|now| {
+            now.title.shown == row.title.shown && now.text.shown == row.text.shown
+        });
+        match is_same {
+            true => entries.push(entry),
+            false => _ = changed.insert(entry.number),
+        }
+    }
+    for number in gone {
+        let now = Numbered(number).get_result::<TextsRow>(connection);
+        match now.optional()? {
+            None => _ = Remove(number).execute(connection)?,
+            Some(_) => _ = changed.insert(number),
+        }
+    }
+    put(connection, entries)?;
+    let mut forgotten = 0;
+    for (position, number) in positions {
+        if !changed.contains(&number) {
+            forgotten += ForgetOne { position, number }.execute(connection)?;
+        }
+    }
+    Ok(i64::try_from(forgotten).unwrap_or_default())
+}
+
+/// What is due before a position, the newest first.
+struct NotedBefore(i64);
+
+/// A position is given a second time where the last ones are gone, so that it alone says nothing.
+struct ForgetOne {
+    position: i64,
+    number: i64,
+}
+
+impl QueryFragment<Sqlite> for NotedBefore {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        pass.push_sql("SELECT position, number FROM search_due WHERE position < ");
+        pass.push_bind_param::<BigInt, _>(&self.0)?;
+        pass.push_sql(" ORDER BY position DESC LIMIT ");
+        pass.push_bind_param::<BigInt, _>(&MOST_ARTICLES)
+    }
+}
+
+impl QueryFragment<Sqlite> for ForgetOne {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        pass.push_sql("DELETE FROM search_due WHERE position = ");
+        pass.push_bind_param::<BigInt, _>(&self.position)?;
+        pass.push_sql(" AND number = ");
+        pass.push_bind_param::<BigInt, _>(&self.number)
+    }
+}
+
+query!(NotedBefore, (BigInt, BigInt));
+query!(ForgetOne, Integer);
