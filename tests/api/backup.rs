@@ -1,6 +1,7 @@
 //! `broadsheet backup` and `broadsheet restore`: copies that are whole, and none that are not.
 
 mod damaged;
+mod under_load;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

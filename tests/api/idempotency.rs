@@ -1,6 +1,7 @@
 //! Mutations with an `Idempotency-Key`: carried out once, however often they are sent.
 
 mod killed;
+mod restarted;
 mod wrong;
 
 use std::time::Duration;

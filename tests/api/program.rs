@@ -191,6 +191,12 @@ impl Program {
         kibibytes.parse::<usize>().unwrap() * 1_024
     }
 
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        let directory = format!("/proc/{}/fd", self.process.id().unwrap());
+        std::fs::read_dir(directory).unwrap().count()
+    }
+
     /// The processor time that it has taken so far.
     pub(crate) fn processor_time(&self) -> Duration {
         let stat = format!("/proc/{}/stat", self.process.id().unwrap());
@@ -302,9 +308,12 @@ pub(crate) fn directory() -> TempDir {
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_broadsheet");
 
-/// The program in a directory, without the settings of whoever runs the tests.
+/// The program, or another build of it that `BROADSHEET_PROGRAM` names, in a directory, without the settings of whoever runs the tests.
 pub(crate) fn command(directory: &Path) -> Command {
-    command_of(Path::new(PROGRAM), directory)
+    match std::env::var_os("BROADSHEET_PROGRAM") {
+        Some(program) => command_of(Path::new(&program), directory),
+        None => command_of(Path::new(PROGRAM), directory),
+    }
 }
 
 fn command_of(program: &Path, directory: &Path) -> Command {

@@ -13,6 +13,7 @@ mod memory;
 mod one_sequence;
 mod servers;
 mod slow_subscriber;
+mod soak;
 mod subscriber;
 mod subscription;
 mod writer;

@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::answer::Answer;
-pub(crate) use self::database::{Database, OwnDatabase};
+pub(crate) use self::database::{Database, OwnDatabase, prepare};
 
 /// When the clock of a [`TestApp`] stands still, until the test sets it.
 pub(crate) const NOW: &str = "2026-01-31T09:30:00Z";

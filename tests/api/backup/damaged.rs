@@ -1,7 +1,7 @@
 //! A backup whose bytes have changed is refused, wherever that is.
 
 use super::Place;
-use crate::support::assert_answer;
+use crate::support::{Database, assert_answer};
 
 /// Tries to restore these bytes, and answers why not.
 async fn refused(place: &Place, bytes: &[u8]) -> String {
@@ -64,4 +64,15 @@ async fn a_backup_that_is_cut_off_or_longer_is_noticed() {
     let text = whole.windows(9).position(|it| it == b"All about").unwrap();
     other[text] = b'B';
     assert_answer!(refused(&place, &other).await, @"broadsheet: damaged is damaged: its bytes are not those that were backed up (SHA-256)");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_of_another_program_is_not_restored() {
+    let place = Place::new();
+    let other = Database::Sqlite.empty().await.unwrap();
+    other
+        .execute("CREATE TABLE book (id INTEGER PRIMARY KEY, title TEXT)")
+        .await;
+    let bytes = std::fs::read(other.url.strip_prefix("sqlite:").unwrap()).unwrap();
+    assert_answer!(refused(&place, &bytes).await, @"broadsheet: damaged is no database of Broadsheet's");
 }

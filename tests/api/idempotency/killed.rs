@@ -15,12 +15,12 @@ use crate::program::Program;
 use crate::support::{Database, client, on_both_databases};
 
 /// How often the server is killed. `KILL_ROUNDS` gives another number.
-fn rounds() -> u64 {
+pub(super) fn rounds() -> u64 {
     let given = std::env::var_os("KILL_ROUNDS");
     given.map_or(5, |rounds| rounds.to_str().unwrap().parse().unwrap())
 }
 
-const CLIENTS: usize = 8;
+pub(super) const CLIENTS: usize = 8;
 
 #[apply(on_both_databases)]
 async fn every_key_has_exactly_one_article_however_the_server_dies(database: Database) {
@@ -69,7 +69,7 @@ async fn every_key_has_exactly_one_article_however_the_server_dies(database: Dat
 }
 
 /// Creates articles, one after the other, and sends each again until it is answered. The last, too.
-async fn write(
+pub(super) async fn write(
     number: usize,
     address: watch::Receiver<String>,
     is_over: Arc<AtomicBool>,

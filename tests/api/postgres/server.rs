@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
 /// How long `initdb` and the start may take on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_mins(2);
 
@@ -136,6 +138,29 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Stops the server at once, as a power cut would: its clients lose their connections, and nothing is written to the
+    /// disk any more.
+    pub(crate) fn stop_hard(&self) {
+        let pid_file = self.directory.join("data/postmaster.pid");
+        let status = fs::read_to_string(&pid_file).unwrap();
+        let process = status.lines().next().unwrap().parse().unwrap();
+        fs::write(self.directory.join("stopped"), "").unwrap();
+        let process = Pid::from_raw(process).unwrap();
+        kill_process(process, Signal::QUIT).unwrap();
+        let begin = Instant::now();
+        while test_kill_process(process).is_ok() {
+            assert!(begin.elapsed() < START_TIMEOUT, "PostgreSQL did not stop");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = fs::remove_file(pid_file);
+    }
+
+    /// Starts it again, and waits until it answers.
+    pub(crate) fn start_again(&self) {
+        fs::remove_file(self.directory.join("stopped")).unwrap();
+        self.wait_until_ready().unwrap();
     }
 
     /// The URL of the superuser's connection.

@@ -19,9 +19,15 @@ exec 3<&0
         rm -rf "$directory/data"
         "$programs/initdb" --pgdata="$directory/data" --username=postgres --auth=trust --encoding=UTF8 \
             --locale="$locale" --no-sync --no-instructions && break
-    done &&
-        cd "$directory/data" &&
-        exec "$programs/postgres" -D "$directory/data" "$@"
+    done
+    cd "$directory/data" || exit
+    # A test stops the server and starts it again: as long as the file `stopped` is there it is not started.
+    until
+        "$programs/postgres" -D "$directory/data" "$@"
+        [ ! -e "$directory/stopped" ]
+    do
+        while [ -e "$directory/stopped" ]; do sleep 0.01; done
+    done
 ) </dev/null >"$directory/log" 2>&1 3<&- &
 server=$!
 
@@ -30,7 +36,8 @@ server=$!
     # More than once, because initdb and a server that has hardly begun do not listen yet.
     tries=0
     until [ -e "$directory/ended" ] || [ "$tries" -ge 300 ]; do
-        kill -QUIT "$server" 2>/dev/null
+        rm -f "$directory/stopped"
+        kill -QUIT "$(head -n 1 "$directory/data/postmaster.pid")" 2>/dev/null
         tries=$((tries + 1))
         sleep 0.1
     done
