@@ -4,10 +4,12 @@ use std::collections::HashSet;
 use std::hash::RandomState;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
-use apollo_compiler::{Node, executable};
+use apollo_compiler::{Node, ast, executable};
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{Request, Variables};
+use sha2::{Digest as _, Sha256};
 
 use super::cache::{Cache, NormalizedKey};
 use super::json::ObjectText;
@@ -16,6 +18,7 @@ use super::positions::Lines;
 use super::prepared::{NormalizedOperation, ParsedDocument, normalized_bytes, parsed_bytes};
 use super::schema::{InvalidSchema, Schema};
 use super::settings::{Pages, Settings};
+use super::timings::Timings;
 use super::to_engine::{self, Converted};
 use super::variable_shape::{self, Shape};
 use super::{
@@ -79,7 +82,21 @@ impl Guard {
         operation_name: Option<&str>,
         variables: &ObjectText,
     ) -> Result<Operation, Vec<RequestError>> {
-        let parsed = self.parsed(query)?;
+        self.prepare_timed(query, operation_name, variables, &mut Timings::default())
+    }
+
+    /// As [`prepare`](Self::prepare), and says how long its parts took, also where it fails.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn prepare_timed(
+        &self,
+        query: &str,
+        operation_name: Option<&str>,
+        variables: &ObjectText,
+        timings: &mut Timings,
+    ) -> Result<Operation, Vec<RequestError>> {
+        let parsed = self.parsed(query, timings)?;
         let (index, operation) =
             pick(&parsed.document, operation_name).map_err(|error| vec![error])?;
         let limits = &self.limits.values;
@@ -114,15 +131,49 @@ impl Guard {
             variables,
             complexity,
             introspection,
+            document_sha256: parsed.sha256,
             normalized,
             key: OnceLock::new(),
         })
     }
 
-    fn parsed(&self, query: &str) -> Result<Arc<ParsedDocument>, Vec<RequestError>> {
+    fn parsed(
+        &self,
+        query: &str,
+        timings: &mut Timings,
+    ) -> Result<Arc<ParsedDocument>, Vec<RequestError>> {
         if let Some(parsed) = self.cache.parsed(query) {
             return Ok(parsed);
         }
+        let began = Instant::now();
+        let parsed = self.parse(query);
+        let ended_parsing = Instant::now();
+        timings.parse = Some(ended_parsing - began);
+        let (ast, lines, tokens) = parsed?;
+        let document = fragments::check(&ast, &self.limits, &lines)
+            .and_then(|()| validate::validate(&self.schema, &ast, &lines));
+        timings.validate = Some(ended_parsing.elapsed());
+        let document = document?;
+        let parsed = Arc::new(ParsedDocument {
+            id: self.next_id.fetch_add(1, Ordering::Relaxed),
+            sha256: Sha256::digest(query).into(),
+            conditions: document
+                .operations
+                .iter()
+                .map(|operation| variable_shape::conditions(&document, operation))
+                .collect(),
+            bytes: parsed_bytes(query, tokens),
+            document,
+        });
+        self.cache.keep_parsed(query, Arc::clone(&parsed));
+        Ok(parsed)
+    }
+
+    /// The syntax tree of a document that is not too large, its lines, and the number of its tokens.
+    fn parse<'q>(
+        &self,
+        query: &'q str,
+    ) -> Result<(ast::Document, Lines<'q>, usize), Vec<RequestError>> {
         let measure = lexer::measure(query);
         let (tokens, nesting) = (
             self.limits.document_tokens as u64,
@@ -135,20 +186,7 @@ impl Guard {
             .map_err(|error| vec![error])?;
         let lines = Lines::new(query);
         let ast = parse::parse(query, &lines)?;
-        fragments::check(&ast, &self.limits, &lines)?;
-        let document = validate::validate(&self.schema, &ast, &lines)?;
-        let parsed = Arc::new(ParsedDocument {
-            id: self.next_id.fetch_add(1, Ordering::Relaxed),
-            conditions: document
-                .operations
-                .iter()
-                .map(|operation| variable_shape::conditions(&document, operation))
-                .collect(),
-            bytes: parsed_bytes(query, measure.tokens),
-            document,
-        });
-        self.cache.keep_parsed(query, Arc::clone(&parsed));
-        Ok(parsed)
+        Ok((ast, lines, measure.tokens))
     }
 
     fn normalized(

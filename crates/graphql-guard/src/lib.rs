@@ -73,6 +73,7 @@ mod schema;
 mod settings;
 pub mod shorten;
 mod strip_descriptions;
+mod timings;
 mod to_engine;
 mod validate;
 mod value_rules;
@@ -89,6 +90,7 @@ pub use operation::{Operation, OperationKey};
 pub use request_error::{Code, Exceeded, Location, RequestError};
 pub use schema::InvalidSchema;
 pub use settings::{Pages, ScalarInput, Settings};
+pub use timings::Timings;
 
 /// The most errors of one request: the first ones help, the others are work.
 const MAX_ERRORS: usize = 10;

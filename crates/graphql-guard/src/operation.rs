@@ -26,6 +26,8 @@ pub struct Operation {
     pub complexity: u64,
     /// The results of `__schema` and `__type` at the root, as JSON, by their response keys.
     pub introspection: Vec<(Name, Bytes)>,
+    /// The SHA-256 of the document's text as it was given.
+    pub document_sha256: [u8; 32],
     pub(super) normalized: Arc<NormalizedOperation>,
     pub(super) key: OnceLock<OperationKey>,
 }

@@ -15,6 +15,8 @@ use super::operation::{Text, root};
 /// A valid document.
 pub(super) struct ParsedDocument {
     pub(super) id: u64,
+    /// The SHA-256 of its text.
+    pub(super) sha256: [u8; 32],
     pub(super) document: Valid<apollo_compiler::ExecutableDocument>,
     /// The variables that `@skip` and `@include` use, for each operation.
     pub(super) conditions: Vec<HashSet<String>>,
