@@ -5,6 +5,7 @@
 //! folder names Diesel.
 
 mod articles;
+mod availability;
 pub mod backup;
 mod changes;
 mod check;
@@ -27,6 +28,8 @@ pub mod settings;
 mod slugs;
 mod sql;
 mod sqlite;
+mod statements;
+mod waits;
 mod writability;
 mod writes;
 
@@ -39,6 +42,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::availability::Availability;
 pub use self::changes::{ChangesAfter, ChangesPage, FeedState};
 pub use self::check::{Checked, Finding, WordsCheck};
 use self::connection::{Work, run};
@@ -55,6 +59,9 @@ use self::open_error::chain;
 use self::postgres::Postgres;
 pub use self::settings::DatabaseSettings;
 use self::sqlite::Sqlite;
+pub use self::statements::{SlowStatement, Statements};
+pub use self::waits::WaitCounts;
+use self::waits::Waits;
 use self::writability::Writability;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -73,6 +80,7 @@ struct Inner {
     /// Marked as changed after each write.
     written: watch::Sender<()>,
     writability: Writability,
+    availability: Availability,
     closing: CancellationToken,
 }
 
@@ -82,31 +90,37 @@ enum Database {
 }
 
 /// How the connections of a pool are used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PoolStatus {
+    /// `postgres`, `readers` or `writer`; `sandbox` where there is one connection for all.
+    pub pool: &'static str,
     /// Those that are open.
     pub connections: usize,
     /// Those that nobody uses.
     pub idle: usize,
     /// How many wait for one.
     pub waiting: usize,
+    /// How long they were waited for since the start.
+    pub waits: WaitCounts,
 }
 
 impl PoolStatus {
     /// Of the only connection of a sandbox.
     const SANDBOX: Self = Self {
+        pool: "sandbox",
         connections: 1,
         idle: 0,
         waiting: 0,
+        waits: WaitCounts::NONE,
     };
-}
 
-impl From<deadpool::Status> for PoolStatus {
-    fn from(status: deadpool::Status) -> Self {
+    fn of(pool: &'static str, status: deadpool::Status, waits: &Waits) -> Self {
         Self {
+            pool,
             connections: status.size,
             idle: status.available,
             waiting: status.waiting,
+            waits: waits.counts(),
         }
     }
 }
@@ -150,8 +164,10 @@ impl Store {
             tasks: TaskTracker::new(),
             written: watch::Sender::new(()),
             writability: Writability::default(),
+            availability: Availability::default(),
             closing: CancellationToken::new(),
         }));
+        store.0.availability.watch(Arc::downgrade(&store.0));
         match store.migration_status().await {
             Ok(status) if !status.unknown.is_empty() => {
                 store.close().await;
@@ -200,8 +216,8 @@ impl Store {
         self.0.lookups.counts()
     }
 
-    /// How the connections that read are used; on PostgreSQL, all of them.
-    pub fn pool_status(&self) -> PoolStatus {
+    /// How the connections are used; on SQLite those that read, and the one that writes.
+    pub fn pool_status(&self) -> Vec<PoolStatus> {
         match &self.0.database {
             Database::Postgres(postgres) => postgres.pool_status(),
             Database::Sqlite(sqlite) => sqlite.pool_status(),
@@ -277,10 +293,12 @@ impl Inner {
         abandoned: &Abandoned,
         work: Work<T>,
     ) -> Result<T> {
-        match &self.database {
+        let done = match &self.database {
             Database::Postgres(postgres) => postgres.run(access, work).await,
             Database::Sqlite(sqlite) => sqlite.run(access, abandoned, work).await,
-        }
+        };
+        self.availability.learn(&done);
+        done
     }
 }
 
@@ -325,7 +343,7 @@ where
     loop {
         match attempt().await {
             Err(error @ OpenError::Connect(_)) if Instant::now() + pause < deadline => {
-                tracing::warn!(%error, retry_in = ?pause, "waiting for the database");
+                tracing::warn!(%error, retry_in_ms = pause.as_millis(), "waiting for the database");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }

@@ -33,6 +33,8 @@ pub struct PgConnection {
     prepared: Prepared,
     transactions: AnsiTransactionManager,
     instrumentation: DynInstrumentation,
+    /// The text of the statement whose answer is awaited.
+    statement: Option<String>,
     /// The longest to wait for an answer.
     limit: Option<Duration>,
     /// When PostgreSQL last answered.
@@ -60,6 +62,7 @@ impl PgConnection {
             prepared: Prepared::default(),
             transactions: AnsiTransactionManager::default(),
             instrumentation: DynInstrumentation::default_instrumentation(),
+            statement: None,
             limit,
             answered_at: Instant::now(),
             silent_since: None,
@@ -137,7 +140,9 @@ impl PgConnection {
             sink.finish().await
         });
         let copied = copied.await;
-        self.settle(sent_at, copied)
+        let copied = self.settle(sent_at, copied);
+        self.tell_finished(sql, copied.as_ref().err());
+        copied
     }
 
     /// The next notification, or `None` once the connection is closed.
@@ -191,6 +196,18 @@ impl PgConnection {
 
     fn tell(&mut self, event: InstrumentationEvent<'_>) {
         self.instrumentation.on_connection_event(event);
+    }
+
+    fn tell_finished(&mut self, sql: &str, error: Option<&DieselError>) {
+        let sql = StrQueryHelper::new(sql);
+        self.tell(InstrumentationEvent::finish_query(&sql, error));
+    }
+
+    /// Tells that the statement has its answer, or that nobody takes the rest of it.
+    pub(crate) fn finish_statement(&mut self, error: Option<&DieselError>) {
+        if let Some(sql) = self.statement.take() {
+            self.tell_finished(&sql, error);
+        }
     }
 }
 

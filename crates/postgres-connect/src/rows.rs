@@ -70,6 +70,13 @@ impl Stream for Rows<'_> {
         };
         this.stream = None;
         let settled = this.connection.settle(this.sent_at, answer);
+        this.connection.finish_statement(settled.as_ref().err());
         Poll::Ready(settled.err().map(Err))
+    }
+}
+
+impl Drop for Rows<'_> {
+    fn drop(&mut self) {
+        self.connection.finish_statement(None);
     }
 }

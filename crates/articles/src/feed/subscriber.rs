@@ -130,7 +130,7 @@ async fn patiently<T, F: Future<Output = Result<T>>>(attempt: impl Fn() -> F) ->
         match attempt().await {
             Err(Error::CursorExpired { oldest }) => return Err(Error::CursorExpired { oldest }),
             Err(error) => {
-                tracing::debug!(%error, retry_in = ?pause, "a subscriber cannot read the change log");
+                tracing::debug!(%error, retry_in_ms = pause.as_millis(), "a subscriber cannot read the change log");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }

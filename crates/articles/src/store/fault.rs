@@ -1,9 +1,9 @@
 //! What errors of the databases mean.
 
-use deadpool::managed::PoolError;
+use deadpool::managed::{PoolError, TimeoutType};
 use diesel::result::Error as DieselError;
 
-use super::{postgres, sqlite};
+use super::{chain, postgres, sqlite};
 use crate::error::{Error, NoWrites};
 
 /// What an error of a database means to whoever sent the statement.
@@ -42,5 +42,16 @@ impl From<DieselError> for Error {
 pub(super) fn from_pool<E: std::error::Error + Send + Sync + 'static>(
     error: PoolError<E>,
 ) -> Error {
-    Error::unavailable(error)
+    match error {
+        PoolError::Backend(error) => Error::unavailable(Away(chain(&error))),
+        PoolError::Timeout(TimeoutType::Create) => Error::unavailable(Away(
+            "a connection took longer than it may to open".to_owned(),
+        )),
+        error => Error::unavailable(error),
+    }
 }
+
+/// No connection to the database can be opened, for this reason.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Away(String);

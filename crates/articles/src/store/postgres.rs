@@ -25,6 +25,7 @@ pub(super) use self::migrate::migrate;
 use self::pool::Pool;
 use super::connection::{Connection, Work};
 use super::migrations::Migrate;
+use super::waits::Waits;
 use super::{Access, OpenError, PoolStatus, from_pool};
 use crate::error::{Error, Result};
 use crate::store::DatabaseSettings;
@@ -70,7 +71,10 @@ pub(super) struct Postgres {
 }
 
 enum Connections {
-    Pooled(Pool),
+    Pooled {
+        pool: Pool,
+        waits: Waits,
+    },
     /// One connection in a transaction that is rolled back in the end.
     Sandbox(Mutex<PgConnection>),
 }
@@ -93,7 +97,8 @@ impl Postgres {
         } else {
             let pool = pool::pool(options, settings)?;
             pool::keep_warm(&pool, settings.min_size).await?;
-            Connections::Pooled(pool)
+            let waits = Waits::default();
+            Connections::Pooled { pool, waits }
         };
         Ok(Self {
             options: options.clone(),
@@ -107,8 +112,8 @@ impl Postgres {
 
     pub(super) async fn run<T: Send + 'static>(&self, access: Access, work: Work<T>) -> Result<T> {
         match &self.connections {
-            Connections::Pooled(pool) => {
-                let connection = &mut *pool.get().await.map_err(from_pool)?;
+            Connections::Pooled { pool, waits } => {
+                let connection = &mut *waits.time(pool.get()).await.map_err(from_pool)?;
                 let done = run(connection, access, work).await;
                 pool::after_use(pool, connection);
                 done
@@ -127,16 +132,16 @@ impl Postgres {
         }
     }
 
-    pub(super) fn pool_status(&self) -> PoolStatus {
-        match &self.connections {
-            Connections::Pooled(pool) => pool.status().into(),
+    pub(super) fn pool_status(&self) -> Vec<PoolStatus> {
+        vec![match &self.connections {
+            Connections::Pooled { pool, waits } => PoolStatus::of("postgres", pool.status(), waits),
             Connections::Sandbox(_) => PoolStatus::SANDBOX,
-        }
+        }]
     }
 
     pub(super) async fn close(&self) {
         match &self.connections {
-            Connections::Pooled(pool) => pool.close(),
+            Connections::Pooled { pool, .. } => pool.close(),
             Connections::Sandbox(connection) => {
                 let connection = &mut *connection.lock().await;
                 match AnsiTransactionManager::rollback_transaction(connection).await {

@@ -32,7 +32,7 @@ use self::time_limit::TimeLimit;
 use super::connection::{Work, run_on_sqlite};
 use super::detach_on_drop::Abandoned;
 use super::migrations::{self, Migrate, MigrationStatus};
-use super::{Access, OpenError, PoolStatus};
+use super::{Access, OpenError, PoolStatus, statements};
 use crate::error::{Error, NoWrites, Result};
 use crate::store::{DatabaseSettings, SqliteLocation};
 
@@ -171,13 +171,15 @@ impl Sqlite {
                     Access::Write | Access::Transaction | Access::Bulk => Abandoned::default(),
                 };
                 let time = self.statement_timeout;
+                let scope = statements::current();
                 let mut connection = connection.lock().await;
                 connection
                     .spawn_blocking(move |connection| {
                         let due = index::due(connection);
-                        let done = TimeLimit::start(time, abandoned).run(|| {
-                            connection.transaction(|connection| run_on_sqlite(connection, work))
-                        });
+                        let work =
+                            || connection.transaction(|connection| run_on_sqlite(connection, work));
+                        let done = TimeLimit::start(time, abandoned)
+                            .run(|| statements::on_thread(scope, work));
                         if let Some(due) = due {
                             due.index(connection);
                         }
@@ -201,10 +203,10 @@ impl Sqlite {
         may
     }
 
-    pub(super) fn pool_status(&self) -> PoolStatus {
+    pub(super) fn pool_status(&self) -> Vec<PoolStatus> {
         match &self.connections {
-            Connections::Pooled { readers, .. } => readers.status(),
-            Connections::Sandbox(_) => PoolStatus::SANDBOX,
+            Connections::Pooled { readers, writer } => vec![readers.status(), writer.status()],
+            Connections::Sandbox(_) => vec![PoolStatus::SANDBOX],
         }
     }
 

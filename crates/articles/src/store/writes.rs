@@ -14,7 +14,7 @@ use super::slugs::{self, Numbers};
 use super::sql::stored::{Row, StoredVersion};
 use super::sql::tables::article;
 use super::sql::write::{Delete, Insert, TextRoom, Update};
-use super::{Access, Store};
+use super::{Access, Store, statements};
 use crate::article::{Article, ArticleEdit, ArticleId, Columns, MAX_VERSION, NewArticle, Slug};
 use crate::error::{Error, Result};
 
@@ -225,7 +225,9 @@ async fn insert(
     if articles.is_empty() {
         return Ok(0);
     }
-    Ok(run!(connection, |c| Insert { articles, words }.execute(c))?)
+    let inserted = run!(connection, |c| Insert { articles, words }.execute(c))?;
+    statements::rows(inserted);
+    Ok(inserted)
 }
 
 /// Those of the slugs that an article has.

@@ -34,29 +34,35 @@ async fn prepare(
     Ok(Some(statement))
 }
 
+/// Takes the values out of the query.
 async fn load(
     client: &Client,
     prepared: &mut Prepared,
-    query: Query,
+    query: &mut Query,
 ) -> Result<RowStream, tokio_postgres::Error> {
     Ok(
-        if let Some(statement) = prepare(client, prepared, &query).await? {
-            client.query_raw(&statement, query.binds).await?
+        if let Some(statement) = prepare(client, prepared, query).await? {
+            let binds = std::mem::take(&mut query.binds);
+            client.query_raw(&statement, binds).await?
         } else {
             // One round trip instead of three.
-            let parameters = query.binds.into_iter().zip(query.types);
+            let binds = std::mem::take(&mut query.binds);
+            let types = std::mem::take(&mut query.types);
+            let parameters = binds.into_iter().zip(types);
             client.query_typed_raw(&query.sql, parameters).await?
         },
     )
 }
 
+/// Takes the values out of the query.
 async fn execute(
     client: &Client,
     prepared: &mut Prepared,
-    query: Query,
+    query: &mut Query,
 ) -> Result<usize, tokio_postgres::Error> {
-    let rows = if let Some(statement) = prepare(client, prepared, &query).await? {
-        client.execute_raw(&statement, query.binds).await?
+    let rows = if let Some(statement) = prepare(client, prepared, query).await? {
+        let binds = std::mem::take(&mut query.binds);
+        client.execute_raw(&statement, binds).await?
     } else {
         let parameters: Vec<_> = query.parameters().collect();
         client.execute_typed(&query.sql, &parameters).await?
@@ -70,7 +76,9 @@ impl SimpleAsyncConnection for PgConnection {
         self.tell(InstrumentationEvent::start_query(&told));
         let sent_at = Instant::now();
         let answer = within(self.limit, self.client.batch_execute(sql)).await;
-        self.settle(sent_at, answer)
+        let done = self.settle(sent_at, answer);
+        self.tell_finished(sql, done.as_ref().err());
+        done
     }
 }
 
@@ -92,12 +100,18 @@ impl AsyncConnectionCore for PgConnection {
         )));
         let query = Query::new(&query);
         async move {
-            let query = query?;
+            let mut query = query?;
             let sent_at = Instant::now();
-            let answer = within(self.limit, load(&self.client, &mut self.prepared, query));
-            let answer = answer.await;
-            let rows = self.settle(sent_at, answer)?;
-            Ok(Rows::new(self, Box::pin(rows), sent_at))
+            let answer = load(&self.client, &mut self.prepared, &mut query);
+            let answer = within(self.limit, answer).await;
+            self.statement = Some(query.sql);
+            match self.settle(sent_at, answer) {
+                Ok(rows) => Ok(Rows::new(self, Box::pin(rows), sent_at)),
+                Err(error) => {
+                    self.finish_statement(Some(&error));
+                    Err(error)
+                }
+            }
         }
         .boxed()
     }
@@ -114,11 +128,13 @@ impl AsyncConnectionCore for PgConnection {
         )));
         let query = Query::new(&source);
         async move {
-            let query = query?;
+            let mut query = query?;
             let sent_at = Instant::now();
-            let answer = within(self.limit, execute(&self.client, &mut self.prepared, query));
-            let answer = answer.await;
-            self.settle(sent_at, answer)
+            let answer = execute(&self.client, &mut self.prepared, &mut query);
+            let answer = within(self.limit, answer).await;
+            let done = self.settle(sent_at, answer);
+            self.tell_finished(&query.sql, done.as_ref().err());
+            done
         }
         .boxed()
     }

@@ -12,11 +12,13 @@ use std::time::Duration;
 use deadpool::managed::{
     Manager, Metrics, PoolError, QueueMode, RecycleError, RecycleResult, Timeouts,
 };
+use diesel_async::AsyncConnection as _;
 use futures_util::future::try_join_all;
 use tokio::time::Instant;
 
 use crate::store::DatabaseSettings;
 use crate::store::OpenError;
+use crate::store::statements::StatementTimer;
 use postgres_connect::PgConnection;
 use postgres_connect::{ConnectError, ConnectOptions};
 
@@ -62,7 +64,9 @@ impl Manager for Connections {
 
     async fn create(&self) -> Result<PgConnection, ConnectError> {
         // Boxed, because all that take a connection would be as large, and few of them open one.
-        Box::pin(self.options.connect()).await
+        let mut connection = Box::pin(self.options.connect()).await?;
+        connection.set_instrumentation(StatementTimer::default());
+        Ok(connection)
     }
 
     async fn recycle(

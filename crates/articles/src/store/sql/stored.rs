@@ -13,6 +13,7 @@ use diesel::sqlite::Sqlite;
 
 use crate::article::{Article, ArticleId, StoredKeys};
 use crate::clock::Timestamp;
+use crate::store::statements;
 
 /// A row of articles.
 #[derive(Queryable)]
@@ -48,6 +49,7 @@ impl From<Row> for Article {
             updated_at: !row.updated_at.is_within_bounds(),
             version: i64::from(row.version.shown()) != row.version.0,
         };
+        statements::rows(1);
         if odd != Odd::default() {
             tell(row.id, odd);
         }

@@ -6,8 +6,8 @@
 //! Decision: `docs/decisions/0006-sqlite-group-commit.md`.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use diesel::{Connection as _, QueryResult, SqliteConnection};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
@@ -18,7 +18,9 @@ use super::{Async, index, log};
 use crate::error::{Error, Result};
 use crate::store::connection::{Work, run_on_sqlite};
 use crate::store::detach_on_drop::Abandoned;
-use crate::store::from_pool;
+use crate::store::statements::Statements;
+use crate::store::waits::Waits;
+use crate::store::{PoolStatus, from_pool, statements};
 
 /// The most writes in a transaction: other programs want to write as well.
 const MOST: usize = 500;
@@ -26,6 +28,8 @@ const MOST: usize = 500;
 /// The only connection that writes, and the writes that wait for it.
 pub(super) struct Writer {
     connection: Pool<Async>,
+    /// Those of writes until they begin, with others or alone.
+    waits: Arc<Waits>,
     queue: Mutex<Queue>,
     /// How long the statements of a write may take; zero for no limit.
     statement_timeout: Duration,
@@ -65,6 +69,7 @@ impl Writer {
     pub(super) fn new(connection: Pool<Async>, statement_timeout: Duration) -> Self {
         Self {
             connection,
+            waits: Arc::default(),
             queue: Mutex::default(),
             statement_timeout,
         }
@@ -77,6 +82,9 @@ impl Writer {
             work: Some(work),
             done: None,
             reply,
+            queued_at: Instant::now(),
+            waits: Arc::clone(&self.waits),
+            scope: statements::current().unwrap_or_default(),
         }));
         let lost = |_| Err(Error::internal("a write was given up"));
         let connection = tokio::select! {
@@ -131,6 +139,13 @@ impl Writer {
         left
     }
 
+    pub(super) fn status(&self) -> PoolStatus {
+        PoolStatus {
+            waiting: self.queue().jobs.len(),
+            ..PoolStatus::of("writer", self.connection.status(), &self.waits)
+        }
+    }
+
     /// Has the next write open the file anew.
     pub(super) fn reopen(&self) {
         self.connection.retain(|_, _| false);
@@ -158,19 +173,23 @@ impl Writer {
 
 /// Carries out all the jobs in one transaction, then answers them.
 fn commit(connection: &mut SqliteConnection, mut jobs: Vec<Box<dyn Job>>, time: Duration) {
-    let committed = connection.immediate_transaction(|connection| {
-        let due = index::due(connection);
-        for job in &mut jobs {
-            // Nobody can abandon a write.
-            TimeLimit::start(time, Abandoned::default()).run(|| job.run(connection));
-        }
-        if let Some(due) = due {
-            due.index(connection);
-        }
-        Ok(())
-    });
+    let shared = Arc::new(Statements::default());
+    let transaction = || {
+        connection.immediate_transaction(|connection| {
+            let due = index::due(connection);
+            for job in &mut jobs {
+                // Nobody can abandon a write.
+                TimeLimit::start(time, Abandoned::default()).run(|| job.run(connection));
+            }
+            if let Some(due) = due {
+                due.index(connection);
+            }
+            Ok(())
+        })
+    };
+    let committed = statements::on_thread(Some(Arc::clone(&shared)), transaction);
     for job in jobs {
-        job.settle(committed.clone());
+        job.settle(committed.clone(), &shared);
     }
 }
 
@@ -178,25 +197,34 @@ fn commit(connection: &mut SqliteConnection, mut jobs: Vec<Box<dyn Job>>, time: 
 trait Job: Send {
     fn run(&mut self, connection: &mut SqliteConnection);
 
-    /// Answers: with what it did where the transaction was committed.
-    fn settle(self: Box<Self>, committed: Result<()>);
+    /// Answers: with what it did where the transaction was committed. `shared` is what all of them took together.
+    fn settle(self: Box<Self>, committed: Result<()>, shared: &Statements);
 }
 
 struct Write<T> {
     work: Option<Work<T>>,
     done: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
+    queued_at: Instant,
+    waits: Arc<Waits>,
+    /// What measures the write.
+    scope: Arc<Statements>,
 }
 
 impl<T: Send> Job for Write<T> {
     fn run(&mut self, connection: &mut SqliteConnection) {
-        self.done = self
-            .work
-            .take()
-            .map(|work| connection.transaction(|connection| run_on_sqlite(connection, work)));
+        let waited = self.queued_at.elapsed();
+        self.waits.count(waited);
+        self.done = self.work.take().map(|work| {
+            statements::on_thread(Some(Arc::clone(&self.scope)), || {
+                statements::waited(waited);
+                connection.transaction(|connection| run_on_sqlite(connection, work))
+            })
+        });
     }
 
-    fn settle(self: Box<Self>, committed: Result<()>) {
+    fn settle(self: Box<Self>, committed: Result<()>, shared: &Statements) {
+        self.scope.add(shared);
         let done = self
             .done
             .unwrap_or_else(|| Err(Error::internal("a write did not run")));

@@ -20,6 +20,7 @@ use super::{Async, BUSY_TIMEOUT, file, log};
 use crate::article::filter::fold_case;
 use crate::store::SqliteLocation;
 use crate::store::sql::stored::StoredText;
+use crate::store::statements::StatementTimer;
 use crate::store::{Fault, OpenError};
 
 diesel::define_sql_function! {
@@ -80,6 +81,7 @@ impl Target {
         };
         let mut connection = SqliteConnection::establish(name)?;
         set_up(&mut connection).map_err(ConnectionError::CouldntSetupConfiguration)?;
+        connection.set_instrumentation(StatementTimer::default());
         Ok(connection)
     }
 

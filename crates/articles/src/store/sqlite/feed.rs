@@ -73,7 +73,11 @@ impl Sqlite {
                 return std::future::pending().await;
             }
             let Err(error) = self.look(notified, &mut wanted).await;
-            tracing::warn!(error, retry_in = ?PAUSE, "other programs' writes are noticed late");
+            tracing::warn!(
+                error,
+                retry_in_ms = PAUSE.as_millis(),
+                "other programs' writes are noticed late"
+            );
             tokio::time::sleep(PAUSE).await;
         }
     }

@@ -147,7 +147,7 @@ pub(super) fn warn_if_missing(database: &Path) {
             log = %log.display(),
             "the database was in use when it was copied or its server ended, and its write-ahead log is not there: \
              what was written last may be missing. Nothing is, if another program or an older version has closed it \
-             since, or it was copied by SQLite's backup; the README says how to copy a database"
+             since, or it was copied by SQLite's backup; `broadsheet backup` copies a database that is in use"
         );
     }
 }

@@ -17,7 +17,8 @@ use super::log::Scans;
 use super::time_limit::TimeLimit;
 use crate::error::{Error, Result};
 use crate::store::detach_on_drop::Abandoned;
-use crate::store::{PoolStatus, from_pool};
+use crate::store::waits::Waits;
+use crate::store::{PoolStatus, from_pool, statements};
 
 /// How much longer than its limit a read may take before nobody waits for it any more. Some of what SQLite does, such as
 /// comparing the places of words in one long text, calls no function of ours.
@@ -29,6 +30,7 @@ type Running<T> = BoxFuture<'static, QueryResult<Result<T>>>;
 /// A pool of connections that only read.
 pub(super) struct Readers {
     pool: Pool<Async>,
+    waits: Waits,
     /// The time that a read may take; zero for no limit.
     time: Duration,
     scans: Scans,
@@ -40,6 +42,7 @@ impl Readers {
     pub(super) fn new(pool: Pool<Async>, time: Duration, scans: Scans) -> Self {
         Self {
             pool,
+            waits: Waits::default(),
             time,
             scans,
             stuck: Arc::default(),
@@ -57,7 +60,7 @@ impl Readers {
         abandoned: &Abandoned,
         work: impl FnOnce(&mut SqliteConnection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let mut connection = self.pool.get().await.map_err(from_pool)?;
+        let mut connection = self.connection().await?;
         self.begin(&mut connection, abandoned, work).await?
     }
 
@@ -69,7 +72,7 @@ impl Readers {
         work: impl FnOnce(&mut SqliteConnection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let under_way = Arc::clone(&self.scans).read_owned().await;
-        let mut connection = self.pool.get().await.map_err(from_pool)?;
+        let mut connection = self.connection().await?;
         let mut running = self.begin(&mut connection, abandoned, move |connection| {
             let done = work(connection);
             drop(under_way);
@@ -82,6 +85,10 @@ impl Readers {
         Err(Error::timeout("a statement did not end in its time"))
     }
 
+    async fn connection(&self) -> Result<Object<Async>> {
+        self.waits.time(self.pool.get()).await.map_err(from_pool)
+    }
+
     fn begin<T: Send + 'static>(
         &self,
         connection: &mut Object<Async>,
@@ -89,13 +96,15 @@ impl Readers {
         work: impl FnOnce(&mut SqliteConnection) -> Result<T> + Send + 'static,
     ) -> Running<T> {
         let (time, abandoned) = (self.time, abandoned.clone());
+        let scope = statements::current();
         connection.spawn_blocking(move |connection| {
-            Ok(TimeLimit::start(time, abandoned).run(|| work(connection)))
+            let work = || TimeLimit::start(time, abandoned).run(|| work(connection));
+            Ok(statements::on_thread(scope, work))
         })
     }
 
     pub(super) fn status(&self) -> PoolStatus {
-        self.pool.status().into()
+        PoolStatus::of("readers", self.pool.status(), &self.waits)
     }
 
     pub(super) fn close(&self) {

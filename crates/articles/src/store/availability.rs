@@ -1,0 +1,88 @@
+//! Whether connections to the database can be opened. The log says once that they cannot, and once that they can again.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::fault::Away;
+use super::{Inner, Store};
+use crate::error::{Error, Result};
+use crate::log_limit::LogLimit;
+
+/// How often a database that is away is asked for, beside what requests do.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// How often the log says that it has no room, which any request can meet with.
+const BETWEEN_WARNINGS: Duration = Duration::from_mins(1);
+
+/// Since when the database has been away, if it is.
+#[derive(Debug)]
+pub(super) struct Availability {
+    away_since: watch::Sender<Option<Instant>>,
+    no_room: LogLimit,
+}
+
+impl Default for Availability {
+    fn default() -> Self {
+        Self {
+            away_since: watch::Sender::new(None),
+            no_room: LogLimit::new(BETWEEN_WARNINGS),
+        }
+    }
+}
+
+impl Availability {
+    /// Learns from what became of work on the database.
+    pub(super) fn learn<T>(&self, done: &Result<T>) {
+        match done {
+            Err(Error::Unavailable(cause)) if cause.is::<Away>() => {
+                let has_gone = self.away_since.send_if_modified(|since| {
+                    let is_news = since.is_none();
+                    since.get_or_insert_with(Instant::now);
+                    is_news
+                });
+                if has_gone {
+                    tracing::error!(
+                        cause = cause.to_string(),
+                        "the database is away: requests that need it are answered with UNAVAILABLE until it is back"
+                    );
+                }
+            }
+            Err(Error::Unavailable(cause)) => {
+                if let Some(left_out) = self.no_room.may_tell() {
+                    tracing::warn!(
+                        cause = cause.to_string(),
+                        left_out,
+                        "the database has no room for a request, which is answered with UNAVAILABLE"
+                    );
+                }
+            }
+            Ok(_) if self.away_since.borrow().is_some() => {
+                if let Some(since) = self.away_since.send_replace(None) {
+                    let away_seconds = since.elapsed().as_secs_f64();
+                    tracing::info!(away_seconds, "the database is back");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Asks for a database that is away until it is back, although no request does. Ends with the store.
+    pub(super) fn watch(&self, store: Weak<Inner>) {
+        let mut away_since = self.away_since.subscribe();
+        tokio::spawn(async move {
+            while away_since.wait_for(Option::is_some).await.is_ok() {
+                tokio::time::sleep(BETWEEN_LOOKS).await;
+                match store.upgrade().map(Store) {
+                    // Whatever the answer is, `learn` is told.
+                    Some(store) if !store.closing().is_cancelled() => {
+                        drop(store.migration_status().await);
+                    }
+                    _ => return,
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,257 @@
+//! What an operation did on its database: how long it waited for connections, how long its statements took, how many
+//! articles they read or wrote, and which statement was the slowest.
+//!
+//! Whoever executes an operation does so in a [`scope`](Statements::scope). The connections find it there: on
+//! PostgreSQL in the task that awaits the statement, on SQLite in the thread that the work has gone to
+//! ([`on_thread`]). Work in no scope, such as that of background tasks, is measured by nobody.
+
+use std::fmt::{self, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use diesel::connection::{DebugQuery, Instrumentation, InstrumentationEvent};
+
+tokio::task_local! {
+    static CURRENT: Arc<Statements>;
+}
+
+/// The text of a statement is kept only where it has taken this long: to write it costs about as much as a quick one.
+const WORTH_KEEPING: Duration = Duration::from_millis(10);
+
+/// The most bytes that are kept of a statement's text.
+const SQL_BYTES: usize = 2_000;
+
+/// What stands between a statement and its values where Diesel shows both.
+const BEFORE_VALUES: &str = " -- binds: ";
+
+/// What one operation did on the database.
+#[derive(Debug, Default)]
+pub struct Statements {
+    waited: Nanoseconds,
+    taken: Nanoseconds,
+    rows: AtomicU64,
+    slowest: Mutex<Option<SlowStatement>>,
+}
+
+/// A statement that took long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlowStatement {
+    /// Its text, without values, cut off where it is long.
+    pub sql: String,
+    /// From sending it to its last row.
+    pub duration: Duration,
+}
+
+impl Statements {
+    /// How long connections were waited for.
+    pub fn waited(&self) -> Duration {
+        self.waited.get()
+    }
+
+    /// How long statements took. Some may have run at the same time.
+    pub fn taken(&self) -> Duration {
+        self.taken.get()
+    }
+
+    /// How many articles were read or written.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// The slowest statement, where one took 10 ms or more.
+    pub fn slowest(&self) -> Option<SlowStatement> {
+        let slowest = self.slowest.lock();
+        slowest.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Runs `work`, and measures here what it does on the database.
+    pub async fn scope<T>(self: &Arc<Self>, work: impl Future<Output = T>) -> T {
+        CURRENT.scope(Arc::clone(self), work).await
+    }
+
+    /// Counts what another scope has done in the name of this one too, such as the commit of a shared transaction.
+    pub(super) fn add(&self, shared: &Self) {
+        self.taken.add(shared.taken());
+        if let Some(statement) = shared.slowest() {
+            self.keep_slowest(statement.duration, || statement.sql);
+        }
+    }
+
+    fn finished(&self, duration: Duration, statement: &dyn DebugQuery) {
+        self.taken.add(duration);
+        if duration >= WORTH_KEEPING {
+            self.keep_slowest(duration, || text(statement));
+        }
+    }
+
+    fn keep_slowest(&self, duration: Duration, sql: impl FnOnce() -> String) {
+        let slowest = self.slowest.lock();
+        let mut slowest = slowest.unwrap_or_else(PoisonError::into_inner);
+        if slowest
+            .as_ref()
+            .is_none_or(|slowest| slowest.duration < duration)
+        {
+            let sql = sql();
+            *slowest = Some(SlowStatement { sql, duration });
+        }
+    }
+}
+
+/// The scope that the task or the thread is in.
+pub(super) fn current() -> Option<Arc<Statements>> {
+    CURRENT.try_with(Arc::clone).ok()
+}
+
+/// Runs work on this thread in the scope that it was begun in elsewhere.
+pub(super) fn on_thread<T>(scope: Option<Arc<Statements>>, work: impl FnOnce() -> T) -> T {
+    match scope {
+        Some(scope) => CURRENT.sync_scope(scope, work),
+        None => work(),
+    }
+}
+
+/// Notes that a connection was waited for.
+pub(super) fn waited(duration: Duration) {
+    let _ = CURRENT.try_with(|statements| statements.waited.add(duration));
+}
+
+/// Notes that articles were read or written.
+pub(super) fn rows(count: usize) {
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    let _ = CURRENT.try_with(|statements| statements.rows.fetch_add(count, Ordering::Relaxed));
+}
+
+/// Measures the statements of one connection.
+#[derive(Debug, Default)]
+pub(super) struct StatementTimer {
+    began: Option<Instant>,
+}
+
+impl Instrumentation for StatementTimer {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        match event {
+            InstrumentationEvent::StartQuery { .. } => {
+                self.began = CURRENT.try_with(|_| Instant::now()).ok();
+            }
+            InstrumentationEvent::FinishQuery { query, .. } => {
+                if let Some(began) = self.began.take() {
+                    let _ = CURRENT.try_with(|scope| scope.finished(began.elapsed(), query));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The text of a statement, without its values.
+fn text(statement: &dyn DebugQuery) -> String {
+    let mut text = WithoutValues::default();
+    // Fails where there was more than is kept.
+    let _ = write!(text, "{statement}");
+    text.finish()
+}
+
+/// Takes what Diesel shows of a statement until its values begin.
+#[derive(Default)]
+struct WithoutValues {
+    text: String,
+}
+
+impl WithoutValues {
+    fn finish(self) -> String {
+        // No statement of ours has these words itself, so that they are not those of a value.
+        let (sql, _) = self
+            .text
+            .split_once(BEFORE_VALUES)
+            .unwrap_or((&self.text, ""));
+        if sql.len() <= SQL_BYTES {
+            return sql.to_owned();
+        }
+        let end = sql.floor_char_boundary(SQL_BYTES);
+        format!("{}…", sql.get(..end).unwrap_or_default())
+    }
+}
+
+impl fmt::Write for WithoutValues {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let room = (SQL_BYTES + BEFORE_VALUES.len()).saturating_sub(self.text.len());
+        let end = part.floor_char_boundary(room);
+        self.text.push_str(part.get(..end).unwrap_or_default());
+        match end < part.len() || self.text.contains(BEFORE_VALUES) {
+            true => Err(fmt::Error),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A duration that several threads add to.
+#[derive(Debug, Default)]
+struct Nanoseconds(AtomicU64);
+
+impl Nanoseconds {
+    fn add(&self, duration: Duration) {
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.0.fetch_add(nanoseconds, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::sql_types::Text;
+    use diesel::sqlite::Sqlite;
+    use diesel::{ExpressionMethods as _, QueryDsl as _};
+
+    use super::*;
+    use crate::store::sql::tables::article;
+
+    #[test]
+    fn the_text_of_a_statement_has_none_of_its_values() {
+        let secret = "a secret -- binds: more";
+        let query = article::table
+            .filter(article::title.eq(secret))
+            .select(article::slug);
+        let shown = text(&diesel::debug_query::<Sqlite, _>(&query));
+        assert_eq!(
+            shown,
+            "SELECT `article`.`slug` FROM `article` WHERE (`article`.`title` = ?)"
+        );
+        let long = "é".repeat(SQL_BYTES);
+        let query = diesel::dsl::sql::<Text>(&format!("SELECT '{long}'"));
+        let shown = text(&diesel::debug_query::<Sqlite, _>(&query));
+        assert!(
+            shown.ends_with("é…") && shown.len() < SQL_BYTES + 5,
+            "{shown}"
+        );
+    }
+
+    #[tokio::test]
+    async fn only_what_happens_in_a_scope_is_counted_and_the_slowest_statement_is_kept() {
+        let statements = Arc::new(Statements::default());
+        rows(7);
+        let scope = statements.scope(async {
+            rows(2);
+            waited(Duration::from_millis(3));
+            let here = current();
+            std::thread::spawn(move || on_thread(here, || rows(1)))
+                .join()
+                .unwrap();
+        });
+        scope.await;
+        let query = diesel::dsl::sql::<Text>("SELECT 1");
+        let query = diesel::debug_query::<Sqlite, _>(&query);
+        for milliseconds in [9, 40, 11] {
+            statements.finished(Duration::from_millis(milliseconds), &query);
+        }
+        assert_eq!(statements.rows(), 3);
+        assert_eq!(statements.waited(), Duration::from_millis(3));
+        assert_eq!(statements.taken(), Duration::from_mins(1) / 1_000);
+        let slowest = statements.slowest().unwrap();
+        assert_eq!(slowest.duration, Duration::from_millis(40));
+        assert_eq!(slowest.sql, "SELECT 1");
+    }
+}
