@@ -55,7 +55,7 @@ fn api(runtime: &Runtime) -> Api {
     let variables = Map::from_iter([("inputs".to_owned(), inputs.into())]);
     let variables = ObjectText::from(&variables);
     let create = api.prepare(CREATE, None, &variables).unwrap();
-    let created = runtime.block_on(api.execute(&create, ""));
+    let created = runtime.block_on(api.execute(&create, "")).result;
     let is_created = matches!(&created, ExecutionResult::Response(body) if !body.has_errors);
     assert!(is_created, "{created:?}");
     api
@@ -74,7 +74,7 @@ fn query(bencher: Bencher<'_, '_>, document: &str) {
         let operation = api
             .prepare(black_box(document), None, &ObjectText::default())
             .unwrap();
-        match runtime.block_on(api.execute(&operation, "")) {
+        match runtime.block_on(api.execute(&operation, "")).result {
             ExecutionResult::Response(body) => body.json,
             other => panic!("{other:?}"),
         }

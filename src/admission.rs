@@ -136,7 +136,7 @@ impl Admission {
     /// They are not admitted, and nothing of what they send is to be read.
     pub async fn admit_to_any(&self, credential: Credential<'_>) -> Result<Caller, Rejection> {
         let caller = self.authenticate(credential).await?;
-        if caller.scopes() == Scopes::default() {
+        if !caller.scopes().read && !caller.scopes().write {
             self.check(&caller, Scope::Read)?;
         }
         Ok(caller)
@@ -196,7 +196,10 @@ impl Admission {
     /// The token itself is not told: somebody may have mistyped it only.
     fn told(&self, rejection: Rejection) {
         self.0.rejections.count(rejection);
-        tracing::debug!(reason = %rejection, "a caller was not admitted");
+        match rejection {
+            Rejection::InvalidToken(reason) => self.0.rejections.log_token(reason),
+            _ => tracing::debug!(reason = %rejection, "a caller was not admitted"),
+        }
     }
 
     /// Who comes with a static token, where there is one of that digest.

@@ -11,6 +11,7 @@ mod changes;
 mod cursor_before;
 mod error;
 mod events;
+mod executed;
 mod executor;
 mod filter;
 mod input;
@@ -25,7 +26,7 @@ mod settings;
 mod subscription;
 mod types;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use async_graphql::indexmap::IndexMap;
@@ -36,6 +37,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use self::error::timeout_errors;
 pub use self::events::{Event, Events, ResumePosition, Unavailable};
+pub use self::executed::Executed;
 pub use self::filter::FilterLimits;
 use self::json::response;
 use self::json::under_way::{Results, UnderWay};
@@ -49,9 +51,10 @@ use crate::error::{Error, ResponseError, ResponseErrors, Result};
 use crate::feed::Feed;
 use crate::store::Store;
 use crate::store::idempotency::IdempotencyKey;
+pub use crate::store::{SlowStatement, Statements};
 use coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
 use graphql_guard::json::ObjectText;
-use graphql_guard::{Guard, InvalidSchema, Operation, OperationKey, OperationKind};
+use graphql_guard::{Guard, InvalidSchema, Operation, OperationKey, OperationKind, Timings};
 pub use graphql_transports::engine::{ExecutionResult, KeyedRequest};
 pub use graphql_transports::operation::ResponseBody;
 
@@ -122,6 +125,22 @@ impl Api {
         })))
     }
 
+    /// As [`prepare`](Self::prepare), and says how long its parts took.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn prepare_timed(
+        &self,
+        query: &str,
+        operation_name: Option<&str>,
+        variables: &ObjectText,
+        timings: &mut Timings,
+    ) -> std::result::Result<Operation, ResponseErrors> {
+        let guard = &self.0.guard;
+        let prepared = guard.prepare_timed(query, operation_name, variables, timings);
+        prepared.map_err(|errors| errors.into_iter().map(ResponseError::from).collect())
+    }
+
     /// Makes an operation of a document ready to be executed.
     ///
     /// # Errors
@@ -132,24 +151,41 @@ impl Api {
         operation_name: Option<&str>,
         variables: &ObjectText,
     ) -> std::result::Result<Operation, ResponseErrors> {
-        let prepared = self.0.guard.prepare(query, operation_name, variables);
-        prepared.map_err(|errors| errors.into_iter().map(ResponseError::from).collect())
+        self.prepare_timed(query, operation_name, variables, &mut Timings::default())
     }
 
     /// Executes a query or a mutation. Internal errors tell `request_id`.
-    pub async fn execute(&self, operation: &Operation, request_id: &str) -> ExecutionResult {
+    pub async fn execute(&self, operation: &Operation, request_id: &str) -> Executed {
         if operation.kind != OperationKind::Query {
-            return self.conclude(
-                self.run(operation, Results::Json, None).await,
-                operation,
-                request_id,
-            );
+            let statements = Arc::default();
+            let response = self.run(operation, Results::Json, None, &statements).await;
+            return Executed {
+                result: self.conclude(response, operation, request_id),
+                statements: Some(statements),
+            };
         }
+        // Set where this call executes.
+        let own = OnceLock::new();
+        let result = self.execute_shared(operation, request_id, &own).await;
+        Executed {
+            result,
+            statements: own.into_inner(),
+        }
+    }
+
+    async fn execute_shared(
+        &self,
+        operation: &Operation,
+        request_id: &str,
+        own: &OnceLock<Arc<Statements>>,
+    ) -> ExecutionResult {
         let deadline = Instant::now() + self.0.query_timeout;
         // Boxed: most calls of a busy query wait for the execution of another, and this future is large.
         let shared = self.0.reads.get(operation.key().clone(), || async {
             // The timeout is shared too: otherwise each call that waits would lead in turn, and begin again.
-            match timeout_at(deadline, Box::pin(self.run(operation, Results::Json, None))).await {
+            let statements = own.get_or_init(Arc::default);
+            let run = Box::pin(self.run(operation, Results::Json, None, statements));
+            match timeout_at(deadline, run).await {
                 Ok(response) if error::tells_request_id(&response) => {
                     Shared::Failed(Arc::new(response))
                 }
@@ -176,19 +212,25 @@ impl Api {
         operation: &Operation,
         request_id: &str,
         KeyedRequest { key, request }: KeyedRequest,
-    ) -> ExecutionResult {
+    ) -> Executed {
         let key = IdempotencyKey {
             key,
             request,
             retention: self.0.idempotency_retention,
         };
-        let response = self.run(operation, Results::Json, Some(key)).await;
+        let statements = Arc::default();
+        let run = self.run(operation, Results::Json, Some(key), &statements);
+        let response = run.await;
         let is_replayed = response.http_headers.contains_key(once::REPLAYED);
-        match self.conclude(response, operation, request_id) {
+        let result = match self.conclude(response, operation, request_id) {
             ExecutionResult::Response(body) if is_replayed && !body.has_errors => {
                 ExecutionResult::Replayed(body)
             }
             result => result,
+        };
+        Executed {
+            result,
+            statements: Some(statements),
         }
     }
 
@@ -207,6 +249,7 @@ impl Api {
         operation: &Operation,
         results: Results,
         once: Option<IdempotencyKey>,
+        statements: &Arc<Statements>,
     ) -> Response {
         let mut response = match operation.needs_engine() {
             true => {
@@ -215,8 +258,11 @@ impl Api {
                 if let Some(key) = once {
                     request = request.data(key);
                 }
-                let request = cursor_before::read_cursor_before(&self.0.feed, request).await;
-                self.0.schema.execute(request).await
+                let execution = async {
+                    let request = cursor_before::read_cursor_before(&self.0.feed, request).await;
+                    self.0.schema.execute(request).await
+                };
+                statements.scope(execution).await
             }
             false => Response::new(Value::Object(IndexMap::new())),
         };

@@ -171,6 +171,7 @@ impl Cli {
 
     /// Runs the command to its end.
     pub async fn run(self) -> ExitCode {
+        let log = self.log.clone();
         let done = match telemetry::start(&self.log) {
             Ok(()) => self.carry_out().await,
             Err(error) => Err(format!("LOG is not understood: {error}").into()),
@@ -178,7 +179,7 @@ impl Cli {
         match done {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                let _ = writeln!(std::io::stderr(), "broadsheet: {error}");
+                telemetry::tell_end(&*error, &log);
                 match error.downcast_ref() {
                     Some(ServeError::Unfinished) => ExitCode::from(UNFINISHED),
                     _ => ExitCode::FAILURE,

@@ -5,6 +5,7 @@ mod env_file;
 pub(crate) mod environment;
 pub(crate) mod limits;
 mod log;
+mod observe;
 mod server;
 mod value;
 
@@ -14,4 +15,5 @@ pub use broadsheet_articles::store::{
 
 pub use self::limits::LimitSettings;
 pub use self::log::{LogFormat, LogSettings};
+pub use self::observe::ObserveSettings;
 pub use self::server::{PersistedSettings, ServerSettings, TlsSettings, TrustedMode};

@@ -4,15 +4,16 @@
 mod admission;
 mod engine;
 mod limits;
+pub mod observer;
 
+pub use self::engine::ApiEngine;
 pub use graphql_transports::pipeline::Pipeline;
 pub use graphql_transports::{
     etag, headers, http, metrics, operation, page, persisted, request_id, shutdown, sse, websocket,
 };
 
 use crate::admission::Admission;
-use crate::api::Api;
 use crate::caller_limits::CallerLimits;
 
 /// What runs the operations of every transport.
-pub type ApiPipeline = Pipeline<Api, Admission, CallerLimits>;
+pub type ApiPipeline = Pipeline<ApiEngine, Admission, CallerLimits>;

@@ -15,7 +15,9 @@ pub mod config;
 pub mod error;
 pub mod graphql;
 mod hex;
+mod observed;
 pub mod server;
 mod telemetry;
 
+pub(crate) use broadsheet_articles::log_limit;
 pub use broadsheet_articles::{article, budget, clock, feed, store, transfer};

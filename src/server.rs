@@ -15,6 +15,7 @@ mod welcome;
 mod who_may;
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
@@ -78,6 +79,8 @@ pub async fn serve(
     database: &DatabaseSettings,
     migrate: bool,
 ) -> Result<(), ServeError> {
+    let began = Instant::now();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "Broadsheet starts");
     let stop = stop_signal();
     let clock = Clock::system();
     let files = open_files(settings, settings.host, &clock)?;
@@ -88,7 +91,10 @@ pub async fn serve(
     let admin = settings.admin_address.map(AdminSocket::bind).transpose()?;
     let store = tokio::select! {
         store = Store::open(database, clock, migrate) => store?,
-        () = stop.cancelled() => return Ok(()),
+        () = stop.cancelled() => {
+            tracing::info!("stopped before the database was there");
+            return Ok(());
+        }
     };
     tracing::info!(
         database = store.describe(),
@@ -99,7 +105,10 @@ pub async fn serve(
         warn_of_pending_migrations(&store).await;
     }
     let listener = socket.listen(BACKLOG).map_err(listen)?;
-    run_with((listener, admin), settings, files, store, stop).await
+    run_with((listener, admin), settings, files, store, stop).await?;
+    let up_seconds = began.elapsed().as_secs();
+    tracing::info!(up_seconds, "stopped, with nothing left under way");
+    Ok(())
 }
 
 /// Reads what the settings name.
@@ -248,18 +257,19 @@ fn stop_signal() -> CancellationToken {
     tokio::spawn(async move {
         let interrupt = tokio::signal::ctrl_c();
         #[cfg(unix)]
-        {
+        let signal = {
             use tokio::signal::unix::{SignalKind, signal};
             match signal(SignalKind::terminate()) {
                 Ok(mut terminate) => tokio::select! {
-                    _ = interrupt => {}
-                    _ = terminate.recv() => {}
+                    _ = interrupt => "SIGINT",
+                    _ = terminate.recv() => "SIGTERM",
                 },
-                Err(_) => drop(interrupt.await),
+                Err(_) => interrupt.await.map_or("none", |()| "SIGINT"),
             }
-        }
+        };
         #[cfg(not(unix))]
-        drop(interrupt.await);
+        let signal = interrupt.await.map_or("none", |()| "Ctrl-C");
+        tracing::info!(signal, "told to stop");
         token.cancel();
     });
     stop

@@ -1,11 +1,13 @@
 //! The log: lines of text for people, or of JSON for machines.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, ParseError};
+use tracing_subscriber::fmt::SubscriberBuilder;
+use tracing_subscriber::fmt::format::{DefaultFields, Format, Json, JsonFields};
 
-use crate::config::{LogFormat, LogSettings};
+use crate::config::{LogFormat, LogSettings, environment};
 
 /// Why the log cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -31,17 +33,60 @@ pub(crate) fn start(settings: &LogSettings) -> Result<(), FilterError> {
         "info"
     };
     let filter = filter(settings.log.as_deref().unwrap_or(default))?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        // A file or a collector would get the codes of the colours.
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+    let log = log().with_env_filter(filter);
     // A second start, as by tests of one process, changes nothing.
     let _ = match settings.log_format {
         LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
+        LogFormat::Json => {
+            log_panics();
+            as_json(log).try_init()
+        }
     };
     Ok(())
+}
+
+/// Says why the program ends, whatever the filter lets through.
+pub(crate) fn tell_end(error: &dyn std::error::Error, settings: &LogSettings) {
+    match settings.log_format {
+        LogFormat::Text => {
+            let _ = writeln!(std::io::stderr(), "broadsheet: {error}");
+        }
+        LogFormat::Json => {
+            let log = as_json(log()).finish();
+            tracing::subscriber::with_default(log, || {
+                tracing::error!(target: "broadsheet", "{error}");
+            });
+        }
+    }
+}
+
+type Log<Fields, Format> = SubscriberBuilder<Fields, Format, LevelFilter, fn() -> std::io::Stderr>;
+
+fn log() -> Log<DefaultFields, Format> {
+    let is_colored = std::io::stderr().is_terminal() && !environment::forbids_colors();
+    tracing_subscriber::fmt()
+        // A file or a collector would get the codes of the colors.
+        .with_ansi(is_colored)
+        .with_writer(std::io::stderr as fn() -> std::io::Stderr)
+}
+
+/// The span of a request stands in each of its lines once.
+fn as_json<Filter>(
+    log: SubscriberBuilder<DefaultFields, Format, Filter, fn() -> std::io::Stderr>,
+) -> SubscriberBuilder<JsonFields, Format<Json>, Filter, fn() -> std::io::Stderr> {
+    log.json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+}
+
+/// What would be lines of text among those of JSON.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        let message = panic.payload_as_str().unwrap_or("a panic without words");
+        tracing::error!(location, "panicked: {message}");
+    }));
 }
 
 fn filter(text: &str) -> Result<EnvFilter, FilterError> {

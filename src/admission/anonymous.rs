@@ -34,7 +34,11 @@ pub(super) fn scopes(
         (None, false, true) => read,
         (None, false, false) => return Err(OpenToAll(host)),
     };
-    Ok(Scopes { read, write })
+    Ok(Scopes {
+        read,
+        write,
+        timing: false,
+    })
 }
 
 #[cfg(test)]

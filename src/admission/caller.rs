@@ -15,14 +15,20 @@ pub enum Scope {
     Read,
     /// Mutations.
     Write,
+    /// To be told by `Server-Timing` how long the parts of a request took.
+    Timing,
 }
 
 impl Scope {
-    /// Its name in tokens: `articles:read` or `articles:write`.
+    /// All of them.
+    const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Timing];
+
+    /// Its name in tokens: `articles:read`, `articles:write` or `server:timing`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Read => "articles:read",
             Self::Write => "articles:write",
+            Self::Timing => "server:timing",
         }
     }
 }
@@ -35,14 +41,14 @@ impl fmt::Display for Scope {
 
 /// A scope of another name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a scope is articles:read or articles:write")]
+#[error("a scope is articles:read, articles:write or server:timing")]
 pub struct UnknownScope;
 
 impl FromStr for Scope {
     type Err = UnknownScope;
 
     fn from_str(name: &str) -> Result<Self, UnknownScope> {
-        [Self::Read, Self::Write]
+        Self::ALL
             .into_iter()
             .find(|scope| scope.name() == name)
             .ok_or(UnknownScope)
@@ -59,6 +65,8 @@ pub struct Scopes {
     pub read: bool,
     /// Whether it may write.
     pub write: bool,
+    /// Whether it is told how long its requests take.
+    pub timing: bool,
 }
 
 impl Scopes {
@@ -67,12 +75,13 @@ impl Scopes {
         match asked {
             Scope::Read => self.read,
             Scope::Write => self.write,
+            Scope::Timing => self.timing,
         }
     }
 
     /// The scopes one by one.
     pub fn iter(self) -> impl Iterator<Item = Scope> {
-        [Scope::Read, Scope::Write]
+        Scope::ALL
             .into_iter()
             .filter(move |scope| self.allow(*scope))
     }
@@ -90,6 +99,11 @@ impl FromIterator<Scope> for Scopes {
                 Scope::Write => Self {
                     read: true,
                     write: true,
+                    ..scopes
+                },
+                Scope::Timing => Self {
+                    timing: true,
+                    ..scopes
                 },
             })
     }

@@ -53,6 +53,11 @@ pub enum TokenError {
     Signature,
 }
 
+impl TokenError {
+    /// How many there are.
+    pub(super) const COUNT: usize = Self::Signature as usize + 1;
+}
+
 impl Rejection {
     /// The status over HTTP.
     pub fn status(self) -> StatusCode {

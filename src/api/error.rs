@@ -169,8 +169,9 @@ fn told(
         Error::NoWrites { .. } => unavailable(
             "the database takes no writes at the moment, so nothing was changed; reading goes on",
         ),
+        // The store tells once that the database is away or has no room.
         Error::Unavailable(_) => {
-            tracing::error!(error = %cause, "the database is unavailable");
+            tracing::debug!(error = %cause, "the database is unavailable");
             unavailable(UNREACHABLE)
         }
         Error::Lost(_) => {

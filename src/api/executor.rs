@@ -95,7 +95,9 @@ impl Api {
     }
 
     async fn values(&self, operation: &Operation) -> Response {
-        let response = self.run(operation, Results::Values, None).await;
+        let response = self
+            .run(operation, Results::Values, None, &Arc::default())
+            .await;
         if operation.kind == OperationKind::Query
             && let Some(error) = error::too_large(&response)
         {

@@ -1,10 +1,10 @@
 //! What happens beyond a limit: it is counted, told to the log now and then, and rejected unless the limits only measure.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::settings::LimitsMode;
+use crate::log_limit::LogLimit;
 
 /// How often the log names one limit.
 const TELL_EVERY: Duration = Duration::from_mins(1);
@@ -14,7 +14,7 @@ pub(super) struct Limit {
     pub(super) name: &'static str,
     mode: LimitsMode,
     exceeded: AtomicU64,
-    told: Mutex<Option<Instant>>,
+    told: LogLimit,
 }
 
 impl Limit {
@@ -23,7 +23,7 @@ impl Limit {
             name,
             mode,
             exceeded: AtomicU64::new(0),
-            told: Mutex::new(None),
+            told: LogLimit::new(TELL_EVERY),
         }
     }
 
@@ -35,9 +35,7 @@ impl Limit {
     /// Counts that somebody is beyond it, and tells whether that is rejected.
     pub(super) fn is_exceeded(&self) -> bool {
         self.exceeded.fetch_add(1, Ordering::Relaxed);
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-            *told = Some(Instant::now());
+        if self.told.may_tell().is_some() {
             let (limit, is_rejected) = (self.name, self.is_enforced());
             tracing::warn!(limit, is_rejected, "a limit on callers is exceeded");
         }

@@ -69,6 +69,11 @@ fn each_argument(command: Command, change: &mut impl FnMut(clap::Arg) -> clap::A
     })
 }
 
+/// Whether whoever starts the program wants no colors (<https://no-color.org>).
+pub(crate) fn forbids_colors() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
 /// A variable of the environment that has a value.
 fn variable(name: &str) -> Option<String> {
     let value = std::env::var_os(name)?.into_string().ok()?;

@@ -9,6 +9,7 @@ use graphql_transports::persisted;
 use http::HeaderValue;
 
 use super::limits::{IDEMPOTENCY_HOURS, LimitSettings};
+use super::observe::ObserveSettings;
 use super::value::{address, at_least_one, host, number, origin, some_time, time};
 use crate::admission::settings::AdmissionSettings;
 use crate::caller_limits::settings::CallerLimitSettings;
@@ -119,6 +120,9 @@ pub struct ServerSettings {
 
     #[command(flatten)]
     pub limits: LimitSettings,
+
+    #[command(flatten)]
+    pub observe: ObserveSettings,
 }
 
 /// What the server proves with who it is.

@@ -3,19 +3,37 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use graphql_guard::Operation;
 use graphql_guard::json::ObjectText;
+use graphql_guard::{Operation, Timings};
 use graphql_transports::Engine;
-use graphql_transports::engine::{ExecutionResult, KeyedRequest, SubscribeError};
+use graphql_transports::engine::{EndedOperation, ExecutionResult, KeyedRequest, SubscribeError};
 use graphql_transports::error::ResponseErrors;
 use graphql_transports::events::{Event, Events};
-use graphql_transports::operation::Caller;
 
+use super::observer::{Notes, Observer};
+use crate::admission;
 use crate::api::{self, Api};
 use crate::article::change::FeedCursor;
 
-impl<A: Send + Sync + 'static> Engine<A> for Api {
+type Caller = graphql_transports::Caller<admission::Caller>;
+
+/// Executes operations by the API, and has them observed.
+#[derive(Clone)]
+pub struct ApiEngine {
+    api: Api,
+    observer: Observer,
+}
+
+impl ApiEngine {
+    /// Executes by `api`.
+    pub fn new(api: Api, observer: Observer) -> Self {
+        Self { api, observer }
+    }
+}
+
+impl Engine<admission::Caller> for ApiEngine {
     type Operation = Operation;
+    type Notes = Notes;
 
     const EXECUTES_ONCE: bool = true;
 
@@ -24,37 +42,56 @@ impl<A: Send + Sync + 'static> Engine<A> for Api {
         document: &str,
         operation_name: Option<&str>,
         variables: &ObjectText,
+        notes: &Notes,
     ) -> Result<Operation, ResponseErrors> {
-        self.prepare(document, operation_name, variables)
+        let mut timings = Timings::default();
+        let api = &self.api;
+        let prepared = api.prepare_timed(document, operation_name, variables, &mut timings);
+        notes.is_prepared(timings);
+        prepared
     }
 
-    async fn execute(&self, operation: &Operation, caller: &Caller<A>) -> ExecutionResult {
-        self.execute(operation, caller.request_id.as_str()).await
+    async fn execute(
+        &self,
+        operation: &Operation,
+        caller: &Caller,
+        notes: &Notes,
+    ) -> ExecutionResult {
+        let executed = self.api.execute(operation, caller.request_id.as_str());
+        notes.is_executed(executed.await)
     }
 
     async fn execute_once(
         &self,
         operation: &Operation,
-        caller: &Caller<A>,
+        caller: &Caller,
         request: KeyedRequest,
+        notes: &Notes,
     ) -> ExecutionResult {
         let request_id = caller.request_id.as_str();
-        self.execute_once(operation, request_id, request).await
+        let executed = self.api.execute_once(operation, request_id, request);
+        notes.is_executed(executed.await)
     }
 
     async fn subscribe(
         &self,
         operation: &Operation,
-        caller: &Caller<A>,
+        caller: &Caller,
         patience: Duration,
     ) -> Result<Events, SubscribeError> {
         let resume_after = caller.last_event_id.clone();
         let request_id = caller.request_id.as_str().to_owned();
-        let events = self.subscribe(operation, resume_after, request_id, patience);
+        let events = self
+            .api
+            .subscribe(operation, resume_after, request_id, patience);
         match events.await {
             Ok(events) => Ok(into_events(events)),
             Err(api::Unavailable(errors)) => Err(SubscribeError::Unavailable(errors)),
         }
+    }
+
+    fn observe(&self, ended: &EndedOperation<'_, admission::Caller, Operation>, notes: &Notes) {
+        self.observer.observe(ended, notes);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod admission;
 mod caller_limits;
+mod pools;
 mod process;
 mod tls;
 
@@ -189,27 +190,11 @@ impl Collector for Shared {
             "Lookups that went along in the statement of another",
             joins,
         )?;
-        let mut gauge = |name: &str, help: &str, value: usize| {
-            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-            let encoder = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
-            gauge.encode(encoder)
-        };
-        let pool = self.store.pool_status();
-        gauge(
-            "pool_connections",
-            "Connections to the database",
-            pool.connections,
-        )?;
-        gauge(
-            "feed_subscribers",
-            "Subscriptions to the changes of articles",
-            self.api.subscribers(),
-        )?;
-        gauge("pool_idle", "Connections that nobody uses", pool.idle)?;
-        gauge(
-            "pool_waiting",
-            "Requests that wait for a connection",
-            pool.waiting,
-        )
+        let subscribers = i64::try_from(self.api.subscribers()).unwrap_or(i64::MAX);
+        let subscribers = ConstGauge::new(subscribers);
+        let help = "Subscriptions to the changes of articles";
+        let kind = subscribers.metric_type();
+        subscribers.encode(encoder.encode_descriptor("feed_subscribers", help, None, kind)?)?;
+        pools::encode(&self.store.pool_status(), &mut encoder)
     }
 }

@@ -11,6 +11,7 @@ mod encoding;
 mod host;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -40,6 +41,7 @@ use crate::graphql::etag::Conditions;
 use crate::graphql::http::{self, internal_error};
 use crate::graphql::operation::Execute;
 use crate::graphql::request_id::RequestId;
+use crate::observed;
 use graphql_transports::Endpoint;
 
 /// The routes and everything around them.
@@ -48,6 +50,7 @@ pub(super) fn around<E: Execute>(
     hosts: AllowedHosts,
     origins: Origins,
     requests: RequestMetrics,
+    log_requests: bool,
 ) -> Middleware<E> {
     Middleware {
         routes,
@@ -55,6 +58,7 @@ pub(super) fn around<E: Execute>(
             hosts,
             origins,
             requests,
+            log_requests,
         }),
     }
 }
@@ -97,6 +101,8 @@ struct Settings {
     hosts: AllowedHosts,
     origins: Origins,
     requests: RequestMetrics,
+    /// Whether the log has a line for each.
+    log_requests: bool,
 }
 
 impl<E: Execute> Service<Request> for Middleware<E> {
@@ -140,19 +146,28 @@ impl<E: Execute> Service<Request> for Middleware<E> {
                 Either::Left(plain) => plain,
                 Either::Right(encoded) => encoded.await,
             };
+            let operation = observed::take();
+            if let Some(operation) = operation.as_deref() {
+                told::write_server_timing(operation, began, &mut response);
+            }
             // Each encoding has a tag of its own.
             conditions.apply(&mut response);
             // A page may read of errors too.
             permission.grant(&mut response);
             settings.requests.count(route, response.status(), began);
-            tracing::debug!(status = response.status().as_u16(), took = ?began.elapsed(), "answered");
+            if response.status() == StatusCode::FORBIDDEN {
+                told::log_foreign_origin(&response);
+            }
+            if settings.log_requests {
+                told::log(operation.as_deref(), began, &response);
+            }
             id.keep(response.headers_mut());
             if is_head {
                 without_body(&mut response);
             }
             Ok(response)
         };
-        Box::pin(answered.instrument(span))
+        Box::pin(observed::observing(answered).instrument(span))
     }
 }
 

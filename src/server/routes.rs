@@ -16,15 +16,16 @@ use super::{articles, graphiql, health, metrics, paths};
 use crate::admission::{Admission, Credential, Scope};
 use crate::api::{self, Api, ApiSettings};
 use crate::caller_limits::{CallerKey, CallerLimits, PeerAddress, REQUEST_COST};
-use crate::config::ServerSettings;
+use crate::config::{ObserveSettings, ServerSettings};
 use crate::error::ErrorCode;
 use crate::feed::Feed;
-use crate::graphql::ApiPipeline;
 use crate::graphql::http;
 use crate::graphql::metrics::OperationMetrics;
+use crate::graphql::observer::{Observer, ObserverSettings};
 use crate::graphql::shutdown::Shutdown;
 use crate::graphql::sse::SseSettings;
 use crate::graphql::websocket::WebSocketSettings;
+use crate::graphql::{ApiEngine, ApiPipeline};
 use crate::store::Store;
 use graphql_guard::InvalidSchema;
 use graphql_transports::{Endpoint, Pipeline, PipelineSettings};
@@ -74,9 +75,11 @@ pub(super) fn all(
         shutdown: shutdown.clone(),
         metrics: operations.clone(),
     };
-    let (api, admitted) = (app.api.clone(), admission.clone());
+    let observer = Observer::new(operations.clone(), observer_settings(&settings.observe));
+    let engine = ApiEngine::new(app.api.clone(), observer);
+    let admitted = admission.clone();
     let graphql = Endpoint {
-        execute: Pipeline::with(api, admitted, limits.clone(), pipeline_settings),
+        execute: Pipeline::with(engine, admitted, limits.clone(), pipeline_settings),
         page: Some(graphiql::front_page(
             &settings.service_name,
             &settings.description,
@@ -134,9 +137,23 @@ pub(super) fn all(
         others,
     };
     Ok(Served {
-        all: middleware::around(routes, hosts, origins, requests),
+        all: middleware::around(
+            routes,
+            hosts,
+            origins,
+            requests,
+            settings.observe.log_requests,
+        ),
         admin,
     })
+}
+
+fn observer_settings(settings: &ObserveSettings) -> ObserverSettings {
+    ObserverSettings {
+        log_requests: settings.log_requests,
+        slow: settings.log_slow_operations,
+        server_timing: settings.server_timing,
+    }
 }
 
 /// What is served at either address.

@@ -40,9 +40,14 @@ impl Tokens {
         tokens
     }
 
-    pub(crate) fn add(&mut self, name: &'static str, scope: Option<Scope>, expires: Option<&str>) {
+    pub(crate) fn add(
+        &mut self,
+        name: &'static str,
+        scopes: impl IntoIterator<Item = Scope>,
+        expires: Option<&str>,
+    ) {
         let secret = TokenSecret::random().unwrap();
-        let scopes = scope.into_iter().collect();
+        let scopes = scopes.into_iter().collect();
         let (created, expires) = (instant(NOW), expires.map(instant));
         let entry = TokenEntry::new(name, &secret, scopes, created, expires).unwrap();
         append(&self.path, &entry).unwrap();

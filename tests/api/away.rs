@@ -130,7 +130,7 @@ async fn nobody_takes_a_subscription_for_complete_or_a_write_for_done_while_the_
         return;
     };
     let proxy = Proxy::before(&database).await;
-    let program = Program::start(&proxy.url, &["--request-timeout=5s"]).await;
+    let mut program = Program::start(&proxy.url, &["--request-timeout=5s"]).await;
     let url = program.url("/graphql");
     let mut socket = Socket::ready(program.address()).await;
     socket.subscribe("1", SUBSCRIPTION).await;
@@ -200,8 +200,13 @@ async fn nobody_takes_a_subscription_for_complete_or_a_write_for_done_while_the_
         assert_eq!(socket.receive().await, next);
         assert_eq!(stream.next().await, told(slug));
     }
+    program.logged("the database is back").await;
     let log = program.log();
     assert!(!log.contains("panicked"), "{log}");
+    // However many requests there were meanwhile.
+    for said in ["the database is away", "the database is back"] {
+        assert_eq!(log.matches(said).count(), 1, "{log}");
+    }
 }
 
 /// A connection that is lost while a statement runs leaves it open whether the statement was carried out.

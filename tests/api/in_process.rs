@@ -80,7 +80,7 @@ impl InProcess {
             .api
             .prepare(document, None, &variables.as_object().unwrap().into())
         {
-            Ok(operation) => match self.api.execute(&operation, "the-request-id").await {
+            Ok(operation) => match self.api.execute(&operation, "the-request-id").await.result {
                 ExecutionResult::Response(body) | ExecutionResult::Replayed(body) => {
                     serde_json::from_slice(&body.json).unwrap()
                 }

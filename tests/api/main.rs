@@ -36,6 +36,7 @@ mod idempotency;
 mod in_process;
 mod introspection;
 mod lengths;
+mod log;
 mod messages;
 mod metrics;
 mod migrations;

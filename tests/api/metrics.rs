@@ -66,8 +66,10 @@ async fn what_the_parts_of_the_server_count_is_there(database: Database) {
     broadsheet_lookup_loads_total 3
     broadsheet_lookup_joins_total 0
     # TYPE broadsheet_pool_connections gauge
+    # TYPE broadsheet_pool_in_use gauge
     # TYPE broadsheet_pool_idle gauge
     # TYPE broadsheet_pool_waiting gauge
+    # TYPE broadsheet_pool_wait_seconds histogram
     ");
 }
 

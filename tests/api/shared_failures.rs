@@ -23,7 +23,8 @@ async fn ask(api: &Api, count: usize) -> Vec<ExecutionResult> {
         let operation = &operation;
         async move { api.execute(operation, &number.to_string()).await }
     });
-    join_all(asked).await
+    let executed = join_all(asked).await.into_iter();
+    executed.map(|executed| executed.result).collect()
 }
 
 #[apply(on_both_databases)]

@@ -2,7 +2,7 @@
 
 mod schema;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use graphql_guard::OperationKind;
 use graphql_guard::json::ObjectText;
@@ -10,7 +10,7 @@ use graphql_guard::json::ObjectText;
 pub use self::schema::{SchemaEngine, SchemaOperation};
 use super::error::ResponseErrors;
 use super::events::Events;
-use super::operation::{Caller, ResponseBody};
+use super::operation::{Caller, GraphQLParams, Outcome, ResponseBody, Transport};
 
 /// Executes operations. [`SchemaEngine`] is the one for a schema of async-graphql as it is; an application that limits
 /// documents, shares executions or writes JSON itself implements its own. Cheap to clone.
@@ -19,6 +19,10 @@ use super::operation::{Caller, ResponseBody};
 pub trait Engine<A>: Clone + Send + Sync + 'static {
     /// An operation that is ready to be executed.
     type Operation: PreparedOperation;
+
+    /// What the engine notes of one operation while it prepares and executes it, for [`observe`](Self::observe); `()` for
+    /// nothing. Clones share what is noted.
+    type Notes: Clone + Default + Send + Sync + 'static;
 
     /// Makes an operation of a document ready to be executed. Nothing but the document decides about it: what comes
     /// again as the same bytes is not prepared again.
@@ -30,6 +34,7 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
         document: &str,
         operation_name: Option<&str>,
         variables: &ObjectText,
+        notes: &Self::Notes,
     ) -> Result<Self::Operation, ResponseErrors>;
 
     /// Executes a query or a mutation. Queries are dropped when their client has gone; mutations are not.
@@ -37,6 +42,7 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
         &self,
         operation: &Self::Operation,
         caller: &Caller<A>,
+        notes: &Self::Notes,
     ) -> impl Future<Output = ExecutionResult> + Send;
 
     /// Whether [`execute_once`](Self::execute_once) is there. Without it `Idempotency-Key` is ignored.
@@ -48,9 +54,10 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
         operation: &Self::Operation,
         caller: &Caller<A>,
         request: KeyedRequest,
+        notes: &Self::Notes,
     ) -> impl Future<Output = ExecutionResult> + Send {
         let _ = request;
-        self.execute(operation, caller)
+        self.execute(operation, caller, notes)
     }
 
     /// Begins a subscription, after the event that [`Caller::last_event_id`] names, where it names one.
@@ -65,12 +72,42 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
         caller: &Caller<A>,
         patience: Duration,
     ) -> impl Future<Output = Result<Events, SubscribeError>> + Send;
+
+    /// Is told what became of each operation, before its response is sent, in the task of its request. For logs and
+    /// traces; it must not wait.
+    fn observe(&self, ended: &EndedOperation<'_, A, Self::Operation>, notes: &Self::Notes) {
+        let _ = (ended, notes);
+    }
+}
+
+/// An operation that has ended, or a subscription that has begun.
+#[derive(Clone, Copy)]
+pub struct EndedOperation<'o, A, O> {
+    /// What its caller gets.
+    pub outcome: &'o Outcome,
+    /// `None` where it could not be prepared, or its caller may not execute it.
+    pub operation: Option<&'o O>,
+    /// What was asked; `None` where the operation was known by the bytes of its request.
+    pub params: Option<&'o GraphQLParams>,
+    pub caller: &'o Caller<A>,
+    pub transport: Transport,
+    /// When the pipeline got it.
+    pub began: Instant,
+    /// From then until it could run.
+    pub prepared_after: Option<Duration>,
+    /// From then until now.
+    pub duration: Duration,
 }
 
 /// An operation that is ready to be executed.
 pub trait PreparedOperation: Send + Sync + 'static {
     /// Query, mutation or subscription.
     fn kind(&self) -> OperationKind;
+
+    /// The operation's name. Metrics have it where the document is trusted.
+    fn name(&self) -> Option<&str> {
+        None
+    }
 
     /// What it costs its caller, where callers are charged.
     fn cost(&self) -> u64;

@@ -9,6 +9,10 @@ impl PreparedOperation for Operation {
         self.kind
     }
 
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     fn cost(&self) -> u64 {
         self.complexity
     }

@@ -271,6 +271,7 @@ fn rejected(rejection: &Rejection, representation: Representation) -> Response {
     let mut response = respond(rejection.body(), representation);
     *response.status_mut() = status(rejection, representation);
     response.headers_mut().extend(rejection.headers.clone());
+    rejection.leave_code(&mut response);
     response
 }
 

@@ -1,9 +1,11 @@
 //! What is counted of GraphQL operations, on every transport, by the names of the GraphQL working group's OpenTelemetry
 //! conventions (graphql/otel-wg) as Prometheus writes them.
 //!
-//! No label has a value that clients make up: the name of an operation is none.
+//! No label has a value that clients make up: the name of an operation is one where its document is trusted, up to a
+//! number of them.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -15,12 +17,19 @@ use prometheus_client::registry::Registry;
 
 use super::error::ErrorCode;
 use super::operation::Outcome;
-use graphql_guard::OperationKind;
+use graphql_guard::{OperationKind, Timings};
 
 /// Upper bounds of the histograms, in seconds.
 const SECONDS: [f64; 12] = [
     0.000_25, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
 ];
+
+/// The name of an operation whose document is not trusted, or of one too many.
+const OTHER: &str = "other";
+
+/// The most names of operations that become labels, and the most bytes of each.
+const NAMES: usize = 200;
+const NAME_BYTES: usize = 64;
 
 /// Counts operations. Clones share it.
 #[derive(Clone, Debug)]
@@ -29,15 +38,22 @@ pub struct OperationMetrics(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     duration: Family<OperationLabels, Histogram, fn() -> Histogram>,
+    /// Of documents that were not known.
+    parse: Histogram,
+    validate: Histogram,
     /// Until an operation may run: the document is found, parsed and validated, and its variables are read.
     prepare: Histogram,
+    execute: Histogram,
     errors: Family<ErrorLabels, Counter>,
     active: Gauge,
+    /// Of the operations of trusted documents.
+    names: RwLock<HashSet<&'static str>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OperationLabels {
     graphql_operation_type: &'static str,
+    graphql_operation_name: &'static str,
     outcome: &'static str,
 }
 
@@ -51,9 +67,13 @@ impl Default for OperationMetrics {
         let histogram = || Histogram::new(SECONDS);
         Self(Arc::new(Inner {
             duration: Family::new_with_constructor(histogram),
+            parse: histogram(),
+            validate: histogram(),
             prepare: histogram(),
+            execute: histogram(),
             errors: Family::default(),
             active: Gauge::default(),
+            names: RwLock::default(),
         }))
     }
 }
@@ -63,20 +83,40 @@ impl OperationMetrics {
     pub fn register(&self, registry: &mut Registry) {
         let Inner {
             duration,
+            parse,
+            validate,
             prepare,
+            execute,
             errors,
             active,
+            names: _,
         } = &*self.0;
         registry.register(
             "graphql_server_request_duration_seconds",
             "Time from an operation's arrival to its response, or to the begin of its subscription",
             duration.clone(),
         );
-        registry.register(
-            "graphql_server_request_prepare_duration_seconds",
-            "The part of it until the operation may run: parsing, validation and reading variables",
-            prepare.clone(),
-        );
+        for (part, help, histogram) in [
+            ("parse", "Parsing documents that were not known", parse),
+            (
+                "validate",
+                "Validating documents that were not known",
+                validate,
+            ),
+            (
+                "prepare",
+                "The part of a request until its operation may run: parsing, validation and reading variables",
+                prepare,
+            ),
+            (
+                "execute",
+                "The part of a request from then on, with the time that it waits for the execution of another",
+                execute,
+            ),
+        ] {
+            let name = format!("graphql_server_request_{part}_duration_seconds");
+            registry.register(name, help, histogram.clone());
+        }
         registry.register(
             "graphql_server_response_errors",
             "Errors in responses, by extensions.code",
@@ -89,53 +129,106 @@ impl OperationMetrics {
         );
     }
 
+    /// Counts how long a document took to be parsed and validated. For an [`Engine`](super::Engine) that knows.
+    pub fn prepared(&self, timings: &Timings) {
+        let Inner {
+            parse, validate, ..
+        } = &*self.0;
+        for (histogram, took) in [(parse, timings.parse), (validate, timings.validate)] {
+            if let Some(took) = took {
+                histogram.observe(took.as_secs_f64());
+            }
+        }
+    }
+
     /// Begins to count an operation, which ends when this value is dropped.
     pub(super) fn begin(&self) -> UnderWay<'_> {
         self.0.active.inc();
         UnderWay {
             metrics: self,
             began: Instant::now(),
+            prepared_after: None,
             kind: None,
+            name: OTHER,
         }
     }
-}
 
-/// An operation under way.
-pub(super) struct UnderWay<'m> {
-    metrics: &'m OperationMetrics,
-    began: Instant,
-    kind: Option<OperationKind>,
-}
-
-impl UnderWay<'_> {
-    /// It may run.
-    pub(super) fn is_prepared(&mut self, kind: OperationKind) {
-        self.kind = Some(kind);
-        self.metrics.0.prepare.observe(self.took().as_secs_f64());
-    }
-
-    /// This is what became of it.
-    pub(super) fn ends_with(self, outcome: &Outcome) {
-        let codes = |codes: &mut dyn Iterator<Item = ErrorCode>| {
+    /// Counts the errors of an outcome, and tells whether it has any.
+    fn count_errors(&self, outcome: &Outcome) -> bool {
+        let count = |codes: &mut dyn Iterator<Item = ErrorCode>| {
             let mut has_any = false;
             for code in codes {
                 has_any = true;
                 let labels = ErrorLabels {
                     error_type: code.as_str(),
                 };
-                self.metrics.0.errors.get_or_create(&labels).inc();
+                self.0.errors.get_or_create(&labels).inc();
             }
             has_any
         };
-        let has_errors = match outcome {
+        match outcome {
             Outcome::Rejected(rejection) | Outcome::NotBegun(rejection) => {
-                codes(&mut rejection.errors.iter().map(|error| error.code))
+                count(&mut rejection.errors.iter().map(|error| error.code))
             }
             Outcome::Single(body) | Outcome::Replayed(body) => {
-                codes(&mut body.codes.iter().copied())
+                count(&mut body.codes.iter().copied())
             }
             Outcome::Stream(_) => false,
-        };
+        }
+    }
+
+    /// The name of a trusted document's operation as a label. Manifests may be read again, so the names that they ever
+    /// had are limited too.
+    fn label(&self, name: &str) -> &'static str {
+        let names = self.0.names.read();
+        let names = names.unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = names.get(name) {
+            return known;
+        }
+        let is_one_more = names.len() < NAMES && name.len() <= NAME_BYTES;
+        drop(names);
+        if !is_one_more {
+            return OTHER;
+        }
+        let mut names = self.0.names.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = names.get(name) {
+            return known;
+        }
+        if names.len() >= NAMES {
+            return OTHER;
+        }
+        // Kept as long as the program runs, and there are few.
+        let name: &'static str = Box::leak(name.to_owned().into_boxed_str());
+        names.insert(name);
+        name
+    }
+}
+
+/// An operation under way.
+pub(super) struct UnderWay<'m> {
+    metrics: &'m OperationMetrics,
+    pub(super) began: Instant,
+    /// From then until it could run.
+    pub(super) prepared_after: Option<Duration>,
+    kind: Option<OperationKind>,
+    name: &'static str,
+}
+
+impl UnderWay<'_> {
+    /// It may run. The name is that of an operation whose document is trusted.
+    pub(super) fn is_prepared(&mut self, kind: OperationKind, name: Option<&str>) {
+        let took = self.took();
+        self.kind = Some(kind);
+        self.prepared_after = Some(took);
+        self.metrics.0.prepare.observe(took.as_secs_f64());
+        if let Some(name) = name {
+            self.name = self.metrics.label(name);
+        }
+    }
+
+    /// This is what became of it, after so long.
+    pub(super) fn ends_with(self, outcome: &Outcome, duration: Duration) {
+        let has_errors = self.metrics.count_errors(outcome);
         let labels = OperationLabels {
             graphql_operation_type: match self.kind {
                 Some(OperationKind::Query) => "query",
@@ -143,14 +236,20 @@ impl UnderWay<'_> {
                 Some(OperationKind::Subscription) => "subscription",
                 None => "unknown",
             },
+            graphql_operation_name: self.name,
             outcome: if has_errors { "error" } else { "success" },
         };
-        let seconds = self.took().as_secs_f64();
-        let duration = self.metrics.0.duration.get_or_create(&labels);
-        duration.observe(seconds);
+        let histogram = self.metrics.0.duration.get_or_create(&labels);
+        histogram.observe(duration.as_secs_f64());
+        drop(histogram);
+        if let Some(prepared_after) = self.prepared_after {
+            let executed = duration.saturating_sub(prepared_after);
+            self.metrics.0.execute.observe(executed.as_secs_f64());
+        }
     }
 
-    fn took(&self) -> Duration {
+    /// How long it has taken until now.
+    pub(super) fn took(&self) -> Duration {
         self.began.elapsed()
     }
 }
@@ -158,5 +257,24 @@ impl UnderWay<'_> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         self.metrics.0.active.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_names_become_labels_than_there_may_be() {
+        let metrics = OperationMetrics::default();
+        assert_eq!(metrics.label("First"), "First");
+        for number in 1..NAMES {
+            assert_ne!(metrics.label(&format!("Name{number}")), OTHER);
+        }
+        assert_eq!(metrics.label("OneMore"), OTHER);
+        assert_eq!(metrics.label("First"), "First");
+        let metrics = OperationMetrics::default();
+        assert_eq!(metrics.label(&"N".repeat(NAME_BYTES + 1)), OTHER);
+        assert_ne!(metrics.label(&"N".repeat(NAME_BYTES)), OTHER);
     }
 }

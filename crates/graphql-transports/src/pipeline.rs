@@ -10,11 +10,13 @@ use graphql_guard::OperationKind;
 use graphql_guard::json::ObjectText;
 
 use super::admission::{Admit, AdmitAll};
-use super::engine::{Engine, ExecutionResult, KeyedRequest, PreparedOperation, SubscribeError};
+use super::engine::{
+    EndedOperation, Engine, ExecutionResult, KeyedRequest, PreparedOperation, SubscribeError,
+};
 use super::error::{ErrorCode, ResponseError};
 use super::idempotency;
 use super::limits::{LimitCallers, Unlimited};
-use super::metrics::OperationMetrics;
+use super::metrics::{OperationMetrics, UnderWay};
 use super::operation::{
     Caller, Execute, GraphQLParams, InvalidParams, Outcome, ResponseBody, Transport,
 };
@@ -135,19 +137,15 @@ where
         caller: &Caller<A::Caller>,
         transport: Transport,
     ) -> Outcome {
-        let mut under_way = self.metrics.begin();
-        let outcome = match self.prepare(&params, caller, transport) {
-            Ok(prepared) => {
-                let Prepared {
-                    operation, once, ..
-                } = prepared;
-                under_way.is_prepared(operation.kind());
-                self.run(operation, once, caller, transport).await
-            }
-            Err(rejection) => Outcome::Rejected(rejection),
+        let under_way = self.metrics.begin();
+        let notes = E::Notes::default();
+        let prepared = self.prepare(&params, caller, transport, &notes);
+        let asked = Asked {
+            params: Some(&params),
+            caller,
+            transport,
         };
-        under_way.ends_with(&outcome);
-        outcome
+        self.carry_out(prepared, asked, under_way, &notes).await
     }
 
     async fn execute_json(
@@ -156,32 +154,32 @@ where
         caller: &Caller<A::Caller>,
         transport: Transport,
     ) -> Result<Outcome, InvalidParams> {
-        let mut under_way = self.metrics.begin();
+        let under_way = self.metrics.begin();
+        let notes = E::Notes::default();
+        let mut params = None;
         let prepared = match self.repeated.get(body) {
             // A query.
             Some(operation) => match self.check(caller, operation.kind()) {
-                Ok(()) => Ok((operation, None)),
+                Ok(()) => Ok(Prepared::repeated(operation)),
                 Err(rejection) => Err(rejection),
             },
-            None => match self.prepare(&GraphQLParams::from_json(body)?, caller, transport) {
-                Ok(prepared) => {
-                    if prepared.is_self_contained {
-                        self.repeated.offer(body, &prepared.operation);
-                    }
-                    Ok((prepared.operation, prepared.once))
+            None => {
+                let params = params.insert(GraphQLParams::from_json(body)?);
+                let prepared = self.prepare(params, caller, transport, &notes);
+                if let Ok(prepared) = &prepared
+                    && prepared.is_self_contained
+                {
+                    self.repeated.offer(body, &prepared.operation);
                 }
-                Err(rejection) => Err(rejection),
-            },
-        };
-        let outcome = match prepared {
-            Ok((operation, once)) => {
-                under_way.is_prepared(operation.kind());
-                self.run(operation, once, caller, transport).await
+                prepared
             }
-            Err(rejection) => Outcome::Rejected(rejection),
         };
-        under_way.ends_with(&outcome);
-        Ok(outcome)
+        let asked = Asked {
+            params: params.as_ref(),
+            caller,
+            transport,
+        };
+        Ok(self.carry_out(prepared, asked, under_way, &notes).await)
     }
 
     async fn admit(
@@ -203,8 +201,31 @@ struct Prepared<O> {
     operation: Arc<O>,
     /// Whether it follows from what stands in the request alone: what names stand for, and what is trusted, may change.
     is_self_contained: bool,
+    /// Whether an operator's manifest has its document.
+    is_trusted: bool,
     /// What a mutation is to be carried out once under.
     once: Option<KeyedRequest>,
+}
+
+impl<O> Prepared<O> {
+    /// A query whose request came before.
+    fn repeated(operation: Arc<O>) -> Self {
+        Self {
+            operation,
+            is_self_contained: true,
+            is_trusted: false,
+            once: None,
+        }
+    }
+}
+
+/// What is asked, by whom, and which way it came.
+#[derive(Clone, Copy)]
+struct Asked<'a, C> {
+    /// `None` where the request came before.
+    params: Option<&'a GraphQLParams>,
+    caller: &'a Caller<C>,
+    transport: Transport,
 }
 
 impl<E, A, L> Pipeline<E, A, L>
@@ -213,18 +234,58 @@ where
     E: Engine<A::Caller>,
     L: LimitCallers<A::Caller>,
 {
+    /// Executes what may run, and has it counted and observed.
+    async fn carry_out(
+        &self,
+        prepared: Result<Prepared<E::Operation>, Rejection>,
+        asked: Asked<'_, A::Caller>,
+        mut under_way: UnderWay<'_>,
+        notes: &E::Notes,
+    ) -> Outcome {
+        let Asked {
+            params,
+            caller,
+            transport,
+        } = asked;
+        let (outcome, operation) = match prepared {
+            Ok(prepared) => {
+                let operation = prepared.operation;
+                let name = operation.name().filter(|_| prepared.is_trusted);
+                under_way.is_prepared(operation.kind(), name);
+                let run = self.run(&operation, prepared.once, caller, transport, notes);
+                (run.await, Some(operation))
+            }
+            Err(rejection) => (Outcome::Rejected(rejection), None),
+        };
+        let duration = under_way.took();
+        let ended = EndedOperation {
+            outcome: &outcome,
+            operation: operation.as_deref(),
+            params,
+            caller,
+            transport,
+            began: under_way.began,
+            prepared_after: under_way.prepared_after,
+            duration,
+        };
+        self.engine.observe(&ended, notes);
+        under_way.ends_with(&outcome, duration);
+        outcome
+    }
+
     /// Makes an operation ready that the caller may run. Until that is known, nothing is kept for others.
     fn prepare(
         &self,
         params: &GraphQLParams,
         caller: &Caller<A::Caller>,
         transport: Transport,
+        notes: &E::Notes,
     ) -> Result<Prepared<E::Operation>, Rejection> {
         let resolved = self.persisted.resolve(params)?;
         let name = params.operation_name.as_deref();
         let operation = self
             .engine
-            .prepare(&resolved.query, name, &params.variables)
+            .prepare(&resolved.query, name, &params.variables, notes)
             .map_err(|errors| Rejection::with_errors(StatusCode::BAD_REQUEST, errors))?;
         self.check(caller, operation.kind())?;
         let once = match operation.kind() {
@@ -243,6 +304,7 @@ where
         Ok(Prepared {
             operation: Arc::new(operation),
             is_self_contained,
+            is_trusted: resolved.is_trusted,
             once,
         })
     }
@@ -255,10 +317,11 @@ where
 
     async fn run(
         &self,
-        operation: Arc<E::Operation>,
+        operation: &Arc<E::Operation>,
         once: Option<KeyedRequest>,
         caller: &Caller<A::Caller>,
         transport: Transport,
+        notes: &E::Notes,
     ) -> Outcome {
         if transport.allows(operation.kind()) {
             match self.limits.charge(caller, operation.cost()) {
@@ -269,16 +332,16 @@ where
         }
         match operation.kind() {
             OperationKind::Query => {
-                let result = self.engine.execute(&operation, caller);
+                let result = self.engine.execute(operation, caller, notes);
                 self.kept(outcome(result.await), caller, transport)
             }
             OperationKind::Mutation if !transport.allows_mutations() => {
                 Outcome::Rejected(no_mutation_by_get())
             }
-            OperationKind::Mutation => self.mutate(operation, once, caller).await,
+            OperationKind::Mutation => self.mutate(operation, once, caller, notes).await,
             OperationKind::Subscription if transport.allows_subscriptions() => {
                 // Boxed, so that queries do not carry the size of this future.
-                Box::pin(self.subscribe(&operation, caller, transport)).await
+                Box::pin(self.subscribe(operation, caller, transport)).await
             }
             OperationKind::Subscription => Outcome::Rejected(Rejection::bad_request(
                 StatusCode::BAD_REQUEST,
@@ -290,15 +353,20 @@ where
     /// One that has begun is finished, whoever hangs up; the engine has limits of its own.
     async fn mutate(
         &self,
-        operation: Arc<E::Operation>,
+        operation: &Arc<E::Operation>,
         once: Option<KeyedRequest>,
         caller: &Caller<A::Caller>,
+        notes: &E::Notes,
     ) -> Outcome {
         let (engine, owned) = (self.engine.clone(), caller.clone());
+        let (operation, notes) = (Arc::clone(operation), notes.clone());
         let mutation = async move {
             match once {
-                Some(key) => engine.execute_once(&operation, &owned, key).await,
-                None => engine.execute(&operation, &owned).await,
+                Some(key) => {
+                    let executed = engine.execute_once(&operation, &owned, key, &notes);
+                    executed.await
+                }
+                None => engine.execute(&operation, &owned, &notes).await,
             }
         };
         let mutation = tracing::Instrument::in_current_span(mutation);

@@ -1,6 +1,7 @@
 //! Why a request is rejected, as every transport tells it.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -60,6 +61,13 @@ impl Rejection {
     /// The message of the first error.
     pub fn message(&self) -> &str {
         self.errors.first().map_or("", |error| &error.message)
+    }
+
+    /// Leaves the code of the first error as an extension of the response, for the application's log.
+    pub(super) fn leave_code(&self, response: &mut Response) {
+        if let Some(error) = self.errors.first() {
+            response.extensions_mut().insert(error.code);
+        }
     }
 
     /// The list of errors as JSON, `[{"message":…}]`.

@@ -112,6 +112,7 @@ fn rejected(rejection: &Rejection) -> Response {
     headers.extend(rejection.headers.clone());
     let json = HeaderValue::from_static("application/json; charset=utf-8");
     headers.insert(CONTENT_TYPE, json);
+    rejection.leave_code(&mut response);
     response
 }
 

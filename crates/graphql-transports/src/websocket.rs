@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::WebSocketUpgrade;
-use axum::http::header::{CONNECTION, UPGRADE};
+use axum::http::header::{CONNECTION, ORIGIN, UPGRADE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -75,6 +75,10 @@ impl Default for WebSocketSettings {
     }
 }
 
+/// The origin of a page that may not connect: an extension of the response, for the application's log.
+#[derive(Clone, Debug)]
+pub struct ForeignOrigin(pub HeaderValue);
+
 /// Responds to a handshake, and serves the socket in a task of its own until it ends.
 ///
 /// A page of a foreign origin gets 403: browsers let any page open a socket to any host, and send
@@ -89,7 +93,11 @@ pub fn upgrade<E: Execute>(
     shutdown: &Shutdown,
 ) -> Response {
     if !origin::is_allowed(&caller.headers, &settings.origins) {
-        return rejected(&foreign_origin());
+        let mut response = rejected(&foreign_origin());
+        if let Some(origin) = caller.headers.remove(ORIGIN) {
+            response.extensions_mut().insert(ForeignOrigin(origin));
+        }
+        return response;
     }
     // Until `connection_init` says whose it is, it counts for the address.
     let stream = match execute.limits().open_stream(&caller) {
@@ -161,6 +169,7 @@ fn rejected(rejection: &Rejection) -> Response {
     let json = [("content-type", "application/json; charset=utf-8")];
     let mut response = (rejection.status, json, rejection.body()).into_response();
     response.headers_mut().extend(rejection.headers.clone());
+    rejection.leave_code(&mut response);
     response
 }
 

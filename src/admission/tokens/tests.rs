@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 const READ: Scopes = Scopes {
     read: true,
     write: false,
+    timing: false,
 };
 
 fn at(text: &str) -> Timestamp {

@@ -11,9 +11,10 @@ use axum::http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
+use super::told::SERVER_TIMING;
 use crate::graphql::headers::is_listed_origin;
 
 /// What a page may read besides the body and the headers that are always safe.
@@ -23,6 +24,9 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
 
 /// How long a browser may remember a permission, in seconds; Chromium remembers none longer.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
+
+/// Whose pages may read `Server-Timing` (W3C Resource Timing).
+const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST");
 
@@ -75,6 +79,9 @@ impl Permission {
             headers.append(VARY, HeaderValue::from_static("origin"));
         }
         if let Some(origin) = allowed {
+            if headers.contains_key(SERVER_TIMING) {
+                headers.insert(TIMING_ALLOW_ORIGIN, origin.clone());
+            }
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             if !is_preflight {
                 headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);

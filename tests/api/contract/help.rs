@@ -368,6 +368,28 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [default: true]
               [possible values: true, false]
 
+    Observability:
+          --log-requests [<BOOL>]
+              Log a line for each request, and for each operation on a WebSocket
+              
+              [env: LOG_REQUESTS=]
+              [default: false]
+              [possible values: true, false]
+
+          --log-slow-operations <TIME>
+              Log operations that take this long or longer, with their slowest statement; 0s for none
+              
+              [env: LOG_SLOW_OPERATIONS=]
+              [default: 1s]
+
+          --server-timing [<BOOL>]
+              Tell all callers by the header Server-Timing how long the parts of their requests took,
+              and not only those whose token has the scope server:timing
+              
+              [env: SERVER_TIMING=]
+              [default: false]
+              [possible values: true, false]
+
     Database:
           --database-url <URL>
               sqlite:PATH, sqlite::memory: or

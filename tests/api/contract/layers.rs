@@ -3,8 +3,11 @@
 use super::{files, root};
 
 /// The modules of the server, each with those of `crate::` that it may name. What stands in no list of another is the top.
-const MAY_NAME: [(&str, &[&str]); 19] = [
-    ("admission", &["cache", "clock", "error", "hex"]),
+const MAY_NAME: [(&str, &[&str]); 21] = [
+    (
+        "admission",
+        &["cache", "clock", "error", "hex", "log_limit"],
+    ),
     (
         "api",
         &[
@@ -14,7 +17,7 @@ const MAY_NAME: [(&str, &[&str]); 19] = [
     ("article", &["clock", "error"]),
     ("budget", &["error"]),
     ("cache", &[]),
-    ("caller_limits", &["admission", "error"]),
+    ("caller_limits", &["admission", "error", "log_limit"]),
     (
         "cli",
         &[
@@ -33,10 +36,23 @@ const MAY_NAME: [(&str, &[&str]); 19] = [
     ("config", &["admission", "caller_limits"]),
     ("error", &["clock"]),
     ("feed", &["article", "error", "store"]),
-    ("graphql", &["admission", "api", "article", "caller_limits"]),
+    (
+        "graphql",
+        &[
+            "admission",
+            "api",
+            "article",
+            "caller_limits",
+            "error",
+            "hex",
+            "observed",
+        ],
+    ),
     ("hex", &[]),
     ("lib", &[]),
+    ("log_limit", &[]),
     ("main", &[]),
+    ("observed", &["error"]),
     (
         "server",
         &[
@@ -49,10 +65,15 @@ const MAY_NAME: [(&str, &[&str]); 19] = [
             "error",
             "feed",
             "graphql",
+            "log_limit",
+            "observed",
             "store",
         ],
     ),
-    ("store", &["article", "budget", "clock", "error"]),
+    (
+        "store",
+        &["article", "budget", "clock", "error", "log_limit"],
+    ),
     ("telemetry", &["config"]),
     ("transfer", &["article", "clock", "error", "store"]),
 ];

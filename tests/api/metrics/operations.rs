@@ -39,11 +39,11 @@ async fn operations_are_counted_by_type_outcome_and_code(database: Database) {
         app.query(query).await;
     }
     assert_answer!(counts(&app, "graphql_server_request_duration_seconds").await, @r#"
-    graphql_server_request_duration_seconds_count{graphql_operation_type="mutation",outcome="error"} 2
-    graphql_server_request_duration_seconds_count{graphql_operation_type="mutation",outcome="success"} 1
-    graphql_server_request_duration_seconds_count{graphql_operation_type="query",outcome="error"} 1
-    graphql_server_request_duration_seconds_count{graphql_operation_type="query",outcome="success"} 2
-    graphql_server_request_duration_seconds_count{graphql_operation_type="unknown",outcome="error"} 2
+    graphql_server_request_duration_seconds_count{graphql_operation_type="mutation",graphql_operation_name="other",outcome="error"} 2
+    graphql_server_request_duration_seconds_count{graphql_operation_type="mutation",graphql_operation_name="other",outcome="success"} 1
+    graphql_server_request_duration_seconds_count{graphql_operation_type="query",graphql_operation_name="other",outcome="error"} 1
+    graphql_server_request_duration_seconds_count{graphql_operation_type="query",graphql_operation_name="other",outcome="success"} 2
+    graphql_server_request_duration_seconds_count{graphql_operation_type="unknown",graphql_operation_name="other",outcome="error"} 2
     "#);
     assert_answer!(counts(&app, "graphql_server_response_errors").await, @r#"
     graphql_server_response_errors_total{error_type="BAD_USER_INPUT"} 1

@@ -116,12 +116,14 @@ impl PreparedOperation for SchemaOperation {
 
 impl<X: Executor, A: Send + Sync + 'static> Engine<A> for SchemaEngine<X, A> {
     type Operation = SchemaOperation;
+    type Notes = ();
 
     fn prepare(
         &self,
         document: &str,
         operation_name: Option<&str>,
         variables: &ObjectText,
+        (): &(),
     ) -> Result<SchemaOperation, ResponseErrors> {
         let parsed = parse_query(document).map_err(|error| {
             let error = ServerError::from(error);
@@ -144,7 +146,12 @@ impl<X: Executor, A: Send + Sync + 'static> Engine<A> for SchemaEngine<X, A> {
         })
     }
 
-    async fn execute(&self, operation: &SchemaOperation, caller: &Caller<A>) -> ExecutionResult {
+    async fn execute(
+        &self,
+        operation: &SchemaOperation,
+        caller: &Caller<A>,
+        (): &(),
+    ) -> ExecutionResult {
         let response = self.executor.execute(self.request(operation, caller));
         let response = match operation.kind {
             OperationKind::Query => match timeout(self.query_timeout, response).await {

@@ -1,0 +1,187 @@
+//! What is observed of each operation, on every transport: the log tells of it where it was slow or each request has a
+//! line, and `Server-Timing` how long its parts took.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use graphql_guard::{Operation, Timings};
+use graphql_transports::engine::{EndedOperation, ExecutionResult};
+use graphql_transports::{Outcome, Transport};
+use sha2::{Digest as _, Sha256};
+
+use super::metrics::OperationMetrics;
+use crate::admission::{self, Scope};
+use crate::api::{Executed, Statements};
+use crate::error::ErrorCode;
+use crate::hex::Hex;
+use crate::observed::{self, ObservedOperation, Phases, milliseconds};
+
+/// The most characters of an operation's name in the log.
+const NAME_LENGTH: usize = 64;
+
+type Ended<'o> = EndedOperation<'o, admission::Caller, Operation>;
+
+/// Observes operations. Clones share what is counted.
+#[derive(Clone, Debug)]
+pub struct Observer {
+    metrics: OperationMetrics,
+    settings: ObserverSettings,
+}
+
+/// What is told of operations, besides metrics.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ObserverSettings {
+    /// Whether the log has a line for each request.
+    pub log_requests: bool,
+    /// From how long on an operation is logged as slow; zero for never.
+    pub slow: Duration,
+    /// Whether all callers are told how long their requests take, and not only those with the scope for it.
+    pub server_timing: bool,
+}
+
+/// What the engine has noted of an operation. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Notes(Arc<Noted>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    /// Not set where the operation was known by the bytes of its request.
+    timings: OnceLock<Timings>,
+    execution: OnceLock<Execution>,
+}
+
+#[derive(Debug)]
+struct Execution {
+    /// What it did on the database, where it has not shared the execution of another.
+    statements: Option<Arc<Statements>>,
+    is_shared: bool,
+}
+
+impl Notes {
+    pub(super) fn is_prepared(&self, timings: Timings) {
+        // An operation is prepared once.
+        let _ = self.0.timings.set(timings);
+    }
+
+    /// Notes what an execution did, and gives its result.
+    pub(super) fn is_executed(&self, executed: Executed) -> ExecutionResult {
+        let is_shared = executed.is_shared();
+        let Executed { result, statements } = executed;
+        let _ = self.0.execution.set(Execution {
+            statements,
+            is_shared,
+        });
+        result
+    }
+
+    fn statements(&self) -> Option<&Statements> {
+        self.0.execution.get()?.statements.as_deref()
+    }
+}
+
+impl Observer {
+    /// Counts into `metrics`.
+    pub fn new(metrics: OperationMetrics, settings: ObserverSettings) -> Self {
+        Self { metrics, settings }
+    }
+
+    /// Is told what became of an operation.
+    pub(super) fn observe(&self, ended: &Ended<'_>, notes: &Notes) {
+        let Self { metrics, settings } = self;
+        if let Some(timings) = notes.0.timings.get() {
+            metrics.prepared(timings);
+        }
+        let admitted = &ended.caller.admitted;
+        let is_slow = !settings.slow.is_zero() && ended.duration >= settings.slow;
+        let tells_timing = settings.server_timing || admitted.scopes().allow(Scope::Timing);
+        if !is_slow && !tells_timing && !settings.log_requests {
+            return;
+        }
+        let observed = observed(ended, notes, tells_timing);
+        if is_slow {
+            log_slow(&observed, ended.duration, notes.statements());
+        }
+        match ended.transport {
+            Transport::WebSocket if settings.log_requests => log_on_socket(&observed, ended),
+            Transport::WebSocket => {}
+            _ => observed::leave(Box::new(observed)),
+        }
+    }
+}
+
+fn observed(ended: &Ended<'_>, notes: &Notes, tells_timing: bool) -> ObservedOperation {
+    let (name, document) = match (ended.operation, ended.params) {
+        (Some(operation), _) => (operation.name.as_deref(), Some(operation.document_sha256)),
+        // What the client calls it, where its document is wrong.
+        (None, Some(params)) => {
+            let query = params.query.as_deref();
+            let sha256 = query.map(|query| Sha256::digest(query).into());
+            (params.operation_name.as_deref(), sha256)
+        }
+        (None, None) => (None, None),
+    };
+    let statements = notes.statements();
+    let timings = notes.0.timings.get().copied().unwrap_or_default();
+    let execution = notes.0.execution.get();
+    ObservedOperation {
+        kind: ended.operation.map(|operation| operation.kind),
+        name: name.map(shortened),
+        document: document.map(|sha256: [u8; 32]| Hex(&sha256).to_string()),
+        code: first_code(ended.outcome),
+        is_anonymous: ended.caller.admitted.is_anonymous(),
+        tells_timing,
+        is_shared: execution.is_some_and(|execution| execution.is_shared),
+        rows: statements.map_or(0, Statements::rows),
+        phases: Phases {
+            parse: timings.parse,
+            validate: timings.validate,
+            prepare: ended.prepared_after.unwrap_or(ended.duration),
+            execute: ended
+                .prepared_after
+                .map(|prepared| ended.duration.saturating_sub(prepared)),
+            wait: statements.map_or(Duration::ZERO, Statements::waited),
+            database: statements.map_or(Duration::ZERO, Statements::taken),
+        },
+    }
+}
+
+fn log_slow(operation: &ObservedOperation, duration: Duration, statements: Option<&Statements>) {
+    let slowest = statements.and_then(Statements::slowest);
+    observed::log!(warn, "broadsheet::slow", operation, {
+        duration_ms = milliseconds(duration),
+        statement = slowest.as_ref().map(|slowest| slowest.sql.as_str()),
+        statement_ms = slowest.as_ref().map(|slowest| milliseconds(slowest.duration)),
+    }, "a slow operation");
+}
+
+/// On a socket each operation is a request.
+fn log_on_socket(operation: &ObservedOperation, ended: &Ended<'_>) {
+    if operation.is_anonymous {
+        tracing::Span::current().record("caller", "anonymous");
+    }
+    let bytes = match ended.outcome {
+        Outcome::Single(body) | Outcome::Replayed(body) => Some(body.json.len()),
+        _ => None,
+    };
+    observed::log!(info, "broadsheet::requests", operation, {
+        duration_ms = milliseconds(ended.duration),
+        bytes,
+    }, "answered on a WebSocket");
+}
+
+fn first_code(outcome: &Outcome) -> Option<ErrorCode> {
+    match outcome {
+        Outcome::Rejected(rejection) | Outcome::NotBegun(rejection) => {
+            rejection.errors.iter().map(|error| error.code).next()
+        }
+        Outcome::Single(body) | Outcome::Replayed(body) => body.codes.first().copied(),
+        Outcome::Stream(_) => None,
+    }
+}
+
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(NAME_LENGTH) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    }
+}

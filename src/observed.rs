@@ -1,0 +1,164 @@
+//! What was observed of the operation of a request, for its line in the log and for `Server-Timing`.
+//!
+//! The engine knows the operation, and the server knows the response. So the engine leaves here what it has observed,
+//! for the request that its task serves, and the server takes it from here when the response is there. Operations on
+//! a WebSocket are in tasks of their own: what they leave is taken by nobody, and the engine logs them itself.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use graphql_guard::OperationKind;
+
+use crate::error::ErrorCode;
+
+tokio::task_local! {
+    static OPERATION: Cell<Option<Box<ObservedOperation>>>;
+}
+
+/// An operation that has ended, or a subscription that has begun.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ObservedOperation {
+    /// `None` where the document is wrong.
+    pub kind: Option<OperationKind>,
+    /// The operation's name, cut off where it is long. Clients make it up.
+    pub name: Option<String>,
+    /// The SHA-256 of the document in hexadecimal digits.
+    pub document: Option<String>,
+    /// The code of the first error.
+    pub code: Option<ErrorCode>,
+    /// Whether its caller has no token, so that the log does not have its name yet.
+    pub is_anonymous: bool,
+    /// Whether its caller may know how long the parts took.
+    pub tells_timing: bool,
+    /// Whether it has shared the execution of another one.
+    pub is_shared: bool,
+    /// How many articles it has read or written itself.
+    pub rows: u64,
+    pub phases: Phases,
+}
+
+/// How long the parts of an operation took.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Phases {
+    /// `None` where the document was known.
+    pub parse: Option<Duration>,
+    pub validate: Option<Duration>,
+    /// Until the operation could run: with parsing and validation, and the variables.
+    pub prepare: Duration,
+    /// From then until there was a response; `None` where it never ran.
+    pub execute: Option<Duration>,
+    /// The part of it in which connections to the database were waited for.
+    pub wait: Duration,
+    /// The part of it in which statements ran, some of them perhaps at the same time.
+    pub database: Duration,
+}
+
+/// Runs what answers a request, and keeps what is observed of its operation.
+pub(crate) async fn observing<T>(answer: impl Future<Output = T>) -> T {
+    OPERATION.scope(Cell::default(), answer).await
+}
+
+/// Leaves what was observed for the request of this task, if it serves one.
+pub(crate) fn leave(operation: Box<ObservedOperation>) {
+    let _ = OPERATION.try_with(|kept| kept.set(Some(operation)));
+}
+
+/// Takes what was left for the request of this task.
+pub(crate) fn take() -> Option<Box<ObservedOperation>> {
+    OPERATION.try_with(Cell::take).ok().flatten()
+}
+
+/// What one line of the log says of an operation besides its kind.
+macro_rules! log {
+    ($level:ident, $target:literal, $operation:expr, { $($more:tt)* }, $message:literal) => {{
+        let operation: &$crate::observed::ObservedOperation = $operation;
+        let phases = operation.phases;
+        let milliseconds = $crate::observed::milliseconds;
+        tracing::$level!(
+            target: $target,
+            $($more)*
+            operation = operation.kind.map($crate::observed::kind),
+            name = operation.name.as_deref(),
+            document = operation.document.as_deref(),
+            code = operation.code.map(|code| code.as_str()),
+            parse_ms = phases.parse.map(milliseconds),
+            validate_ms = phases.validate.map(milliseconds),
+            prepare_ms = milliseconds(phases.prepare),
+            execute_ms = phases.execute.map(milliseconds),
+            wait_ms = milliseconds(phases.wait),
+            database_ms = milliseconds(phases.database),
+            rows = operation.rows,
+            shared = operation.is_shared,
+            $message
+        )
+    }};
+}
+pub(crate) use log;
+
+/// The kind of an operation as the log and metrics name it.
+pub(crate) fn kind(kind: OperationKind) -> &'static str {
+    match kind {
+        OperationKind::Query => "query",
+        OperationKind::Mutation => "mutation",
+        OperationKind::Subscription => "subscription",
+    }
+}
+
+/// A duration for the log and for `Server-Timing`, in milliseconds with three decimals.
+#[expect(clippy::cast_precision_loss, reason = "none before 285 years")]
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1_000.0
+}
+
+impl Phases {
+    /// The value of the header `Server-Timing`.
+    pub(crate) fn server_timing(&self, total: Duration) -> String {
+        let ran = |duration: Duration| self.execute.is_some().then_some(duration);
+        let parts = [
+            ("parse", self.parse),
+            ("validate", self.validate),
+            ("prepare", Some(self.prepare)),
+            ("wait", ran(self.wait)),
+            ("database", ran(self.database)),
+            ("execute", self.execute),
+            ("total", Some(total)),
+        ];
+        let parts = parts
+            .into_iter()
+            .filter_map(|(name, duration)| Some(format!("{name};dur={}", milliseconds(duration?))));
+        parts.collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_left_is_taken_once_by_the_request_of_the_task() {
+        leave(Box::default());
+        assert!(take().is_none());
+        let taken = observing(async {
+            leave(Box::default());
+            (take().is_some(), take().is_some())
+        });
+        assert_eq!(taken.await, (true, false));
+    }
+
+    #[test]
+    fn server_timing_has_the_parts_that_there_were() {
+        let mut phases = Phases {
+            prepare: Duration::from_micros(42_900),
+            ..Phases::default()
+        };
+        let total = Duration::from_millis(43);
+        assert_eq!(
+            phases.server_timing(total),
+            "prepare;dur=42.9, total;dur=43"
+        );
+        phases.parse = Some(Duration::from_micros(7));
+        phases.execute = Some(Duration::from_nanos(1_999));
+        let expected = "parse;dur=0.007, prepare;dur=42.9, wait;dur=0, database;dur=0, execute;dur=0.001, total;dur=43";
+        assert_eq!(phases.server_timing(total), expected);
+    }
+}

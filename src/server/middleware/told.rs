@@ -1,0 +1,75 @@
+//! What is told of a request when its response begins: a line in the log, and the header `Server-Timing`.
+
+use std::time::{Duration, Instant};
+
+use axum::body::HttpBody as _;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::Response;
+use tracing::Span;
+
+use graphql_guard::shorten;
+
+use crate::error::ErrorCode;
+use crate::graphql::websocket::ForeignOrigin;
+use crate::log_limit::LogLimit;
+use crate::observed::{self, ObservedOperation, milliseconds};
+
+/// How long the parts of a request took (W3C Server Timing).
+pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// Writes how long the parts of the operation took, where its caller may know.
+pub(super) fn write_server_timing(
+    operation: &ObservedOperation,
+    began: Instant,
+    response: &mut Response,
+) {
+    if !operation.tells_timing {
+        return;
+    }
+    let timing = operation.phases.server_timing(began.elapsed());
+    if let Ok(timing) = HeaderValue::try_from(timing) {
+        response.headers_mut().insert(SERVER_TIMING, timing);
+    }
+}
+
+/// How often the log names the origin of a page whose socket was rejected: any page could fill it.
+static FOREIGN_ORIGINS: LogLimit = LogLimit::new(Duration::from_mins(1));
+
+/// Tells the log of a page that may not open a socket, unless it has told of one a moment ago.
+pub(super) fn log_foreign_origin(response: &Response) {
+    let origin = response.extensions().get::<ForeignOrigin>();
+    if let Some(ForeignOrigin(origin)) = origin
+        && let Some(left_out) = FOREIGN_ORIGINS.may_tell()
+    {
+        let origin = String::from_utf8_lossy(origin.as_bytes());
+        tracing::warn!(
+            origin = &*shorten::of(&origin),
+            left_out,
+            "the WebSocket of a page was refused for its origin: CORS_ORIGINS names those that may connect, and a proxy \
+             has to pass Host on"
+        );
+    }
+}
+
+/// Logs the request. Its id, method, path and caller stand in the span.
+#[cold]
+pub(super) fn log(operation: Option<&ObservedOperation>, began: Instant, response: &Response) {
+    let duration_ms = milliseconds(began.elapsed());
+    let status = response.status().as_u16();
+    // Of the body as it is sent; not known of a stream.
+    let bytes = response.body().size_hint().exact();
+    let Some(operation) = operation else {
+        let code = response.extensions().get::<ErrorCode>();
+        let code = code.map(|code| code.as_str());
+        tracing::info!(target: "broadsheet::requests", status, duration_ms, bytes, code, "answered");
+        return;
+    };
+    if operation.is_anonymous {
+        Span::current().record("caller", "anonymous");
+    }
+    observed::log!(info, "broadsheet::requests", operation, {
+        status,
+        duration_ms,
+        bytes,
+    }, "answered");
+}

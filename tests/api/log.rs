@@ -1,0 +1,23 @@
+//! What the log says: of requests, of slow operations, of callers that were rejected, and from the start to the end.
+
+mod callers;
+mod format;
+mod requests;
+mod slow;
+
+/// A line of text without its time, and with numbers that differ from one machine to the next replaced.
+fn redacted(line: &str) -> String {
+    let (_, line) = line.trim_start().split_once(' ').unwrap();
+    let mut words: Vec<String> = line
+        .split_whitespace()
+        .map(|word| match word.split_once('=') {
+            Some((name, _)) if name.ends_with("_ms") || name.ends_with("_seconds") => {
+                format!("{name}=N")
+            }
+            _ => word.to_owned(),
+        })
+        .collect();
+    // What was in the cache, and whether a connection was waited for, is chance.
+    words.retain(|word| !["parse_ms=N", "validate_ms=N"].contains(&word.as_str()));
+    words.join(" ")
+}
