@@ -47,8 +47,9 @@ pub use self::settings::ApiSettings;
 use self::settings::guard_settings;
 use self::subscription::Subscription;
 use crate::budget::ResponseBudget;
-use crate::error::{Error, ResponseError, ResponseErrors, Result};
+use crate::error::{Error, ErrorCode, ResponseError, ResponseErrors, Result};
 use crate::feed::Feed;
+use crate::overload::{Overloaded, Turn, TurnStatus, Turns};
 use crate::store::Store;
 use crate::store::idempotency::IdempotencyKey;
 pub use crate::store::{SlowStatement, Statements};
@@ -80,6 +81,8 @@ struct Inner {
     guard: Guard,
     /// Equal queries that wait at the same time share an execution.
     reads: Coalescer<OperationKey, Shared>,
+    queries: Turns,
+    mutations: Turns,
     query_timeout: Duration,
     response_bytes: usize,
     idempotency_retention: Duration,
@@ -120,6 +123,8 @@ impl Api {
             feed,
             response_bytes: settings.response_bytes,
             reads: Coalescer::new(CoalescerLimits::default()),
+            queries: Turns::new(settings.turns),
+            mutations: Turns::new(settings.turns),
             query_timeout: settings.query_timeout,
             idempotency_retention: settings.idempotency_retention,
         })))
@@ -154,6 +159,24 @@ impl Api {
         self.prepare_timed(query, operation_name, variables, &mut Timings::default())
     }
 
+    /// The turn of a mutation, which it keeps until it has been executed. A query takes its own, because those that join
+    /// the execution of another need none.
+    ///
+    /// # Errors
+    /// It does not come in time: nothing is to be executed.
+    pub async fn mutation_turn(&self) -> std::result::Result<Turn, ResponseErrors> {
+        let turn = self.0.mutations.take().await;
+        turn.map_err(overloaded)
+    }
+
+    /// How the turns of queries and of mutations are taken.
+    pub fn turns(&self) -> [(&'static str, TurnStatus); 2] {
+        [
+            ("query", self.0.queries.status()),
+            ("mutation", self.0.mutations.status()),
+        ]
+    }
+
     /// Executes a query or a mutation. Internal errors tell `request_id`.
     pub async fn execute(&self, operation: &Operation, request_id: &str) -> Executed {
         if operation.kind != OperationKind::Query {
@@ -182,6 +205,15 @@ impl Api {
         let deadline = Instant::now() + self.0.query_timeout;
         // Boxed: most calls of a busy query wait for the execution of another, and this future is large.
         let shared = self.0.reads.get(operation.key().clone(), || async {
+            let _turn = match operation.needs_engine() {
+                true => match self.0.queries.take().await {
+                    Ok(turn) => Some(turn),
+                    Err(error) => {
+                        return Shared::Result(ExecutionResult::Unavailable(overloaded(error)));
+                    }
+                },
+                false => None,
+            };
             // The timeout is shared too: otherwise each call that waits would lead in turn, and begin again.
             let statements = own.get_or_init(Arc::default);
             let run = Box::pin(self.run(operation, Results::Json, None, statements));
@@ -311,6 +343,14 @@ impl Api {
             Err(bytes) => ExecutionResult::Invalid([error::too_large_error(most, bytes)].into()),
         }
     }
+}
+
+fn overloaded(error: Overloaded) -> ResponseErrors {
+    [ResponseError::new(
+        ErrorCode::UNAVAILABLE,
+        error.to_string(),
+    )]
+    .into()
 }
 
 fn out_of_time() -> ExecutionResult {

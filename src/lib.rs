@@ -16,6 +16,7 @@ pub mod error;
 pub mod graphql;
 mod hex;
 mod observed;
+pub mod overload;
 pub mod server;
 mod telemetry;
 

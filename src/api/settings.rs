@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::filter::FilterLimits;
 use super::{changes, mutation, types};
 use crate::config::{LimitSettings, limits};
+use crate::overload::TurnSettings;
 use graphql_guard::{Limits, Pages, ScalarInput, Settings as GuardSettings, ValueLimits};
 
 /// How large documents, filters and responses may be, and how long a query may take.
@@ -17,6 +18,8 @@ pub struct ApiSettings {
     pub response_bytes: usize,
     /// How long the answer to a mutation under an idempotency key is kept.
     pub idempotency_retention: Duration,
+    /// How many queries are executed at a time, and as many mutations.
+    pub turns: TurnSettings,
 }
 
 impl Default for ApiSettings {
@@ -27,6 +30,7 @@ impl Default for ApiSettings {
             query_timeout: Duration::from_secs(30),
             response_bytes: limits::RESPONSE_BYTES,
             idempotency_retention: Duration::from_hours(limits::IDEMPOTENCY_HOURS),
+            turns: TurnSettings::default(),
         }
     }
 }

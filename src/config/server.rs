@@ -67,6 +67,14 @@ pub struct ServerSettings {
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "30s", value_parser = some_time, value_name = "TIME")]
     pub request_timeout: Duration,
 
+    /// Queries that are executed at a time, and as many mutations; others wait for their turn; 0 for no limit [default: 26 for each connection to the database]
+    #[arg(long, env = "MAX_CONCURRENT_OPERATIONS", value_parser = number::<usize>(), value_name = "NUMBER")]
+    pub max_concurrent_operations: Option<usize>,
+
+    /// How long an operation waits for its turn; then 503
+    #[arg(long, env = "OPERATION_WAIT", default_value = "1s", value_parser = some_time, value_name = "TIME")]
+    pub operation_wait: Duration,
+
     /// How long the server, told to stop, waits for what is under way
     #[arg(long, env = "STOP_TIMEOUT", default_value = "30s", value_parser = time, value_name = "TIME")]
     pub stop_timeout: Duration,

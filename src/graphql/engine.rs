@@ -6,7 +6,9 @@ use futures_util::StreamExt as _;
 use graphql_guard::json::ObjectText;
 use graphql_guard::{Operation, Timings};
 use graphql_transports::Engine;
-use graphql_transports::engine::{EndedOperation, ExecutionResult, KeyedRequest, SubscribeError};
+use graphql_transports::engine::{
+    Begun, EndedOperation, ExecutionResult, KeyedRequest, SubscribeError,
+};
 use graphql_transports::error::ResponseErrors;
 use graphql_transports::events::{Event, Events};
 
@@ -49,6 +51,11 @@ impl Engine<admission::Caller> for ApiEngine {
         let prepared = api.prepare_timed(document, operation_name, variables, &mut timings);
         notes.is_prepared(timings);
         prepared
+    }
+
+    async fn begin_mutation(&self, _: &Caller) -> Result<Begun, ResponseErrors> {
+        let turn = self.api.mutation_turn().await?;
+        Ok(Some(Box::new(turn)))
     }
 
     async fn execute(

@@ -2,6 +2,7 @@
 
 mod admission;
 mod caller_limits;
+mod overload;
 mod pools;
 mod process;
 mod tls;
@@ -22,6 +23,7 @@ use prometheus_client::registry::Registry;
 
 use self::admission::AdmissionMetrics;
 use self::caller_limits::CallerLimitMetrics;
+use self::overload::OverloadMetrics;
 use self::process::ProcessMetrics;
 use self::tls::TlsMetrics;
 use super::paths;
@@ -88,6 +90,7 @@ impl Metrics {
             "Time until the head of the answer",
             seconds,
         );
+        registry.register_collector(Box::new(OverloadMetrics(api.clone())));
         registry.register_collector(Box::new(Shared { api, store }));
         registry.register_collector(Box::new(AdmissionMetrics(admission)));
         registry.register_collector(Box::new(CallerLimitMetrics(limits)));

@@ -15,6 +15,7 @@ use super::reload::Reloaded;
 use super::{articles, graphiql, health, metrics, paths};
 use crate::admission::{Admission, Credential, Scope};
 use crate::api::{self, Api, ApiSettings};
+use crate::caller_limits::settings::LimitsMode;
 use crate::caller_limits::{CallerKey, CallerLimits, PeerAddress, REQUEST_COST};
 use crate::config::{ObserveSettings, ServerSettings};
 use crate::error::ErrorCode;
@@ -26,6 +27,7 @@ use crate::graphql::shutdown::Shutdown;
 use crate::graphql::sse::SseSettings;
 use crate::graphql::websocket::WebSocketSettings;
 use crate::graphql::{ApiEngine, ApiPipeline};
+use crate::overload::TurnSettings;
 use crate::store::Store;
 use graphql_guard::InvalidSchema;
 use graphql_transports::{Endpoint, Pipeline, PipelineSettings};
@@ -53,6 +55,7 @@ pub(super) fn all(
     let api_settings = ApiSettings {
         query_timeout: settings.request_timeout,
         idempotency_retention: settings.idempotency_retention,
+        turns: turns(settings, &store),
         ..(&settings.limits).into()
     };
     let Reloaded {
@@ -153,6 +156,18 @@ fn observer_settings(settings: &ObserveSettings) -> ObserverSettings {
         log_requests: settings.log_requests,
         slow: settings.log_slow_operations,
         server_timing: settings.server_timing,
+    }
+}
+
+/// As many operations as keep the connections to the database busy, and gather into batches, without being late.
+fn turns(settings: &ServerSettings, store: &Store) -> TurnSettings {
+    const FOR_EACH_CONNECTION: usize = 26;
+    let connections = store.pool_status().iter().map(|pool| pool.most).max();
+    let most = FOR_EACH_CONNECTION.saturating_mul(connections.unwrap_or(1));
+    TurnSettings {
+        most: settings.max_concurrent_operations.unwrap_or(most),
+        wait: settings.operation_wait,
+        is_enforced: settings.caller_limits.limits_mode == LimitsMode::Enforce,
     }
 }
 

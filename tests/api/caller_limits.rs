@@ -3,6 +3,7 @@
 mod bodies;
 mod connections;
 mod cost;
+mod operations;
 mod responses;
 mod streams;
 

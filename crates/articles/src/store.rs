@@ -102,6 +102,8 @@ pub struct PoolStatus {
     pub waiting: usize,
     /// How long they were waited for since the start.
     pub waits: WaitCounts,
+    /// How many there may be.
+    pub most: usize,
 }
 
 impl PoolStatus {
@@ -112,6 +114,7 @@ impl PoolStatus {
         idle: 0,
         waiting: 0,
         waits: WaitCounts::NONE,
+        most: 1,
     };
 
     fn of(pool: &'static str, status: deadpool::Status, waits: &Waits) -> Self {
@@ -121,6 +124,7 @@ impl PoolStatus {
             idle: status.available,
             waiting: status.waiting,
             waits: waits.counts(),
+            most: status.max_size,
         }
     }
 }
@@ -294,7 +298,7 @@ impl Inner {
         work: Work<T>,
     ) -> Result<T> {
         let done = match &self.database {
-            Database::Postgres(postgres) => postgres.run(access, work).await,
+            Database::Postgres(postgres) => postgres.run(access, abandoned, work).await,
             Database::Sqlite(sqlite) => sqlite.run(access, abandoned, work).await,
         };
         self.availability.learn(&done);

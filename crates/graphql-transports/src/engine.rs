@@ -37,6 +37,19 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
         notes: &Self::Notes,
     ) -> Result<Self::Operation, ResponseErrors>;
 
+    /// Waits until a mutation may begin, where only so many are executed at a time. Until then its client may go, and it
+    /// is not executed.
+    ///
+    /// # Errors
+    /// It may not begin in time (503). Nothing was executed.
+    fn begin_mutation(
+        &self,
+        caller: &Caller<A>,
+    ) -> impl Future<Output = Result<Begun, ResponseErrors>> + Send {
+        let _ = caller;
+        std::future::ready(Ok(None))
+    }
+
     /// Executes a query or a mutation. Queries are dropped when their client has gone; mutations are not.
     fn execute(
         &self,
@@ -98,6 +111,9 @@ pub struct EndedOperation<'o, A, O> {
     /// From then until now.
     pub duration: Duration,
 }
+
+/// What is held until a mutation has been executed, such as its turn.
+pub type Begun = Option<Box<dyn Send>>;
 
 /// An operation that is ready to be executed.
 pub trait PreparedOperation: Send + Sync + 'static {

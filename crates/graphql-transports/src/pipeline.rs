@@ -358,9 +358,14 @@ where
         caller: &Caller<A::Caller>,
         notes: &E::Notes,
     ) -> Outcome {
+        let begun = match self.engine.begin_mutation(caller).await {
+            Ok(begun) => begun,
+            Err(errors) => return outcome(ExecutionResult::Unavailable(errors)),
+        };
         let (engine, owned) = (self.engine.clone(), caller.clone());
         let (operation, notes) = (Arc::clone(operation), notes.clone());
         let mutation = async move {
+            let _begun = begun;
             match once {
                 Some(key) => {
                     let executed = engine.execute_once(&operation, &owned, key, &notes);

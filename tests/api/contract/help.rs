@@ -74,6 +74,18 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [env: REQUEST_TIMEOUT=]
               [default: 30s]
 
+          --max-concurrent-operations <NUMBER>
+              Queries that are executed at a time, and as many mutations; others wait for their turn; 0
+              for no limit [default: 26 for each connection to the database]
+              
+              [env: MAX_CONCURRENT_OPERATIONS=]
+
+          --operation-wait <TIME>
+              How long an operation waits for its turn; then 503
+              
+              [env: OPERATION_WAIT=]
+              [default: 1s]
+
           --stop-timeout <TIME>
               How long the server, told to stop, waits for what is under way
               

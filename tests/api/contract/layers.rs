@@ -3,7 +3,7 @@
 use super::{files, root};
 
 /// The modules of the server, each with those of `crate::` that it may name. What stands in no list of another is the top.
-const MAY_NAME: [(&str, &[&str]); 21] = [
+const MAY_NAME: [(&str, &[&str]); 22] = [
     (
         "admission",
         &["cache", "clock", "error", "hex", "log_limit"],
@@ -11,7 +11,7 @@ const MAY_NAME: [(&str, &[&str]); 21] = [
     (
         "api",
         &[
-            "article", "budget", "clock", "config", "error", "feed", "store",
+            "article", "budget", "clock", "config", "error", "feed", "overload", "store",
         ],
     ),
     ("article", &["clock", "error"]),
@@ -53,6 +53,7 @@ const MAY_NAME: [(&str, &[&str]); 21] = [
     ("log_limit", &[]),
     ("main", &[]),
     ("observed", &["error"]),
+    ("overload", &[]),
     (
         "server",
         &[
@@ -67,6 +68,7 @@ const MAY_NAME: [(&str, &[&str]); 21] = [
             "graphql",
             "log_limit",
             "observed",
+            "overload",
             "store",
         ],
     ),

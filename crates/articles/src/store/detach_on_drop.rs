@@ -1,8 +1,8 @@
-//! Work on the database goes on when nobody waits for it any more.
+//! Work on the database that has begun goes on when nobody waits for it any more.
 //!
 //! Three mechanisms let work finish, each on another level. A mutation is a task ([`crate::graphql::shutdown::Shutdown::spawn`]): it
 //! runs all of its statements, and the server waits for it when it stops. A piece of work on a connection, of a read too,
-//! is [`DetachOnDrop`]: no connection is left inside a transaction. The group commit of SQLite (`sqlite/commit.rs`) has a
+//! is [`DetachOnDrop`] once it has a connection: none is left inside a transaction. The group commit of SQLite (`sqlite/commit.rs`) has a
 //! queue: a write in it is committed with the others, whoever waits for it.
 //!
 //! Decision: `docs/decisions/0007-fast-path.md`.
@@ -19,21 +19,38 @@ use tokio::runtime::Handle;
 
 use crate::error::{Error, Result};
 
-/// Set when nobody waits for a piece of work any more. Clones are one.
+/// Whether a piece of work has begun, and whether nobody waits for it any more. Clones are one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Abandoned(Arc<AtomicBool>);
+pub(super) struct Abandoned(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    has_begun: AtomicBool,
+    is_set: AtomicBool,
+}
 
 impl Abandoned {
     pub(super) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_set.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_set.load(Ordering::Relaxed)
+    }
+
+    /// To be called by the work itself when it has its connection: until then it is not worth going on with when it is
+    /// dropped.
+    pub(super) fn begin(&self) {
+        self.0.has_begun.store(true, Ordering::Relaxed);
+    }
+
+    fn has_begun(&self) -> bool {
+        self.0.has_begun.load(Ordering::Relaxed)
     }
 }
 
-/// A future that is polled to its end by a task of its own where it is dropped before.
+/// A future that is polled to its end by a task of its own where it is dropped after it has begun. Dropped before, it is
+/// gone: where more comes than can be done, what nobody waits for must not keep others waiting.
 ///
 /// A client that hangs up drops the future of its request. A transaction dropped half-way would keep the only writer
 /// locked, or leave a connection in the middle of an answer. A task for each piece of work would do as well, but to
@@ -81,6 +98,9 @@ impl<T: Send + 'static> Drop for DetachOnDrop<T> {
             return;
         };
         self.abandoned.set();
+        if !self.abandoned.has_begun() {
+            return;
+        }
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(work);
         }
@@ -101,7 +121,9 @@ mod tests {
         let (go_on, told) = oneshot::channel::<()>();
         let (ended, end) = oneshot::channel();
         let abandoned = Abandoned::default();
+        let begun = abandoned.clone();
         let work = async move {
+            begun.begin();
             told.await.map_err(Error::internal)?;
             ended.send("ended").map_err(Error::internal)
         };
@@ -112,6 +134,21 @@ mod tests {
         assert!(abandoned.is_set());
         go_on.send(()).unwrap();
         assert_eq!(end.await, Ok("ended"));
+    }
+
+    #[tokio::test]
+    async fn work_that_is_dropped_before_it_has_begun_is_gone() {
+        let (ended, end) = oneshot::channel::<()>();
+        let abandoned = Abandoned::default();
+        let work = async move {
+            std::future::pending::<()>().await;
+            ended.send(()).map_err(|()| Error::internal("nobody waits"))
+        };
+        let mut work = DetachOnDrop::new(work, abandoned.clone());
+        assert!(timeout(Duration::ZERO, &mut work).await.is_err());
+        drop(work);
+        assert!(abandoned.is_set());
+        assert!(end.await.is_err());
     }
 
     #[tokio::test]

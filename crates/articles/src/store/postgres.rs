@@ -24,6 +24,7 @@ pub(super) use self::fault::{fault, keeps_from_writing};
 pub(super) use self::migrate::migrate;
 use self::pool::Pool;
 use super::connection::{Connection, Work};
+use super::detach_on_drop::Abandoned;
 use super::migrations::Migrate;
 use super::waits::Waits;
 use super::{Access, OpenError, PoolStatus, from_pool};
@@ -110,16 +111,23 @@ impl Postgres {
         self.options.to_string()
     }
 
-    pub(super) async fn run<T: Send + 'static>(&self, access: Access, work: Work<T>) -> Result<T> {
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        access: Access,
+        abandoned: &Abandoned,
+        work: Work<T>,
+    ) -> Result<T> {
         match &self.connections {
             Connections::Pooled { pool, waits } => {
                 let connection = &mut *waits.time(pool.get()).await.map_err(from_pool)?;
+                abandoned.begin();
                 let done = run(connection, access, work).await;
                 pool::after_use(pool, connection);
                 done
             }
             Connections::Sandbox(connection) => {
                 let connection = &mut *connection.lock().await;
+                abandoned.begin();
                 if connection.is_closed() {
                     tracing::error!("the sandbox has lost its connection, and begins anew");
                     *connection = sandbox(&self.options).await.map_err(Error::unavailable)?;

@@ -152,7 +152,7 @@ impl Sqlite {
             }
             (Connections::Pooled { writer, .. }, Access::Bulk) => writer.write_alone(work).await,
             (Connections::Pooled { writer, readers }, Access::Write | Access::Transaction) => {
-                let written = writer.write(work).await;
+                let written = writer.write(abandoned, work).await;
                 if let Err(Error::NoWrites {
                     reason: NoWrites::ReadOnly,
                     ..
@@ -166,13 +166,14 @@ impl Sqlite {
                 written
             }
             (Connections::Sandbox(connection), _) => {
+                let mut connection = connection.lock().await;
+                abandoned.begin();
                 let abandoned = match access {
                     Access::Read | Access::Scan | Access::Snapshot => abandoned.clone(),
                     Access::Write | Access::Transaction | Access::Bulk => Abandoned::default(),
                 };
                 let time = self.statement_timeout;
                 let scope = statements::current();
-                let mut connection = connection.lock().await;
                 connection
                     .spawn_blocking(move |connection| {
                         let due = index::due(connection);

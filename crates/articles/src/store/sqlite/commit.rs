@@ -75,8 +75,12 @@ impl Writer {
         }
     }
 
-    /// Carries out `work`, which must run to its end: others may depend on this future to carry out theirs.
-    pub(super) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
+    /// Carries out `work`. Once it has begun it must run to its end: others may depend on this future to carry out theirs.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        abandoned: &Abandoned,
+        work: Work<T>,
+    ) -> Result<T> {
         let (reply, mut answer) = oneshot::channel();
         let number = self.queue().push(Box::new(Write {
             work: Some(work),
@@ -86,6 +90,10 @@ impl Writer {
             waits: Arc::clone(&self.waits),
             scope: statements::current().unwrap_or_default(),
         }));
+        let _place = Place {
+            writer: self,
+            number,
+        };
         let lost = |_| Err(Error::internal("a write was given up"));
         let connection = tokio::select! {
             biased;
@@ -94,6 +102,7 @@ impl Writer {
         };
         match connection {
             Ok(mut connection) => loop {
+                abandoned.begin();
                 // Only as long as this write is not among those that were done: the next in turn goes on with the rest.
                 match answer.try_recv() {
                     Err(oneshot::error::TryRecvError::Empty) => {
@@ -168,6 +177,18 @@ impl Writer {
         if let Err(error) = committed {
             tracing::error!(%error, "writes were given up");
         }
+    }
+}
+
+/// The place of a write in the queue, which it leaves when this is dropped.
+struct Place<'w> {
+    writer: &'w Writer,
+    number: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.writer.queue().remove(self.number);
     }
 }
 

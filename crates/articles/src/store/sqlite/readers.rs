@@ -61,6 +61,7 @@ impl Readers {
         work: impl FnOnce(&mut SqliteConnection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let mut connection = self.connection().await?;
+        abandoned.begin();
         self.begin(&mut connection, abandoned, work).await?
     }
 
@@ -73,6 +74,7 @@ impl Readers {
     ) -> Result<T> {
         let under_way = Arc::clone(&self.scans).read_owned().await;
         let mut connection = self.connection().await?;
+        abandoned.begin();
         let mut running = self.begin(&mut connection, abandoned, move |connection| {
             let done = work(connection);
             drop(under_way);
