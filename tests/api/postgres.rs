@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use tokio::sync::Mutex;
 use tokio_postgres::NoTls;
 
-pub(crate) use server::{Server, programs};
+pub(crate) use server::{DURABLE, Server, programs};
 
 /// A database for one test, dropped with this value, whoever is still connected.
 pub(crate) struct TestDatabase {

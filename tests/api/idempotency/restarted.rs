@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::create;
 use super::killed::{CLIENTS, rounds, write};
-use crate::postgres::{Server, programs};
+use crate::postgres::{DURABLE, Server, programs};
 use crate::program::Program;
 use crate::support::{Answer, client, prepare};
 
@@ -25,10 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
     ignore = "there are no programs of PostgreSQL to start a server of its own"
 )]
 async fn all_is_served_again_when_postgresql_is_back_and_no_key_has_two_articles() {
-    // What was acknowledged must be on the disk.
-    let durable = ["fsync=on", "synchronous_commit=on", "full_page_writes=on"];
     let programs = programs().unwrap();
-    let start = move || Server::start(&programs, &[], &durable);
+    let start = move || Server::start(&programs, &[], &DURABLE);
     let server = Arc::new(tokio::task::spawn_blocking(start).await.unwrap());
     let url = server.admin_url();
     prepare(&url).await;

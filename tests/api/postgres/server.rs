@@ -33,6 +33,9 @@ const SETTINGS: [&str; 11] = [
     "log_min_messages=log",
 ];
 
+/// For a test that stops the server hard: what was acknowledged is on the disk.
+pub(crate) const DURABLE: [&str; 3] = ["fsync=on", "synchronous_commit=on", "full_page_writes=on"];
+
 /// A running server that listens on 127.0.0.1 and on a Unix socket and trusts everybody.
 pub(crate) struct Server {
     directory: PathBuf,

@@ -158,7 +158,8 @@ impl OwnDatabase {
         match &*self.kept {
             Kept::Sqlite { .. } => {
                 let mut connection = SqliteConnection::establish(&self.path()).unwrap();
-                connection.batch_execute("BEGIN IMMEDIATE").unwrap();
+                let begin = "PRAGMA busy_timeout = 60000; BEGIN IMMEDIATE";
+                connection.batch_execute(begin).unwrap();
                 Lock::Sqlite(connection)
             }
             Kept::Postgres { .. } => self.lock_table("EXCLUSIVE").await,

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use tokio_postgres::NoTls;
 
 use super::Tally;
-use crate::postgres::{Server, programs};
+use crate::postgres::{DURABLE, Server, programs};
 use crate::program::run;
 use crate::stories::chance::Chance;
 use crate::support::{Database, OwnDatabase, prepare};
@@ -31,7 +31,7 @@ impl Target {
             Database::Sqlite => database.migrated().await.map(Self::Sqlite),
             Database::Postgres => {
                 let programs = programs()?;
-                let start = move || Server::start(&programs, &[], &["fsync=on"]);
+                let start = move || Server::start(&programs, &[], &DURABLE);
                 let server = tokio::task::spawn_blocking(start).await.unwrap();
                 let url = server.admin_url();
                 prepare(&url).await;
