@@ -59,6 +59,7 @@ mod search;
 mod session_defaults;
 mod settings;
 mod shared_failures;
+mod shared_inserts;
 mod shell;
 mod silence;
 mod skipped;

@@ -10,6 +10,7 @@ pub mod backup;
 mod changes;
 mod check;
 mod connection;
+mod creates;
 mod database_url;
 mod detach_on_drop;
 mod drafts;
@@ -31,6 +32,7 @@ mod sqlite;
 mod statements;
 mod waits;
 mod writability;
+mod write_queue;
 mod writes;
 
 use std::sync::{Arc, Weak};
@@ -46,6 +48,7 @@ use self::availability::Availability;
 pub use self::changes::{ChangesAfter, ChangesPage, FeedState};
 pub use self::check::{Checked, Finding, WordsCheck};
 use self::connection::{Work, run};
+use self::creates::Creates;
 pub use self::database_url::{DatabaseUrl, DatabaseUrlError, SqliteLocation};
 use self::detach_on_drop::{Abandoned, DetachOnDrop};
 use self::fault::{Fault, from_pool};
@@ -75,6 +78,7 @@ struct Inner {
     database: Database,
     clock: Clock,
     lookups: Lookups,
+    creates: Creates,
     /// The work under way, which [`Store::close`] waits for.
     tasks: TaskTracker,
     /// Marked as changed after each write.
@@ -165,6 +169,7 @@ impl Store {
             database,
             clock,
             lookups: lookups::lookups(Weak::clone(store)),
+            creates: Creates::new(settings.wait_timeout),
             tasks: TaskTracker::new(),
             written: watch::Sender::new(()),
             writability: Writability::default(),

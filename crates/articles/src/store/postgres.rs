@@ -6,6 +6,7 @@ mod dialect;
 mod fault;
 pub(super) mod feed;
 pub(super) mod index;
+pub(super) mod insert;
 mod migrate;
 mod pool;
 mod search;

@@ -1,6 +1,7 @@
 //! Writing articles. Each call is a transaction of its own.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
 
 use super::connection::{Connection, run};
 use super::drafts::{Draft, edited_words};
+use super::postgres::insert::InsertMany;
 use super::postgres::vector::Words;
 use super::slugs::{self, Numbers};
 use super::sql::stored::{Row, StoredVersion};
@@ -28,30 +30,22 @@ impl Store {
     /// [`Error::SlugTaken`] where the slug that was given belongs to another article. A slug that is made from the
     /// title takes the smallest number that is free instead.
     pub async fn create_article(&self, new: NewArticle) -> Result<Article> {
-        let draft = self.one_draft(new, self.0.clock.now()).await?;
-        let inserted = retry(|| {
-            let article = draft.article.clone();
-            let words = draft.words.clone();
-            self.run(Access::Write, move |connection| {
-                Box::pin(async move {
-                    let articles = std::slice::from_ref(&article);
-                    let inserted = insert(connection, articles, words.as_slice()).await?;
-                    Ok((inserted > 0).then_some(article))
-                })
-            })
-        });
-        match inserted.await? {
-            Some(article) => Ok(self.taken(article)),
-            None if draft.derived => {
-                let created = self.create_drafts(vec![draft]).await?;
-                let created = created.into_iter().next();
-                created.ok_or_else(|| Error::internal("an article was created and not returned"))
-            }
-            None => Err(Error::SlugTaken {
-                article: 0,
-                slug: draft.article.slug,
-            }),
+        let draft = Arc::new(self.one_draft(new, self.0.clock.now()).await?);
+        let is_new = self.insert(&draft).await?;
+        let draft = Arc::unwrap_or_clone(draft);
+        if is_new {
+            return Ok(self.taken(draft.article));
         }
+        if draft.derived {
+            let created = self.create_drafts(vec![draft]).await?;
+            let created = created.into_iter().next();
+            return created
+                .ok_or_else(|| Error::internal("an article was created and not returned"));
+        }
+        Err(Error::SlugTaken {
+            article: 0,
+            slug: draft.article.slug,
+        })
     }
 
     /// Creates all of the articles or none, as if one after the other.
@@ -217,7 +211,7 @@ fn to_be_numbered<'d>(drafts: &'d [Draft], taken: &HashSet<String>) -> Vec<&'d S
 }
 
 /// Inserts the articles whose slugs nobody has, and answers how many those are.
-async fn insert(
+pub(super) async fn insert(
     connection: &mut Connection<'_>,
     articles: &[Article],
     words: &[Words],
@@ -225,7 +219,19 @@ async fn insert(
     if articles.is_empty() {
         return Ok(0);
     }
-    let inserted = run!(connection, |c| Insert { articles, words }.execute(c))?;
+    let inserted = match connection {
+        Connection::Postgres(connection)
+            if articles.len() > 1
+                && words.len() == articles.len()
+                && words.iter().all(|words| words.parts.is_empty()) =>
+        {
+            use diesel_async::RunQueryDsl as _;
+            let insert = InsertMany::new(articles.iter().zip(words));
+            let ids: Vec<ArticleId> = insert.get_results(&mut **connection).await?;
+            ids.len()
+        }
+        _ => run!(connection, |c| Insert { articles, words }.execute(c))?,
+    };
     statements::rows(inserted);
     Ok(inserted)
 }

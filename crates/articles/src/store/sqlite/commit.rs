@@ -5,7 +5,6 @@
 //!
 //! Decision: `docs/decisions/0006-sqlite-group-commit.md`.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +19,7 @@ use crate::store::connection::{Work, run_on_sqlite};
 use crate::store::detach_on_drop::Abandoned;
 use crate::store::statements::Statements;
 use crate::store::waits::Waits;
+use crate::store::write_queue::WriteQueue;
 use crate::store::{PoolStatus, from_pool, statements};
 
 /// The most writes in a transaction: other programs want to write as well.
@@ -30,38 +30,9 @@ pub(super) struct Writer {
     connection: Pool<Async>,
     /// Those of writes until they begin, with others or alone.
     waits: Arc<Waits>,
-    queue: Mutex<Queue>,
+    queue: Mutex<WriteQueue<Box<dyn Job>>>,
     /// How long the statements of a write may take; zero for no limit.
     statement_timeout: Duration,
-}
-
-/// The writes that nobody carries out yet, the oldest first.
-#[derive(Default)]
-struct Queue {
-    next: u64,
-    jobs: VecDeque<(u64, Box<dyn Job>)>,
-}
-
-impl Queue {
-    fn push(&mut self, job: Box<dyn Job>) -> u64 {
-        let number = self.next;
-        self.next += 1;
-        self.jobs.push_back((number, job));
-        number
-    }
-
-    /// Takes a write out; answers whether it was still there.
-    fn remove(&mut self, number: u64) -> bool {
-        let place = self
-            .jobs
-            .binary_search_by_key(&number, |(number, _)| *number);
-        place.is_ok_and(|place| self.jobs.remove(place).is_some())
-    }
-
-    fn take(&mut self, most: usize) -> Vec<Box<dyn Job>> {
-        let count = self.jobs.len().min(most);
-        self.jobs.drain(..count).map(|(_, job)| job).collect()
-    }
 }
 
 impl Writer {
@@ -115,7 +86,7 @@ impl Writer {
                 }
             },
             // Its own time is over. Those behind it have theirs, and wait for the connection themselves.
-            Err(error) if self.queue().remove(number) => Err(from_pool(error)),
+            Err(error) if self.queue().remove(number).is_some() => Err(from_pool(error)),
             // It is being carried out with others.
             Err(_) => answer.await.unwrap_or_else(lost),
         }
@@ -150,7 +121,7 @@ impl Writer {
 
     pub(super) fn status(&self) -> PoolStatus {
         PoolStatus {
-            waiting: self.queue().jobs.len(),
+            waiting: self.queue().len(),
             ..PoolStatus::of("writer", self.connection.status(), &self.waits)
         }
     }
@@ -160,7 +131,7 @@ impl Writer {
         self.connection.retain(|_, _| false);
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, WriteQueue<Box<dyn Job>>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,0 +1,303 @@
+//! Creating single articles on PostgreSQL: those that arrive at the same time share a statement, and so its cost.
+//!
+//! A create that arrives while few statements are under way is carried out at once and alone; others wait until one of
+//! them has ended, and then go together. A statement that shares either creates an article or leaves it alone, so nobody
+//! is told of another's failure: a taken slug is told by its row, and after any other error of the statement each of its
+//! creates is carried out alone. SQLite has its group commit for the same purpose.
+//!
+//! Decision: `docs/decisions/0016-shared-inserts.md`.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::connection::Connection;
+use super::drafts::Draft;
+use super::postgres::insert::InsertMany;
+use super::statements::{self, Statements};
+use super::write_queue::WriteQueue;
+use super::writes::{insert, retry};
+use super::{Abandoned, Access, Database, Inner, Store};
+use crate::article::ArticleId;
+use crate::error::{Error, Result};
+
+/// How many statements may be under way at the same time.
+const STATEMENTS: usize = 2;
+
+/// The most articles of a statement.
+const MOST: usize = 64;
+
+/// The most creates that wait; one more fails.
+const MAX_WAITING: usize = 10_000;
+
+/// An article with a longer text is created alone, so that no other has to wait for it.
+const LONG: usize = 64 * 1024;
+
+/// The creates of a store that wait for a statement.
+pub(super) struct Creates {
+    turns: Mutex<Turns>,
+    /// How long a create waits for a connection.
+    wait_timeout: Duration,
+}
+
+#[derive(Default)]
+struct Turns {
+    waiting: WriteQueue<Waiting>,
+    /// Tasks that carry out what waits, until nothing does.
+    tasks: usize,
+}
+
+struct Waiting {
+    draft: Arc<Draft>,
+    reply: oneshot::Sender<Outcome>,
+    queued_at: Instant,
+    /// What measures the operation.
+    scope: Option<Arc<Statements>>,
+}
+
+/// What became of a create in a statement that it shared.
+enum Outcome {
+    Created,
+    SlugTaken,
+    /// The statement has failed and created nothing.
+    TryAlone,
+    Failed(Error),
+}
+
+impl Creates {
+    pub(super) fn new(wait_timeout: Duration) -> Self {
+        Self {
+            turns: Mutex::default(),
+            wait_timeout,
+        }
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    /// Inserts an article, and answers whether its slug was free.
+    pub(super) async fn insert(&self, draft: &Arc<Draft>) -> Result<bool> {
+        let outcome = match (&self.0.database, &draft.words) {
+            (Database::Postgres(_), Some(words))
+                if words.parts.is_empty() && draft.article.text.len() <= LONG =>
+            {
+                self.insert_with_others(draft).await?
+            }
+            _ => Outcome::TryAlone,
+        };
+        match outcome {
+            Outcome::Created => Ok(true),
+            Outcome::SlugTaken => Ok(false),
+            Outcome::TryAlone => self.insert_alone(draft).await,
+            Outcome::Failed(error) => Err(error),
+        }
+    }
+
+    async fn insert_alone(&self, draft: &Arc<Draft>) -> Result<bool> {
+        retry(|| {
+            let draft = Arc::clone(draft);
+            self.run(Access::Write, move |connection| {
+                Box::pin(async move { insert_one(connection, &draft).await })
+            })
+        })
+        .await
+    }
+
+    /// Dropping it takes nothing back: the article is created all the same.
+    async fn insert_with_others(&self, draft: &Arc<Draft>) -> Result<Outcome> {
+        let creates = &self.0.creates;
+        let (reply, mut outcome) = oneshot::channel();
+        let number = {
+            let mut turns = creates.turns();
+            if turns.waiting.len() >= MAX_WAITING {
+                return self.no_room("too many articles wait to be created");
+            }
+            let number = turns.waiting.push(Waiting {
+                draft: Arc::clone(draft),
+                reply,
+                queued_at: Instant::now(),
+                scope: statements::current(),
+            });
+            if turns.tasks < STATEMENTS {
+                turns.tasks += 1;
+                let turn = Turn {
+                    inner: Arc::clone(&self.0),
+                    has_ended: false,
+                };
+                self.0.tasks.spawn(turn.carry_out());
+            }
+            number
+        };
+        let lost = |_| Error::internal("a create was given up");
+        if let Ok(outcome) = timeout(creates.wait_timeout, &mut outcome).await {
+            return outcome.map_err(lost);
+        }
+        // As long as it waits, nothing has been done. Otherwise it is under way and has the time of its statement.
+        let taken_back = creates.turns().waiting.remove(number);
+        match taken_back {
+            Some(_) => self.no_room("no connection was free in time"),
+            None => outcome.await.map_err(lost),
+        }
+    }
+
+    fn no_room(&self, cause: &'static str) -> Result<Outcome> {
+        let rejected = Err(Error::unavailable(cause));
+        self.0.availability.learn(&rejected);
+        rejected
+    }
+}
+
+/// A task that carries out what waits.
+struct Turn {
+    inner: Arc<Inner>,
+    has_ended: bool,
+}
+
+impl Turn {
+    async fn carry_out(mut self) {
+        while !self.has_ended {
+            self.one_statement().await;
+            self.end_if_nothing_waits();
+        }
+    }
+
+    fn end_if_nothing_waits(&mut self) {
+        let mut turns = self.inner.creates.turns();
+        if turns.waiting.len() == 0 {
+            turns.tasks -= 1;
+            self.has_ended = true;
+        }
+    }
+
+    /// Takes what waits as soon as there is a connection.
+    async fn one_statement(&self) {
+        let oldest = self.inner.creates.turns().waiting.oldest();
+        let has_begun = Arc::new(AtomicBool::new(false));
+        let (inner, begun) = (Arc::clone(&self.inner), Arc::clone(&has_begun));
+        let never = Abandoned::default();
+        let ran = self.inner.run(
+            Access::Write,
+            &never,
+            Box::new(move |connection| {
+                Box::pin(async move {
+                    begun.store(true, Ordering::Relaxed);
+                    let shared = inner.creates.turns().waiting.take(MOST);
+                    let (started_at, statements) =
+                        (Instant::now(), Arc::new(Statements::default()));
+                    let inserted = statements.scope(insert_all(connection, &shared)).await;
+                    measure(&shared, started_at, &statements, &inserted);
+                    let inserted = inner.writability.after(Access::Write, inserted);
+                    inner.written.send_replace(());
+                    settle(shared, inserted)
+                })
+            }),
+        );
+        // Those behind it have not waited for a connection as long as it has, and may yet have one.
+        if let Err(error) = ran.await
+            && !has_begun.load(Ordering::Relaxed)
+            && let Some(oldest) = oldest
+            && let Some(waiting) = self.inner.creates.turns().waiting.remove(oldest)
+        {
+            let _ = waiting.reply.send(Outcome::Failed(error));
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // It has panicked.
+        if !self.has_ended {
+            self.inner.creates.turns().tasks -= 1;
+        }
+    }
+}
+
+async fn insert_all(
+    connection: &mut Connection<'_>,
+    shared: &[Waiting],
+) -> Result<HashSet<ArticleId>> {
+    match (connection, shared) {
+        (_, []) => Ok(HashSet::new()),
+        (connection, [alone]) => {
+            let is_new = insert_one(connection, &alone.draft).await?;
+            Ok(is_new
+                .then_some(alone.draft.article.id)
+                .into_iter()
+                .collect())
+        }
+        (Connection::Postgres(connection), shared) => {
+            let mut rows: Vec<_> = shared
+                .iter()
+                .filter_map(|waiting| {
+                    let draft = &*waiting.draft;
+                    Some((&draft.article, draft.words.as_ref()?))
+                })
+                .collect();
+            // In one order, so that no two statements wait for each other's slugs.
+            rows.sort_unstable_by(|(a, _), (b, _)| a.slug.cmp(&b.slug));
+            // One of them may have to wait for a transaction that has its slug; the others shall not.
+            let insert = InsertMany::new(rows).giving_way();
+            let ids: Vec<ArticleId> =
+                diesel_async::RunQueryDsl::get_results(insert, &mut **connection).await?;
+            Ok(ids.into_iter().collect())
+        }
+        (Connection::Sqlite(_), _) => Err(Error::internal("inserts are shared on PostgreSQL only")),
+    }
+}
+
+async fn insert_one(connection: &mut Connection<'_>, draft: &Draft) -> Result<bool> {
+    let articles = std::slice::from_ref(&draft.article);
+    let inserted = insert(connection, articles, draft.words.as_slice()).await?;
+    Ok(inserted > 0)
+}
+
+/// Counts the statement in the name of each operation that it was for.
+fn measure(
+    shared: &[Waiting],
+    started_at: Instant,
+    statements: &Statements,
+    inserted: &Result<HashSet<ArticleId>>,
+) {
+    for waiting in shared {
+        let Some(scope) = &waiting.scope else {
+            continue;
+        };
+        scope.add(statements);
+        statements::on_thread(Some(Arc::clone(scope)), || {
+            statements::waited(started_at.saturating_duration_since(waiting.queued_at));
+            let id = &waiting.draft.article.id;
+            statements::rows(usize::from(
+                inserted.as_ref().is_ok_and(|ids| ids.contains(id)),
+            ));
+        });
+    }
+}
+
+/// Tells each what became of it.
+fn settle(shared: Vec<Waiting>, inserted: Result<HashSet<ArticleId>>) -> Result<()> {
+    let is_alone = shared.len() == 1;
+    for Waiting { draft, reply, .. } in shared {
+        let outcome = match &inserted {
+            Ok(ids) if ids.contains(&draft.article.id) => Outcome::Created,
+            Ok(_) => Outcome::SlugTaken,
+            // Whether anything was created is not known, or none of them could be.
+            Err(error @ (Error::Lost(_) | Error::Unavailable(_) | Error::NoWrites { .. })) => {
+                Outcome::Failed(error.clone())
+            }
+            Err(error) if is_alone && !matches!(error, Error::Raced) => {
+                Outcome::Failed(error.clone())
+            }
+            Err(_) => Outcome::TryAlone,
+        };
+        // Nobody hears it where the caller has gone.
+        let _ = reply.send(outcome);
+    }
+    inserted.map(drop)
+}
