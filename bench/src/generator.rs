@@ -142,15 +142,28 @@ impl Connection {
     /// # Errors
     /// The status is not 200, or the server closed the connection or did not say how long the body is.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<&[u8]> {
+        let (status, body) = self.exchange_any(request).await?;
+        if status != 200 {
+            bail!("{status}: {}", String::from_utf8_lossy(body));
+        }
+        Ok(body)
+    }
+
+    /// The same for an answer of any status.
+    ///
+    /// # Errors
+    /// The server closed the connection or did not say how long the body is.
+    pub(crate) async fn exchange_any(&mut self, request: &[u8]) -> Result<(u16, &[u8])> {
         self.answer.clear();
         self.stream.write_all(request).await?;
+        let mut status = 0;
         let mut body: Option<(usize, usize)> = None;
         loop {
             if let Some((start, length)) = body {
                 let end = start + length;
                 if self.answer.len() >= end {
                     ensure!(self.answer.len() == end, "more than one answer");
-                    return Ok(self.answer.get(start..end).unwrap_or_default());
+                    return Ok((status, self.answer.get(start..end).unwrap_or_default()));
                 }
                 self.answer.reserve(end - self.answer.len());
             }
@@ -162,9 +175,10 @@ impl Connection {
                 let start = head + 4;
                 let head = self.answer.get(..start).unwrap_or_default();
                 let head = std::str::from_utf8(head)?;
-                if !head.starts_with("HTTP/1.1 200 ") {
-                    bail!("{}", String::from_utf8_lossy(&self.answer));
-                }
+                let number = head
+                    .strip_prefix("HTTP/1.1 ")
+                    .and_then(|rest| rest.get(..3));
+                status = number.context("an answer without a status")?.parse()?;
                 body = Some((start, content_length(head)?));
             }
         }

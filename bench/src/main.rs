@@ -9,6 +9,7 @@ mod generator;
 mod goals;
 mod measure;
 mod options;
+mod overload;
 mod pgbench;
 mod postgres;
 mod process;
@@ -73,6 +74,9 @@ async fn parts(databases: &Databases, report: &mut Report) -> Result<()> {
     }
     if asked(Part::CreateCost) {
         create_cost::all(databases, &mut report.create_cost).await?;
+    }
+    if asked(Part::Overload) {
+        overload::all(databases, &mut report.overload).await?;
     }
     if asked(Part::Feed) {
         feed::all(databases, &mut report.feed).await?;

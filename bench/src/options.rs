@@ -42,6 +42,14 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 2)]
     pub(crate) rounds: usize,
 
+    /// How long each rate of the part overload is kept up
+    #[arg(long, default_value_t = 30.0)]
+    pub(crate) overload_seconds: f64,
+
+    /// Connections of the part overload
+    #[arg(long, default_value_t = 512)]
+    pub(crate) overload_connections: usize,
+
     /// Articles that are loaded
     #[arg(long, default_value_t = 100_000)]
     pub(crate) articles: u32,
@@ -74,6 +82,7 @@ impl Options {
             self.connections = vec![64];
             self.seconds = 2.0;
             self.rounds = 1;
+            self.overload_seconds = 3.0;
         }
         self.contestants.retain(|&one| one != Contestant::Before);
         if self.before.is_some() {
@@ -99,6 +108,8 @@ pub(crate) enum Part {
     Start,
     /// What each index, the search and the triggers cost a create
     CreateCost,
+    /// What becomes of more requests than can be served, at 0.5 to 10 times capacity
+    Overload,
     /// What the change feed costs writers, how soon subscribers hear, what memory they take
     Feed,
 }

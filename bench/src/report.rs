@@ -13,6 +13,7 @@ use crate::feed::{self, Feed};
 use crate::goals;
 use crate::measure::Measurement;
 use crate::options::{Contestant, Database, Options};
+use crate::overload::{self, Overload};
 
 /// All that one run found.
 #[derive(Debug, Default, Serialize)]
@@ -24,6 +25,7 @@ pub(crate) struct Report {
     pub(crate) measurements: Vec<Measurement>,
     pub(crate) start_to_first_answer_ms: Option<f64>,
     pub(crate) create_cost: Vec<Step>,
+    pub(crate) overload: Vec<Overload>,
     pub(crate) feed: Feed,
 }
 
@@ -73,6 +75,9 @@ impl Report {
             "results.json",
             &(serde_json::to_string_pretty(self)? + "\n"),
         )?;
+        if !self.overload.is_empty() {
+            write("overload.svg", &overload::chart(&self.overload))?;
+        }
         let markdown = self.markdown()?;
         write("results.md", &markdown)?;
         for &database in &options.databases {
@@ -184,6 +189,7 @@ impl Report {
             writeln!(text, "## Start\n\n{what}, median: {start:.1} ms.\n")?;
         }
         self.create_costs(&mut text)?;
+        overload::write(&mut text, &self.overload)?;
         feed::write(&mut text, &self.feed)?;
         Ok(text)
     }

@@ -1,0 +1,220 @@
+//! Requests that arrive at a fixed rate, whatever becomes of those before them.
+//!
+//! Each takes a connection that is idle. Where none is, it is not sent: so it is with clients that have a limit of their
+//! own, or a proxy in between, and nothing can be served to it either. All runs in one thread, because the generator
+//! shares the machine with what it measures.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use tokio::runtime;
+use tokio::sync::Notify;
+use tokio::task::LocalSet;
+
+use crate::generator::Connection;
+use crate::request::{Plan, Requests};
+
+/// How often it is looked whether a request is to be sent.
+const TICK: Duration = Duration::from_millis(1);
+
+/// How long the last requests may take.
+const LAST: Duration = Duration::from_secs(10);
+
+/// How many arrive, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrivals {
+    pub(crate) port: u16,
+    pub(crate) connections: usize,
+    pub(crate) per_second: f64,
+    pub(crate) length: Duration,
+}
+
+/// What became of them.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) sent: usize,
+    /// Of each request that was served: when it was to be sent, since the beginning, and how long it took from then.
+    pub(crate) served: Vec<(Duration, Duration)>,
+    /// Of each that got 503, when it was to be sent.
+    pub(crate) shed: Vec<Duration>,
+}
+
+impl Outcome {
+    /// The latency that so many of a thousand do not exceed.
+    pub(crate) fn quantile_ms(&mut self, thousandths: usize) -> f64 {
+        self.served.sort_unstable_by_key(|(_, took)| *took);
+        let place = (self.served.len() * thousandths).div_ceil(1000).max(1) - 1;
+        self.served
+            .get(place)
+            .map_or(f64::NAN, |(_, took)| took.as_secs_f64() * 1e3)
+    }
+
+    /// From when on all are served, with a p99 of no more than so many milliseconds, in seconds.
+    pub(crate) fn recovered(&self, bucket: Duration, p99_ms: f64) -> Option<f64> {
+        let number = |at: Duration| (at.as_nanos() / bucket.as_nanos()) as usize;
+        let last = self.served.iter().map(|(at, _)| number(*at)).max()?;
+        let mut usual = vec![true; last + 1];
+        for at in &self.shed {
+            if let Some(usual) = usual.get_mut(number(*at)) {
+                *usual = false;
+            }
+        }
+        for (place, usual) in usual.iter_mut().enumerate() {
+            let served = self.served.iter().filter(|(at, _)| number(*at) == place);
+            let mut of_bucket = Self {
+                served: served.copied().collect(),
+                ..Self::default()
+            };
+            *usual = *usual && of_bucket.quantile_ms(990) <= p99_ms;
+        }
+        let unusual = usual.iter().rposition(|usual| !usual);
+        let from = unusual.map_or(0, |place| place + 1);
+        (from <= last).then(|| bucket.as_secs_f64() * u32::try_from(from).map_or(0.0, f64::from))
+    }
+}
+
+/// A connection, and when the request that it is to send was to be sent.
+#[derive(Default)]
+struct Line {
+    next: Cell<Option<Instant>>,
+    given: Notify,
+}
+
+struct Shared {
+    idle: RefCell<Vec<usize>>,
+    lines: Vec<Line>,
+    outcome: RefCell<Outcome>,
+    began: Instant,
+    is_over: Cell<bool>,
+}
+
+/// Drives a server.
+///
+/// # Errors
+/// A connection failed, or a response was neither right nor 503.
+pub(crate) fn drive(plan: &Plan, arrivals: Arrivals) -> Result<Outcome> {
+    let plan = plan.clone();
+    let driver = std::thread::spawn(move || {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        LocalSet::new().block_on(&runtime, drive_here(&plan, arrivals))
+    });
+    match driver.join() {
+        Ok(outcome) => outcome,
+        Err(_) => anyhow::bail!("the load generator panicked"),
+    }
+}
+
+async fn drive_here(plan: &Plan, arrivals: Arrivals) -> Result<Outcome> {
+    let mut connections = Vec::new();
+    for _ in 0..arrivals.connections {
+        connections.push(Connection::open(arrivals.port).await?);
+    }
+    let shared = Rc::new(Shared {
+        idle: RefCell::new((0..arrivals.connections).collect()),
+        lines: (0..arrivals.connections).map(|_| Line::default()).collect(),
+        outcome: RefCell::default(),
+        began: Instant::now(),
+        is_over: Cell::new(false),
+    });
+    let tasks: Vec<_> = connections
+        .into_iter()
+        .enumerate()
+        .map(|(number, connection)| {
+            let requests = Requests::new(plan.clone(), number);
+            let shared = Rc::clone(&shared);
+            tokio::task::spawn_local(serve_line(shared, number, connection, requests))
+        })
+        .collect();
+    let interval = Duration::from_secs_f64(1.0 / arrivals.per_second);
+    let mut due = Duration::ZERO;
+    while due < arrivals.length {
+        let now = shared.began.elapsed();
+        while due <= now && due < arrivals.length {
+            if let Some(number) = shared.idle.borrow_mut().pop()
+                && let Some(line) = shared.lines.get(number)
+            {
+                shared.outcome.borrow_mut().sent += 1;
+                line.next.set(Some(shared.began + due));
+                line.given.notify_one();
+            }
+            due += interval;
+        }
+        tokio::time::sleep(TICK).await;
+    }
+    shared.is_over.set(true);
+    for line in &shared.lines {
+        line.given.notify_one();
+    }
+    let last = async {
+        for task in tasks {
+            task.await??;
+        }
+        anyhow::Ok(())
+    };
+    let ended = tokio::time::timeout(LAST, last).await;
+    ensure!(ended.is_ok(), "responses did not come");
+    ended??;
+    Ok(shared.outcome.take())
+}
+
+async fn serve_line(
+    shared: Rc<Shared>,
+    number: usize,
+    mut connection: Connection,
+    mut requests: Requests,
+) -> Result<()> {
+    let Some(line) = shared.lines.get(number) else {
+        return Ok(());
+    };
+    let mut request = Vec::new();
+    // Ready before it is to be sent, so that this is no part of what is measured.
+    let mut expected = requests.next(&mut request)?;
+    loop {
+        let Some(start) = line.next.take() else {
+            if shared.is_over.get() {
+                return Ok(());
+            }
+            line.given.notified().await;
+            continue;
+        };
+        let (status, body) = connection.exchange_any(&request).await?;
+        let at = start - shared.began;
+        match status {
+            503 => shared.outcome.borrow_mut().shed.push(at),
+            200 => {
+                expected.check(body)?;
+                let served = (at, start.elapsed());
+                shared.outcome.borrow_mut().served.push(served);
+            }
+            status => anyhow::bail!("{status}: {}", String::from_utf8_lossy(body)),
+        }
+        expected = requests.next(&mut request)?;
+        shared.idle.borrow_mut().push(number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_has_recovered_when_all_is_served_soon() {
+        let ms = Duration::from_millis;
+        let bucket = ms(500);
+        let mut outcome = Outcome::default();
+        for at in [100, 600, 1_100, 1_600] {
+            outcome.served.push((ms(at), ms(2)));
+        }
+        assert_eq!(outcome.recovered(bucket, 10.0), Some(0.0));
+        outcome.shed.push(ms(200));
+        assert_eq!(outcome.recovered(bucket, 10.0), Some(0.5));
+        outcome.served.push((ms(1_200), ms(20)));
+        assert_eq!(outcome.recovered(bucket, 10.0), Some(1.5));
+        outcome.shed.push(ms(1_900));
+        assert_eq!(outcome.recovered(bucket, 10.0), None);
+    }
+}
