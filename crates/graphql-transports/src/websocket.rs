@@ -6,7 +6,7 @@
 //! `graphql-ws` where a client offers both, and does not tell which it chose: neither is used here.
 
 mod closing;
-mod message;
+pub mod message;
 mod operation;
 mod origin;
 mod socket;

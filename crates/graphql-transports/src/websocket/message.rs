@@ -17,18 +17,35 @@ const MAX_REASON_BYTES: usize = 123;
 /// The payload of `connection_init` is kept as long as the socket is open, so it has a bound too.
 const MAX_INIT_BYTES: usize = 16 * 1024;
 
+/// A message of a client.
 #[derive(Debug, PartialEq)]
-pub(super) enum ClientMessage {
+pub enum ClientMessage {
+    /// The first one, with what the client is admitted by.
     ConnectionInit(Option<ObjectText>),
+    /// Asks for a `pong` with the same payload.
     Ping(Option<ObjectText>),
+    /// A sign of life.
     Pong,
-    Subscribe { id: String, params: GraphQLParams },
-    Complete { id: String },
+    /// Begins an operation.
+    Subscribe {
+        /// Tells it from the other operations of the socket; 1 to 256 bytes.
+        id: String,
+        /// What is to be executed.
+        params: GraphQLParams,
+    },
+    /// Ends an operation.
+    Complete {
+        /// That of the operation.
+        id: String,
+    },
 }
 
 impl ClientMessage {
-    /// Reads one message; the error is the reason to close with 4400.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    /// Reads one message.
+    ///
+    /// # Errors
+    /// The reason to close with 4400.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let not_json = |error| format!("Message is not valid JSON: {error}");
         let text = json::without_byte_order_mark(text.as_bytes());
         let members = json::members(text, ["type", "id", "payload"]).map_err(not_json)?;

@@ -1,0 +1,73 @@
+//! Fuzzing on stable Rust: `cargo run -p fuzz -- --seconds 5` mutates inputs for each target and checks what must hold of
+//! every one of them, a panic included. `cargo run --profile fuzz -p fuzz -- --inputs 1000000 jwt` goes on for longer.
+//!
+//! There is no instrumentation. A target says what kind of outcome an input had, and the first inputs of each kind join
+//! the corpus (`fuzzer.rs`), so that mutations (`mutation.rs`) start from many places. Each target is a file of
+//! `targets/` with its seeds, its dictionary and its invariants. The same seed gives the same inputs.
+
+mod fuzzer;
+mod mutation;
+mod reference;
+mod target;
+mod targets;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use fuzzer::{Fuzzer, Until};
+use target::Target;
+
+#[derive(Parser)]
+struct Options {
+    /// The targets; all of them where none is named
+    targets: Vec<String>,
+
+    /// How long each runs
+    #[arg(long, default_value_t = 5, value_name = "SECONDS")]
+    seconds: u64,
+
+    /// How many inputs each gets, however long that takes
+    #[arg(long, value_name = "COUNT")]
+    inputs: Option<u64>,
+
+    /// What the inputs are made of
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    seed: u64,
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let options = Options::parse();
+    let until = match options.inputs {
+        Some(inputs) => Until::Inputs(inputs),
+        None => Until::Time(Duration::from_secs(options.seconds)),
+    };
+    let all = targets::all()?;
+    if let Some(unknown) = options
+        .targets
+        .iter()
+        .find(|name| all.iter().all(|target| target.name() != **name))
+    {
+        let names: Vec<_> = all.iter().map(|target| target.name()).collect();
+        return Err(format!("there is no target {unknown}, but {}", names.join(", ")).into());
+    }
+    let is_chosen = |target: &dyn Target| {
+        options.targets.is_empty() || options.targets.iter().any(|name| name == target.name())
+    };
+    let mut has_failed = false;
+    for target in all
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|target| is_chosen(*target))
+    {
+        let report = Fuzzer::new(target, options.seed).run(until);
+        println!("{:<11} {report}", target.name());
+        has_failed |= report.failure.is_some();
+    }
+    Ok(match has_failed {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
+}

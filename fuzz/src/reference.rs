@@ -1,0 +1,36 @@
+//! A slow and simple reading of JSON, which what is fuzzed is compared with.
+
+use serde_json::{Map, Value};
+
+/// The object that a text is, with or without a byte order mark; `None` where it is something else. `Err` where
+/// serde_json's tree cannot hold it although it may be JSON: it nests too deep, or has a number beyond a double.
+pub(crate) fn object(text: &[u8]) -> Result<Option<Map<String, Value>>, ()> {
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+    match serde_json::from_slice(text) {
+        Ok(Value::Object(object)) => Ok(Some(object)),
+        Ok(_) => Ok(None),
+        Err(error) => match error.to_string() {
+            message if message.contains("recursion limit") => Err(()),
+            message if message.contains("out of range") => Err(()),
+            // What is skipped may have escapes that stand for no character.
+            message if message.contains("surrogate") || message.contains("escape") => Err(()),
+            message if message.contains("unicode code point") => Err(()),
+            _ => Ok(None),
+        },
+    }
+}
+
+/// A member that is there and not null.
+pub(crate) fn member<'o>(object: &'o Map<String, Value>, name: &str) -> Option<&'o Value> {
+    object.get(name).filter(|value| !value.is_null())
+}
+
+/// Whether a member is left out or a string.
+pub(crate) fn may_be_string(object: &Map<String, Value>, name: &str) -> bool {
+    member(object, name).is_none_or(Value::is_string)
+}
+
+/// Whether a member is left out or an object.
+pub(crate) fn may_be_object(object: &Map<String, Value>, name: &str) -> bool {
+    member(object, name).is_none_or(Value::is_object)
+}

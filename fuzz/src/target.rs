@@ -1,0 +1,59 @@
+//! What is fuzzed.
+
+use std::hash::{BuildHasher as _, Hash};
+
+use foldhash::fast::FixedState;
+
+/// Something that reads what strangers send.
+pub(crate) trait Target {
+    /// Its name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// Inputs to begin with.
+    fn seeds(&self) -> Vec<Vec<u8>>;
+
+    /// Words to put into inputs.
+    fn dictionary(&self) -> &'static [&'static str];
+
+    /// Reads an input, and returns what [kind](kind) of outcome it had.
+    ///
+    /// # Errors
+    /// An invariant does not hold, in a sentence.
+    fn check(&self, input: &[u8]) -> Result<u64, String>;
+}
+
+/// A number for the kind of an outcome. Kinds are what is kept in the corpus, so there should be some hundred of them.
+pub(crate) fn kind(of: impl Hash) -> u64 {
+    FixedState::default().hash_one(of)
+}
+
+/// The magnitude of a number: kinds are not to differ for each.
+pub(crate) fn magnitude(number: usize) -> u32 {
+    usize::BITS - number.leading_zeros()
+}
+
+/// An error where the condition does not hold.
+pub(crate) fn ensure(condition: bool, message: impl FnOnce() -> String) -> Result<(), String> {
+    match condition {
+        true => Ok(()),
+        false => Err(message()),
+    }
+}
+
+/// The input as text, which it mostly is.
+pub(crate) fn text(input: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(input)
+}
+
+/// The two parts of an input, before and after its first zero byte.
+pub(crate) fn parts(input: &[u8]) -> (&[u8], &[u8]) {
+    match input.iter().position(|byte| *byte == 0) {
+        Some(at) => (&input[..at], &input[at + 1..]),
+        None => (input, &[]),
+    }
+}
+
+/// Two parts as an input.
+pub(crate) fn joined(first: &str, second: &str) -> Vec<u8> {
+    [first.as_bytes(), &[0], second.as_bytes()].concat()
+}
