@@ -68,10 +68,10 @@ fn not_decoded(decoded: Option<&HeaderValue>) -> Rejection {
 }
 
 /// `a, b, c` as `a, b or c`.
-fn any_of(list: &str) -> String {
-    match list.rsplit_once(", ") {
+fn any_of(encodings: &str) -> String {
+    match encodings.rsplit_once(", ") {
         Some((others, last)) => format!("{others} or {last}"),
-        None => list.to_owned(),
+        None => encodings.to_owned(),
     }
 }
 

@@ -105,14 +105,12 @@ impl<E: Execute> Service<Request> for EndpointService<E> {
     fn call(&mut self, mut request: Request) -> Self::Future {
         let endpoint = Arc::clone(&self.0);
         let conditions = Conditions::of(&request);
-        let id = match request.extensions().get::<RequestId>() {
-            Some(id) => id.clone(),
-            None => {
-                let id = RequestId::of(request.headers(), Uuid::new_v4);
-                request.extensions_mut().insert(id.clone());
-                id
-            }
-        };
+        let given = request.extensions().get::<RequestId>().cloned();
+        let id = given.unwrap_or_else(|| {
+            let id = RequestId::of(request.headers(), Uuid::new_v4);
+            request.extensions_mut().insert(id.clone());
+            id
+        });
         let response = async move {
             let mut response = http::serve(&endpoint, request).await;
             conditions.apply(&mut response);

@@ -57,7 +57,7 @@ impl Target for HttpBody {
 
     fn check(&self, input: &[u8]) -> Result<u64, String> {
         if let Some(query) = input.strip_prefix(b"?") {
-            return of_url(GraphQLParams::from_url_query(&text(query)));
+            return of_url(&GraphQLParams::from_url_query(&text(query)));
         }
         let read = GraphQLParams::from_json(input);
         if let Ok(object) = reference::object(input) {
@@ -67,8 +67,8 @@ impl Target for HttpBody {
     }
 }
 
-fn of_url(read: Result<GraphQLParams, InvalidParams>) -> Result<u64, String> {
-    if let Ok(params) = &read {
+fn of_url(read: &Result<GraphQLParams, InvalidParams>) -> Result<u64, String> {
+    if let Ok(params) = read {
         let has_document = params.query.is_some() || params.names_a_document();
         ensure(has_document, || format!("{params:?} has no document"))?;
         let is_object = |text: &str| {
@@ -79,7 +79,7 @@ fn of_url(read: Result<GraphQLParams, InvalidParams>) -> Result<u64, String> {
             format!("the variables of {params:?}")
         })?;
     }
-    outcome(&read)
+    outcome(read)
 }
 
 fn outcome(read: &Result<GraphQLParams, InvalidParams>) -> Result<u64, String> {
@@ -122,8 +122,8 @@ pub(super) fn check_params(
                 && params.document_id.as_deref() == string("documentId")
                 && params.operation_name.as_deref()
                     == string("operationName").filter(|name| !name.is_empty())
-                && value(params.variables.as_str()) == values(object, "variables")
-                && value(params.extensions.as_str()) == values(object, "extensions");
+                && value(params.variables.as_str()) == Some(values(object, "variables"))
+                && value(params.extensions.as_str()) == Some(values(object, "extensions"));
             ensure(is_equal, || format!("{object:?} is read as {params:?}"))
         }
     }
@@ -147,10 +147,8 @@ fn value(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok()
 }
 
-fn values(object: &Map<String, Value>, name: &str) -> Option<Value> {
-    Some(
-        member(object, name)
-            .cloned()
-            .unwrap_or_else(|| Map::new().into()),
-    )
+fn values(object: &Map<String, Value>, name: &str) -> Value {
+    member(object, name)
+        .cloned()
+        .unwrap_or_else(|| Map::new().into())
 }

@@ -235,7 +235,7 @@ impl<E: Execute> Listener<'_, E> {
         let admitted = timeout_at(self.initialisation_ends, admitted)
             .await
             .map_err(|_| initialisation_timeout())?
-            .map_err(not_admitted)?;
+            .map_err(|rejection| not_admitted(&rejection))?;
         let caller = Arc::make_mut(&mut self.caller);
         caller.connection_init = payload;
         caller.admitted = admitted;
@@ -312,7 +312,7 @@ fn bad_request(reason: &str) -> End {
 }
 
 /// 4401 would keep the client from coming back with another token.
-fn not_admitted(rejection: Rejection) -> End {
+fn not_admitted(rejection: &Rejection) -> End {
     let code = match rejection.status {
         StatusCode::SERVICE_UNAVAILABLE => 1013,
         _ => 4403,
