@@ -110,16 +110,15 @@ impl Store {
         progress: Option<ImportProgress>,
     ) -> Result<Imported> {
         let drafts = rows.0;
-        let at_once = match drafts.iter().any(|row| row.draft.derived) {
-            // A slug is to be made.
-            true => Err(Error::Raced),
-            false => {
-                let drafts = Arc::clone(&drafts);
-                self.run(Access::Bulk, move |connection| {
-                    Box::pin(import_at_once(connection, drafts, progress))
-                })
-                .await
-            }
+        let has_slugs = !drafts.iter().any(|row| row.draft.derived);
+        let at_once = if has_slugs {
+            let drafts = Arc::clone(&drafts);
+            self.run(Access::Bulk, move |connection| {
+                Box::pin(import_at_once(connection, drafts, progress))
+            })
+            .await
+        } else {
+            Err(Error::Raced)
         };
         let imported = match at_once {
             // What was written is gone with its transaction.

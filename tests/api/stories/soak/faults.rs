@@ -50,7 +50,10 @@ impl Target {
 
 /// Whether an error may come from a fault. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Disturbance(Arc<Mutex<Vec<(Instant, Option<Instant>)>>>);
+pub(super) struct Disturbance(Arc<Mutex<Vec<Fault>>>);
+
+/// When one began, and ended.
+type Fault = (Instant, Option<Instant>);
 
 impl Disturbance {
     fn begin(&self) {

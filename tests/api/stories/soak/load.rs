@@ -166,13 +166,13 @@ impl Client {
             response.json::<Value>().await
         };
         let code = match answer.await {
-            Ok(answer) => match &answer["errors"][0]["extensions"]["code"] {
-                Value::String(code) => code.clone(),
-                _ => {
+            Ok(answer) => {
+                let Value::String(code) = &answer["errors"][0]["extensions"]["code"] else {
                     self.tally.add(asked, "ok");
                     return Some(answer["data"].clone());
-                }
-            },
+                };
+                code.clone()
+            }
             Err(error) => format!("{error:?}"),
         };
         let may_come = matches!(code.as_str(), "UNAVAILABLE" | "TIMEOUT");

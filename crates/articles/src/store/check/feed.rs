@@ -102,9 +102,10 @@ impl Store {
                 Ok((extent, gaps, lost.count, differing.count))
             })
         });
-        let (Extent { first, last }, gaps, lost, differing) = answers.await?;
-        let summary = match last {
-            Some(last) => format!("changes from {first} to {last}"),
+        let (extent, gaps, lost, differing) = answers.await?;
+        let first = extent.first;
+        let summary = match extent.last {
+            Some(head) => format!("changes from {first} to {head}"),
             None => format!("no changes, the next is {first}"),
         };
         let gaps = gaps.iter().map(|Gap { first, last }| match first == last {

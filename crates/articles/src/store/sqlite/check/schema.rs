@@ -41,7 +41,7 @@ impl Sqlite {
     pub(in crate::store) async fn check_schema(&self) -> Result<Checked> {
         let expected = tokio::task::spawn_blocking(expected);
         let expected = expected.await.map_err(Error::internal)??;
-        let found = self.inspect(|connection| objects(connection)).await?;
+        let found = self.inspect(objects).await?;
         let findings = expected.iter().filter_map(|((kind, name), sql)| {
             let found = found.get(&(kind.clone(), name.clone()));
             let is_table = kind == "table";
