@@ -93,7 +93,8 @@ async fn what_is_rejected_is_rejected_alike(database: Database) {
                 .await
                 .ask(host, request)
                 .await;
-            told += &format!("{} {}\n", answer.status, answer.body);
+            told.extend([answer.status.to_string(), " ".to_owned(), answer.body]);
+            told.push('\n');
         }
         assert_answer!(told, @r#"
         413 {"errors":[{"message":"the body is larger than 1000 bytes","extensions":{"code":"BAD_REQUEST"}}]}

@@ -10,6 +10,7 @@ use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::HOST;
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -104,7 +105,7 @@ fn builder(settings: &ConnectionSettings, streams: Streams) -> http2::Builder<St
 
 /// Gives the request the header `Host` where its host is in `:authority` only, so that the same rules hold for it.
 fn name_host(head: &mut Parts) {
-    let authority = head.uri.authority().map(|authority| authority.as_str());
+    let authority = head.uri.authority().map(Authority::as_str);
     if !head.headers.contains_key(HOST)
         && let Some(Ok(host)) = authority.map(HeaderValue::from_str)
     {

@@ -8,7 +8,6 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::api::Api;
-use crate::overload::TurnStatus;
 
 /// Read when somebody asks.
 pub(super) struct OverloadMetrics(pub(super) Api);
@@ -22,28 +21,25 @@ impl std::fmt::Debug for OverloadMetrics {
 impl Collector for OverloadMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         let turns = self.0.turns();
-        let running = |status: TurnStatus| status.running;
-        let waiting = |status: TurnStatus| status.waiting;
-        let gauges: [(_, _, fn(TurnStatus) -> usize); 2] = [
-            (
-                "operations_running",
-                "Operations that are executed; those that share an execution count once",
-                running,
-            ),
-            (
-                "operations_waiting",
-                "Operations that wait for their turn",
-                waiting,
-            ),
-        ];
-        for (name, help, value) in gauges {
+        let mut gauges = |name: &str, help: &str, values: [(&'static str, usize); 2]| {
             let kind = ConstGauge::new(0_i64).metric_type();
             let mut family = encoder.encode_descriptor(name, help, None, kind)?;
-            for (kind, status) in turns {
-                let gauge = ConstGauge::new(i64::try_from(value(status)).unwrap_or(i64::MAX));
+            for (kind, value) in values {
+                let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
                 gauge.encode(family.encode_family(&[("type", kind)])?)?;
             }
-        }
+            Ok::<_, Error>(())
+        };
+        gauges(
+            "operations_running",
+            "Operations that are executed; those that share an execution count once",
+            turns.map(|(kind, status)| (kind, status.running)),
+        )?;
+        gauges(
+            "operations_waiting",
+            "Operations that wait for their turn",
+            turns.map(|(kind, status)| (kind, status.waiting)),
+        )?;
         let help =
             "Operations whose turn did not come in time; rejected unless LIMITS_MODE=measure";
         let kind = ConstCounter::new(0_u64).metric_type();
