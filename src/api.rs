@@ -86,6 +86,7 @@ struct Inner {
     query_timeout: Duration,
     response_bytes: usize,
     idempotency_retention: Duration,
+    keep_statements: bool,
 }
 
 /// What equal queries share. A failure too: executing again, each for itself, would multiply the load just when the
@@ -127,6 +128,7 @@ impl Api {
             mutations: Turns::new(settings.turns),
             query_timeout: settings.query_timeout,
             idempotency_retention: settings.idempotency_retention,
+            keep_statements: settings.keep_statements,
         })))
     }
 
@@ -180,7 +182,7 @@ impl Api {
     /// Executes a query or a mutation. Internal errors tell `request_id`.
     pub async fn execute(&self, operation: &Operation, request_id: &str) -> Executed {
         if operation.kind != OperationKind::Query {
-            let statements = Arc::default();
+            let statements = self.statements();
             let response = self.run(operation, Results::Json, None, &statements).await;
             return Executed {
                 result: self.conclude(response, operation, request_id),
@@ -215,7 +217,7 @@ impl Api {
                 false => None,
             };
             // The timeout is shared too: otherwise each call that waits would lead in turn, and begin again.
-            let statements = own.get_or_init(Arc::default);
+            let statements = own.get_or_init(|| self.statements());
             let run = Box::pin(self.run(operation, Results::Json, None, statements));
             match timeout_at(deadline, run).await {
                 Ok(response) if error::tells_request_id(&response) => {
@@ -250,7 +252,7 @@ impl Api {
             request,
             retention: self.0.idempotency_retention,
         };
-        let statements = Arc::default();
+        let statements = self.statements();
         let run = self.run(operation, Results::Json, Some(key), &statements);
         let response = run.await;
         let is_replayed = response.http_headers.contains_key(once::REPLAYED);
@@ -263,6 +265,14 @@ impl Api {
         Executed {
             result,
             statements: Some(statements),
+        }
+    }
+
+    /// What measures an execution.
+    fn statements(&self) -> Arc<Statements> {
+        match self.0.keep_statements {
+            true => Arc::new(Statements::keeping_each()),
+            false => Arc::default(),
         }
     }
 

@@ -4,12 +4,16 @@
 //! for the request that its task serves, and the server takes it from here when the response is there. Operations on
 //! a WebSocket are in tasks of their own: what they leave is taken by nobody, and the engine logs them itself.
 
+pub(crate) mod trace;
+
 use std::cell::Cell;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use graphql_guard::OperationKind;
 
 use crate::error::ErrorCode;
+use crate::store::Statements;
 
 tokio::task_local! {
     static OPERATION: Cell<Option<Box<ObservedOperation>>>;
@@ -35,6 +39,10 @@ pub(crate) struct ObservedOperation {
     /// How many articles it has read or written itself.
     pub rows: u64,
     pub phases: Phases,
+    /// When the engine got it.
+    pub began: Option<Instant>,
+    /// What it did on the database itself.
+    pub statements: Option<Arc<Statements>>,
 }
 
 /// How long the parts of an operation took.

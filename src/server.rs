@@ -11,6 +11,7 @@ mod paths;
 mod reload;
 mod routes;
 mod tls;
+mod traces;
 mod welcome;
 mod who_may;
 
@@ -26,6 +27,7 @@ use self::middleware::AllowedHosts;
 use self::reload::Reloaded;
 use self::tls::Tls;
 pub use self::tls::TlsError;
+pub use self::traces::TracesError;
 use crate::admission::{Admission, AdmissionError};
 use crate::caller_limits::CallerLimits;
 use crate::clock::Clock;
@@ -52,6 +54,8 @@ pub enum ServeError {
     NoManifest,
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     #[error(transparent)]
     Manifest(ManifestError),
     #[error("the server failed: {0}")]
@@ -117,6 +121,7 @@ fn open_files(
     host: IpAddr,
     clock: &Clock,
 ) -> Result<Reloaded, ServeError> {
+    traces::check(&settings.observe)?;
     Ok(Reloaded {
         admission: Admission::open(&settings.admission, host, clock.clone())?,
         persisted: PersistedOperations::open((&settings.persisted).into())?,
@@ -201,13 +206,14 @@ async fn run_with(
     tokio::spawn(stop.clone().run_until_cancelled_owned(sweep));
     let shutdown = Shutdown::new(stop.clone());
     let hosts = AllowedHosts::new(&settings.allowed_hosts, address.ip());
+    let tracer = traces::start(&settings.observe)?;
     let limits = CallerLimits::new(&settings.caller_limits);
     let routes::Served {
         all,
         admin: watched,
     } = routes::all(
         settings,
-        hosts,
+        (hosts, tracer.clone()),
         limits.clone(),
         store.clone(),
         feed,
@@ -221,6 +227,9 @@ async fn run_with(
         let connections = ConnectionSettings::with_write_timeout(settings.write_timeout);
         accept::serve(listener, acceptor, all, connections, limits, stop.clone()).await;
         shutdown.finished().await;
+        if let Some(tracer) = tracer {
+            tracer.flush(traces::FLUSH).await;
+        }
     };
     // One bound for all of it: for the requests under way, the sockets, and the writes that nobody waits for any more.
     let deadline = async {

@@ -20,6 +20,8 @@ pub struct ApiSettings {
     pub idempotency_retention: Duration,
     /// How many queries are executed at a time, and as many mutations.
     pub turns: TurnSettings,
+    /// Whether the statements of an execution are kept one by one, for traces.
+    pub keep_statements: bool,
 }
 
 impl Default for ApiSettings {
@@ -31,6 +33,7 @@ impl Default for ApiSettings {
             response_bytes: limits::RESPONSE_BYTES,
             idempotency_retention: Duration::from_hours(limits::IDEMPOTENCY_HOURS),
             turns: TurnSettings::default(),
+            keep_statements: false,
         }
     }
 }

@@ -22,4 +22,59 @@ pub struct ObserveSettings {
     /// Tell all callers by the header Server-Timing how long the parts of their requests took, and not only those whose token has the scope server:timing
     #[arg(long, env = "SERVER_TIMING", default_value_t = false, value_parser = BoolishValueParser::new(), value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub server_timing: bool,
+
+    /// Send traces of requests to this OpenTelemetry collector by OTLP over HTTP, such as http://127.0.0.1:4318
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub otel_exporter_otlp_endpoint: Option<String>,
+
+    /// Headers for the collector, such as a key: NAME=VALUE,NAME=VALUE
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_HEADERS",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_parser = pair,
+        value_name = "HEADERS"
+    )]
+    pub otel_exporter_otlp_headers: Vec<(String, String)>,
+
+    /// The name of the service in traces
+    #[arg(
+        long,
+        env = "OTEL_SERVICE_NAME",
+        default_value = "broadsheet",
+        value_name = "NAME"
+    )]
+    pub otel_service_name: String,
+
+    /// Which requests are traced: always_on, always_off, traceidratio, or the same after parentbased_
+    #[arg(
+        long,
+        env = "OTEL_TRACES_SAMPLER",
+        default_value = "parentbased_always_on",
+        value_name = "SAMPLER"
+    )]
+    pub otel_traces_sampler: String,
+
+    /// Which part of the requests traceidratio traces, from 0 to 1
+    #[arg(
+        long,
+        env = "OTEL_TRACES_SAMPLER_ARG",
+        default_value = "1",
+        value_name = "RATIO"
+    )]
+    pub otel_traces_sampler_arg: f64,
+}
+
+/// NAME=VALUE, as OpenTelemetry's variables have headers.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| "expected NAME=VALUE".to_owned())?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }

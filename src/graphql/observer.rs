@@ -7,6 +7,7 @@ use std::time::Duration;
 use graphql_guard::{Operation, Timings};
 use graphql_transports::engine::{EndedOperation, ExecutionResult};
 use graphql_transports::{Outcome, Transport};
+use otlp_spans::{TRACEPARENT, Tracer};
 use sha2::{Digest as _, Sha256};
 
 use super::metrics::OperationMetrics;
@@ -14,7 +15,7 @@ use crate::admission::{self, Scope};
 use crate::api::{Executed, Statements};
 use crate::error::ErrorCode;
 use crate::hex::Hex;
-use crate::observed::{self, ObservedOperation, Phases, milliseconds};
+use crate::observed::{self, ObservedOperation, Phases, milliseconds, trace};
 
 /// The most characters of an operation's name in the log.
 const NAME_LENGTH: usize = 64;
@@ -26,6 +27,7 @@ type Ended<'o> = EndedOperation<'o, admission::Caller, Operation>;
 pub struct Observer {
     metrics: OperationMetrics,
     settings: ObserverSettings,
+    tracer: Option<Tracer>,
 }
 
 /// What is told of operations, besides metrics.
@@ -80,21 +82,33 @@ impl Notes {
 }
 
 impl Observer {
-    /// Counts into `metrics`.
-    pub fn new(metrics: OperationMetrics, settings: ObserverSettings) -> Self {
-        Self { metrics, settings }
+    /// Counts into `metrics`. Operations on sockets are traced by `tracer`, others by the server with their requests.
+    pub fn new(
+        metrics: OperationMetrics,
+        settings: ObserverSettings,
+        tracer: Option<Tracer>,
+    ) -> Self {
+        Self {
+            metrics,
+            settings,
+            tracer,
+        }
     }
 
     /// Is told what became of an operation.
     pub(super) fn observe(&self, ended: &Ended<'_>, notes: &Notes) {
-        let Self { metrics, settings } = self;
+        let Self {
+            metrics,
+            settings,
+            tracer,
+        } = self;
         if let Some(timings) = notes.0.timings.get() {
             metrics.prepared(timings);
         }
         let admitted = &ended.caller.admitted;
         let is_slow = !settings.slow.is_zero() && ended.duration >= settings.slow;
         let tells_timing = settings.server_timing || admitted.scopes().allow(Scope::Timing);
-        if !is_slow && !tells_timing && !settings.log_requests {
+        if !is_slow && !tells_timing && !settings.log_requests && tracer.is_none() {
             return;
         }
         let observed = observed(ended, notes, tells_timing);
@@ -102,8 +116,14 @@ impl Observer {
             log_slow(&observed, ended.duration, notes.statements());
         }
         match ended.transport {
-            Transport::WebSocket if settings.log_requests => log_on_socket(&observed, ended),
-            Transport::WebSocket => {}
+            Transport::WebSocket => {
+                if settings.log_requests {
+                    log_on_socket(&observed, ended);
+                }
+                if let Some(tracer) = tracer {
+                    trace_on_socket(tracer, &observed, ended);
+                }
+            }
             _ => observed::leave(Box::new(observed)),
         }
     }
@@ -132,6 +152,8 @@ fn observed(ended: &Ended<'_>, notes: &Notes, tells_timing: bool) -> ObservedOpe
         tells_timing,
         is_shared: execution.is_some_and(|execution| execution.is_shared),
         rows: statements.map_or(0, Statements::rows),
+        began: Some(ended.began),
+        statements: execution.and_then(|execution| execution.statements.clone()),
         phases: Phases {
             parse: timings.parse,
             validate: timings.validate,
@@ -167,6 +189,23 @@ fn log_on_socket(operation: &ObservedOperation, ended: &Ended<'_>) {
         duration_ms = milliseconds(ended.duration),
         bytes,
     }, "answered on a WebSocket");
+}
+
+/// The handshake may belong to a trace, and so do its operations then.
+fn trace_on_socket(tracer: &Tracer, operation: &ObservedOperation, ended: &Ended<'_>) {
+    let caller = ended.caller.headers.get(TRACEPARENT);
+    let trace = tracer.begin(caller.and_then(|value| value.to_str().ok()));
+    if trace.is_sampled {
+        let name = "graphql.operation".to_owned();
+        let began = ended.began;
+        tracer.end(trace::spans(
+            &trace,
+            name,
+            began,
+            Vec::new(),
+            Some(operation),
+        ));
+    }
 }
 
 fn first_code(outcome: &Outcome) -> Option<ErrorCode> {

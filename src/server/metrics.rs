@@ -128,6 +128,11 @@ impl RequestMetrics {
 pub(super) struct Route(&'static str);
 
 impl Route {
+    /// As metrics and traces name it.
+    pub(super) fn name(self) -> &'static str {
+        self.0
+    }
+
     pub(super) fn of(path: &str) -> Self {
         let path = match path {
             paths::ARTICLES_WITHOUT_SLASH => paths::ARTICLES,

@@ -28,6 +28,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::future::RouteFuture;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either, ready};
+use otlp_spans::Tracer;
 use tower::Service;
 use tracing::{Instrument as _, Span};
 
@@ -50,7 +51,7 @@ pub(super) fn around<E: Execute>(
     hosts: AllowedHosts,
     origins: Origins,
     requests: RequestMetrics,
-    log_requests: bool,
+    told: Told,
 ) -> Middleware<E> {
     Middleware {
         routes,
@@ -58,7 +59,7 @@ pub(super) fn around<E: Execute>(
             hosts,
             origins,
             requests,
-            log_requests,
+            told,
         }),
     }
 }
@@ -101,8 +102,16 @@ struct Settings {
     hosts: AllowedHosts,
     origins: Origins,
     requests: RequestMetrics,
-    /// Whether the log has a line for each.
-    log_requests: bool,
+    told: Told,
+}
+
+/// What is told of each request, besides metrics.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    /// Whether the log has a line for it.
+    pub(super) log_requests: bool,
+    /// What sends its spans.
+    pub(super) tracer: Option<Tracer>,
 }
 
 impl<E: Execute> Service<Request> for Middleware<E> {
@@ -120,6 +129,8 @@ impl<E: Execute> Service<Request> for Middleware<E> {
         let route = Route::of(request.uri().path());
         let id = RequestId::of(request.headers(), || Clock::system().new_id());
         let span = span(&id, &request);
+        let trace = self.settings.told.begin_trace(&request, &span);
+        let method = request.method().clone();
         let conditions = Conditions::of(&request);
         let accepted = encoding::accepted(request.headers());
         let (permission, preflight) = Permission::of(&self.settings.origins, &request);
@@ -158,7 +169,17 @@ impl<E: Execute> Service<Request> for Middleware<E> {
             if response.status() == StatusCode::FORBIDDEN {
                 told::log_foreign_origin(&response);
             }
-            if settings.log_requests {
+            if let (Some(tracer), Some(trace)) = (&settings.told.tracer, &trace) {
+                told::trace(
+                    tracer,
+                    trace,
+                    (&method, route),
+                    began,
+                    operation.as_deref(),
+                    &mut response,
+                );
+            }
+            if settings.told.log_requests {
                 told::log(operation.as_deref(), began, &response);
             }
             id.keep(response.headers_mut());
@@ -180,6 +201,7 @@ fn span(id: &RequestId, request: &Request) -> Span {
         path = request.uri().path(),
         // Who it is that asks is known later, if at all.
         caller = tracing::field::Empty,
+        trace = tracing::field::Empty,
     )
 }
 

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 
 use super::metrics::{Metrics, Parts, RequestMetrics};
-use super::middleware::{self, AllowedHosts, Middleware, Routes};
+use super::middleware::{self, AllowedHosts, Middleware, Routes, Told};
 use super::reload::Reloaded;
 use super::{articles, graphiql, health, metrics, paths};
 use crate::admission::{Admission, Credential, Scope};
@@ -31,6 +31,7 @@ use crate::overload::TurnSettings;
 use crate::store::Store;
 use graphql_guard::InvalidSchema;
 use graphql_transports::{Endpoint, Pipeline, PipelineSettings};
+use otlp_spans::Tracer;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -45,7 +46,7 @@ pub(super) struct App {
 /// Everything that is served.
 pub(super) fn all(
     settings: &ServerSettings,
-    hosts: AllowedHosts,
+    (hosts, tracer): (AllowedHosts, Option<Tracer>),
     limits: CallerLimits,
     store: Store,
     feed: Feed,
@@ -56,6 +57,7 @@ pub(super) fn all(
         query_timeout: settings.request_timeout,
         idempotency_retention: settings.idempotency_retention,
         turns: turns(settings, &store),
+        keep_statements: tracer.is_some(),
         ..(&settings.limits).into()
     };
     let Reloaded {
@@ -78,7 +80,11 @@ pub(super) fn all(
         shutdown: shutdown.clone(),
         metrics: operations.clone(),
     };
-    let observer = Observer::new(operations.clone(), observer_settings(&settings.observe));
+    let observer = Observer::new(
+        operations.clone(),
+        observer_settings(&settings.observe),
+        tracer.clone(),
+    );
     let engine = ApiEngine::new(app.api.clone(), observer);
     let admitted = admission.clone();
     let graphql = Endpoint {
@@ -145,7 +151,10 @@ pub(super) fn all(
             hosts,
             origins,
             requests,
-            settings.observe.log_requests,
+            Told {
+                log_requests: settings.observe.log_requests,
+                tracer,
+            },
         ),
         admin,
     })

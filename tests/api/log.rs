@@ -4,6 +4,7 @@ mod callers;
 mod format;
 mod requests;
 mod slow;
+mod traces;
 
 /// A line of text without its time, and with numbers that differ from one machine to the next replaced.
 fn redacted(line: &str) -> String {

@@ -62,7 +62,7 @@ use self::open_error::chain;
 use self::postgres::Postgres;
 pub use self::settings::DatabaseSettings;
 use self::sqlite::Sqlite;
-pub use self::statements::{SlowStatement, Statements};
+pub use self::statements::{KeptStatement, SlowStatement, Statements};
 pub use self::waits::WaitCounts;
 use self::waits::Waits;
 use self::writability::Writability;

@@ -3,16 +3,21 @@
 use std::time::{Duration, Instant};
 
 use axum::body::HttpBody as _;
-use axum::http::{HeaderName, HeaderValue};
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::Response;
+use otlp_spans::{TRACEPARENT, Trace, Tracer, Value};
 use tracing::Span;
 
 use graphql_guard::shorten;
 
+use super::Told;
 use crate::error::ErrorCode;
 use crate::graphql::websocket::ForeignOrigin;
 use crate::log_limit::LogLimit;
+use crate::observed::trace::spans;
 use crate::observed::{self, ObservedOperation, milliseconds};
+use crate::server::metrics::Route;
 
 /// How long the parts of a request took (W3C Server Timing).
 pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -49,6 +54,45 @@ pub(super) fn log_foreign_origin(response: &Response) {
              has to pass Host on"
         );
     }
+}
+
+impl Told {
+    /// The trace of a request, where requests are traced. The log has its id where it is sampled.
+    pub(super) fn begin_trace(&self, request: &Request, span: &Span) -> Option<Trace> {
+        let tracer = self.tracer.as_ref()?;
+        let caller = request.headers().get(TRACEPARENT);
+        let trace = tracer.begin(caller.and_then(|value| value.to_str().ok()));
+        if trace.is_sampled {
+            span.record("trace", trace.id());
+        }
+        Some(trace)
+    }
+}
+
+/// Answers with the request's own span, and sends it where it is sampled.
+pub(super) fn trace(
+    tracer: &Tracer,
+    trace: &Trace,
+    (method, route): (&Method, Route),
+    began: Instant,
+    operation: Option<&ObservedOperation>,
+    response: &mut Response,
+) {
+    if let Ok(traceparent) = HeaderValue::try_from(trace.traceparent()) {
+        let name = HeaderName::from_static(TRACEPARENT);
+        response.headers_mut().insert(name, traceparent);
+    }
+    if !trace.is_sampled {
+        return;
+    }
+    let status = response.status().as_u16();
+    let attributes = vec![
+        ("http.request.method", Value::Text(method.to_string())),
+        ("http.route", Value::Text(route.name().to_owned())),
+        ("http.response.status_code", Value::Number(status.into())),
+    ];
+    let name = format!("{method} {}", route.name());
+    tracer.end(spans(trace, name, began, attributes, operation));
 }
 
 /// Logs the request. Its id, method, path and caller stand in the span.

@@ -402,6 +402,36 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
               [default: false]
               [possible values: true, false]
 
+          --otel-exporter-otlp-endpoint <URL>
+              Send traces of requests to this OpenTelemetry collector by OTLP over HTTP, such as
+              http://127.0.0.1:4318
+              
+              [env: OTEL_EXPORTER_OTLP_ENDPOINT]
+
+          --otel-exporter-otlp-headers <HEADERS>
+              Headers for the collector, such as a key: NAME=VALUE,NAME=VALUE
+              
+              [env: OTEL_EXPORTER_OTLP_HEADERS]
+
+          --otel-service-name <NAME>
+              The name of the service in traces
+              
+              [env: OTEL_SERVICE_NAME=]
+              [default: broadsheet]
+
+          --otel-traces-sampler <SAMPLER>
+              Which requests are traced: always_on, always_off, traceidratio, or the same after
+              parentbased_
+              
+              [env: OTEL_TRACES_SAMPLER=]
+              [default: parentbased_always_on]
+
+          --otel-traces-sampler-arg <RATIO>
+              Which part of the requests traceidratio traces, from 0 to 1
+              
+              [env: OTEL_TRACES_SAMPLER_ARG=]
+              [default: 1]
+
     Database:
           --database-url <URL>
               sqlite:PATH, sqlite::memory: or

@@ -52,7 +52,7 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
     ("lib", &[]),
     ("log_limit", &[]),
     ("main", &[]),
-    ("observed", &["error"]),
+    ("observed", &["error", "store"]),
     ("overload", &[]),
     (
         "server",

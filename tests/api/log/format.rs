@@ -22,8 +22,9 @@ async fn the_log_says_which_version_starts_what_is_read_and_open_and_how_it_ende
     std::fs::write(directory.path().join(".env"), "SERVICE_NAME=Press\n").unwrap();
     let path = directory.path().join(".env").display().to_string();
     let environment = [("DATABASE_URL", database.url.as_str()), ("PORT", "0")];
-    let program = Program::start_in(directory, &["--log=info"], &environment).await;
+    let mut program = Program::start_in(directory, &["--log=info"], &environment).await;
     let address = program.address().to_owned();
+    program.logged("without a token").await;
     program.signal("TERM");
     let (_, log) = program.end().await;
     let log = log

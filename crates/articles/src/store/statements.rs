@@ -22,6 +22,9 @@ const WORTH_KEEPING: Duration = Duration::from_millis(10);
 /// The most bytes that are kept of a statement's text.
 const SQL_BYTES: usize = 2_000;
 
+/// The most statements of an operation that are kept one by one.
+const KEPT: usize = 64;
+
 /// What stands between a statement and its values where Diesel shows both.
 const BEFORE_VALUES: &str = " -- binds: ";
 
@@ -32,6 +35,17 @@ pub struct Statements {
     taken: Nanoseconds,
     rows: AtomicU64,
     slowest: Mutex<Option<SlowStatement>>,
+    /// All of them up to a number, where somebody wants them one by one.
+    each: Option<Mutex<Vec<KeptStatement>>>,
+}
+
+/// A statement that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptStatement {
+    /// Its text, without values, cut off where it is long.
+    pub sql: String,
+    pub began: Instant,
+    pub duration: Duration,
 }
 
 /// A statement that took long.
@@ -44,6 +58,22 @@ pub struct SlowStatement {
 }
 
 impl Statements {
+    /// Keeps the first 64 statements one by one, for a trace.
+    pub fn keeping_each() -> Self {
+        Self {
+            each: Some(Mutex::default()),
+            ..Self::default()
+        }
+    }
+
+    /// The statements one by one, where they are kept.
+    pub fn each(&self) -> Vec<KeptStatement> {
+        let each = self.each.as_ref().map(Mutex::lock);
+        each.map_or_else(Vec::new, |each| {
+            each.unwrap_or_else(PoisonError::into_inner).clone()
+        })
+    }
+
     /// How long connections were waited for.
     pub fn waited(&self) -> Duration {
         self.waited.get()
@@ -76,12 +106,34 @@ impl Statements {
         if let Some(statement) = shared.slowest() {
             self.keep_slowest(statement.duration, || statement.sql);
         }
+        for statement in shared.each() {
+            self.keep(|| statement);
+        }
     }
 
-    fn finished(&self, duration: Duration, statement: &dyn DebugQuery) {
+    /// Whether statements are kept one by one.
+    pub(super) fn keeps_each(&self) -> bool {
+        self.each.is_some()
+    }
+
+    fn finished(&self, began: Instant, duration: Duration, statement: &dyn DebugQuery) {
         self.taken.add(duration);
+        self.keep(|| KeptStatement {
+            sql: text(statement),
+            began,
+            duration,
+        });
         if duration >= WORTH_KEEPING {
             self.keep_slowest(duration, || text(statement));
+        }
+    }
+
+    fn keep(&self, statement: impl FnOnce() -> KeptStatement) {
+        if let Some(each) = &self.each {
+            let mut each = each.lock().unwrap_or_else(PoisonError::into_inner);
+            if each.len() < KEPT {
+                each.push(statement());
+            }
         }
     }
 
@@ -136,7 +188,9 @@ impl Instrumentation for StatementTimer {
             }
             InstrumentationEvent::FinishQuery { query, .. } => {
                 if let Some(began) = self.began.take() {
-                    let _ = CURRENT.try_with(|scope| scope.finished(began.elapsed(), query));
+                    let _ = CURRENT.try_with(|scope| {
+                        scope.finished(began, began.elapsed(), query);
+                    });
                 }
             }
             _ => {}
@@ -245,7 +299,8 @@ mod tests {
         let query = diesel::dsl::sql::<Text>("SELECT 1");
         let query = diesel::debug_query::<Sqlite, _>(&query);
         for milliseconds in [9, 40, 11] {
-            statements.finished(Duration::from_millis(milliseconds), &query);
+            let duration = Duration::from_millis(milliseconds);
+            statements.finished(Instant::now(), duration, &query);
         }
         assert_eq!(statements.rows(), 3);
         assert_eq!(statements.waited(), Duration::from_millis(3));
@@ -253,5 +308,20 @@ mod tests {
         let slowest = statements.slowest().unwrap();
         assert_eq!(slowest.duration, Duration::from_millis(40));
         assert_eq!(slowest.sql, "SELECT 1");
+        assert_eq!(statements.each(), []);
+    }
+
+    #[test]
+    fn statements_are_kept_one_by_one_where_that_is_wanted_up_to_a_number() {
+        let statements = Statements::keeping_each();
+        let query = diesel::dsl::sql::<Text>("SELECT 1");
+        let query = diesel::debug_query::<Sqlite, _>(&query);
+        for _ in 0..=KEPT {
+            statements.finished(Instant::now(), Duration::ZERO, &query);
+        }
+        assert_eq!(statements.each().len(), KEPT);
+        let other = Statements::keeping_each();
+        other.add(&statements);
+        assert_eq!(other.each(), statements.each());
     }
 }

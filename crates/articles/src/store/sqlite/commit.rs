@@ -165,7 +165,10 @@ impl Drop for Place<'_> {
 
 /// Carries out all the jobs in one transaction, then answers them.
 fn commit(connection: &mut SqliteConnection, mut jobs: Vec<Box<dyn Job>>, time: Duration) {
-    let shared = Arc::new(Statements::default());
+    let shared = match jobs.iter().any(|job| job.is_traced()) {
+        true => Arc::new(Statements::keeping_each()),
+        false => Arc::default(),
+    };
     let transaction = || {
         connection.immediate_transaction(|connection| {
             let due = index::due(connection);
@@ -187,6 +190,9 @@ fn commit(connection: &mut SqliteConnection, mut jobs: Vec<Box<dyn Job>>, time: 
 
 /// A write that waits, whatever it answers.
 trait Job: Send {
+    /// Whether somebody wants its statements one by one.
+    fn is_traced(&self) -> bool;
+
     fn run(&mut self, connection: &mut SqliteConnection);
 
     /// Answers: with what it did where the transaction was committed. `shared` is what all of them took together.
@@ -204,6 +210,10 @@ struct Write<T> {
 }
 
 impl<T: Send> Job for Write<T> {
+    fn is_traced(&self) -> bool {
+        self.scope.keeps_each()
+    }
+
     fn run(&mut self, connection: &mut SqliteConnection) {
         let waited = self.queued_at.elapsed();
         self.waits.count(waited);

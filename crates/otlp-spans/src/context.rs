@@ -1,0 +1,112 @@
+//! W3C Trace Context: the header `traceparent`, in and out.
+
+use std::fmt::Write as _;
+
+use uuid::Uuid;
+
+use super::sampler::Sampler;
+
+/// The header that names the trace, and the span of the caller.
+pub const TRACEPARENT: &str = "traceparent";
+
+/// The trace of a request, and the request's own span in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trace {
+    pub(crate) trace_id: [u8; 16],
+    /// The span of the request.
+    pub(crate) span_id: [u8; 8],
+    /// The span of the caller, where it has one.
+    pub(crate) parent: Option<[u8; 8]>,
+    /// Whether its spans are sent.
+    pub is_sampled: bool,
+}
+
+impl Trace {
+    pub(crate) fn begin(traceparent: Option<&str>, sampler: Sampler) -> Self {
+        let caller = traceparent.and_then(read);
+        let trace_id = caller.map_or_else(|| Uuid::new_v4().into_bytes(), |caller| caller.trace_id);
+        let is_sampled = sampler.samples(trace_id, caller.map(|caller| caller.is_sampled));
+        Self {
+            trace_id,
+            span_id: new_span_id(),
+            parent: caller.map(|caller| caller.span_id),
+            is_sampled,
+        }
+    }
+
+    /// The value of `traceparent` that names the request's own span.
+    pub fn traceparent(&self) -> String {
+        let mut text = String::with_capacity(55);
+        text.push_str("00-");
+        write_hex(&mut text, &self.trace_id);
+        text.push('-');
+        write_hex(&mut text, &self.span_id);
+        text.push_str(if self.is_sampled { "-01" } else { "-00" });
+        text
+    }
+
+    /// The id of the trace, as logs and viewers show it.
+    pub fn id(&self) -> String {
+        let mut text = String::with_capacity(32);
+        write_hex(&mut text, &self.trace_id);
+        text
+    }
+}
+
+/// A new id of a span. The first half of a random UUID is never zero: it has the UUID's version.
+pub(crate) fn new_span_id() -> [u8; 8] {
+    let [a, b, c, d, e, f, g, h, ..] = Uuid::new_v4().into_bytes();
+    [a, b, c, d, e, f, g, h]
+}
+
+#[derive(Clone, Copy)]
+struct Caller {
+    trace_id: [u8; 16],
+    span_id: [u8; 8],
+    is_sampled: bool,
+}
+
+/// What the header says. Later versions may have more behind what this one has.
+fn read(text: &str) -> Option<Caller> {
+    let mut parts = text.trim().splitn(5, '-');
+    let version: [u8; 1] = hex(parts.next()?)?;
+    let trace_id: [u8; 16] = hex(parts.next()?)?;
+    let span_id: [u8; 8] = hex(parts.next()?)?;
+    let [flags]: [u8; 1] = hex(parts.next()?)?;
+    let is_valid = match version {
+        [0] => parts.next().is_none(),
+        [version] => version != 0xff,
+    };
+    let is_caller = is_valid && trace_id != [0; 16] && span_id != [0; 8];
+    is_caller.then_some(Caller {
+        trace_id,
+        span_id,
+        is_sampled: flags & 1 == 1,
+    })
+}
+
+/// Bytes from hexadecimal digits in lower case.
+fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    if text.len() != 2 * N {
+        return None;
+    }
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        for digit in digits {
+            let value = match digit {
+                b'0'..=b'9' => digit - b'0',
+                b'a'..=b'f' => digit - b'a' + 10,
+                _ => return None,
+            };
+            *byte = *byte << 4 | value;
+        }
+    }
+    Some(bytes)
+}
+
+fn write_hex(text: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        // Writing to a text does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+}

@@ -1,0 +1,67 @@
+//! Which requests are sampled, by the names that OpenTelemetry gives samplers (`OTEL_TRACES_SAMPLER`).
+
+/// Which requests are sampled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampler {
+    /// Whether a request whose caller traces it is sampled as its caller says.
+    follows_parent: bool,
+    /// The part of the others that are, of 2⁵⁶.
+    of_56_bits: u64,
+}
+
+/// No sampler has this name, or its argument is not a number from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off or \
+     parentbased_traceidratio, the ratio being a number from 0 to 1"
+)]
+pub struct UnknownSampler;
+
+const ALL: u64 = 1 << 56;
+
+impl Sampler {
+    /// The sampler of this name; `ratio` is for those whose name ends in `traceidratio`.
+    ///
+    /// # Errors
+    /// There is none, or the ratio is not from 0 to 1.
+    pub fn new(name: &str, ratio: f64) -> Result<Self, UnknownSampler> {
+        let (follows_parent, root) = match name.strip_prefix("parentbased_") {
+            Some(root) => (true, root),
+            None => (false, name),
+        };
+        let of_56_bits = match root {
+            "always_on" => ALL,
+            "always_off" => 0,
+            "traceidratio" if (0.0..=1.0).contains(&ratio) => part(ratio),
+            _ => return Err(UnknownSampler),
+        };
+        Ok(Self {
+            follows_parent,
+            of_56_bits,
+        })
+    }
+
+    /// Whether a request is sampled. `parent` is what its caller says, where that traces it.
+    pub(crate) fn samples(self, trace_id: [u8; 16], parent: Option<bool>) -> bool {
+        match parent {
+            Some(is_sampled) if self.follows_parent => is_sampled,
+            // The last 7 bytes of an id are random (W3C Trace Context, level 2).
+            _ => random(trace_id) < self.of_56_bits,
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "it is from 0 to 2⁵⁶"
+)]
+fn part(ratio: f64) -> u64 {
+    (ratio * ALL as f64) as u64
+}
+
+fn random(trace_id: [u8; 16]) -> u64 {
+    let [.., a, b, c, d, e, f, g] = trace_id;
+    u64::from_be_bytes([0, a, b, c, d, e, f, g])
+}

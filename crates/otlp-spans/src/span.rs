@@ -1,0 +1,79 @@
+//! A span: one part of a request that has ended.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use super::context::{Trace, new_span_id};
+
+/// A part of a request that has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Span {
+    pub(crate) trace_id: [u8; 16],
+    pub(crate) span_id: [u8; 8],
+    pub(crate) parent: Option<[u8; 8]>,
+    pub name: Cow<'static, str>,
+    pub kind: Kind,
+    pub start: SystemTime,
+    pub end: SystemTime,
+    /// By the names of OpenTelemetry's semantic conventions.
+    pub attributes: Vec<(&'static str, Value)>,
+    /// Whether it has failed.
+    pub is_error: bool,
+}
+
+/// On whose side it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Within the program.
+    Internal,
+    /// A request that the program answers.
+    Server,
+    /// A request that the program sends, such as a statement.
+    Client,
+}
+
+/// The value of an attribute.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Text(String),
+    Number(i64),
+    Flag(bool),
+}
+
+impl Span {
+    /// The span of the request itself.
+    pub fn of_request(trace: &Trace, name: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            trace_id: trace.trace_id,
+            span_id: trace.span_id,
+            parent: trace.parent,
+            name: name.into(),
+            kind: Kind::Server,
+            start: SystemTime::UNIX_EPOCH,
+            end: SystemTime::UNIX_EPOCH,
+            attributes: Vec::new(),
+            is_error: false,
+        }
+    }
+
+    /// A part of this one.
+    pub fn child(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        kind: Kind,
+        start: SystemTime,
+        end: SystemTime,
+    ) -> Self {
+        Self {
+            trace_id: self.trace_id,
+            span_id: new_span_id(),
+            parent: Some(self.span_id),
+            name: name.into(),
+            kind,
+            start,
+            end,
+            attributes: Vec::new(),
+            is_error: false,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The tracer against a collector that is there, slow, or away.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use prost::Message as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use super::message::{AnyValueKind, ExportTraceServiceRequest};
+use super::*;
+
+const CALLER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+fn sampler(name: &str) -> Sampler {
+    Sampler::new(name, 0.25).unwrap()
+}
+
+fn tracer(endpoint: &str) -> Tracer {
+    Tracer::start(TracerSettings {
+        endpoint: endpoint.to_owned(),
+        headers: vec![("x-key".to_owned(), "secret".to_owned())],
+        service_name: "test".to_owned(),
+        service_version: "1.2.3",
+        sampler: sampler("parentbased_always_on"),
+    })
+    .unwrap()
+}
+
+/// Reads one request whole, and answers it with 200.
+async fn take(listener: &TcpListener) -> (String, ExportTraceServiceRequest) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut read = Vec::new();
+    loop {
+        let mut part = [0; 4096];
+        let count = stream.read(&mut part).await.unwrap();
+        read.extend_from_slice(&part[..count]);
+        let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") else {
+            continue;
+        };
+        let head = String::from_utf8(read[..end].to_vec()).unwrap();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = length.unwrap().parse().unwrap();
+        if read.len() >= end + 4 + length {
+            let body = ExportTraceServiceRequest::decode(&read[end + 4..]).unwrap();
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                .await
+                .unwrap();
+            return (head, body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn spans_are_sent_by_otlp_with_their_service_and_their_parents() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let tracer = tracer(&format!("http://{address}/v1/traces"));
+    let trace = tracer.begin(Some(CALLER));
+    assert!(trace.is_sampled);
+    assert_eq!(trace.id(), "0af7651916cd43dd8448eb211c80319c");
+    let mut request = Span::of_request(&trace, "query");
+    (request.start, request.end) = (SystemTime::UNIX_EPOCH, SystemTime::now());
+    request.attributes.push(("rows", Value::Number(7)));
+    request.is_error = true;
+    let statement = request.child("SELECT", Kind::Client, request.start, request.end);
+    tracer.end(vec![request, statement]);
+    let (taken, ()) = tokio::join!(take(&listener), tracer.flush(Duration::from_secs(30)));
+    let (head, mut body) = taken;
+    assert!(head.starts_with("POST /v1/traces HTTP/1.1"), "{head}");
+    assert!(head.contains("x-key: secret"), "{head}");
+    let mut all = body.resource_spans.remove(0);
+    let service = &all.resource.unwrap().attributes[0];
+    assert_eq!(service.key, "service.name");
+    let value = service.value.clone().unwrap().value;
+    assert_eq!(value, Some(AnyValueKind::Text("test".to_owned())));
+    let spans = all.scope_spans.remove(0).spans;
+    let [request, statement] = &spans[..] else {
+        panic!("{spans:?}");
+    };
+    assert_eq!(
+        request.parent_span_id,
+        [0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31]
+    );
+    assert_eq!(statement.parent_span_id, request.span_id);
+    assert_eq!(statement.trace_id, request.trace_id);
+    assert_eq!((request.kind, statement.kind), (2, 3));
+    assert_eq!(request.status.clone().unwrap().code, 2);
+    assert_eq!(tracer.dropped(), 0);
+}
+
+/// The collector takes the connection and never answers.
+#[tokio::test]
+async fn a_collector_that_does_not_answer_slows_nobody_and_what_does_not_fit_is_counted() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let tracer = tracer(&format!("http://{address}/v1/traces"));
+    let trace = tracer.begin(None);
+    let began = Instant::now();
+    for _ in 0..QUEUE + 10_000 {
+        tracer.end(vec![Span::of_request(&trace, "query")]);
+    }
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(tracer.dropped() >= 9_000, "{}", tracer.dropped());
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_none_is_an_error() {
+    for endpoint in ["", "localhost:4318", "ftp://host/", "http://"] {
+        let settings = TracerSettings {
+            endpoint: endpoint.to_owned(),
+            headers: Vec::new(),
+            service_name: String::new(),
+            service_version: "",
+            sampler: sampler("always_on"),
+        };
+        assert!(Tracer::start(settings).is_err(), "{endpoint:?}");
+    }
+}
+
+#[test]
+fn a_traceparent_that_is_not_valid_begins_a_new_trace() {
+    let zero_trace = "00-00000000000000000000000000000000-b7ad6b7169203331-01";
+    let zero_span = "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01";
+    let upper = CALLER.to_uppercase();
+    let more = format!("{CALLER}-more");
+    let forbidden = CALLER.replacen("00", "ff", 1);
+    for text in [
+        "",
+        "00",
+        zero_trace,
+        zero_span,
+        &*upper,
+        &*more,
+        &*forbidden,
+        "é",
+    ] {
+        let trace = Trace::begin(Some(text), sampler("parentbased_always_on"));
+        assert_eq!(trace.parent, None, "{text:?}");
+        assert_ne!(trace.id(), "0af7651916cd43dd8448eb211c80319c", "{text:?}");
+    }
+    // A later version, which may have more.
+    let later = more.replacen("00", "01", 1);
+    let trace = Trace::begin(Some(&later), sampler("parentbased_always_on"));
+    assert_eq!(trace.id(), "0af7651916cd43dd8448eb211c80319c");
+    let out = trace.traceparent();
+    assert!(out.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && out.ends_with("-01"));
+}
+
+#[test]
+fn samplers_follow_the_caller_or_take_their_part() {
+    let unsampled = CALLER.replace("-01", "-00");
+    for (name, root, caller, not_caller) in [
+        ("always_on", true, true, true),
+        ("always_off", false, false, false),
+        ("parentbased_always_on", true, true, false),
+        ("parentbased_always_off", false, true, false),
+    ] {
+        let is_sampled = |traceparent| Trace::begin(traceparent, sampler(name)).is_sampled;
+        let found = [None, Some(CALLER), Some(&*unsampled)].map(is_sampled);
+        assert_eq!(found, [root, caller, not_caller], "{name}");
+    }
+    let ratio = sampler("parentbased_traceidratio");
+    let sampled = (0..10_000).filter(|_| Trace::begin(None, ratio).is_sampled);
+    assert!((2_000..3_000).contains(&sampled.count()));
+    assert_eq!(Sampler::new("sometimes", 1.0), Err(UnknownSampler));
+    assert_eq!(Sampler::new("traceidratio", 1.5), Err(UnknownSampler));
+}
