@@ -196,9 +196,10 @@ impl Admission {
     /// The token itself is not told: somebody may have mistyped it only.
     fn told(&self, rejection: Rejection) {
         self.0.rejections.count(rejection);
-        match rejection {
-            Rejection::InvalidToken(reason) => self.0.rejections.log_token(reason),
-            _ => tracing::debug!(reason = %rejection, "a caller was not admitted"),
+        if let Rejection::InvalidToken(reason) = rejection {
+            self.0.rejections.log_token(reason);
+        } else {
+            tracing::debug!(reason = %rejection, "a caller was not admitted");
         }
     }
 

@@ -80,11 +80,8 @@ pub(super) fn all(
         shutdown: shutdown.clone(),
         metrics: operations.clone(),
     };
-    let observer = Observer::new(
-        operations.clone(),
-        observer_settings(&settings.observe),
-        tracer.clone(),
-    );
+    let observed = observer_settings(&settings.observe);
+    let observer = Observer::new(operations.clone(), observed, tracer.clone());
     let engine = ApiEngine::new(app.api.clone(), observer);
     let admitted = admission.clone();
     let graphql = Endpoint {

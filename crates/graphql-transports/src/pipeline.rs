@@ -155,22 +155,19 @@ where
         let under_way = self.metrics.begin();
         let notes = E::Notes::default();
         let mut params = None;
-        let prepared = match self.repeated.get(body) {
+        let prepared = if let Some(operation) = self.repeated.get(body) {
             // A query.
-            Some(operation) => match self.check(caller, operation.kind()) {
-                Ok(()) => Ok(Prepared::repeated(operation)),
-                Err(rejection) => Err(rejection),
-            },
-            None => {
-                let params = params.insert(GraphQLParams::from_json(body)?);
-                let prepared = self.prepare(params, caller, transport, &notes);
-                if let Ok(prepared) = &prepared
-                    && prepared.is_self_contained
-                {
-                    self.repeated.offer(body, &prepared.operation);
-                }
-                prepared
+            let checked = self.check(caller, operation.kind());
+            checked.map(|()| Prepared::repeated(operation))
+        } else {
+            let params = params.insert(GraphQLParams::from_json(body)?);
+            let prepared = self.prepare(params, caller, transport, &notes);
+            if let Ok(prepared) = &prepared
+                && prepared.is_self_contained
+            {
+                self.repeated.offer(body, &prepared.operation);
             }
+            prepared
         };
         let asked = Asked {
             params: params.as_ref(),

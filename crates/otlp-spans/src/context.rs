@@ -11,6 +11,10 @@ pub const TRACEPARENT: &str = "traceparent";
 
 /// The trace of a request, and the request's own span in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "they are called so in the specification"
+)]
 pub struct Trace {
     pub(crate) trace_id: [u8; 16],
     /// The span of the request.
@@ -55,8 +59,8 @@ impl Trace {
 
 /// A new id of a span. The first half of a random UUID is never zero: it has the UUID's version.
 pub(crate) fn new_span_id() -> [u8; 8] {
-    let [a, b, c, d, e, f, g, h, ..] = Uuid::new_v4().into_bytes();
-    [a, b, c, d, e, f, g, h]
+    let bytes = Uuid::new_v4().into_bytes();
+    std::array::from_fn(|place| bytes[place])
 }
 
 #[derive(Clone, Copy)]

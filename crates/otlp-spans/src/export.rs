@@ -8,7 +8,7 @@ use prost::Message as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::client::Endpoint;
+use super::client::{Endpoint, PostError};
 use super::message;
 use super::span::Span;
 
@@ -60,7 +60,7 @@ impl Exporter {
         ];
         let body = message::request(spans, resource).encode_to_vec();
         let mut sent = self.endpoint.post(body.clone()).await;
-        if sent.as_ref().is_err_and(|error| error.may_pass()) {
+        if sent.as_ref().is_err_and(PostError::may_pass) {
             tokio::time::sleep(PAUSE).await;
             sent = self.endpoint.post(body).await;
         }

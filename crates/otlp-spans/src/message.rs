@@ -41,6 +41,10 @@ pub(crate) struct InstrumentationScope {
 }
 
 #[derive(Clone, PartialEq, Message)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "they are called so in the specification"
+)]
 pub(crate) struct Span {
     #[prost(bytes = "vec", tag = "1")]
     pub(crate) trace_id: Vec<u8>,

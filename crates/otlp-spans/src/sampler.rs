@@ -62,6 +62,6 @@ fn part(ratio: f64) -> u64 {
 }
 
 fn random(trace_id: [u8; 16]) -> u64 {
-    let [.., a, b, c, d, e, f, g] = trace_id;
-    u64::from_be_bytes([0, a, b, c, d, e, f, g])
+    let last = trace_id.iter().skip(9);
+    last.fold(0, |number, &byte| number << 8 | u64::from(byte))
 }

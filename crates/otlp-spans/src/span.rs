@@ -7,6 +7,10 @@ use super::context::{Trace, new_span_id};
 
 /// A part of a request that has ended.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "they are called so in the specification"
+)]
 pub struct Span {
     pub(crate) trace_id: [u8; 16],
     pub(crate) span_id: [u8; 8],
@@ -57,6 +61,7 @@ impl Span {
     }
 
     /// A part of this one.
+    #[must_use]
     pub fn child(
         &self,
         name: impl Into<Cow<'static, str>>,
