@@ -80,8 +80,8 @@ pub(super) fn all(
         shutdown: shutdown.clone(),
         metrics: operations.clone(),
     };
-    let observed = observer_settings(&settings.observe);
-    let observer = Observer::new(operations.clone(), observed, tracer.clone());
+    let shown = observer_settings(&settings.observe);
+    let observer = Observer::new(operations.clone(), shown, tracer.clone());
     let engine = ApiEngine::new(app.api.clone(), observer);
     let admitted = admission.clone();
     let graphql = Endpoint {
