@@ -11,7 +11,7 @@ pub(crate) fn directories() -> Vec<PathBuf> {
 }
 
 /// Has cargo run this script again when a program was installed: a directory changes with what is in it. (A file that
-/// is not there would have it run every time, and compile everything anew.)
+/// is not there would have it run every time, and compile everything again.)
 pub(crate) fn watch() {
     println!("cargo::rerun-if-env-changed=PATH");
     for directory in directories().iter().filter(|it| it.is_dir()) {

@@ -65,7 +65,7 @@ enum Command {
         #[command(flatten)]
         database: DatabaseSettings,
     },
-    /// Index all articles for the search anew, in batches, while servers go on
+    /// Index all articles for the search again, in batches, while servers go on
     Reindex {
         #[command(flatten)]
         database: DatabaseSettings,

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_that_would_silence_the_log_is_refused() {
+    fn a_word_that_would_silence_the_log_is_rejected() {
         for text in [
             "info",
             "WARN",

@@ -1,6 +1,6 @@
 //! The load generator: as many HTTP/1.1 connections as asked for, each sending its next request when it has
 //! verified the answer to the last. It shares the machine with what it measures, so it does little: one thread
-//! for every 128 connections at the most two, no HTTP library, one buffer a connection.
+//! for every 128 connections at most two, no HTTP library, one buffer a connection.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -31,7 +31,7 @@ const RATIOS: [(Database, Workload, Contestant, f64); 16] = [
 ];
 /// The same against the floor for every read at one connection.
 const ALONE: f64 = 0.7;
-/// The p99 over the floor's at 64 connections at the most, where the ratio above is at least 1.
+/// The p99 over the floor's at 64 connections at most, where the ratio above is at least 1.
 const TAIL: f64 = 1.3;
 const PEAK_MEMORY_MB: f64 = 60.0;
 const START_MS: f64 = 100.0;

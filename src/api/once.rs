@@ -1,4 +1,4 @@
-//! Mutations under an idempotency key: they are carried out once, and answered with what is stored.
+//! Mutations under an idempotency key: they are executed once, and answered with what is stored.
 
 use std::sync::Arc;
 

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_that_would_never_match_is_refused() {
+    fn an_origin_that_would_never_match_is_rejected() {
         for (text, expected) in [
             ("", "between two commas"),
             ("a.example", "a scheme, such as https://a.example"),

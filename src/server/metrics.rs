@@ -42,7 +42,7 @@ const SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5
 #[derive(Clone)]
 pub(super) struct Metrics(Arc<Registry>);
 
-/// What counts by itself, and is asked when somebody asks for metrics.
+/// What counts by itself, and is asked when metrics are requested.
 pub(super) struct Parts {
     pub(super) admission: Admission,
     pub(super) limits: CallerLimits,
@@ -161,7 +161,7 @@ pub(super) async fn page(State(metrics): State<Metrics>) -> Response {
     }
 }
 
-/// What the parts of the server count themselves, read when somebody asks.
+/// What the parts of the server count themselves, read when metrics are requested.
 struct Shared {
     api: Api,
     store: Store,

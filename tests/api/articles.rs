@@ -126,7 +126,7 @@ async fn an_answer_has_its_fields_in_the_order_of_the_document(database: Databas
 }
 
 #[apply(on_both_databases)]
-async fn a_fragment_that_contains_itself_is_refused(database: Database) {
+async fn a_fragment_that_contains_itself_is_rejected(database: Database) {
     let app = start!(database);
     let answer = app.query("{ ...f } fragment f on Query { ...f }").await;
     assert_eq!(answer.code(), "GRAPHQL_VALIDATION_FAILED", "{answer}");
@@ -180,7 +180,7 @@ async fn an_empty_cursor_is_as_if_it_were_not_given(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_limit_outside_1_to_100_and_a_negative_offset_are_refused(database: Database) {
+async fn a_limit_outside_1_to_100_and_a_negative_offset_are_rejected(database: Database) {
     let app = start!(database);
     let answer = app.query("{ articles(limit: 0) { id } }").await;
     assert_answer!(answer, @r#"

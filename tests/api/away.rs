@@ -209,7 +209,7 @@ async fn nobody_takes_a_subscription_for_complete_or_a_write_for_done_while_the_
     }
 }
 
-/// A connection that is lost while a statement runs leaves it open whether the statement was carried out.
+/// A connection that is lost while a statement runs leaves it open whether the statement was executed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn a_mutation_whose_outcome_is_unknown_is_told_as_that() {

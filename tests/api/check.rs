@@ -76,7 +76,7 @@ async fn each_thing_that_is_wrong_is_told_with_what_to_do(database: Database) {
         (
             "INSERT INTO slug_run (prefix, first, last) VALUES ('none-', 2, 5)",
             "slugs: 4 of the numbers 2 to 5 behind \"none-\" are noted as taken and are free. Slugs get higher numbers \
-             than they need; DELETE FROM slug_run WHERE prefix = 'none-' AND first = 2 has the numbers found anew"
+             than they need; DELETE FROM slug_run WHERE prefix = 'none-' AND first = 2 has the numbers found again"
                 .to_owned(),
         ),
         (
@@ -116,7 +116,7 @@ async fn each_thing_that_is_wrong_is_told_with_what_to_do(database: Database) {
             (
                 "DROP TRIGGER article_search_delete;
                 CREATE TRIGGER article_search_delete AFTER DELETE ON article BEGIN SELECT 1; END",
-                "schema: the trigger article_search_delete is not what the migrations make. Make it anew: DROP TRIGGER \
+                "schema: the trigger article_search_delete is not what the migrations make. Make it again: DROP TRIGGER \
                  article_search_delete; CREATE TRIGGER article_search_delete AFTER DELETE ON article BEGIN INSERT INTO \
                  search_due (number) VALUES (OLD.number); DELETE FROM search_replaced WHERE number = OLD.number; END;"
                     .to_owned(),

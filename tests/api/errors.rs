@@ -85,7 +85,7 @@ async fn a_value_that_is_not_allowed_names_its_field(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_page_that_cannot_be_is_refused(database: Database) {
+async fn a_page_that_cannot_be_is_rejected(database: Database) {
     let app = start!(database);
     assert_answer!(short(&app.query("{ articles(limit: 0) { id } }").await), @r#"BAD_USER_INPUT 1:3 articles: limit must be 1 to 100, but it is 0 {"field":"limit"} | data: null"#);
     assert_answer!(short(&app.query("{ articles(limit: 101) { id } }").await), @r#"BAD_USER_INPUT 1:3 articles: limit must be 1 to 100, but it is 101 {"field":"limit"} | data: null"#);

@@ -292,7 +292,7 @@ async fn a_nul_character_is_refused_wherever_it_stands(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn what_is_no_instant_is_refused(database: Database) {
+async fn what_is_no_instant_is_rejected(database: Database) {
     let app = in_process!(database);
     for (instant, message) in [
         (

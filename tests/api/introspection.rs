@@ -117,7 +117,7 @@ async fn the_highest_limit_of_nesting_is_told_too(database: Database) {
 
 /// Each of these lists multiplies what stands below it.
 #[apply(on_both_databases)]
-async fn an_introspection_that_grows_with_its_depth_is_refused(database: Database) {
+async fn an_introspection_that_grows_with_its_depth_is_rejected(database: Database) {
     let app = start!(database);
     let below = "fields { type { ofType { ofType { ";
     let query = format!(

@@ -29,7 +29,7 @@ async fn ten_servers_may_migrate_one_database_at_once(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_database_that_is_newer_is_refused(database: Database) {
+async fn a_database_that_is_newer_is_rejected(database: Database) {
     let Some(database) = database.migrated().await else {
         return;
     };

@@ -1,4 +1,4 @@
-//! Random sequences of queries and mutations, carried out by SQLite, by PostgreSQL and by a simple model of the
+//! Random sequences of queries and mutations, executed by SQLite, by PostgreSQL and by a simple model of the
 //! contract that keeps its articles in a `Vec`. All three must agree on every answer.
 //!
 //! `model/generate.rs` makes the sequences, `model/articles.rs` is the model. `MODEL_SEQUENCES` says how many sequences

@@ -248,7 +248,7 @@ async fn a_file_that_belongs_to_somebody_else_is_read_and_written_once_that_is_m
     for entry in std::fs::read_dir(directory).unwrap() {
         set_permissions(entry.unwrap().path(), Permissions::from_mode(0o666)).unwrap();
     }
-    // It opens the file anew, once in a while.
+    // It opens the file again, once in a while.
     let began = Instant::now();
     while get(&program, "/health/ready").await.status != 200 {
         assert!(began.elapsed() < Duration::from_secs(10));

@@ -137,7 +137,7 @@ async fn check(app: &InProcess, database: Database) {
     };
     let found = plan(best, json!({}), &values).await;
     if sqlite {
-        // Ranked once, and not anew for each article that is found.
+        // Ranked once, and not again for each article that is found.
         assert!(found.contains("MATERIALIZE"), "{found}");
         assert!(
             found.contains("SEARCH article USING INTEGER PRIMARY KEY"),

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use crate::program::run;
 use crate::support::{Database, OwnDatabase, assert_answer};
 
-/// Has the transactions of all its clients carried out in one session, or in several.
+/// Has the transactions of all its clients executed in one session, or in several.
 struct Pooler {
     url: String,
 }

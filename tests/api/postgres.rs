@@ -151,7 +151,7 @@ impl Drop for TestDatabase {
             let mut copied = template.lock().await;
             copied.copies -= 1;
             // A process cannot tell which test is its last. So on a server that stays, whoever leaves no
-            // copy behind takes the template along; another test makes it anew.
+            // copy behind takes the template along; another test makes it again.
             if copied.copies == 0
                 && external_url().is_some()
                 && let Some(name) = copied.name.take()

@@ -13,7 +13,7 @@ use crate::support::{Answer, Database, TestApp, assert_answer, client, on_both_d
 const LIMIT: &str = "--max-response-bytes=10000";
 
 #[apply(on_both_databases)]
-async fn a_query_whose_answer_would_be_too_large_is_refused(database: Database) {
+async fn a_query_whose_answer_would_be_too_large_is_rejected(database: Database) {
     let app = start!(database, LIMIT);
     fill(&app, &[4_000, 4_000, 4_000]).await;
     assert_answer!(app.query("{ articles { text } }").await, @r#"

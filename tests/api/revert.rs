@@ -113,7 +113,7 @@ async fn what_is_lost_is_told_in_numbers(database: Database) {
     assert_answer!(loss("0001").await, @"all articles (3)");
     assert_answer!(loss("0002").await, @"no article and no change of the feed");
     assert_answer!(loss("0003").await, @"all changes of the feed (4), and with them the cursors of all clients");
-    assert_answer!(loss("0007").await, @"all idempotency keys (1), so that a mutation that is sent again is carried out again");
+    assert_answer!(loss("0007").await, @"all idempotency keys (1), so that a mutation that is sent again is executed again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -171,7 +171,7 @@ async fn a_database_url_that_is_not_understood_is_refused_and_not_repeated() {
 
 #[tokio::test]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn a_database_that_cannot_hold_every_text_is_refused() {
+async fn a_database_that_cannot_hold_every_text_is_rejected() {
     let Some(database) = postgres::ascii_database().await else {
         return;
     };
@@ -213,7 +213,7 @@ async fn a_port_that_is_taken_is_named() {
 }
 
 #[tokio::test]
-async fn a_log_filter_that_is_not_understood_is_refused() {
+async fn a_log_filter_that_is_not_understood_is_rejected() {
     let environment = [
         ("DATABASE_URL", "sqlite::memory:"),
         ("LOG", "broadsheet=loud"),

@@ -110,7 +110,7 @@ async fn many_updates_without_a_version_all_succeed(database: Database) {
     assert_eq!(versions, (2..=6 * WRITERS as u64 + 1).collect());
 }
 
-/// The answers to documents that are carried out at the same time.
+/// The answers to documents that are executed at the same time.
 async fn at_once(app: &InProcess, document: impl Fn(usize) -> (&'static str, Value)) -> Vec<Value> {
     let asked = (0..WRITERS).map(|writer| {
         let (document, variables) = document(writer);

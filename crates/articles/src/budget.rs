@@ -73,7 +73,7 @@ impl ResponseBudget {
         self.0.max.saturating_sub(load(&self.0.written))
     }
 
-    /// Begins anew, for the next of many answers.
+    /// Begins again, for the next of many answers.
     pub fn reset(&self) {
         self.0.read.store(0, Ordering::Relaxed);
         self.0.written.store(0, Ordering::Relaxed);

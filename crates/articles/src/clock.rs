@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn years_outside_1_to_9999_are_refused() {
+    fn years_outside_1_to_9999_are_rejected() {
         assert_eq!(shown("0000-12-31T23:59:59Z"), Err(TimestampError::Range));
         assert_eq!(
             shown("0001-01-01T00:00:00+00:01"),

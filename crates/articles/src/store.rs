@@ -144,7 +144,7 @@ enum Access {
     Snapshot,
     /// Statements that write, each of which may be a transaction of its own.
     Write,
-    /// Statements that are all carried out or none.
+    /// Statements that are all executed or none.
     Transaction,
     /// As [`Transaction`](Self::Transaction), of many articles: on SQLite it is shared with no other, and the words of the
     /// articles are left for later.

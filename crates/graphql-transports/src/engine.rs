@@ -135,7 +135,7 @@ pub trait PreparedOperation: Send + Sync + 'static {
     fn bytes(&self) -> u64;
 }
 
-/// What a mutation is carried out once under.
+/// What a mutation is executed once under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyedRequest {
     /// The SHA-256 of the caller and its idempotency key.

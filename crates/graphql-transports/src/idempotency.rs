@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: how a request says that its mutation is to be carried out once, however often it is sent.
+//! `Idempotency-Key`: how a request says that its mutation is to be executed once, however often it is sent.
 //!
 //! Over HTTP it is a header, on WebSockets `extensions.idempotencyKey`; HTTP takes either. What is asked is the document,
 //! the operation's name and the variables, in whatever order these stand. Queries and subscriptions pass it by.
@@ -23,7 +23,7 @@ pub(super) const REPLAYED: (HeaderName, HeaderValue) = (
 /// The longest key, in characters.
 const MAX_CHARS: usize = 255;
 
-/// What a mutation is to be carried out once under; `None` where the request has no key, or nothing is left of the
+/// What a mutation is to be executed once under; `None` where the request has no key, or nothing is left of the
 /// mutation. `query` is its document, `headers` those of the operation itself, `identity` what tells its caller from
 /// others.
 ///

@@ -198,7 +198,7 @@ struct Prepared<O> {
     is_self_contained: bool,
     /// Whether an operator's manifest has its document.
     is_trusted: bool,
-    /// What a mutation is to be carried out once under.
+    /// What a mutation is to be executed once under.
     once: Option<KeyedRequest>,
 }
 

@@ -91,7 +91,7 @@ fn system_roots_want_verify_full() {
 }
 
 #[test]
-fn modes_that_cannot_be_kept_are_refused() {
+fn modes_that_cannot_be_kept_are_rejected() {
     assert_eq!(
         refusal("postgres://h,%2Frun/d?sslmode=require"),
         "a Unix socket is never encrypted: beside other hosts it wants sslmode=disable or prefer"

@@ -1,7 +1,7 @@
 //! How a connection to PostgreSQL is encrypted and whom it trusts, with the meaning libpq gives to `sslmode`
 //! and `sslrootcert`.
 //!
-//! rustls verifies chain and name in one piece, or nothing at all is to be had from it; libpq has steps in
+//! rustls verifies chain and name in one piece, or offers nothing in between; libpq has steps in
 //! between. So the verifier here is ours. It decides whether a certificate is *accepted*; that the server
 //! *owns* it is proven by the handshake's signature, which every mode checks.
 

@@ -19,7 +19,7 @@ use crate::error::Result;
 
 /// What a mutation answers.
 pub(crate) enum Kept<T> {
-    /// As it was carried out, without a key.
+    /// As it was executed, without a key.
     Fresh(T),
     /// As it stands in the database.
     Stored(Bytes),

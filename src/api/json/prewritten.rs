@@ -29,7 +29,7 @@ pub(in crate::api) trait Prewritten: OutputType {
     /// Writes the value of a field.
     fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written;
 
-    /// How many bytes it takes at the most, but for escapes.
+    /// How many bytes it takes at most, but for escapes.
     fn size_hint(&self) -> usize;
 }
 

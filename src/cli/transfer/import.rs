@@ -39,7 +39,7 @@ pub(in crate::cli) struct ImportArgs {
     #[arg(long, value_enum, default_value_t = IndexArg::Now)]
     index: IndexArg,
 
-    /// Begin anew where an import of this file was interrupted or has ended
+    /// Begin again where an import of this file was interrupted or has ended
     #[arg(long)]
     restart: bool,
 
@@ -168,7 +168,7 @@ impl<'a> Import<'a> {
                 } else if !is_same {
                     return Err(format!(
                         "{}: an import of it was interrupted after row {}, and what stands there now is not what was \
-                         imported; --restart begins anew",
+                         imported; --restart begins again",
                         file.file.display(),
                         before.row_count
                     )

@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::admission::Admission;
 
-/// Read when somebody asks.
+/// Read when metrics are requested.
 pub(super) struct AdmissionMetrics(pub(super) Admission);
 
 impl std::fmt::Debug for AdmissionMetrics {

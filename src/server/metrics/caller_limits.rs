@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::caller_limits::CallerLimits;
 
-/// Read when somebody asks.
+/// Read when metrics are requested.
 pub(super) struct CallerLimitMetrics(pub(super) CallerLimits);
 
 impl std::fmt::Debug for CallerLimitMetrics {

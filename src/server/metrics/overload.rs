@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::api::Api;
 
-/// Read when somebody asks.
+/// Read when metrics are requested.
 pub(super) struct OverloadMetrics(pub(super) Api);
 
 impl std::fmt::Debug for OverloadMetrics {

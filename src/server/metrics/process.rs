@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-/// Read when somebody asks. Outside Linux there is nothing to read.
+/// Read when metrics are requested. Outside Linux there is nothing to read.
 #[derive(Debug)]
 pub(super) struct ProcessMetrics;
 

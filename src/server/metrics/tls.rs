@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 
 use super::super::tls::Tls;
 
-/// Read when somebody asks.
+/// Read when metrics are requested.
 pub(super) struct TlsMetrics(pub(super) Tls);
 
 impl std::fmt::Debug for TlsMetrics {

@@ -96,7 +96,7 @@ async fn an_article_that_is_not_there_is_null(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_nul_character_in_a_slug_that_is_asked_for_is_refused(database: Database) {
+async fn a_nul_character_in_a_slug_that_is_asked_for_is_rejected(database: Database) {
     let app = start!(database);
     let answer = app
         .query(r#"{ article(by: { slug: "a\u0000b" }) { id } }"#)

@@ -18,7 +18,7 @@ async fn the_help_names_each_flag_with_its_variable_and_its_default() {
       migrate      Apply or revert the migrations of the database, or show them
       feed         Look after the change feed
       check        Look whether the database is in order: tables, feed, slugs, search
-      reindex      Index all articles for the search anew, in batches, while servers go on
+      reindex      Index all articles for the search again, in batches, while servers go on
       backup       Copy an SQLite database, which may be served meanwhile, into a file that is checked
       restore      Make the SQLite database of a backup
       import       Import articles from a file

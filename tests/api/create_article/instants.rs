@@ -45,7 +45,7 @@ async fn instants_are_read_with_any_offset_and_cut_to_microseconds(database: Dat
 }
 
 #[apply(on_both_databases)]
-async fn instants_before_year_1_or_after_year_9999_are_refused(database: Database) {
+async fn instants_before_year_1_or_after_year_9999_are_rejected(database: Database) {
     let app = start!(database);
     let answer = create_at(&app, "0001-01-01T00:00:00+00:01").await;
     assert_answer!(answer, @r#"
@@ -80,7 +80,7 @@ async fn instants_before_year_1_or_after_year_9999_are_refused(database: Databas
 }
 
 #[apply(on_both_databases)]
-async fn a_text_that_is_no_instant_is_refused(database: Database) {
+async fn a_text_that_is_no_instant_is_rejected(database: Database) {
     let app = start!(database);
     let answer = create_at(&app, "yesterday").await;
     assert_answer!(answer, @r#"

@@ -18,7 +18,7 @@ async fn a_title_of_65_characters_of_four_bytes_passes(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_title_of_66_characters_is_refused(database: Database) {
+async fn a_title_of_66_characters_is_rejected(database: Database) {
     let app = start!(database);
     let answer = app
         .create(json!({ "title": "😀".repeat(66), "text": "" }))
@@ -77,7 +77,7 @@ async fn a_title_of_66_characters_is_refused(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_slug_of_0_or_66_characters_is_refused(database: Database) {
+async fn a_slug_of_0_or_66_characters_is_rejected(database: Database) {
     let app = start!(database);
     let answer = app
         .create(json!({ "title": "a", "slug": "é".repeat(66), "text": "" }))

@@ -74,7 +74,7 @@ async fn a_slug_of_65_characters_is_cut_for_its_number(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_slug_that_belongs_to_another_article_is_refused(database: Database) {
+async fn a_slug_that_belongs_to_another_article_is_rejected(database: Database) {
     let app = start!(database);
     app.create(json!({ "title": "first", "slug": "Taken", "text": "" }))
         .await;

@@ -90,7 +90,7 @@ async fn what_other_programs_forget_is_seen_to(database: Database) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn what_would_escape_the_log_is_refused() {
+async fn what_would_escape_the_log_is_rejected() {
     let Some(own) = Database::Postgres.migrated().await else {
         return;
     };

@@ -1,4 +1,4 @@
-//! What a subscriber hears: from its cursor on, what it wants, however slow it is, and why it must begin anew.
+//! What a subscriber hears: from its cursor on, what it wants, however slow it is, and why it must begin again.
 
 use std::time::{Duration, Instant};
 

@@ -64,7 +64,7 @@ impl Values<'_> {
 }
 
 #[apply(on_both_databases)]
-async fn an_instant_or_a_version_that_no_answer_can_show_is_refused(database: Database) {
+async fn an_instant_or_a_version_that_no_answer_can_show_is_rejected(database: Database) {
     let Some(own) = stored_before(database, "SELECT 1").await else {
         return;
     };
@@ -177,7 +177,7 @@ async fn what_an_article_can_have_is_taken_from_other_programs(database: Databas
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_text_on_sqlite_that_is_not_utf_8_or_has_a_nul_is_refused() {
+async fn a_text_on_sqlite_that_is_not_utf_8_or_has_a_nul_is_rejected() {
     let own = stored_before(Database::Sqlite, "SELECT 1").await.unwrap();
     let refused = "title, slug and text must be UTF-8 without a NUL character";
     own.execute(&good(Database::Sqlite).insert("INSERT", Database::Sqlite))

@@ -79,7 +79,7 @@ async fn an_import_does_not_go_on_in_another_file(database: Database) {
     place.write("rows", &line(2, "b", "b", ""));
     let (code, _, error) = place.run(&["import", "rows"]).await;
     assert_eq!(code, 1);
-    assert_answer!(error, @"broadsheet: rows: an import of it was interrupted after row 1, and what stands there now is not what was imported; --restart begins anew");
+    assert_answer!(error, @"broadsheet: rows: an import of it was interrupted after row 1, and what stands there now is not what was imported; --restart begins again");
     place.succeed(&["import", "rows", "--restart"]).await;
     assert_eq!(place.titles().await, ["a: a", "b: b"]);
     // What comes after the end of an import is another one.

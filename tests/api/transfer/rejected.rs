@@ -91,7 +91,7 @@ async fn an_import_that_stops_has_done_what_stood_before(database: Database) {
 }
 
 #[tokio::test]
-async fn a_file_that_is_none_of_articles_is_refused() {
+async fn a_file_that_is_none_of_articles_is_rejected() {
     let place = Place::new(Database::Sqlite).await.unwrap();
     let endless = "x".repeat(65 * 1024 * 1024);
     let long = format!("{{\"title\":\"a\",\"text\":\"{endless}\"}}\n");

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_cursor_is_refused() {
+    fn a_damaged_cursor_is_rejected() {
         let text = cursor(7, 42).to_string();
         for index in 0..text.len() {
             let other = if &text[index..=index] == "A" {
@@ -216,7 +216,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_no_cursor_is_refused(text in "\\PC{0,60}") {
+        fn what_is_no_cursor_is_rejected(text in "\\PC{0,60}") {
             prop_assert!(text.parse::<FeedCursor>().is_err());
         }
     }

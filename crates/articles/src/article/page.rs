@@ -31,7 +31,7 @@ pub enum End {
     Back,
 }
 
-/// What of a page somebody wants to see; what nobody wants is not computed.
+/// The parts of a page that are selected; others are not computed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Wanted {
     pub columns: Columns,
@@ -235,7 +235,7 @@ mod tests {
         }
 
         #[test]
-        fn a_cursor_that_was_tampered_with_is_refused(at in 0usize..40, with in "[A-Za-z0-9_-]") {
+        fn a_cursor_that_was_tampered_with_is_rejected(at in 0usize..40, with in "[A-Za-z0-9_-]") {
             let text = Cursor::of(&article("a".into(), 5), ArticleOrder::CreatedAtAsc, 0).encode();
             prop_assume!(at < text.len() && text[at..=at] != with);
             let mut tampered = text.clone();

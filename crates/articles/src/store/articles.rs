@@ -87,7 +87,7 @@ impl Store {
     /// Every article, newest first, a batch at a time.
     ///
     /// Each batch is a statement of its own that begins where the last one ended, so that a million articles take
-    /// no more memory than ten, and a slow reader holds no connection. A batch has a few megabytes at the most, or one
+    /// no more memory than ten, and a slow reader holds no connection. A batch has a few megabytes at most, or one
     /// article.
     pub fn all_articles(&self) -> impl Stream<Item = Result<Vec<Article>>> + Send + use<> {
         const ORDER: ArticleOrder = ArticleOrder::CreatedAtDesc;

@@ -59,9 +59,9 @@ pub struct ChangesAfter {
     /// The last position to look at, which the feed must have.
     pub upto: i64,
     pub filter: ChangeFilter,
-    /// How many changes at the most.
+    /// How many changes at most.
     pub first: usize,
-    /// How many bytes of text at the most, although always one change.
+    /// How many bytes of text at most, although always one change.
     pub text_bytes: usize,
     /// Whether the texts of the articles are wanted.
     pub text: bool,

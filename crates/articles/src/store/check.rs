@@ -78,7 +78,7 @@ impl Store {
         }
     }
 
-    /// Makes the words of each article anew and compares them with those that the database has. On SQLite it reads one
+    /// Makes the words of each article again and compares them with those that the database has. On SQLite it reads one
     /// state of the whole database.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! Creating single articles on PostgreSQL: those that arrive at the same time share a statement, and so its cost.
 //!
-//! A create that arrives while few statements are under way is carried out at once and alone; others wait until one of
+//! A create that arrives while few statements are under way is executed at once and alone; others wait until one of
 //! them has ended, and then go together. A statement that shares either creates an article or leaves it alone, so nobody
 //! is told of another's failure: a taken slug is told by its row, and after any other error of the statement each of its
-//! creates is carried out alone. SQLite has its group commit for the same purpose.
+//! creates is executed alone. SQLite has its group commit for the same purpose.
 //!
 //! Decision: `docs/decisions/0016-shared-inserts.md`.
 

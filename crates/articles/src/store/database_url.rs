@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_would_name_another_database_than_it_seems_to_is_refused() {
+    fn a_url_that_would_name_another_database_than_it_seems_to_is_rejected() {
         use DatabaseUrlError::{FileUri, NearlyMemory, PercentEncoded, SqliteParameter, Unknown};
         for (url, expected) in [
             ("", Unknown),

@@ -1,4 +1,4 @@
-//! Writes that are carried out once, however often they are sent.
+//! Writes that are executed once, however often they are sent.
 //!
 //! A write under a key stores, in its own transaction, what was asked and what was answered. Whoever sends the same under
 //! the same key gets that answer, and nothing happens. A write that fails leaves nothing behind, not even its key. Two at
@@ -23,7 +23,7 @@ use crate::article::{Article, ArticleEdit, ArticleId, Columns, NewArticle};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
-/// Under what a write is carried out once.
+/// Under what a write is executed once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdempotencyKey {
     /// The SHA-256 of the caller and its key.
@@ -61,12 +61,12 @@ pub type WriteAnswer = Arc<dyn Fn(Vec<Article>) -> Result<Vec<u8>> + Send + Sync
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAnswer {
     pub answer: Bytes,
-    /// Whether it was carried out before, and not now.
+    /// Whether it was executed before, and not now.
     pub is_replayed: bool,
 }
 
 impl Store {
-    /// Carries out a write unless it was carried out under this key.
+    /// Executes a write unless it was executed under this key.
     ///
     /// # Errors
     /// [`Error::KeyReused`] where the key came with another request; those of the write otherwise. Nothing has happened

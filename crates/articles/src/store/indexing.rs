@@ -104,7 +104,7 @@ impl std::fmt::Display for Progress {
 /// What a server indexes that takes a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Indexing {
-    /// All articles anew.
+    /// All articles again.
     All(Progress),
     /// About so many that were written without their words, by an import for example.
     Due(i64),
@@ -225,7 +225,7 @@ impl Store {
         }
     }
 
-    /// Makes the words of all articles anew, and tells `report` how far it is.
+    /// Makes the words of all articles again, and tells `report` how far it is.
     ///
     /// # Errors
     /// The database does not answer, or takes no writes.

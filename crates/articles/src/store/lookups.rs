@@ -22,7 +22,7 @@ pub(super) type Lookups = Batcher<Lookup, Found, Error>;
 /// hundreds of requests, or all to one that may not have them. The others are looked up one by one.
 const LOAD_BYTES: usize = 8 * 1024 * 1024;
 
-/// A lookup, and what of the article somebody wants to see.
+/// A lookup, and the columns of it that are selected.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Lookup {
     key: ArticleKey,

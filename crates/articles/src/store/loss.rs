@@ -13,7 +13,7 @@ pub struct Loss {
     pub articles: i64,
     /// Of the change feed; the cursors of all clients expire with them.
     pub changes: i64,
-    /// Of idempotency keys; what is sent again under one of them would be carried out again.
+    /// Of idempotency keys; what is sent again under one of them would be executed again.
     pub idempotency_keys: i64,
 }
 
@@ -23,7 +23,7 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn loss_by_reverting(&self, version: &str) -> Result<Loss> {
-        // A migration that is not named here removes nothing but what the program can make anew.
+        // A migration that is not named here removes nothing but what the program can make again.
         Ok(match version {
             "0001" => Loss {
                 articles: self.count("(SELECT count(*) FROM article)").await?,
@@ -70,7 +70,7 @@ impl std::fmt::Display for Loss {
                 ..
             } => write!(
                 f,
-                "all idempotency keys ({}), so that a mutation that is sent again is carried out again",
+                "all idempotency keys ({}), so that a mutation that is sent again is executed again",
                 self.idempotency_keys
             ),
             _ => f.write_str("no article and no change of the feed"),

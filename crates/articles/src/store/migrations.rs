@@ -30,7 +30,7 @@ pub struct MigrationStatus {
     pub unknown: Vec<String>,
 }
 
-/// Why the migrations could not be carried out.
+/// Why the migrations could not be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     #[error(

@@ -130,7 +130,7 @@ impl Postgres {
                 let connection = &mut *connection.lock().await;
                 abandoned.begin();
                 if connection.is_closed() {
-                    tracing::error!("the sandbox has lost its connection, and begins anew");
+                    tracing::error!("the sandbox has lost its connection, and begins again");
                     *connection = sandbox(&self.options).await.map_err(Error::unavailable)?;
                 }
                 // Within the transaction this makes a savepoint. Reads need one too: any failed statement

@@ -193,7 +193,7 @@ const SLUG_LOCK: i32 = 0x736c_7567;
 const LOCKS: i32 = 32;
 
 /// Keeps others who give numbers to these slugs away until the transaction ends: else the slower of two would have to
-/// begin anew, each time. Who frees one of their numbers waits likewise, or is waited for.
+/// begin again, each time. Who frees one of their numbers waits likewise, or is waited for.
 pub(super) async fn lock(connection: &mut Connection<'_>, slugs: Vec<&Slug>) -> Result<()> {
     // SQLite has one writer at a time.
     if let Connection::Postgres(connection) = connection

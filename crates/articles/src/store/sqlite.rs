@@ -49,7 +49,7 @@ pub(super) struct Sqlite {
     statement_timeout: Duration,
     /// Keeps a database in memory, whatever becomes of the others.
     _first: Option<Async>,
-    /// When the connections were last closed so that the file is opened anew.
+    /// When the connections were last closed so that the file is opened again.
     reopened_at: std::sync::Mutex<Option<Instant>>,
 }
 

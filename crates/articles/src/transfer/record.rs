@@ -143,7 +143,7 @@ impl Records {
 }
 
 fn skip_byte_order_mark(reader: &mut impl BufRead) -> io::Result<()> {
-    // A buffer that is filled anew has three bytes, unless the file has fewer, or a pipe begins with a drop.
+    // A buffer that is filled again has three bytes, unless the file has fewer, or a pipe begins with a drop.
     if reader.fill_buf()?.starts_with("\u{feff}".as_bytes()) {
         reader.consume(3);
     }

@@ -112,7 +112,7 @@ async fn a_panic_in_a_load_reaches_its_batch_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lookup_beyond_the_bound_is_refused() {
+async fn a_lookup_beyond_the_bound_is_rejected() {
     let bounds = BatchLimits {
         waiting: 2,
         ..limits(1, 10)

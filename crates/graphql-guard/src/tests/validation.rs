@@ -47,7 +47,7 @@ fn a_subscription_has_one_root_field_once_merged() {
 }
 
 #[test]
-fn conflicting_fields_are_refused() {
+fn conflicting_fields_are_rejected() {
     for query in [
         "{ x: node(id: 1) { id } ... on Query { x: node(id: 2) { id } } }",
         "{ a: articles { x: id } a: articles { x: title } }",
@@ -69,7 +69,7 @@ fn conflicting_fields_are_refused() {
 }
 
 #[test]
-fn values_that_do_not_fit_are_refused() {
+fn values_that_do_not_fit_are_rejected() {
     for query in [
         "{ articles(limit: \"1\") { id } }",
         "{ articles(limit: 2147483648) { id } }",

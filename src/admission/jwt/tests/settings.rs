@@ -16,7 +16,7 @@ fn issuers(text: &str) -> String {
 }
 
 #[test]
-fn settings_without_keys_or_with_several_kinds_are_refused() {
+fn settings_without_keys_or_with_several_kinds_are_rejected() {
     for flags in [
         ["--jwt-issuer=a"],
         ["--jwt-audience=a"],
@@ -69,7 +69,7 @@ fn an_issuer_without_a_name_can_only_be_alone() {
 }
 
 #[test]
-fn an_address_that_is_not_encrypted_is_refused() {
+fn an_address_that_is_not_encrypted_is_rejected() {
     insta::assert_snapshot!(refused(&["--jwt-jwks=http://a.example/jwks"]), @"the address of a key set: plain HTTP is for loopback addresses only, since who can change the answer on its way can sign: use https://");
     insta::assert_snapshot!(refused(&["--jwt-jwks=ftp://a.example/jwks"]), @"the address of a key set: expected https://HOST/PATH, or http:// on a loopback address");
 }

@@ -109,7 +109,7 @@ async fn server() -> Secure {
 }
 
 #[tokio::test]
-async fn one_stream_more_than_a_connection_may_have_is_refused() {
+async fn one_stream_more_than_a_connection_may_have_is_rejected() {
     let mut client = Client::connect(&server().await).await;
     for number in 0..=MAX_STREAMS {
         client.send(&get(2 * number + 1, "/never")).await.unwrap();

@@ -120,7 +120,7 @@ async fn a_missing_body_is_refused_in_words_with_or_without_a_media_type() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_utf8_is_refused() {
+async fn a_body_that_is_not_utf8_is_rejected() {
     let body = b"{\"query\":\"\xff\"}".to_vec();
     let request = request("POST", "", &[("content-type", "application/json")], body);
     insta::assert_snapshot!(line(&server(), request, &[]).await, @r#"400 | {"errors":[{"message":"the request is not valid JSON: invalid unicode code point at line 1 column 11","extensions":{"code":"BAD_REQUEST"}}]}"#);
@@ -201,7 +201,7 @@ async fn a_bomb_is_not_unpacked_beyond_the_limit() {
 }
 
 #[tokio::test]
-async fn a_damaged_or_unknown_encoding_is_refused() {
+async fn a_damaged_or_unknown_encoding_is_rejected() {
     let server = server();
     let gzip = encoded(of_length(1_000), "gzip").await;
     let mut damaged = gzip.clone();

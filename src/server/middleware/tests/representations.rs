@@ -113,7 +113,7 @@ async fn each_representation_has_statuses_of_its_own() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_represented_is_refused() {
+async fn what_cannot_be_represented_is_rejected() {
     let server = server();
     let image = ("accept", "image/png");
     insta::assert_snapshot!(whole(&server, get("{ short }", &[image])).await, @r#"
@@ -234,7 +234,7 @@ async fn events_are_streamed_to_those_who_accept_them() {
 }
 
 #[tokio::test]
-async fn a_subscription_without_a_way_for_its_events_is_refused() {
+async fn a_subscription_without_a_way_for_its_events_is_rejected() {
     let server = server();
     insta::assert_snapshot!(line(&server, post("subscription", &[]), &[CONTENT_TYPE]).await, @r#"400 | application/json; charset=utf-8 | {"errors":[{"message":"a subscription needs a WebSocket, or `Accept: text/event-stream`","extensions":{"code":"BAD_REQUEST"}}]}"#);
 }

@@ -79,7 +79,7 @@ impl Store {
             let prefix = prefix.replace('\'', "''");
             let remedy = format!(
                 "Slugs get higher numbers than they need; DELETE FROM slug_run WHERE prefix = '{prefix}' AND first = \
-                 {first} has the numbers found anew"
+                 {first} has the numbers found again"
             );
             Finding::new(what, remedy)
         });

@@ -35,7 +35,7 @@ impl Dialect for Pg {
     }
 
     /// Of a page after a random cursor, planning takes twice as long as reading, and by its estimates PostgreSQL would
-    /// plan anew each time for what it knows of the cursor.
+    /// plan again each time for what it knows of the cursor.
     fn unplanned<'b>(
         pass: &mut Pass<'_, 'b, Self>,
         ty: &str,

@@ -151,7 +151,7 @@ async fn go_on(connection: &mut PgConnection, state: State, batch: Batch) -> Res
     Ok(Round { indexed: ids.len() })
 }
 
-/// Lets all articles be gone through anew.
+/// Lets all articles be gone through again.
 pub(in crate::store) async fn begin(connection: &mut PgConnection) -> QueryResult<()> {
     diesel::sql_query(
         "UPDATE search_index SET rules = $1, is_complete = false, created_at = NULL, id = NULL, done = 0,

@@ -16,7 +16,7 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
 
 /// Opens a connection to a database that can be used, and whose sessions are our own.
 ///
-/// A pooler in transaction mode has each transaction carried out in any session. What is set, prepared, locked or
+/// A pooler in transaction mode has each transaction executed in any session. What is set, prepared, locked or
 /// listened for in one would be missing in the next, and be found there by others.
 pub(super) async fn open(options: &ConnectOptions) -> Result<PgConnection, OpenError> {
     let mut clients = [options.connect().await?, options.connect().await?];

@@ -166,7 +166,7 @@ pub(in crate::store) fn push_columns<DB: Dialect>(pass: &mut Pass<'_, '_, DB>, c
 }
 
 /// Sizes of pages that are asked for often, and the same with the one more that tells whether there is a next page.
-/// They stand in the statement itself, because PostgreSQL plans a statement whose limit is a parameter anew each time.
+/// They stand in the statement itself, because PostgreSQL plans a statement whose limit is a parameter again each time.
 const USUAL_LIMITS: [i64; 8] = [10, 11, 20, 21, 50, 51, 100, 101];
 
 /// How many articles are skipped in no time. A condition on each would cost more than to skip it.

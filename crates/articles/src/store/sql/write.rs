@@ -13,7 +13,7 @@ use crate::store::postgres::vector::Words;
 
 /// `INSERT INTO article … ON CONFLICT (slug) DO NOTHING`
 ///
-/// A statement of Diesel's `derive(Insertable)` would be prepared anew each time.
+/// A statement of Diesel's `derive(Insertable)` would be prepared again each time.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Insert<'a> {
     pub(in crate::store) articles: &'a [Article],
@@ -30,7 +30,7 @@ pub(in crate::store) struct Update {
     pub(in crate::store) now: Timestamp,
     /// Whether the values that another program stored, and that the table refuses by now, become what is shown of them.
     pub(in crate::store) as_shown: bool,
-    /// Whether it is carried out in a transaction. What its words are made of is locked then, so that it cannot change
+    /// Whether it is executed in a transaction. What its words are made of is locked then, so that it cannot change
     /// before it is written.
     pub(in crate::store) in_transaction: bool,
     pub(in crate::store) columns: Columns,
@@ -57,14 +57,14 @@ pub(in crate::store) struct Delete {
 }
 
 /// A condition on the text that an article has: as JSON it must fit into the answer. Whether it does is part of the
-/// statement, because what was carried out must be answered.
+/// statement, because what was executed must be answered.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) struct TextRoom {
     /// The most bytes of the text as JSON, and of one that certainly has no more than that. `None` for any text.
     bytes: Option<(i64, i64)>,
 }
 
-/// How many bytes JSON needs for a byte of text at the most: a control character is written as `\u0001`.
+/// How many bytes JSON needs for a byte of text at most: a control character is written as `\u0001`.
 const LONGEST_ESCAPE: i64 = 6;
 
 impl TextRoom {

@@ -87,7 +87,7 @@ impl Writer {
             },
             // Its own time is over. Those behind it have theirs, and wait for the connection themselves.
             Err(error) if self.queue().remove(number).is_some() => Err(from_pool(error)),
-            // It is being carried out with others.
+            // It is being executed with others.
             Err(_) => answer.await.unwrap_or_else(lost),
         }
     }
@@ -126,7 +126,7 @@ impl Writer {
         }
     }
 
-    /// Has the next write open the file anew.
+    /// Has the next write open the file again.
     pub(super) fn reopen(&self) {
         self.connection.retain(|_, _| false);
     }

@@ -113,7 +113,7 @@ impl Dialect for Sqlite {
             " LEFT JOIN (SELECT rowid AS found, rank FROM article_search WHERE article_search MATCH ",
         );
         pass.push_bind_param::<Ranked, _>(search)?;
-        // The limit is none, and keeps SQLite from ranking anew for each article that is found.
+        // The limit is none, and keeps SQLite from ranking again for each article that is found.
         pass.push_sql(" AND within_time_limit(rowid) LIMIT -1) ON found = number");
         Ok(())
     }

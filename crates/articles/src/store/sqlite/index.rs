@@ -130,7 +130,7 @@ fn go_on(connection: &mut SqliteConnection, state: &State, batch: Batch) -> Resu
     Ok(Round { indexed })
 }
 
-/// Lets all articles be gone through anew.
+/// Lets all articles be gone through again.
 pub(in crate::store) fn begin(connection: &mut SqliteConnection) -> QueryResult<()> {
     diesel::sql_query(
         "UPDATE search_index SET rules = ?1, is_complete = 0, number = NULL, done = 0,

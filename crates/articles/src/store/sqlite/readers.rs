@@ -49,7 +49,7 @@ impl Readers {
         }
     }
 
-    /// Has the next reads open the file anew.
+    /// Has the next reads open the file again.
     pub(super) fn reopen(&self) {
         self.pool.retain(|_, _| false);
     }

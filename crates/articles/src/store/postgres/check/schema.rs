@@ -1,6 +1,6 @@
 //! Whether what the catalogue of PostgreSQL has is what the migrations make.
 //!
-//! They cannot be carried out elsewhere to compare, because that needs the right to create, and a server that takes
+//! They cannot be executed elsewhere to compare, because that needs the right to create, and a server that takes
 //! writes. So what they make is listed in `schema.txt`, which a test compares with a database that was just migrated.
 
 use std::collections::BTreeMap;
@@ -82,11 +82,11 @@ fn finding(kind: &str, name: &str, definition: &str, found: Option<&Object>) -> 
         Some(found) if found.definition != definition => match kind {
             "index" => (
                 "is not what the migrations make",
-                format!("Make it anew: DROP INDEX {name}; {definition};"),
+                format!("Make it again: DROP INDEX {name}; {definition};"),
             ),
             "trigger" => (
                 "is not what the migrations make",
-                format!("Make it anew: DROP TRIGGER {name} ON article; {definition};"),
+                format!("Make it again: DROP TRIGGER {name} ON article; {definition};"),
             ),
             _ => ("is not what the migrations make", REBUILD.to_owned()),
         },

@@ -1,4 +1,4 @@
-//! Whether tables, indexes, triggers and views are those that the migrations make: they are made anew in memory and
+//! Whether tables, indexes, triggers and views are those that the migrations make: they are made again in memory and
 //! compared. And whether the pages that they are kept in are in order.
 
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ impl Sqlite {
                 Some(_) if is_table => ("is not what the migrations make", REBUILD.to_owned()),
                 Some(_) => (
                     "is not what the migrations make",
-                    format!("Make it anew: DROP {} {name}; {sql};", kind.to_uppercase()),
+                    format!("Make it again: DROP {} {name}; {sql};", kind.to_uppercase()),
                 ),
             };
             Some(Finding::new(format!("the {kind} {name} {what}"), remedy))
@@ -123,7 +123,7 @@ fn objects(connection: &mut SqliteConnection) -> QueryResult<Objects> {
     Ok(objects.collect())
 }
 
-/// The statement on one line, without comments, which may have changed since it was carried out. No text in a migration
+/// The statement on one line, without comments, which may have changed since it was executed. No text in a migration
 /// has two hyphens.
 fn without_comments(sql: &str) -> String {
     let lines = sql
