@@ -24,6 +24,7 @@ mod loss;
 mod migrations;
 mod open_error;
 mod pages;
+mod pool_status;
 pub mod postgres;
 pub mod settings;
 mod slugs;
@@ -59,12 +60,12 @@ pub use self::migrations::{Migrate, MigrationError, MigrationStatus};
 pub(crate) use self::open_error::Cause;
 pub use self::open_error::OpenError;
 use self::open_error::chain;
+pub use self::pool_status::PoolStatus;
 use self::postgres::Postgres;
 pub use self::settings::DatabaseSettings;
 use self::sqlite::Sqlite;
 pub use self::statements::{KeptStatement, SlowStatement, Statements};
 pub use self::waits::WaitCounts;
-use self::waits::Waits;
 use self::writability::Writability;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -91,46 +92,6 @@ struct Inner {
 enum Database {
     Postgres(Postgres),
     Sqlite(Sqlite),
-}
-
-/// How the connections of a pool are used.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PoolStatus {
-    /// `postgres`, `readers` or `writer`; `sandbox` where there is one connection for all.
-    pub pool: &'static str,
-    /// Those that are open.
-    pub connections: usize,
-    /// Those that nobody uses.
-    pub idle: usize,
-    /// How many wait for one.
-    pub waiting: usize,
-    /// How long they were waited for since the start.
-    pub waits: WaitCounts,
-    /// How many there may be.
-    pub most: usize,
-}
-
-impl PoolStatus {
-    /// Of the only connection of a sandbox.
-    const SANDBOX: Self = Self {
-        pool: "sandbox",
-        connections: 1,
-        idle: 0,
-        waiting: 0,
-        waits: WaitCounts::NONE,
-        most: 1,
-    };
-
-    fn of(pool: &'static str, status: deadpool::Status, waits: &Waits) -> Self {
-        Self {
-            pool,
-            connections: status.size,
-            idle: status.available,
-            waiting: status.waiting,
-            waits: waits.counts(),
-            most: status.max_size,
-        }
-    }
 }
 
 /// What a piece of work needs around it.
