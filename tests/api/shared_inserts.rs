@@ -11,7 +11,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use serde_json::{Value, json};
 
 use crate::in_process::{Direct, InProcess, in_process};
-use crate::support::{Database, TestApp, article, assert_answer};
+use crate::support::{Answer, Database, TestApp, article, assert_answer};
 
 const CREATE: &str =
     "mutation($input: CreateArticleInput!) { createArticle(input: $input) { slug version } }";
@@ -36,13 +36,12 @@ async fn create_at_once(app: &InProcess, inputs: &[Value]) -> Vec<Value> {
 
 /// Begins to create two articles, whose statements wait for the lock: there are no more at the same time.
 async fn two_under_way(app: &InProcess) -> impl Future<Output = ()> {
-    let begin = async |title| {
-        let mut create = Box::pin(app.store.create_article(article(title, None, None)));
-        assert!((&mut create).now_or_never().is_none());
-        gathered().await;
-        create
-    };
-    let (one, other) = (begin("one").await, begin("other").await);
+    let begin = |title| Box::pin(app.store.create_article(article(title, None, None)));
+    let (mut one, mut other) = (begin("one"), begin("other"));
+    assert!((&mut one).now_or_never().is_none());
+    gathered().await;
+    assert!((&mut other).now_or_never().is_none());
+    gathered().await;
     async {
         one.await.unwrap();
         other.await.unwrap();
@@ -241,15 +240,15 @@ async fn one_more_than_may_wait_is_rejected_at_once() {
         let store = &app.store;
         async move { store.create_article(article(&title, None, None)).await }
     };
-    let mut creates: FuturesUnordered<_> = (0..MAX_WAITING + 1).map(create).collect();
-    let rejected = creates.next().await.unwrap();
+    let mut waiting: FuturesUnordered<_> = (0..=MAX_WAITING).map(create).collect();
+    let rejected = waiting.next().await.unwrap();
     assert!(
         matches!(rejected, Err(Error::Unavailable(_))),
         "{rejected:?}"
     );
-    assert!(creates.next().now_or_never().is_none());
+    assert!(waiting.next().now_or_never().is_none());
     app.direct.run("ROLLBACK").await;
-    let created = creates.filter(|created| std::future::ready(created.is_ok()));
+    let created = waiting.filter(|created| std::future::ready(created.is_ok()));
     let (created, ()) = join(created.count(), under_way).await;
     assert_eq!(created, MAX_WAITING);
 }
@@ -271,10 +270,7 @@ async fn in_the_sandbox_an_error_spoils_no_other_create() {
     });
     let all = inputs(titles);
     let answers = join_all(all.into_iter().map(|input| app.create(input))).await;
-    let codes: Vec<_> = answers
-        .iter()
-        .map(|answer| answer.code().to_owned())
-        .collect();
+    let codes: Vec<_> = answers.iter().map(Answer::code).collect();
     assert_eq!(codes.iter().filter(|code| **code == "INTERNAL").count(), 3);
     assert_eq!(codes.iter().filter(|code| code.is_empty()).count(), 57);
     let list = app.get("/api/v1/articles/").await.json();
