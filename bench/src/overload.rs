@@ -84,9 +84,10 @@ async fn one(
 ) -> Result<Overload> {
     let options = &databases.options;
     let tables = Tables::Broadsheet;
-    let name = match workload.writes() {
-        true => databases.fresh(database, tables).await?,
-        false => tables.name(),
+    let name = if workload.writes() {
+        databases.fresh(database, tables).await?
+    } else {
+        tables.name()
     };
     databases.read_through(database, name)?;
     let url = databases.url(database, name)?;

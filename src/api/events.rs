@@ -13,10 +13,11 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::time::{Instant, sleep};
 
 use super::changes::ResumeAfter;
+use super::execution::{engine_request, response_errors};
 use super::json::response;
 use super::json::under_way::Results;
 use super::progress::Progress;
-use super::{Api, engine_request, error, response_errors};
+use super::{Api, error};
 use crate::article::change::FeedCursor;
 use crate::budget::ResponseBudget;
 use crate::error::ResponseErrors;

@@ -16,9 +16,10 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::timeout;
 
+use super::execution::response_errors;
 use super::json::response::ordered;
 use super::json::under_way::Results;
-use super::{Api, error, response_errors};
+use super::{Api, error};
 use crate::clock::Clock;
 use crate::error::{ErrorCode, PathSegment, ResponseError, ResponseErrors};
 use graphql_guard::json::ObjectText;

@@ -1,0 +1,122 @@
+//! The engine's part: an operation becomes its request, and its response becomes the result of the operation.
+
+use std::sync::Arc;
+
+use async_graphql::indexmap::IndexMap;
+use async_graphql::{Request, Response, ServerError, Value};
+use graphql_guard::{Operation, OperationKind};
+
+use super::json::response;
+use super::json::under_way::{Results, UnderWay};
+use super::{Api, ExecutionResult, ResponseBody, cursor_before, error};
+use crate::budget::ResponseBudget;
+use crate::error::ResponseError;
+use crate::store::Statements;
+use crate::store::idempotency::IdempotencyKey;
+
+impl Api {
+    /// Has the engine execute an operation, and adds what the guard has answered of introspection.
+    pub(super) async fn run(
+        &self,
+        operation: &Operation,
+        results: Results,
+        once: Option<IdempotencyKey>,
+        statements: &Arc<Statements>,
+    ) -> Response {
+        let mut response = match operation.needs_engine() {
+            true => {
+                let budget = ResponseBudget::new(self.0.response_bytes);
+                let mut request = engine_request(operation, budget, results);
+                if let Some(key) = once {
+                    request = request.data(key);
+                }
+                let execution = async {
+                    let request = cursor_before::read_cursor_before(&self.0.feed, request).await;
+                    self.0.schema.execute(request).await
+                };
+                statements.scope(execution).await
+            }
+            false => Response::new(Value::Object(IndexMap::new())),
+        };
+        if let Value::Object(fields) = &mut response.data {
+            let introspection = operation.introspection.iter().cloned();
+            fields.extend(introspection.map(|(key, json)| (key, Value::Binary(json))));
+        }
+        response
+    }
+
+    /// What the request with this id gets.
+    pub(super) fn conclude(
+        &self,
+        response: Response,
+        operation: &Operation,
+        request_id: &str,
+    ) -> ExecutionResult {
+        let nothing_ran = error::nothing_ran(&response, operation.kind);
+        let key_was_reused = error::key_was_reused(&response);
+        let too_large = match operation.kind {
+            OperationKind::Query => error::too_large(&response),
+            _ => None,
+        };
+        let errors = response_errors(response.errors, request_id, operation.kind);
+        if nothing_ran {
+            return ExecutionResult::Unavailable(errors.into());
+        }
+        if let Some(error) = too_large {
+            return ExecutionResult::Invalid([error].into());
+        }
+        if key_was_reused {
+            return ExecutionResult::KeyReused(errors.into());
+        }
+        let document = operation.document();
+        let most = match operation.kind {
+            OperationKind::Query => self.0.response_bytes,
+            // The result of a mutation is shown whatever its size: it was checked before the mutation.
+            _ => usize::MAX,
+        };
+        match response::write(&response.data, &errors, document, most) {
+            Ok(json) => ExecutionResult::Response(ResponseBody {
+                json,
+                has_errors: !errors.is_empty(),
+                codes: errors.iter().map(|error| error.code).collect(),
+            }),
+            Err(bytes) => ExecutionResult::Invalid([error::too_large_error(most, bytes)].into()),
+        }
+    }
+}
+
+/// A copy of data and errors. What resolvers have written as JSON is shared.
+pub(super) fn copy(response: &Response) -> Response {
+    let mut copy = Response::new(response.data.clone());
+    copy.errors.clone_from(&response.errors);
+    copy
+}
+
+/// The request of an operation to the engine.
+pub(super) fn engine_request(
+    operation: &Operation,
+    budget: ResponseBudget,
+    results: Results,
+) -> Request {
+    let mut request = Request::new("")
+        .variables(operation.variables.clone())
+        .data(UnderWay {
+            document: Arc::clone(operation.document()),
+            budget,
+            results,
+        });
+    request.set_parsed_query(operation.outline().clone());
+    request
+}
+
+/// The engine's errors as the request with this id gets them.
+pub(super) fn response_errors(
+    errors: Vec<ServerError>,
+    request_id: &str,
+    kind: OperationKind,
+) -> Vec<ResponseError> {
+    let errors = errors.into_iter();
+    errors
+        .map(|error| error::response_error(error, request_id, kind))
+        .collect()
+}
