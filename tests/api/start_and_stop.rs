@@ -166,7 +166,7 @@ async fn a_database_url_that_is_not_understood_is_refused_and_not_repeated() {
     )
     .await;
     assert_eq!(code, 1);
-    assert_answer!(error, @"broadsheet: `sslmode` in a PostgreSQL URL must be disable, allow, prefer, require, verify-ca or verify-full");
+    assert_answer!(error.lines().last().unwrap(), @"broadsheet: `sslmode` in a PostgreSQL URL must be disable, allow, prefer, require, verify-ca or verify-full");
 }
 
 #[tokio::test]

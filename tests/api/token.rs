@@ -87,7 +87,7 @@ async fn a_token_that_cannot_be_made_leaves_no_trace() {
         error.lines().next().unwrap_or_default().to_owned()
     };
     assert_answer!(new(&["ci"]).await, @"error: the following required arguments were not provided:");
-    assert_answer!(new(&["ci", "--scopes=articles:publish"]).await, @"error: invalid value 'articles:publish' for '--scopes <SCOPES>': a scope is articles:read or articles:write");
+    assert_answer!(new(&["ci", "--scopes=articles:publish"]).await, @"error: invalid value 'articles:publish' for '--scopes <SCOPES>': a scope is articles:read, articles:write or server:timing");
     assert_answer!(new(&["c i", "--scopes=articles:read"]).await, @"broadsheet: a token's name has 1 to 64 letters, digits, - and _, and does not begin with bs_");
     assert_answer!(new(&["ci", "--scopes=articles:read", "--expires=soon"]).await, @"error: invalid value 'soon' for '--expires <TIME>': expected number at 0");
     assert_answer!(new(&["ci", "--scopes=articles:read", "--expires=9000years"]).await, @"broadsheet: expected an instant between the years 1 and 9999 (UTC)");

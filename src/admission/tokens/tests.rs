@@ -118,7 +118,7 @@ fn a_mistake_is_named_by_its_line_and_not_repeated() {
     insta::assert_snapshot!(problem(&format!("{good}\nbs_secret")), @"line 2: key with no value, expected `=`");
     insta::assert_snapshot!(problem(&format!("{good}\n{}", line("one", 2))), @"line 2: duplicate key");
     insta::assert_snapshot!(problem(&format!("{good}\n{}", line("two", 1))), @r#"the token "two": it is there under another name, too"#);
-    insta::assert_snapshot!(problem(&good.replace("read", "publish")), @r#"the token "one": scopes: a scope is articles:read or articles:write"#);
+    insta::assert_snapshot!(problem(&good.replace("read", "publish")), @r#"the token "one": scopes: a scope is articles:read, articles:write or server:timing"#);
     insta::assert_snapshot!(problem(&good.replace(&digest, "bs_secret")), @r#"the token "one": sha256: a SHA-256 has 64 hexadecimal digits"#);
     insta::assert_snapshot!(problem(&good.replace("09:00:00Z", "09:00:00")), @r#"the token "one": created: expected an RFC 3339 instant such as 2026-01-31T09:30:00.123456Z"#);
     insta::assert_snapshot!(problem(&good.replace("scopes", "scope")), @"line 1: unknown field `scope`, expected one of `sha256`, `scopes`, `created`, `expires`");
