@@ -185,6 +185,9 @@ impl Guard {
             })
             .map_err(|error| vec![error])?;
         let lines = Lines::new(query);
+        if let Some(offset) = measure.broken {
+            return Err(vec![parse::broken_token(query, offset, &lines)]);
+        }
         let ast = parse::parse(query, &lines)?;
         Ok((ast, lines, measure.tokens))
     }

@@ -1,7 +1,8 @@
 //! Measures a document before anything parses it: the number of its tokens, and the nesting of its brackets.
 //!
 //! Parsers recurse: a literal that nests some thousand deep overflows their stack and ends the process. This lexer does
-//! not recurse, does not allocate, and rejects nothing: what is no token counts as one, and is left to the parser.
+//! not recurse and does not allocate. It finds what is no token, too: a parser may take that, and what follows it, for
+//! other tokens than those that are counted here, so it must not get to see it.
 
 /// The size of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -10,14 +11,20 @@ pub struct Measure {
     pub tokens: usize,
     /// The deepest nesting of `(`, `[` and `{` together.
     pub nesting: usize,
+    /// The offset, in bytes, of the first thing that is no token, such as a string that is not closed.
+    pub broken: Option<usize>,
 }
 
 /// Measures the whole of `source`, skipping strings, block strings and comments.
 pub fn measure(source: &str) -> Measure {
     let mut measure = Measure::default();
     let mut open = 0_usize;
-    for (_, token) in Tokens::new(source) {
+    for (at, token) in Tokens::new(source) {
         measure.tokens += 1;
+        let next = source.as_bytes().get(at + token.len());
+        if measure.broken.is_none() && !is_token(token, next.copied()) {
+            measure.broken = Some(at);
+        }
         match token {
             b"(" | b"[" | b"{" => {
                 open += 1;
@@ -68,8 +75,8 @@ impl<'source> Iterator for Tokens<'source> {
                     self.at += run(bytes, at, |byte| byte != b'\n' && byte != b'\r');
                     continue;
                 }
-                b'"' => string(bytes, at),
-                b'.' => run(bytes, at, |byte| byte == b'.').min(3),
+                b'"' => string(bytes, at).0,
+                b'.' => dots(bytes, at),
                 b'-' | b'0'..=b'9' => number(bytes, at),
                 byte if is_word(byte) => run(bytes, at, is_word),
                 _ => 1,
@@ -77,6 +84,22 @@ impl<'source> Iterator for Tokens<'source> {
             self.at = at + length;
             return Some((at, bytes.get(at..self.at)?));
         }
+    }
+}
+
+/// Whether it is a token by the specification, with this byte behind it.
+fn is_token(token: &[u8], next: Option<u8>) -> bool {
+    match token {
+        [byte] if b"!$&():=@[]{|}".contains(byte) => true,
+        [b'"', ..] => is_terminated(token),
+        [b'-' | b'0'..=b'9', ..] => {
+            let digits = token.strip_prefix(b"-").unwrap_or(token);
+            let has_integer = matches!(digits, [b'1'..=b'9', ..] | [b'0'])
+                || matches!(digits, [b'0', behind, ..] if !behind.is_ascii_digit());
+            has_integer && !next.is_some_and(|byte| is_word(byte) || byte == b'.')
+        }
+        [byte, ..] => is_word(*byte) || token == b"...",
+        [] => false,
     }
 }
 
@@ -92,25 +115,34 @@ fn run(bytes: &[u8], at: usize, condition: impl Fn(u8) -> bool) -> usize {
         .unwrap_or(rest.len())
 }
 
-/// The length of the number that begins at `at`. A dot belongs to it only before a digit: `1...F` is three tokens.
+/// How many dots there are from `at` on, of which three are a token.
+fn dots(bytes: &[u8], at: usize) -> usize {
+    let next = bytes.get(at..).unwrap_or_default().iter().take(3);
+    next.take_while(|byte| **byte == b'.').count()
+}
+
+/// The length of the number that begins at `at`. What stands right behind it, such as the dot of `1...F`, is not of it, so
+/// that a broken number counts as several tokens.
 fn number(bytes: &[u8], at: usize) -> usize {
+    let digits = |at| run(bytes, at, |byte| byte.is_ascii_digit());
+    let is = |at: usize, allowed: &[u8]| bytes.get(at).is_some_and(|byte| allowed.contains(byte));
     let mut end = at + 1;
-    while let Some(&byte) = bytes.get(end) {
-        let continues = match byte {
-            b'.' => bytes.get(end + 1).is_some_and(u8::is_ascii_digit),
-            b'+' | b'-' => matches!(bytes.get(end - 1), Some(b'e' | b'E')),
-            _ => is_word(byte),
-        };
-        if !continues {
-            break;
+    end += digits(end);
+    if is(end, b".") && digits(end + 1) > 0 {
+        end += 1 + digits(end + 1);
+    }
+    if is(end, b"eE") {
+        let exponent = end + 1 + usize::from(is(end + 1, b"+-"));
+        if digits(exponent) > 0 {
+            end = exponent + digits(exponent);
         }
-        end += 1;
     }
     end - at
 }
 
-/// The length of the string or block string that begins at `at`. An unterminated one ends with its line or the text.
-fn string(bytes: &[u8], at: usize) -> usize {
+/// The length of the string or block string that begins at `at`, and whether it is closed. One that is not ends with its
+/// line or the text.
+fn string(bytes: &[u8], at: usize) -> (usize, bool) {
     let rest = bytes.get(at..).unwrap_or_default();
     let quotes = if rest.starts_with(br#"""""#) { 3 } else { 1 };
     let mut length = quotes;
@@ -119,11 +151,11 @@ fn string(bytes: &[u8], at: usize) -> usize {
             !matches!(byte, b'"' | b'\\' | b'\n' | b'\r')
         });
         length += match (quotes, rest.get(length..)) {
-            (_, None | Some([])) => return rest.len(),
+            (_, None | Some([])) => return (rest.len(), false),
             (3, Some([b'\\', b'"', b'"', b'"', ..])) => 4,
-            (3, Some([b'"', b'"', b'"', ..])) => return length + 3,
-            (1, Some([b'"', ..])) => return length + 1,
-            (1, Some([b'\n' | b'\r', ..])) => return length,
+            (3, Some([b'"', b'"', b'"', ..])) => return (length + 3, true),
+            (1, Some([b'"', ..])) => return (length + 1, true),
+            (1, Some([b'\n' | b'\r', ..])) => return (length, false),
             // The escaped byte belongs to the string, unless it ends the line.
             (1, Some([b'\\', escaped, ..])) if !matches!(escaped, b'\n' | b'\r') => 2,
             _ => 1,
@@ -133,9 +165,7 @@ fn string(bytes: &[u8], at: usize) -> usize {
 
 /// Whether a token is a terminated string.
 pub(super) fn is_terminated(token: &[u8]) -> bool {
-    // A terminated one has the same length whatever follows; any other would become longer.
-    let followed = [token, b"\"\"\""].concat();
-    token.starts_with(b"\"") && string(&followed, 0) == token.len()
+    token.starts_with(b"\"") && string(token, 0) == (token.len(), true)
 }
 
 #[cfg(test)]
@@ -180,35 +210,64 @@ mod tests {
     }
 
     #[test]
+    fn a_broken_number_is_several_tokens() {
+        for (number, count) in [
+            ("-12.50e+3", 1),
+            ("1...F", 3),
+            ("0xF", 2),
+            ("1.2.3", 3),
+            ("1e", 2),
+            ("1.e1", 3),
+        ] {
+            assert_eq!(tokens(number), count, "{number}");
+        }
+        assert_eq!(tokens(&"1.1".repeat(1_000)), 1_001);
+    }
+
+    /// It took minutes when each three dots looked for the end of them all.
+    #[test]
+    fn any_number_of_dots_is_measured_at_once() {
+        assert_eq!(tokens(&".".repeat(3_000_000)), 1_000_000);
+    }
+
+    #[test]
     fn an_unterminated_string_ends_with_its_line() {
-        assert_eq!(
-            measure("\"abc {\n{ a }"),
-            Measure {
-                tokens: 4,
-                nesting: 1
-            }
-        );
-        assert_eq!(
-            measure("\"abc \\\n{ a }"),
-            Measure {
-                tokens: 4,
-                nesting: 1
-            }
-        );
-        assert_eq!(
-            measure("\"\"\" { { a"),
-            Measure {
-                tokens: 1,
-                nesting: 0
-            }
-        );
-        assert_eq!(
-            measure("\"\\"),
-            Measure {
-                tokens: 1,
-                nesting: 0
-            }
-        );
+        let broken = |tokens, nesting| Measure {
+            tokens,
+            nesting,
+            broken: Some(0),
+        };
+        assert_eq!(measure("\"abc {\n{ a }"), broken(4, 1));
+        assert_eq!(measure("\"abc \\\n{ a }"), broken(4, 1));
+        assert_eq!(measure("\"\"\" { { a"), broken(1, 0));
+        assert_eq!(measure("\"\\"), broken(1, 0));
+    }
+
+    #[test]
+    fn what_is_no_token_is_found() {
+        for (source, broken) in [
+            (
+                "{ a(b: [-1, 0, 0.5e-3, 1E5], c: \"\", d: \"\"\"\"\"\") ... on T @x { e } } # é",
+                None,
+            ),
+            ("$a: [A!] = {b: 1} & c | d", None),
+            ("a 00", Some(2)),
+            ("a -", Some(2)),
+            ("a 1.", Some(2)),
+            ("a 1e", Some(2)),
+            ("a 1b", Some(2)),
+            ("a 1...F", Some(2)),
+            ("a ..", Some(2)),
+            (".#e@i:t", Some(0)),
+            ("é", Some(0)),
+            ("a \0", Some(2)),
+            ("a\u{a0}", Some(1)),
+            ("a \"\n\"\"\"b", Some(2)),
+            ("a \"\"\"\"\"", Some(2)),
+            ("a ?", Some(2)),
+        ] {
+            assert_eq!(measure(source).broken, broken, "{source}");
+        }
     }
 
     #[test]

@@ -9,7 +9,24 @@ use super::positions::Lines;
 use super::request_error::{Code, RequestError};
 use super::strip_descriptions;
 
-/// Parses a document whose size and nesting have been checked.
+/// The error of a document that has something at this offset that is no token.
+///
+/// apollo-parser takes what follows for other tokens than those that were measured: a comment or a block string could hide
+/// megabytes from the limits.
+pub(super) fn broken_token(source: &str, offset: usize, lines: &Lines<'_>) -> RequestError {
+    let message = match source.get(offset..).and_then(|rest| rest.chars().next()) {
+        Some('"') => {
+            "syntax error: this string is not closed; one of several lines begins with `\"\"\"`"
+                .to_owned()
+        }
+        Some('-' | '0'..='9') => "syntax error: this is not a number".to_owned(),
+        Some(other) => format!("syntax error: unexpected character `{other}`"),
+        None => "syntax error: unexpected character".to_owned(),
+    };
+    RequestError::new(Code::ParseFailed, message).at(Some(lines.at(offset)))
+}
+
+/// Parses a document whose size and nesting have been checked, and that consists of tokens.
 pub(super) fn parse(source: &str, lines: &Lines<'_>) -> Result<ast::Document, Vec<RequestError>> {
     let (source, descriptions) = strip_descriptions::blank(source);
     for (offset, text) in descriptions {

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use crate::Location;
+
 use super::*;
 
 #[test]
@@ -50,6 +52,36 @@ fn a_document_over_a_limit_is_refused_with_its_value() {
     );
     assert_eq!(exceeded(&deep), ("depth", 18));
     assert!(with(&many(50, &|number| format!("a{number}: deep")), json!({})).is_ok());
+}
+
+#[test]
+fn what_is_no_token_hides_nothing_from_the_limits() {
+    let hidden = "[".repeat(100_000);
+    let string =
+        "syntax error: this string is not closed; one of several lines begins with `\"\"\"`";
+    for (broken, message) in [
+        ("\"\n\"\"\"", string),
+        ("\"\r\"\"\"", string),
+        (".#", "syntax error: unexpected character `.`"),
+        ("1#", "syntax error: this is not a number"),
+    ] {
+        let broken = broken.replace("1#", "1.#");
+        let errors = with(&format!("{{ deep(matrix: {broken}{hidden}"), json!({})).unwrap_err();
+        let [error] = &errors[..] else {
+            panic!("{} errors", errors.len());
+        };
+        assert_eq!((error.code, &*error.message), (Code::ParseFailed, message));
+        assert_eq!(
+            error.locations,
+            [Location {
+                line: 1,
+                column: 16
+            }]
+        );
+    }
+    // Each bracket that closes is a part of a broken number to the parser.
+    let nested = format!("{{ deep(matrix: {}", "[-]".repeat(3_700));
+    assert_eq!(rejected(&nested).0, Code::ParseFailed);
 }
 
 #[test]
