@@ -100,11 +100,14 @@ impl Target for TokenFile {
                 ensure(!input.contains(TOKEN) || !error.contains(TOKEN), || {
                     error.clone()
                 })?;
+                // Of the message, what it says before it repeats anything of the file.
+                let message = error
+                    .rsplit_once(": ")
+                    .map_or(&*error, |(_, message)| message);
                 kind(
-                    error
+                    message
                         .chars()
-                        .filter(|c| !c.is_ascii_digit())
-                        .take(200)
+                        .take_while(|c| !"`\"'".contains(*c))
                         .collect::<String>(),
                 )
             }
