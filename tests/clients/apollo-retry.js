@@ -1,5 +1,5 @@
 // Apollo Client that sends a mutation again until it is answered, each time under the same idempotency key, so that it is
-// carried out once.
+// executed once.
 
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache } from "@apollo/client";
 import { SetContextLink } from "@apollo/client/link/context";
