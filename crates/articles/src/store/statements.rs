@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use diesel::connection::{DebugQuery, Instrumentation, InstrumentationEvent};
+use diesel::connection::{
+    DebugQuery, Instrumentation, InstrumentationEvent, get_default_instrumentation,
+};
 
 tokio::task_local! {
     static CURRENT: Arc<Statements>;
@@ -175,25 +177,38 @@ pub(super) fn rows(count: usize) {
 }
 
 /// Measures the statements of one connection.
-#[derive(Debug, Default)]
 pub(super) struct StatementTimer {
     began: Option<Instant>,
+    /// What hears of the statements of all connections.
+    default: Option<Box<dyn Instrumentation>>,
+}
+
+impl Default for StatementTimer {
+    fn default() -> Self {
+        Self {
+            began: None,
+            default: get_default_instrumentation(),
+        }
+    }
 }
 
 impl Instrumentation for StatementTimer {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
-        match event {
+        match &event {
             InstrumentationEvent::StartQuery { .. } => {
                 self.began = CURRENT.try_with(|_| Instant::now()).ok();
             }
             InstrumentationEvent::FinishQuery { query, .. } => {
                 if let Some(began) = self.began.take() {
                     let _ = CURRENT.try_with(|scope| {
-                        scope.finished(began, began.elapsed(), query);
+                        scope.finished(began, began.elapsed(), *query);
                     });
                 }
             }
             _ => {}
+        }
+        if let Some(default) = &mut self.default {
+            default.on_connection_event(event);
         }
     }
 }
