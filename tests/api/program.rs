@@ -12,6 +12,10 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// How long a line of the log is waited for: a test that waits for one that never comes fails and does not hang.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running server, killed when this value is dropped.
 pub(crate) struct Program {
@@ -155,11 +159,11 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// Where the program ends without it.
+    /// Where the program ends without it, or does not log it in [`PATIENCE`].
     pub(crate) async fn logged(&mut self, text: &str) -> String {
-        match self.hear(text).await {
-            Some(line) => line,
-            None => panic!("{text:?} was never logged, but:\n{}", self.log()),
+        match timeout(PATIENCE, self.hear(text)).await {
+            Ok(Some(line)) => line,
+            Ok(None) | Err(_) => panic!("{text:?} was never logged, but:\n{}", self.log()),
         }
     }
 
