@@ -1,9 +1,7 @@
-//! The transports of GraphQL with the API behind them: what `graphql-transports` asks of an application, answered by the
-//! API, by admission and by the limits on callers.
+//! The transports of GraphQL with the API behind them: the engine that `graphql-transports` asks of an application, and
+//! what is noted of each operation.
 
-mod admission;
 mod engine;
-mod limits;
 pub mod observer;
 
 pub use self::engine::ApiEngine;

@@ -6,19 +6,17 @@
 #![cfg_attr(doc, doc = "")]
 #![cfg_attr(doc, doc = include_str!("../ARCHITECTURE.md"))]
 
-pub mod admission;
 pub mod api;
-mod cache;
-pub mod caller_limits;
 pub mod cli;
 pub mod config;
 pub mod error;
 pub mod graphql;
-mod hex;
 mod observed;
-pub mod overload;
 pub mod server;
 mod telemetry;
 
+pub use broadsheet_admission as admission;
 pub(crate) use broadsheet_articles::log_limit;
 pub use broadsheet_articles::{article, budget, clock, feed, store, transfer};
+pub use broadsheet_caller_limits::{self as caller_limits, overload};
+pub use broadsheet_connections as connections;

@@ -1,6 +1,5 @@
 //! The HTTP server: its start and its graceful stop.
 
-mod accept;
 mod admin;
 mod articles;
 mod graphiql;
@@ -10,7 +9,6 @@ mod middleware;
 mod paths;
 mod reload;
 mod routes;
-mod tls;
 mod traces;
 mod welcome;
 mod who_may;
@@ -21,17 +19,15 @@ use std::time::Instant;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
-use self::accept::ConnectionSettings;
 use self::admin::AdminSocket;
 use self::middleware::AllowedHosts;
 use self::reload::Reloaded;
-use self::tls::Tls;
-pub use self::tls::TlsError;
 pub use self::traces::TracesError;
 use crate::admission::{Admission, AdmissionError};
 use crate::caller_limits::CallerLimits;
 use crate::clock::Clock;
-use crate::config::{DatabaseSettings, ServerSettings};
+use crate::config::{DatabaseSettings, ServerSettings, TlsSettings};
+use crate::connections::{self, ConnectionSettings, Tls, TlsError};
 use crate::error::Error;
 use crate::feed::Feed;
 use crate::graphql::persisted::{ManifestError, PersistedOperations};
@@ -122,10 +118,11 @@ fn open_files(
     clock: &Clock,
 ) -> Result<Reloaded, ServeError> {
     traces::check(&settings.observe)?;
+    let TlsSettings { tls_cert, tls_key } = settings.tls.clone();
     Ok(Reloaded {
         admission: Admission::open(&settings.admission, host, clock.clone())?,
         persisted: PersistedOperations::open((&settings.persisted).into())?,
-        tls: Tls::open(&settings.tls)?,
+        tls: tls_cert.zip(tls_key).map(Tls::open).transpose()?,
     })
 }
 
@@ -224,8 +221,8 @@ async fn run_with(
         admin.serve(watched, stop.clone())?;
     }
     let served = async {
-        let connections = ConnectionSettings::with_write_timeout(settings.write_timeout);
-        accept::serve(listener, acceptor, all, connections, limits, stop.clone()).await;
+        let limited = ConnectionSettings::with_write_timeout(settings.write_timeout);
+        connections::serve(listener, acceptor, all, limited, limits, stop.clone()).await;
         shutdown.finished().await;
         if let Some(tracer) = tracer {
             tracer.flush(traces::FLUSH).await;

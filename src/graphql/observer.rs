@@ -4,6 +4,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use base16ct::HexDisplay;
 use graphql_guard::{Operation, Timings};
 use graphql_transports::engine::{EndedOperation, ExecutionResult};
 use graphql_transports::{Outcome, Transport};
@@ -14,7 +15,6 @@ use super::metrics::OperationMetrics;
 use crate::admission::{self, Scope};
 use crate::api::{Executed, Statements};
 use crate::error::ErrorCode;
-use crate::hex::Hex;
 use crate::observed::{self, ObservedOperation, Phases, milliseconds, trace};
 
 /// The most characters of an operation's name in the log.
@@ -146,7 +146,7 @@ fn observed(ended: &Ended<'_>, notes: &Notes, tells_timing: bool) -> ObservedOpe
     ObservedOperation {
         kind: ended.operation.map(|operation| operation.kind),
         name: name.map(shortened),
-        document: document.map(|sha256: [u8; 32]| Hex(&sha256).to_string()),
+        document: document.map(|sha256: [u8; 32]| format!("{:x}", HexDisplay(&sha256))),
         code: first_code(ended.outcome),
         is_anonymous: ended.caller.admitted.is_anonymous(),
         tells_timing,

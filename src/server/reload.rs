@@ -2,8 +2,8 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::tls::Tls;
 use crate::admission::Admission;
+use crate::connections::Tls;
 use crate::graphql::persisted::PersistedOperations;
 
 /// What is read again.

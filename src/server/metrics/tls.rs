@@ -6,7 +6,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::ConstCounter;
 
-use super::super::tls::Tls;
+use crate::connections::Tls;
 
 /// Read when metrics are requested.
 pub(super) struct TlsMetrics(pub(super) Tls);

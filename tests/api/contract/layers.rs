@@ -3,11 +3,7 @@
 use super::{files, root};
 
 /// The modules of the server, each with those of `crate::` that it may name. What stands in no list of another is the top.
-const MAY_NAME: [(&str, &[&str]); 22] = [
-    (
-        "admission",
-        &["cache", "clock", "error", "hex", "log_limit"],
-    ),
+const MAY_NAME: [(&str, &[&str]); 17] = [
     (
         "api",
         &[
@@ -16,8 +12,6 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
     ),
     ("article", &["clock", "error"]),
     ("budget", &["error"]),
-    ("cache", &[]),
-    ("caller_limits", &["admission", "error", "log_limit"]),
     (
         "cli",
         &[
@@ -44,16 +38,13 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
             "article",
             "caller_limits",
             "error",
-            "hex",
             "observed",
         ],
     ),
-    ("hex", &[]),
     ("lib", &[]),
     ("log_limit", &[]),
     ("main", &[]),
     ("observed", &["error", "store"]),
-    ("overload", &[]),
     (
         "server",
         &[
@@ -63,6 +54,7 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
             "caller_limits",
             "clock",
             "config",
+            "connections",
             "error",
             "feed",
             "graphql",
@@ -84,22 +76,12 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
 const MAY_NAME_CRATE: [(&str, &[&str]); 8] = [
     ("async_graphql", &["api"]),
     ("axum", &["server"]),
-    (
-        "clap",
-        &["admission", "caller_limits", "cli", "config", "store"],
-    ),
+    ("clap", &["cli", "config", "store"]),
     ("diesel", &["store"]),
     ("diesel_async", &["store"]),
     (
         "graphql_transports",
-        &[
-            "api",
-            "caller_limits",
-            "config",
-            "error",
-            "graphql",
-            "server",
-        ],
+        &["api", "config", "error", "graphql", "server"],
     ),
     ("postgres_connect", &["store"]),
     ("search_words", &["article", "store"]),

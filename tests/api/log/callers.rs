@@ -25,7 +25,7 @@ async fn a_rejected_token_is_logged_once_a_minute_and_never_shown(database: Data
         }
     }
     let unknown = redacted(&program.logged("it is not known here").await);
-    assert_answer!(unknown, @r#"WARN request{id="id" method=GET path="/graphql"}: broadsheet::admission::counts: a token was rejected reason="it is not known here" left_out=0"#);
+    assert_answer!(unknown, @r#"WARN request{id="id" method=GET path="/graphql"}: broadsheet_admission::counts: a token was rejected reason="it is not known here" left_out=0"#);
     program.logged("it has expired").await;
     let log = program.log();
     assert_eq!(log.matches("a token was rejected").count(), 2, "{log}");

@@ -44,7 +44,7 @@ async fn the_log_says_which_version_starts_what_is_read_and_open_and_how_it_ende
     INFO broadsheet::server: listening on http://127.0.0.1:PORT service="Press"
     INFO broadsheet::server::who_may: whoever is on this machine may read and write without a token: ANONYMOUS_WRITES=false closes writing, and TOKENS_FILE or JWT_JWKS says who may then tokens=0 issuers=0
     INFO broadsheet::server: told to stop signal="SIGTERM"
-    INFO broadsheet::server::accept: stopping: finishing what is under way
+    INFO broadsheet_connections: stopping: finishing what is under way
     INFO broadsheet::server: disconnected database="DATABASE"
     INFO broadsheet::server: stopped, with nothing left under way up_seconds=N
     "#);

@@ -1,0 +1,49 @@
+//! What happens beyond a limit: it is counted, told to the log now and then, and rejected unless the limits only measure.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::settings::LimitsMode;
+use broadsheet_articles::log_limit::LogLimit;
+
+/// How often the log names one limit.
+const TELL_EVERY: Duration = Duration::from_mins(1);
+
+/// One limit by its name.
+pub(super) struct Limit {
+    pub(super) name: &'static str,
+    mode: LimitsMode,
+    exceeded: AtomicU64,
+    told: LogLimit,
+}
+
+impl Limit {
+    pub(super) fn new(name: &'static str, mode: LimitsMode) -> Self {
+        Self {
+            name,
+            mode,
+            exceeded: AtomicU64::new(0),
+            told: LogLimit::new(TELL_EVERY),
+        }
+    }
+
+    /// Whether what is beyond the limit is rejected.
+    pub(super) fn is_enforced(&self) -> bool {
+        self.mode == LimitsMode::Enforce
+    }
+
+    /// Counts that somebody is beyond it, and tells whether that is rejected.
+    pub(super) fn is_exceeded(&self) -> bool {
+        self.exceeded.fetch_add(1, Ordering::Relaxed);
+        if self.told.may_tell().is_some() {
+            let (limit, is_rejected) = (self.name, self.is_enforced());
+            tracing::warn!(limit, is_rejected, "a limit on callers is exceeded");
+        }
+        self.is_enforced()
+    }
+
+    /// How often it was exceeded.
+    pub(super) fn count(&self) -> u64 {
+        self.exceeded.load(Ordering::Relaxed)
+    }
+}
