@@ -1,7 +1,6 @@
 //! W3C Trace Context: the header `traceparent`, in and out.
 
-use std::fmt::Write as _;
-
+use base16ct::HexDisplay;
 use uuid::Uuid;
 
 use super::sampler::Sampler;
@@ -40,20 +39,17 @@ impl Trace {
 
     /// The value of `traceparent` that names the request's own span.
     pub fn traceparent(&self) -> String {
-        let mut text = String::with_capacity(55);
-        text.push_str("00-");
-        write_hex(&mut text, &self.trace_id);
-        text.push('-');
-        write_hex(&mut text, &self.span_id);
-        text.push_str(if self.is_sampled { "-01" } else { "-00" });
-        text
+        format!(
+            "00-{:x}-{:x}-{:02x}",
+            HexDisplay(&self.trace_id),
+            HexDisplay(&self.span_id),
+            u8::from(self.is_sampled)
+        )
     }
 
     /// The id of the trace, as logs and viewers show it.
     pub fn id(&self) -> String {
-        let mut text = String::with_capacity(32);
-        write_hex(&mut text, &self.trace_id);
-        text
+        format!("{:x}", HexDisplay(&self.trace_id))
     }
 }
 
@@ -92,25 +88,5 @@ fn read(text: &str) -> Option<Caller> {
 /// Bytes from hexadecimal digits in lower case.
 fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
-    if text.len() != 2 * N {
-        return None;
-    }
-    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        for digit in digits {
-            let value = match digit {
-                b'0'..=b'9' => digit - b'0',
-                b'a'..=b'f' => digit - b'a' + 10,
-                _ => return None,
-            };
-            *byte = *byte << 4 | value;
-        }
-    }
-    Some(bytes)
-}
-
-fn write_hex(text: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        // Writing to a text does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
+    (base16ct::lower::decode(text, &mut bytes).ok()?.len() == N).then_some(bytes)
 }

@@ -140,13 +140,6 @@ impl ApolloManifest {
 
 /// 64 hexadecimal digits.
 pub(super) fn read_sha256(text: &str) -> Option<Hash> {
-    let digits = <&[u8; 64]>::try_from(text.as_bytes()).ok()?;
     let mut hash = [0; 32];
-    for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = pair.iter().try_fold(0, |byte, &digit| {
-            let digit = char::from(digit).to_digit(16)?;
-            Some(byte << 4 | u8::try_from(digit).ok()?)
-        })?;
-    }
-    Some(hash)
+    (base16ct::mixed::decode(text, &mut hash).ok()?.len() == 32).then_some(hash)
 }

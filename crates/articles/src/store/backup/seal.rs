@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 
+use base16ct::HexDisplay;
 use sha2::{Digest as _, Sha256};
 
 const BEGIN: &[u8] = b"\nBROADSHEET BACKUP 1 SHA256 ";
@@ -105,10 +106,6 @@ fn copy_and_digest(from: &mut File, into: &mut impl io::Write, bytes: u64) -> io
 }
 
 fn line(digest: &[u8; 32]) -> Vec<u8> {
-    let mut line = BEGIN.to_vec();
-    for byte in digest {
-        line.extend_from_slice(format!("{byte:02x}").as_bytes());
-    }
-    line.push(b'\n');
-    line
+    let digits = format!("{:x}\n", HexDisplay(digest));
+    [BEGIN, digits.as_bytes()].concat()
 }
