@@ -23,7 +23,7 @@ use axum::Router;
 use axum::body::HttpBody as _;
 use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, UPGRADE};
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::future::RouteFuture;
 use futures_util::FutureExt as _;
@@ -37,6 +37,7 @@ pub(super) use self::encoding::DECODED;
 pub(super) use self::host::AllowedHosts;
 use super::metrics::{RequestMetrics, Route};
 use super::paths;
+use crate::caller_limits::Rejection;
 use crate::clock::Clock;
 use crate::graphql::etag::Conditions;
 use crate::graphql::http::{self, internal_error};
@@ -136,7 +137,9 @@ impl<E: Execute> Service<Request> for Middleware<E> {
         let (permission, preflight) = Permission::of(&self.settings.origins, &request);
         request.extensions_mut().insert(id.clone());
         let is_head = as_get(&mut request);
-        let answer = match host::refused(&request, &self.settings.hosts).or(preflight) {
+        let refused = too_many(&mut request);
+        let refused = refused.or_else(|| host::refused(&request, &self.settings.hosts));
+        let answer = match refused.or(preflight) {
             Some(answer) => Either::Left(ready(answer)),
             None => Either::Right(encoding::decoded(self.routes.clone(), request)),
         };
@@ -190,6 +193,15 @@ impl<E: Execute> Service<Request> for Middleware<E> {
         };
         Box::pin(observed::observing(answered).instrument(span))
     }
+}
+
+/// The answer to a request of HTTP/2 whose address has too many of them.
+fn too_many(request: &mut Request) -> Option<Response> {
+    if request.version() != Version::HTTP_2 || paths::is_watched(request.uri().path()) {
+        return None;
+    }
+    let rejection: Rejection = request.extensions_mut().remove()?;
+    Some(http::not_admitted(rejection))
 }
 
 /// What stands before each line that the request writes to the log.

@@ -12,3 +12,8 @@ pub(super) const METRICS: &str = "/metrics";
 
 /// All of them, but for another way to write one.
 pub(super) const ALL: [&str; 7] = [GRAPHQL, FRONT_PAGE, ARTICLES, SCHEMA, ALIVE, READY, METRICS];
+
+/// Whether it is for those who watch the server, who are outside the limits.
+pub(super) fn is_watched(path: &str) -> bool {
+    [ALIVE, READY, METRICS].contains(&path)
+}

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod site;
+mod slow;
 
 use std::time::Duration;
 

@@ -4,6 +4,7 @@
 //! | what | for all | for one |
 //! | --- | --- | --- |
 //! | connections | no more are accepted | those of its address are closed |
+//! | requests that share a connection | | 429 |
 //! | sockets and event streams | 503 | 429 |
 //! | bytes of requests that are being read or executed | 503 | 503 beyond its share |
 //! | bytes of responses that are being sent | 503 | 503 beyond its share |
@@ -62,6 +63,9 @@ use self::settings::CallerLimitSettings;
 use self::slots::{Full, Slots};
 use broadsheet_admission::Identity;
 
+/// An address may always have so many requests that share connections: those of one connection of HTTP/2.
+pub const OF_ONE_CONNECTION: u32 = 100;
+
 /// Whom a limit counts for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CallerKey {
@@ -81,6 +85,7 @@ pub struct CallerLimits(Arc<Inner>);
 struct Inner {
     proxies: TrustedProxies,
     connections: Arc<Slots<Network>>,
+    requests: Arc<Slots<Network>>,
     streams: Arc<Slots<CallerKey>>,
     bodies: BodyBudget,
     responses: BodyBudget,
@@ -98,6 +103,10 @@ impl CallerLimits {
     /// With these limits.
     pub fn new(settings: &CallerLimitSettings) -> Self {
         let limit = |name| Limit::new(name, settings.limits_mode);
+        let requests_of_address = match settings.max_connections_per_address {
+            0 => 0,
+            connections => connections.max(OF_ONE_CONNECTION as usize),
+        };
         Self(Arc::new(Inner {
             proxies: TrustedProxies::new(&settings.trusted_proxies),
             connections: Arc::new(Slots::new(
@@ -106,6 +115,10 @@ impl CallerLimits {
                     settings.max_connections_per_address,
                     limit("connections_per_address"),
                 ),
+            )),
+            requests: Arc::new(Slots::new(
+                (0, limit("requests")),
+                (requests_of_address, limit("requests_per_address")),
             )),
             streams: Arc::new(Slots::new(
                 (settings.max_streams, limit("streams")),
@@ -150,6 +163,22 @@ impl CallerLimits {
         let key = (!self.0.proxies.trust(peer)).then(|| Network::of(peer));
         // Whether there is room for all was asked before it was accepted.
         self.0.connections.take_after_room(key)
+    }
+
+    /// Counts a request of this peer that shares its connection with another, until the slot is dropped: a connection of
+    /// HTTP/2 has many, and what is counted by connections elsewhere (memory, bodies that are small) would be as many times
+    /// as much. `None` for proxies that are trusted.
+    ///
+    /// # Errors
+    /// Its address has as many as it may have connections, and as [one connection](OF_ONE_CONNECTION) may have.
+    pub fn share_connection(&self, peer: IpAddr) -> Result<Option<Slot<Network>>, Rejection> {
+        if self.0.proxies.trust(peer) {
+            return Ok(None);
+        }
+        let requests = &self.0.requests;
+        let slot = requests.take(Network::of(peer));
+        let too_many = |_| Rejection::TooManyRequestsOfAddress(requests.max_for_one());
+        slot.map(Some).map_err(too_many)
     }
 
     /// Counts a socket or an event stream of this caller until the slot is dropped.

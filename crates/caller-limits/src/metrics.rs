@@ -24,6 +24,8 @@ impl CallerLimits {
     pub fn status(&self) -> LimitStatus {
         let inner = &self.0;
         let limits = inner.connections.limits().into_iter();
+        let [_, requests_of_address] = inner.requests.limits();
+        let limits = limits.chain([requests_of_address]);
         let limits = limits.chain(inner.streams.limits());
         let limits = limits.chain([inner.bodies.limit(), inner.responses.limit()]);
         let limits = limits.chain(inner.costs.iter().map(Costs::limit));

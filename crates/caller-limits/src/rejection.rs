@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use graphql_transports::{RateLimit, write_no_more_streams};
+use graphql_transports::{RateLimit, write_no_more};
 use http::{HeaderMap, StatusCode, header};
 
 use graphql_transports::error::ErrorCode;
@@ -10,6 +10,11 @@ use graphql_transports::error::ErrorCode;
 /// Why something is beyond a limit. Nothing has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
+    /// The address has as many requests that share a connection as it may have (429).
+    #[error(
+        "an address may have {0} requests at a time that share connections; wait for some of yours"
+    )]
+    TooManyRequestsOfAddress(usize),
     /// The server has as many WebSockets and event streams as it may have (503).
     #[error("the server has too many WebSockets and event streams at the moment; try again later")]
     TooManyStreams,
@@ -61,9 +66,10 @@ impl Rejection {
     pub fn code(self) -> ErrorCode {
         match self {
             Self::TooManyStreams | Self::TooManyBytes => ErrorCode::UNAVAILABLE,
-            Self::TooManyStreamsOfCaller(_) | Self::Spent { .. } | Self::TooCostly { .. } => {
-                ErrorCode::RATE_LIMITED
-            }
+            Self::TooManyRequestsOfAddress(_)
+            | Self::TooManyStreamsOfCaller(_)
+            | Self::Spent { .. }
+            | Self::TooCostly { .. } => ErrorCode::RATE_LIMITED,
         }
     }
 
@@ -72,8 +78,12 @@ impl Rejection {
         let mut headers = HeaderMap::new();
         let retry_after = match self {
             Self::TooManyStreams | Self::TooManyBytes => 1,
+            Self::TooManyRequestsOfAddress(max) => {
+                write_no_more(&mut headers, "requests", max);
+                1
+            }
             Self::TooManyStreamsOfCaller(max) => {
-                write_no_more_streams(&mut headers, max);
+                write_no_more(&mut headers, "streams", max);
                 5
             }
             Self::Spent {

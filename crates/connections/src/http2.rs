@@ -22,10 +22,10 @@ use tower::Service;
 
 use super::ConnectionSettings;
 use super::streams::{Pieces, Streams};
-use broadsheet_caller_limits::PeerAddress;
+use broadsheet_caller_limits::{CallerLimits, OF_ONE_CONNECTION, PeerAddress};
 
 /// Requests of one connection at a time. A client that goes beyond it has those streams refused.
-pub(super) const MAX_STREAMS: u32 = 100;
+pub(super) const MAX_STREAMS: u32 = OF_ONE_CONNECTION;
 
 /// Bytes of a request's body, and of all bodies of a connection, that may come before a handler reads them.
 const STREAM_WINDOW: u32 = 64 * 1024;
@@ -48,6 +48,7 @@ pub(super) async fn serve<I, S>(
     address: IpAddr,
     service: S,
     settings: ConnectionSettings,
+    limits: CallerLimits,
     stop: CancellationToken,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -55,14 +56,24 @@ pub(super) async fn serve<I, S>(
     S::Future: Send,
 {
     let streams = Streams::new(settings.patience.write_timeout);
+    let others = streams.clone();
     // The service is always ready.
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (mut head, body) = request.into_parts();
         head.extensions.insert(PeerAddress(address));
         name_host(&mut head);
+        // The first has the place of its connection.
+        let slot = match others.are_open() {
+            true => limits.share_connection(address),
+            false => Ok(None),
+        };
+        let slot = slot.unwrap_or_else(|rejection| {
+            head.extensions.insert(rejection);
+            None
+        });
         let request = Request::from_parts(head, Body::new(body));
         let answer = service.clone().call(request);
-        async move { Ok::<_, Infallible>(answer.await?.map(Pieces::of)) }
+        async move { Ok::<_, Infallible>(answer.await?.map(|body| Pieces::of(body, slot))) }
     });
     let mut connection =
         pin!(builder(&settings, streams.clone()).serve_connection(TokioIo::new(io), service));

@@ -4,6 +4,9 @@
 //! bytes of a connection on their own, which doubles its read buffer: 6 of the 27 kB that a subscriber by SSE took. So
 //! without TLS there is HTTP/1.1 alone, and with TLS the client says by ALPN which version it speaks.
 //!
+//! A request of HTTP/2 that shares its connection, and whose address has too many of those, has the
+//! [`Rejection`](broadsheet_caller_limits::Rejection) among its extensions: the service is to respond with it.
+//!
 //! ```
 //! use axum::{Router, routing::get};
 //! use broadsheet_caller_limits::CallerLimits;
@@ -119,7 +122,7 @@ pub async fn serve<S>(
             connections.spawn(http1::serve(&http, peer, address, service, stop));
             continue;
         };
-        let (handshake, http) = (tls.accept(peer), http.clone());
+        let (handshake, http, limits) = (tls.accept(peer), http.clone(), limits.clone());
         let handshake = timeout(settings.handshake_timeout, handshake);
         connections.spawn(async move {
             // Nothing is under way before it is done.
@@ -138,7 +141,7 @@ pub async fn serve<S>(
             // In boxes: each is large, and the other would take as much.
             match io.get_ref().1.alpn_protocol() {
                 Some(tls::HTTP_2) => {
-                    Box::pin(http2::serve(io, address, service, settings, stop)).await;
+                    Box::pin(http2::serve(io, address, service, settings, limits, stop)).await;
                 }
                 _ => Box::pin(http1::serve(&http, io, address, service, stop)).await,
             }

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::timer::Timer;
+use broadsheet_caller_limits::{Network, Slot};
 
 /// The bytes of a piece: those of a frame, unless the client allows for more.
 const PIECE_BYTES: usize = 16 * 1024;
@@ -51,6 +52,11 @@ impl Streams {
             idle_since: Mutex::new(Instant::now()),
             stalled: CancellationToken::new(),
         }))
+    }
+
+    /// Whether any is open.
+    pub(super) fn are_open(&self) -> bool {
+        self.0.open.load(Ordering::Acquire) > 0
     }
 
     /// Comes when no stream was open for so long, from now on.
@@ -165,14 +171,17 @@ pub(super) struct Pieces {
     /// What was taken from the body, and is still to be handed over.
     rest: Bytes,
     sending: Arc<Sending>,
+    /// Counts the request.
+    _slot: Option<Slot<Network>>,
 }
 
 impl Pieces {
     /// To be called in the task of the stream.
-    pub(super) fn of(body: Body) -> Self {
+    pub(super) fn of(body: Body, slot: Option<Slot<Network>>) -> Self {
         Self {
             body,
             rest: Bytes::new(),
+            _slot: slot,
             sending: SENDING.try_with(Arc::clone).unwrap_or_default(),
         }
     }

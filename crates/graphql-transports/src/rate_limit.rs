@@ -53,10 +53,10 @@ impl RateLimit {
     }
 }
 
-/// Writes the fields for streams, of which a caller may have so many and has as many.
-pub fn write_no_more_streams(headers: &mut HeaderMap, max: usize) {
-    let policy = format!(r#""streams";q={max};qu="concurrent-requests""#);
-    write(headers, r#""streams";r=0"#, &policy);
+/// Writes the fields for something of which a caller may have so many at a time, and has as many.
+pub fn write_no_more(headers: &mut HeaderMap, what: &'static str, max: usize) {
+    let policy = format!(r#""{what}";q={max};qu="concurrent-requests""#);
+    write(headers, &format!(r#""{what}";r=0"#), &policy);
 }
 
 fn write(headers: &mut HeaderMap, limit: &str, policy: &str) {

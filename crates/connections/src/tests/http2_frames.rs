@@ -18,6 +18,7 @@ const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 // Codes of errors (section 7).
+const PROTOCOL_ERROR: u32 = 1;
 const REFUSED_STREAM: u32 = 7;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
@@ -134,6 +135,44 @@ async fn one_stream_more_than_a_connection_may_have_is_rejected() {
         }
     };
     assert_eq!(answer.stream, next);
+}
+
+/// Browsers then open them by HTTP/1.1 (RFC 8441, section 3).
+#[tokio::test]
+async fn web_sockets_are_not_offered() {
+    const ENABLE_CONNECT_PROTOCOL: u16 = 8;
+    let mut client = Client::connect(&server().await).await;
+    let settings = client.receive().await.unwrap();
+    assert_eq!(settings.kind, SETTINGS);
+    let names = settings
+        .payload
+        .chunks(6)
+        .map(|one| u16::from_be_bytes([one[0], one[1]]));
+    assert!(
+        !names
+            .into_iter()
+            .any(|name| name == ENABLE_CONNECT_PROTOCOL)
+    );
+    let mut block = vec![0x87];
+    for (name, value) in [(0x02, "CONNECT"), (0x04, "/length"), (0x01, "localhost")] {
+        block.extend([name, u8::try_from(value.len()).unwrap()]);
+        block.extend(value.as_bytes());
+    }
+    // A name that is not in HPACK's table.
+    block.extend([0, 9]);
+    block.extend(b":protocol");
+    block.push(9);
+    block.extend(b"websocket");
+    let connect = frame(HEADERS, END_HEADERS, 1, &block);
+    client.send(&connect).await.unwrap();
+    loop {
+        let frame = client.receive().await.unwrap();
+        assert_ne!(frame.kind, HEADERS);
+        if frame.kind == RST_STREAM {
+            assert_eq!(frame.payload, PROTOCOL_ERROR.to_be_bytes());
+            break;
+        }
+    }
 }
 
 #[tokio::test]

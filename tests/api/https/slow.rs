@@ -1,0 +1,163 @@
+//! Clients of HTTP/2 that are slow with their heads, their bodies, or with reading: others are served meanwhile, and each
+//! address has its share.
+
+use axum::body::Body;
+use broadsheet::article::{NewArticle, Text};
+use futures_util::StreamExt as _;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rstest_reuse::apply;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::site::{HTTP_1_1, HTTP_2, Site, post};
+use super::{CREATE, PATIENCE};
+use crate::support::{Database, TestApp, article, assert_answer, on_both_databases, start};
+
+/// Where slow clients call from, and where others do.
+const HERE: &str = "127.0.0.1";
+const THERE: &str = "127.0.0.2";
+
+/// Slow clients of each kind; a thousand of all with `SLOW_CLIENTS=334`.
+fn count() -> usize {
+    let count = std::env::var_os("SLOW_CLIENTS");
+    count.map_or(20, |count| count.to_str().unwrap().parse().unwrap())
+}
+
+/// A client whose streams take so many bytes of a response before somebody reads.
+async fn client(site: &Site, app: &TestApp, from: &str, window: u32) -> SendRequest<Body> {
+    let io = site.connect(from, app.address, HTTP_2).await.unwrap();
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(window);
+    let (client, connection) = builder.handshake(TokioIo::new(io)).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+async fn send(client: &mut SendRequest<Body>, mut request: Request<Body>) -> Response<Incoming> {
+    *request.uri_mut() = format!("https://localhost{}", request.uri())
+        .parse()
+        .unwrap();
+    client.ready().await.unwrap();
+    let response = client.send_request(request);
+    tokio::time::timeout(PATIENCE, response)
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+/// A connection on which a head begins and does not end.
+async fn slow_head(site: &Site, app: &TestApp) -> TlsStream<TcpStream> {
+    let mut io = site.connect(HERE, app.address, HTTP_2).await.unwrap();
+    io.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .await
+        .unwrap();
+    // SETTINGS without any, and HEADERS of one byte, a GET, without END_HEADERS.
+    let frames = [0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 0x82];
+    io.write_all(&frames).await.unwrap();
+    io
+}
+
+/// A request whose body begins and does not end.
+async fn slow_body(client: &SendRequest<Body>) -> AbortOnDropHandle<()> {
+    let parts = futures_util::stream::once(async { Ok::<_, std::io::Error>("{") });
+    let parts = parts.chain(futures_util::stream::pending());
+    let request = Request::post("https://localhost/graphql")
+        .header("content-type", "application/json")
+        .body(Body::from_stream(parts))
+        .unwrap();
+    let mut client = client.clone();
+    client.ready().await.unwrap();
+    let response = client.send_request(request);
+    AbortOnDropHandle::new(tokio::spawn(async move { drop(response.await) }))
+}
+
+#[apply(on_both_databases)]
+async fn slow_clients_leave_others_served_and_hold_their_share(database: Database) {
+    let site = Site::new();
+    let [certificate, key] = site.flags();
+    let count = count();
+    let connections = format!("--max-connections-per-address={}", 3 * count);
+    // Half of the readers of one address, and one more.
+    let bytes = format!("--max-concurrent-body-bytes={}", (count + 2) * 100_000);
+    let app = start!(database, &certificate, &key, &connections, &bytes);
+    let new = NewArticle {
+        text: Text::new("a".repeat(100_000)).unwrap(),
+        ..article("a", None, None)
+    };
+    app.store.create_article(new).await.unwrap();
+
+    let mut heads = Vec::new();
+    let mut bodies = Vec::new();
+    let mut readers = Vec::new();
+    for _ in 0..count {
+        heads.push(slow_head(&site, &app).await);
+        let client_of_body = client(&site, &app, HERE, 65_535).await;
+        bodies.push(slow_body(&client_of_body).await);
+        let mut reader = client(&site, &app, HERE, 100).await;
+        let response = send(&mut reader, post("{ articles { text } }")).await;
+        readers.push((reader, response));
+    }
+    let served = readers
+        .iter()
+        .filter(|(_, response)| response.status() == 200);
+    assert_eq!(served.count(), count / 2);
+    assert!(site.connect(HERE, app.address, HTTP_2).await.is_err());
+
+    for alpn in [HTTP_1_1, HTTP_2] {
+        let io = site.connect(THERE, app.address, alpn).await;
+        assert!(io.is_ok(), "{alpn}");
+    }
+    let mut other = client(&site, &app, THERE, 65_535).await;
+    for query in [CREATE, "{ articles { text } }"] {
+        assert_eq!(send(&mut other, post(query)).await.status(), 200);
+    }
+}
+
+/// As many as it may have connections, but at least those of one connection.
+#[apply(on_both_databases)]
+async fn an_address_has_its_share_of_requests_that_share_connections(database: Database) {
+    let site = Site::new();
+    let [certificate, key] = site.flags();
+    let limit = "--max-connections-per-address=3";
+    let app = start!(database, &certificate, &key, limit);
+    let (mut first, second) = (
+        client(&site, &app, HERE, 65_535).await,
+        client(&site, &app, HERE, 65_535).await,
+    );
+    let mut held = Vec::new();
+    for _ in 0..51 {
+        held.push(slow_body(&first).await);
+        held.push(slow_body(&second).await);
+    }
+    // Each connection has one for itself. What was sent last may not have come yet.
+    let refused = loop {
+        let response = send(&mut first, post("{ __typename }")).await;
+        if response.status() != 200 {
+            break response;
+        }
+    };
+    let headers = ["retry-after", "ratelimit", "ratelimit-policy"];
+    let headers = headers.map(|name| refused.headers()[name].to_str().unwrap().to_owned());
+    assert!(refused.headers().contains_key("x-request-id"));
+    let body = http_body_util::BodyExt::collect(refused.into_body());
+    let body = String::from_utf8(body.await.unwrap().to_bytes().to_vec()).unwrap();
+    assert_answer!(format!("{}\n{body}", headers.join("\n")), @r#"
+    1
+    "requests";r=0
+    "requests";q=100;qu="concurrent-requests"
+    {"errors":[{"message":"an address may have 100 requests at a time that share connections; wait for some of yours","extensions":{"code":"RATE_LIMITED"}}]}
+    "#);
+    // Who watches the server is outside the limits, and others have their own.
+    let health = Request::get("/health/live").body(Body::empty()).unwrap();
+    assert_eq!(send(&mut first, health).await.status(), 200);
+    let mut other = client(&site, &app, THERE, 65_535).await;
+    assert_eq!(send(&mut other, post(CREATE)).await.status(), 200);
+    // Those that have gone leave their places.
+    drop(held);
+    while send(&mut first, post("{ __typename }")).await.status() != 200 {}
+}
