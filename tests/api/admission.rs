@@ -3,6 +3,7 @@
 mod ends;
 mod jwt;
 mod matrix;
+mod operations;
 mod precedence;
 mod sharing;
 mod start;

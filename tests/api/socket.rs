@@ -62,6 +62,14 @@ impl Socket {
             .await;
     }
 
+    /// The same with a token of its own.
+    pub(crate) async fn subscribe_as(&mut self, id: &str, query: &str, authorization: &Value) {
+        let extensions = json!({ "authorization": authorization });
+        let payload = json!({ "query": query, "extensions": extensions });
+        self.send(&json!({ "id": id, "type": "subscribe", "payload": payload }))
+            .await;
+    }
+
     /// Waits until the server has read all that was sent.
     pub(crate) async fn is_heard(&mut self) {
         self.send(&json!({ "type": "ping" })).await;

@@ -173,7 +173,7 @@ pub trait Execute: Clone + Send + Sync + 'static {
 }
 
 /// Comes when the future does, where there is one.
-pub(super) async fn or_never(future: Option<&mut BoxFuture<'static, ()>>) {
+pub(super) async fn or_never<T>(future: Option<&mut BoxFuture<'static, T>>) -> T {
     match future {
         Some(future) => future.await,
         None => std::future::pending().await,

@@ -1,10 +1,11 @@
 //! GraphQL over WebSocket: the `graphql-transport-ws` protocol, as graphql-ws, Apollo and urql speak it.
 //!
-//! This file decides who gets a socket; `socket` is the conversation on one, `operation` what runs on it, `message` its
-//! messages, `closing` its end. async-graphql's own WebSocket falls short of the protocol, and the extractor of
+//! This file decides who gets a socket; `socket` is the conversation on one, `operation` what runs on it and
+//! `authorization` as whom, `message` its messages, `closing` its end. async-graphql's own WebSocket falls short of the protocol, and the extractor of
 //! async-graphql-axum (`GraphQLProtocol`) rejects with 400 where the protocol wants 4406, prefers the obsolete
 //! `graphql-ws` where a client offers both, and does not tell which it chose: neither is used here.
 
+mod authorization;
 mod closing;
 pub mod message;
 mod operation;

@@ -17,10 +17,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument as _;
 
+use super::authorization::Begun;
 use super::closing::Closing;
 use super::message;
 use crate::events::Event;
-use crate::operation::Outcome;
+use crate::limits::{LimitCallers as _, REQUEST_COST};
+use crate::operation::{Caller, Execute, GraphQLParams, Outcome, Transport, or_never};
 use crate::rejection::Rejection;
 use crate::request_id::RequestId;
 
@@ -89,7 +91,7 @@ impl Operations {
     pub(super) fn start(
         &self,
         id: String,
-        outcome: BoxFuture<'static, Outcome>,
+        begun: BoxFuture<'static, Begun>,
         request_id: RequestId,
         outbox: Outbox,
     ) {
@@ -106,7 +108,7 @@ impl Operations {
             closing: self.closing.clone(),
         };
         // Boxed: `run_until_cancelled_owned` would store this future three times.
-        let responses = responder.run(outcome, request_id).boxed();
+        let responses = responder.run(begun, request_id).boxed();
         tokio::spawn(
             cancelled
                 .run_until_cancelled_owned(responses)
@@ -144,6 +146,24 @@ impl Drop for Operations {
     }
 }
 
+/// Executes an operation that came in a message of so many bytes.
+pub(super) async fn run<E: Execute>(
+    execute: E,
+    caller: Arc<Caller<E::Admitted>>,
+    params: GraphQLParams,
+    bytes: usize,
+) -> Outcome {
+    let limits = execute.limits();
+    if let Err(error) = limits.charge(&caller, REQUEST_COST) {
+        return Outcome::Rejected(error.into());
+    }
+    let mut held = limits.hold();
+    if let Err(error) = limits.add(&mut held, bytes, &caller) {
+        return Outcome::Rejected(error.into());
+    }
+    execute.execute(params, &caller, Transport::WebSocket).await
+}
+
 /// Sends the results of an operation to the client.
 struct Responder {
     operation: Arc<Operation>,
@@ -162,8 +182,8 @@ enum End {
 }
 
 impl Responder {
-    async fn run(mut self, outcome: BoxFuture<'static, Outcome>, id: RequestId) {
-        let results = AssertUnwindSafe(self.results(outcome)).catch_unwind();
+    async fn run(mut self, begun: BoxFuture<'static, Begun>, id: RequestId) {
+        let results = AssertUnwindSafe(self.results(begun)).catch_unwind();
         let last = match results.await {
             Ok(End::Complete) => message::complete(&self.operation.id),
             Ok(End::Rejected(rejection)) => {
@@ -179,8 +199,9 @@ impl Responder {
         self.send(|| last, None, true).await;
     }
 
-    async fn results(&mut self, outcome: BoxFuture<'static, Outcome>) -> End {
-        let mut events = match outcome.await {
+    async fn results(&mut self, begun: BoxFuture<'static, Begun>) -> End {
+        let (outcome, mut ended) = begun.await;
+        let mut events = match outcome {
             Outcome::Rejected(rejection) => return End::Rejected(rejection),
             Outcome::NotBegun(rejection) => {
                 self.closing.begin(1013, rejection.message().to_owned());
@@ -199,7 +220,15 @@ impl Responder {
             }
         };
         let operation = Arc::clone(&self.operation);
-        while let Some(event) = events.next().await {
+        loop {
+            let event = tokio::select! {
+                biased;
+                rejection = or_never(ended.as_mut()) => return End::Rejected(rejection),
+                event = events.next() => event,
+            };
+            let Some(event) = event else {
+                return End::Complete;
+            };
             if self.unanswered.is_none() && self.closing.has_begun() {
                 // Of a subscription. The socket is closed before long, perhaps because this may not be sent any more.
                 return End::Closed;
@@ -208,7 +237,6 @@ impl Responder {
             let next = || message::next(&operation.id, &event.body);
             self.send(next, response, false).await;
         }
-        End::Complete
     }
 
     /// Waits for room in the queue, which is how a slow client slows its sources. The message is made only then: until

@@ -19,13 +19,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, 
 use tokio_util::sync::CancellationToken;
 use tungstenite::Error;
 
-use super::WebSocketSettings;
 use super::closing::Closing;
 use super::message::{self, ClientMessage, close};
-use super::operation::{Kept, Operations, Outbox, Outgoing};
+use super::operation::{self, Kept, Operations, Outbox, Outgoing};
+use super::{WebSocketSettings, authorization};
 use crate::error::{Detail, ErrorCode, ResponseError};
-use crate::limits::{LimitCallers, REQUEST_COST};
-use crate::operation::{Caller, Execute, GraphQLParams, Outcome, Transport, or_never};
+use crate::limits::LimitCallers;
+use crate::operation::{Caller, Execute, GraphQLParams, or_never};
 use crate::rejection::Rejection;
 use graphql_guard::json::ObjectText;
 use graphql_guard::shorten;
@@ -279,21 +279,18 @@ impl<E: Execute> Listener<'_, E> {
                 .await;
         }
         let (caller, execute) = (Arc::clone(&self.caller), self.execute.clone());
-        let request_id = caller.request_id.clone();
-        let outcome = async move {
-            let limits = execute.limits();
-            if let Err(error) = limits.charge(&caller, REQUEST_COST) {
-                return Outcome::Rejected(error.into());
-            }
-            let mut held = limits.hold();
-            if let Err(error) = limits.add(&mut held, bytes, &caller) {
-                return Outcome::Rejected(error.into());
-            }
-            execute.execute(params, &caller, Transport::WebSocket).await
-        };
+        let (request_id, outbox) = (caller.request_id.clone(), self.outbox.clone());
         // Boxed by itself, and dropped before a subscription begins to wait: it is large.
-        let (outcome, outbox) = (outcome.boxed(), self.outbox.clone());
-        self.operations.start(id, outcome, request_id, outbox);
+        let begun = match authorization::of(&params) {
+            None => {
+                async move { (operation::run(execute, caller, params, bytes).await, None) }.boxed()
+            }
+            Some(token) => {
+                let run = move |execute, caller| operation::run(execute, caller, params, bytes);
+                authorization::run(execute, caller, token, run).boxed()
+            }
+        };
+        self.operations.start(id, begun, request_id, outbox);
         Ok(())
     }
 
