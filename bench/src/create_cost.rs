@@ -87,6 +87,7 @@ pub(crate) async fn all(databases: &Databases, steps: &mut Vec<Step>) -> Result<
                 cursors: databases.cursors(Contestant::Broadsheet),
                 run,
                 only: None,
+                authorization: None,
             };
             let postgres = match database {
                 Database::Postgres => Some(databases.server()?.process),

@@ -45,7 +45,9 @@ pub(crate) enum Tables {
 impl Tables {
     pub(crate) fn of(contestant: Contestant) -> Self {
         match contestant {
-            Contestant::Broadsheet | Contestant::Memory => Self::Broadsheet,
+            Contestant::Broadsheet | Contestant::Token | Contestant::Jwt | Contestant::Memory => {
+                Self::Broadsheet
+            }
             Contestant::Before => Self::Before,
             Contestant::Floor | Contestant::Textbook | Contestant::Pgbench => Self::Bare,
         }
@@ -266,7 +268,9 @@ impl Databases {
     /// The cursor of each loaded article, by number.
     pub(crate) fn cursors(&self, contestant: Contestant) -> Arc<Vec<String>> {
         let cursors = match contestant {
-            Contestant::Broadsheet => self.broadsheet_cursors.as_ref(),
+            Contestant::Broadsheet | Contestant::Token | Contestant::Jwt => {
+                self.broadsheet_cursors.as_ref()
+            }
             Contestant::Before => self.before_cursors.as_ref(),
             _ => None,
         };

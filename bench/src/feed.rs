@@ -113,6 +113,7 @@ fn plan(databases: &Databases, run: u32) -> Plan {
         cursors: databases.cursors(Contestant::Broadsheet),
         run,
         only: None,
+        authorization: None,
     }
 }
 

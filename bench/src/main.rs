@@ -1,8 +1,10 @@
 //! The benchmark: loads the articles, starts each contestant alternately, drives it and writes what it found.
 //! `README.md` says how to repeat it, and what it does not show.
 
+mod admission;
 mod chart;
 mod create_cost;
+mod credential;
 mod databases;
 mod feed;
 mod generator;

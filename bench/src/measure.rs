@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
+use crate::credential::Credential;
 use crate::databases::{Databases, Tables};
 use crate::generator::{self, Connection, Load, Tally};
 use crate::options::{Contestant, Database, Workload};
@@ -167,6 +168,7 @@ async fn one(
         cursors: databases.cursors(contestant),
         run,
         only: None,
+        authorization: None,
     };
     if contestant == Contestant::Pgbench {
         return pgbench_round(databases, name, workload, connections);
@@ -181,7 +183,12 @@ async fn one(
         fs::write(&body, broadsheet_answer(databases, &url, &plan).await?)?;
     }
     let body = body.to_string_lossy();
-    let variables = [("DATABASE_URL", url.as_str()), ("BODY", &body)];
+    let broadsheet = &databases.options.broadsheet;
+    let credential = Credential::of(contestant, broadsheet, &databases.directory)?;
+    plan.authorization = credential.authorization;
+    let mut variables = vec![("DATABASE_URL", url.as_str()), ("BODY", &body)];
+    let known = credential.variables.iter();
+    variables.extend(known.map(|(name, value)| (*name, value.as_str())));
     let mut process = Process::start(&program, &databases.directory, &variables)?;
     process.wait_until_ready()?;
     let postgres = match database {
@@ -254,7 +261,7 @@ fn pgbench_round(
 /// The program of a contestant: Broadsheet's, or one that was built beside this one.
 fn program(databases: &Databases, contestant: Contestant) -> Result<PathBuf> {
     let name = match contestant {
-        Contestant::Broadsheet | Contestant::Pgbench => {
+        Contestant::Broadsheet | Contestant::Token | Contestant::Jwt | Contestant::Pgbench => {
             return Ok(databases.options.broadsheet.clone());
         }
         Contestant::Before => {

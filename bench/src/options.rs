@@ -182,6 +182,10 @@ impl Workload {
 pub(crate) enum Contestant {
     /// Broadsheet as it comes
     Broadsheet,
+    /// The same, called with a static token
+    Token,
+    /// The same, called with a JWT
+    Jwt,
     /// The earlier build that --before names
     Before,
     /// axum and prepared statements by hand: REST, no GraphQL
@@ -195,6 +199,7 @@ pub(crate) enum Contestant {
 }
 
 impl Contestant {
+    /// Those that take part where nobody is named.
     const ALL: [Self; 5] = [
         Self::Broadsheet,
         Self::Floor,
@@ -206,6 +211,8 @@ impl Contestant {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Broadsheet => "Broadsheet",
+            Self::Token => "with a token",
+            Self::Jwt => "with a JWT",
             Self::Before => "before",
             Self::Floor => "floor (REST)",
             Self::Textbook => "textbook",
@@ -217,7 +224,12 @@ impl Contestant {
     /// Whether there is anything of this kind to measure.
     pub(crate) fn takes_part(self, database: Database, workload: Workload) -> bool {
         match self {
-            Self::Broadsheet | Self::Before | Self::Floor | Self::Textbook => true,
+            Self::Broadsheet
+            | Self::Token
+            | Self::Jwt
+            | Self::Before
+            | Self::Floor
+            | Self::Textbook => true,
             Self::Pgbench => database == Database::Postgres,
             Self::Memory => !workload.writes(),
         }

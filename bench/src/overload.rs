@@ -69,6 +69,9 @@ pub(crate) async fn all(databases: &Databases, results: &mut Vec<Overload>) -> R
     let mut run = FIRST_RUN;
     for &database in &databases.options.databases {
         for workload in [Workload::Slug, Workload::Create] {
+            if !databases.options.workloads.contains(&workload) {
+                continue;
+            }
             let found = one(databases, database, workload, &mut run).await?;
             results.push(found);
         }
@@ -103,6 +106,7 @@ async fn one(
             cursors: databases.cursors(Contestant::Broadsheet),
             run: *run,
             only: None,
+            authorization: None,
         }
     };
     let load = Load {

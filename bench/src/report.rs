@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::admission;
 use crate::chart::{self, Bar, Panel};
 use crate::create_cost::Step;
 use crate::feed::{self, Feed};
@@ -184,6 +185,7 @@ impl Report {
             }
             measurements(&mut text, group)?;
         }
+        admission::write(&mut text, &self.groups())?;
         if let Some(start) = self.start_to_first_answer_ms {
             let what = "Start to first answer on SQLite";
             writeln!(text, "## Start\n\n{what}, median: {start:.1} ms.\n")?;

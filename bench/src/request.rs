@@ -44,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) run: u32,
     /// The one loaded article that is asked for by slug or that pages come after, in place of a random one.
     pub(crate) only: Option<u32>,
+    /// The value of `Authorization`.
+    pub(crate) authorization: Option<Arc<str>>,
 }
 
 /// What must come back.
@@ -63,13 +65,19 @@ pub(crate) struct Requests {
     connection: usize,
     random: Random,
     created: u32,
+    /// The line of the head that says who calls, if anybody.
+    authorization: String,
     body: Vec<u8>,
 }
 
 impl Requests {
     pub(crate) fn new(plan: Plan, connection: usize) -> Self {
         let seed = u64::from(plan.run) << 32 | connection as u64;
+        let authorization = plan.authorization.as_deref();
         Self {
+            authorization: authorization
+                .map(|value| format!("authorization: {value}\r\n"))
+                .unwrap_or_default(),
             plan,
             connection,
             // Far from the seeds of the loaded articles.
@@ -146,7 +154,7 @@ impl Requests {
                 let input = json!({ "title": title, "slug": slug, "text": text });
                 if rest {
                     serde_json::to_writer(&mut self.body, &input)?;
-                    post(request, "/articles", &self.body)?;
+                    post(request, "/articles", &self.authorization, &self.body)?;
                 } else {
                     self.graphql(request, "Create", CREATE, &json!({ "input": input }))?;
                 }
@@ -168,7 +176,7 @@ impl Requests {
         body.extend_from_slice(b",\"query\":");
         serde_json::to_writer(&mut *body, document)?;
         body.push(b'}');
-        post(request, "/graphql", body)
+        post(request, "/graphql", &self.authorization, body)
     }
 }
 
@@ -180,10 +188,10 @@ fn get(request: &mut Vec<u8>, path: std::fmt::Arguments<'_>) -> Result<()> {
     )?)
 }
 
-fn post(request: &mut Vec<u8>, path: &str, body: &[u8]) -> Result<()> {
+fn post(request: &mut Vec<u8>, path: &str, authorization: &str, body: &[u8]) -> Result<()> {
     write!(
         request,
-        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\n{authorization}content-type: application/json\r\n\
         accept: application/graphql-response+json, application/json;q=0.9\r\ncontent-length: {}\r\n\r\n",
         body.len()
     )?;

@@ -22,6 +22,7 @@ pub(crate) async fn to_first_answer(databases: &Databases) -> Result<f64> {
         cursors: databases.cursors(Contestant::Broadsheet),
         run: 0,
         only: None,
+        authorization: None,
     };
     let mut request = Vec::new();
     let expected = Requests::new(plan, 0).next(&mut request)?;

@@ -1,8 +1,9 @@
 //! Requests that arrive at a fixed rate, whatever becomes of those before them.
 //!
 //! Each takes a connection that is idle. Where none is, it is not sent: so it is with clients that have a limit of their
-//! own, or a proxy in between, and nothing can be served to it either. All runs in one thread, because the generator
-//! shares the machine with what it measures.
+//! own, or a proxy in between, and nothing can be served to it either. What arrives is looked at every millisecond, and
+//! whenever a connection becomes idle, so that at high rates none stays idle until the next millisecond. All runs in one
+//! thread, because the generator shares the machine with what it measures.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -87,7 +88,31 @@ struct Shared {
     lines: Vec<Line>,
     outcome: RefCell<Outcome>,
     began: Instant,
+    arrivals: Arrivals,
+    /// When the next request arrives, since the beginning.
+    due: Cell<Duration>,
     is_over: Cell<bool>,
+}
+
+impl Shared {
+    /// Gives what has arrived to connections that are idle, and answers whether more will arrive.
+    fn give(&self) -> bool {
+        let interval = Duration::from_secs_f64(1.0 / self.arrivals.per_second);
+        let now = self.began.elapsed();
+        let mut due = self.due.get();
+        while due <= now && due < self.arrivals.length {
+            if let Some(number) = self.idle.borrow_mut().pop()
+                && let Some(line) = self.lines.get(number)
+            {
+                self.outcome.borrow_mut().sent += 1;
+                line.next.set(Some(self.began + due));
+                line.given.notify_one();
+            }
+            due += interval;
+        }
+        self.due.set(due);
+        due < self.arrivals.length
+    }
 }
 
 /// Drives a server.
@@ -118,6 +143,8 @@ async fn drive_here(plan: &Plan, arrivals: Arrivals) -> Result<Outcome> {
         lines: (0..arrivals.connections).map(|_| Line::default()).collect(),
         outcome: RefCell::default(),
         began: Instant::now(),
+        arrivals,
+        due: Cell::default(),
         is_over: Cell::new(false),
     });
     let tasks: Vec<_> = connections
@@ -129,20 +156,7 @@ async fn drive_here(plan: &Plan, arrivals: Arrivals) -> Result<Outcome> {
             tokio::task::spawn_local(serve_line(shared, number, connection, requests))
         })
         .collect();
-    let interval = Duration::from_secs_f64(1.0 / arrivals.per_second);
-    let mut due = Duration::ZERO;
-    while due < arrivals.length {
-        let now = shared.began.elapsed();
-        while due <= now && due < arrivals.length {
-            if let Some(number) = shared.idle.borrow_mut().pop()
-                && let Some(line) = shared.lines.get(number)
-            {
-                shared.outcome.borrow_mut().sent += 1;
-                line.next.set(Some(shared.began + due));
-                line.given.notify_one();
-            }
-            due += interval;
-        }
+    while shared.give() {
         tokio::time::sleep(TICK).await;
     }
     shared.is_over.set(true);
@@ -194,6 +208,7 @@ async fn serve_line(
         }
         expected = requests.next(&mut request)?;
         shared.idle.borrow_mut().push(number);
+        shared.give();
     }
 }
 

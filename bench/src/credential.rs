@@ -1,0 +1,71 @@
+//! What a contestant is called with: nothing, a static token, or a JWT; and what the server is told for it.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::options::Contestant;
+
+/// What signs the JWT of a run.
+const SECRET: &str = "known to everybody: only the benchmark uses it";
+
+/// A token of the contestant's kind, if it has one.
+#[derive(Default)]
+pub(crate) struct Credential {
+    /// The value of `Authorization`.
+    pub(crate) authorization: Option<Arc<str>>,
+    /// The environment of a server that knows it.
+    pub(crate) variables: Vec<(&'static str, String)>,
+}
+
+impl Credential {
+    /// What `contestant` is called with; a static token is made by `broadsheet`, its file stands in `directory`.
+    pub(crate) fn of(contestant: Contestant, broadsheet: &Path, directory: &Path) -> Result<Self> {
+        let (token, variable) = match contestant {
+            Contestant::Token => {
+                let file = directory.join("tokens.toml");
+                let _ = std::fs::remove_file(&file);
+                let secret = static_token(broadsheet, &file)?;
+                (secret, ("TOKENS_FILE", file.to_string_lossy().into_owned()))
+            }
+            Contestant::Jwt => (jwt()?, ("JWT_SECRET", SECRET.to_owned())),
+            _ => return Ok(Self::default()),
+        };
+        Ok(Self {
+            authorization: Some(format!("Bearer {token}").into()),
+            variables: vec![variable],
+        })
+    }
+}
+
+fn static_token(broadsheet: &Path, file: &Path) -> Result<String> {
+    let made = Command::new(broadsheet)
+        .args(["token", "new", "bench", "--scopes", "articles:write"])
+        .args(["--expires", "1day", "--append"])
+        .arg(file)
+        .output()
+        .context("broadsheet token new")?;
+    let said = String::from_utf8_lossy(&made.stderr);
+    ensure!(made.status.success(), "broadsheet token new: {said}");
+    Ok(String::from_utf8(made.stdout)?.trim().to_owned())
+}
+
+fn jwt() -> Result<String> {
+    let end = SystemTime::now().duration_since(UNIX_EPOCH)? + Duration::from_hours(24);
+    let header = json!({ "alg": "HS256", "typ": "JWT" });
+    let claims = json!({ "sub": "bench", "scope": "articles:write", "exp": end.as_secs() });
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let signed = format!("{}.{}", part(&header), part(&claims));
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes())?;
+    mac.update(signed.as_bytes());
+    let signature = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
+    Ok(format!("{signed}.{signature}"))
+}
