@@ -68,6 +68,10 @@ pub(in crate::store) fn make(connection: &mut SqliteConnection, before: i64) -> 
 }
 
 /// Indexes the articles that are still as they were. Others stay due. Answers how many are not due any more.
+///
+/// In a transaction without a savepoint: there FTS5 gathers words over many statements. A statement of many rows would
+/// need a copy of each page that it changes, so that it can be undone, and the copies are in memory: tens of megabytes
+/// while FTS5 merges.
 pub(in crate::store) fn write(connection: &mut SqliteConnection, made: Made) -> QueryResult<i64> {
     let Made {
         positions,
@@ -93,7 +97,9 @@ pub(in crate::store) fn write(connection: &mut SqliteConnection, made: Made) -> 
             Some(_) => _ = changed.insert(number),
         }
     }
-    put(connection, entries)?;
+    for entry in entries {
+        put(connection, vec![entry])?;
+    }
     let mut forgotten = 0;
     for (position, number) in positions {
         if !changed.contains(&number) {
