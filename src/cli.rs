@@ -176,6 +176,7 @@ impl Cli {
             Ok(()) => self.carry_out().await,
             Err(error) => Err(format!("LOG is not understood: {error}").into()),
         };
+        telemetry::flush();
         match done {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

@@ -1,12 +1,15 @@
 //! The log: lines of text for people, or of JSON for machines.
 
-use std::io::{IsTerminal as _, Write as _};
+mod lines;
+
+use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::fmt::SubscriberBuilder;
 use tracing_subscriber::fmt::format::{DefaultFields, Format, Json, JsonFields};
 
+use self::lines::ToStderr;
 use crate::config::{LogFormat, LogSettings, environment};
 
 /// Why the log cannot be started.
@@ -49,7 +52,8 @@ pub(crate) fn start(settings: &LogSettings) -> Result<(), FilterError> {
 pub(crate) fn tell_end(error: &dyn std::error::Error, settings: &LogSettings) {
     match settings.log_format {
         LogFormat::Text => {
-            let _ = writeln!(std::io::stderr(), "broadsheet: {error}");
+            let line = format!("broadsheet: {error}\n");
+            let _ = lines::to_stderr().write_now(line.as_bytes());
         }
         LogFormat::Json => {
             let log = as_json(log()).finish();
@@ -60,20 +64,26 @@ pub(crate) fn tell_end(error: &dyn std::error::Error, settings: &LogSettings) {
     }
 }
 
-type Log<Fields, Format> = SubscriberBuilder<Fields, Format, LevelFilter, fn() -> std::io::Stderr>;
+/// Writes the lines that are on their way, at the end of the program.
+pub(crate) fn flush() {
+    // There is nobody to tell of an error.
+    let _ = lines::to_stderr().write_now(&[]);
+}
+
+type Log<Fields, Format> = SubscriberBuilder<Fields, Format, LevelFilter, ToStderr>;
 
 fn log() -> Log<DefaultFields, Format> {
     let is_colored = std::io::stderr().is_terminal() && !environment::forbids_colors();
     tracing_subscriber::fmt()
         // A file or a collector would get the codes of the colors.
         .with_ansi(is_colored)
-        .with_writer(std::io::stderr as fn() -> std::io::Stderr)
+        .with_writer(ToStderr)
 }
 
 /// The span of a request stands in each of its lines once.
 fn as_json<Filter>(
-    log: SubscriberBuilder<DefaultFields, Format, Filter, fn() -> std::io::Stderr>,
-) -> SubscriberBuilder<JsonFields, Format<Json>, Filter, fn() -> std::io::Stderr> {
+    log: SubscriberBuilder<DefaultFields, Format, Filter, ToStderr>,
+) -> SubscriberBuilder<JsonFields, Format<Json>, Filter, ToStderr> {
     log.json()
         .flatten_event(true)
         .with_current_span(true)

@@ -1,0 +1,250 @@
+//! How lines of the log get to standard error: those of requests by way of a buffer, which a thread empties.
+//!
+//! A server may answer tens of thousands of requests a second, and a write for each line takes a good part of the time
+//! that a request does. So their lines gather for a moment. Any other line is written at once, behind those that have
+//! gathered, so that their order stays and what matters cannot be lost: not at the end of the program either.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::Metadata;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// The target of the lines of requests.
+const REQUESTS: &str = "broadsheet::requests";
+
+/// How long lines gather.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// The most bytes that gather. Lines beyond are left out: whoever reads the log is too slow, and no request waits for it.
+const MOST: usize = 4 * 1024 * 1024;
+
+/// How often the log says how many were left out.
+const TELL_EVERY: Duration = Duration::from_mins(1);
+
+/// The way to standard error.
+pub(super) fn to_stderr() -> &'static Arc<Lines<io::Stderr>> {
+    static LINES: OnceLock<Arc<Lines<io::Stderr>>> = OnceLock::new();
+    LINES.get_or_init(|| Arc::new(Lines::new(io::stderr())))
+}
+
+/// Lines on their way to `W`.
+#[derive(Debug)]
+pub(super) struct Lines<W> {
+    gathered: Mutex<Gathered>,
+    /// Told of the first line that gathers.
+    begun: Condvar,
+    /// Locked before what has gathered is taken, so that it is written in its order.
+    out: Mutex<Out<W>>,
+    /// Whether there is a thread that writes.
+    has_thread: OnceLock<bool>,
+}
+
+#[derive(Debug)]
+struct Out<W> {
+    to: W,
+    /// What is being written, and an empty buffer after that.
+    lines: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+struct Gathered {
+    lines: Vec<u8>,
+    /// How many lines did not fit, and were not told of.
+    left_out: u64,
+}
+
+impl<W: Write + Send + 'static> Lines<W> {
+    fn new(to: W) -> Self {
+        Self {
+            gathered: Mutex::default(),
+            begun: Condvar::new(),
+            out: Mutex::new(Out {
+                to,
+                lines: Vec::new(),
+            }),
+            has_thread: OnceLock::new(),
+        }
+    }
+
+    /// Writes what has gathered, and then this.
+    pub(super) fn write_now(&self, line: &[u8]) -> io::Result<()> {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let Out { to, lines } = &mut *out;
+        std::mem::swap(&mut self.gathered().lines, lines);
+        let written = to.write_all(lines);
+        lines.clear();
+        written?;
+        to.write_all(line)?;
+        to.flush()
+    }
+
+    fn gather(self: &Arc<Self>, line: &[u8]) -> io::Result<()> {
+        if !self.has_thread.get_or_init(|| self.start_thread()) {
+            return self.write_now(line);
+        }
+        let mut gathered = self.gathered();
+        if gathered.lines.len() + line.len() > MOST {
+            gathered.left_out += 1;
+            return Ok(());
+        }
+        let is_first = gathered.lines.is_empty();
+        gathered.lines.extend_from_slice(line);
+        drop(gathered);
+        if is_first {
+            self.begun.notify_one();
+        }
+        Ok(())
+    }
+
+    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it could be started.
+    fn start_thread(self: &Arc<Self>) -> bool {
+        let lines = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("log".to_owned());
+        thread.spawn(move || lines.write_what_gathers()).is_ok()
+    }
+
+    fn write_what_gathers(&self) {
+        let mut told_at: Option<Instant> = None;
+        loop {
+            let gathered = self
+                .begun
+                .wait_while(self.gathered(), |gathered| gathered.lines.is_empty());
+            drop(gathered);
+            std::thread::sleep(GATHER);
+            // There is nobody to tell of an error.
+            let _ = self.write_now(&[]);
+            if told_at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+                let left_out = std::mem::take(&mut self.gathered().left_out);
+                if left_out > 0 {
+                    told_at = Some(Instant::now());
+                    tracing::warn!(
+                        left_out,
+                        "lines of requests were left out of the log: it is read too slowly"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Writes a line at once, or lets it gather.
+#[derive(Debug)]
+pub(super) struct Line<W: 'static> {
+    lines: &'static Arc<Lines<W>>,
+    may_gather: bool,
+}
+
+impl<W: Write + Send + 'static> Write for Line<W> {
+    /// A line comes in one piece.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match self.may_gather {
+            true => self.lines.gather(line)?,
+            false => self.lines.write_now(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What the log asks for a [`Line`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ToStderr;
+
+impl<'a> MakeWriter<'a> for ToStderr {
+    type Writer = Line<io::Stderr>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Line {
+            lines: to_stderr(),
+            may_gather: false,
+        }
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Self::Writer {
+        Line {
+            lines: to_stderr(),
+            may_gather: metadata.target() == REQUESTS,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Somebody who reads slowly: takes as many pieces as it was allowed to.
+    struct Reader {
+        may_read: mpsc::Receiver<()>,
+        read: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Reader {
+        fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+            self.may_read.recv().map_err(io::Error::other)?;
+            self.read.lock().unwrap().extend_from_slice(piece);
+            Ok(piece.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_gather_and_others_are_written_behind_them_at_once() {
+        let lines = Arc::new(Lines::new(Vec::new()));
+        let _ = lines.has_thread.set(true);
+        for line in ["1\n", "2\n"] {
+            lines.gather(line.as_bytes()).unwrap();
+        }
+        assert!(lines.out.lock().unwrap().to.is_empty());
+        lines.write_now(b"a warning\n").unwrap();
+        lines.gather(b"3\n").unwrap();
+        lines.write_now(&[]).unwrap();
+        assert_eq!(lines.out.lock().unwrap().to, b"1\n2\na warning\n3\n");
+    }
+
+    #[test]
+    fn what_is_read_too_slowly_is_left_out_and_counted_and_nobody_waits_for_it() {
+        let (allow, may_read) = mpsc::channel();
+        let read = Arc::<Mutex<Vec<u8>>>::default();
+        let reader = Reader {
+            may_read,
+            read: Arc::clone(&read),
+        };
+        let lines = Arc::new(Lines::new(reader));
+        let line = [b'a'; 1024];
+        let fit = MOST / line.len();
+        // The thread takes what is there, and waits for the reader with it.
+        lines.gather(&line).unwrap();
+        while !lines.gathered().lines.is_empty() {
+            std::thread::yield_now();
+        }
+        for _ in 0..fit + 5 {
+            lines.gather(&line).unwrap();
+        }
+        assert_eq!(lines.gathered().left_out, 5);
+        assert_eq!(lines.gathered().lines.len(), MOST);
+        for _ in 0..10 {
+            allow.send(()).unwrap();
+        }
+        while lines.gathered().left_out > 0 {
+            std::thread::yield_now();
+        }
+        lines.write_now(b"the last\n").unwrap();
+        let read = read.lock().unwrap();
+        assert_eq!(read.len(), (fit + 1) * line.len() + 9);
+        assert!(read.ends_with(b"the last\n"));
+    }
+}
