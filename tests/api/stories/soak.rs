@@ -90,6 +90,13 @@ async fn memory_and_descriptors_stay_level_and_errors_have_a_cause(database: Dat
     };
     let flags = ["--db-wait-timeout=5s", "--write-timeout=2s"];
     let program = Program::start(target.url(), &flags).await;
+    if duration() >= LONG
+        && let Target::Sqlite(own) = &target
+    {
+        // More than the cache of a connection, so that all of them are full before anything is measured.
+        own.fill(20_000, 1_000).await;
+        load::fill_caches(&program).await;
+    }
     let tally = Tally::default();
     let disturbance = Disturbance::default();
     let until = Instant::now() + duration();

@@ -185,6 +185,22 @@ impl Client {
     }
 }
 
+/// Has each connection to the database read all articles.
+pub(super) async fn fill_caches(program: &Program) {
+    for round in 0..3 {
+        let asked = (0..30).map(|number| {
+            let part = format!("nothing {round} {number}");
+            let query =
+                format!("{{ articles(filter: {{ text: {{ contains: \"{part}\" }} }}) {{ id }} }}");
+            let request = client().post(program.url("/graphql"));
+            request.json(&json!({ "query": query })).send()
+        });
+        for response in futures_util::future::join_all(asked).await {
+            assert_eq!(response.unwrap().status(), 200);
+        }
+    }
+}
+
 /// One that misbehaves: sends half of a request, or reads nothing, or goes away in the middle.
 pub(super) async fn rude(address: String, mut chance: Chance, tally: Tally, until: Instant) {
     const LIST: &[u8] = b"GET /api/v1/articles/ HTTP/1.1\r\nHost: localhost\r\n\r\n";
