@@ -47,8 +47,8 @@ use self::subscription::Subscription;
 use crate::error::{Error, ErrorCode, ResponseError, ResponseErrors, Result};
 use crate::feed::Feed;
 use crate::overload::{Overloaded, Turn, TurnStatus, Turns};
-use crate::store::Store;
 use crate::store::idempotency::IdempotencyKey;
+use crate::store::{FeedLag, Store};
 pub use crate::store::{SlowStatement, Statements};
 use coalesce::{Coalescer, Counts, Limits as CoalescerLimits};
 use graphql_guard::json::ObjectText;
@@ -281,6 +281,14 @@ impl Api {
     /// How many subscriptions to the feed there are.
     pub fn subscribers(&self) -> usize {
         self.0.feed.subscribers()
+    }
+
+    /// How far the feed is behind, and the slowest of them.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn feed_lag(&self) -> Result<FeedLag> {
+        self.0.feed.lag().await
     }
 }
 

@@ -2,14 +2,18 @@
 
 mod admission;
 mod caller_limits;
+mod feed;
 mod overload;
 mod pools;
 mod process;
+mod sent;
 mod tls;
+mod traces;
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::body::HttpBody as _;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -17,15 +21,16 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use self::admission::AdmissionMetrics;
 use self::caller_limits::CallerLimitMetrics;
+use self::feed::FeedMetrics;
 use self::overload::OverloadMetrics;
 use self::process::ProcessMetrics;
 use self::tls::TlsMetrics;
+use self::traces::TraceMetrics;
 use super::paths;
 use crate::admission::Admission;
 use crate::api::Api;
@@ -34,13 +39,17 @@ use crate::connections::Tls;
 use crate::graphql::metrics::OperationMetrics;
 use crate::store::Store;
 use coalesce::Counts;
+use otlp_spans::Tracer;
 
 /// Upper bounds of the histogram of durations, in seconds.
 const SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0];
 
 /// All that a server counts. Clones share it.
 #[derive(Clone)]
-pub(super) struct Metrics(Arc<Registry>);
+pub(super) struct Metrics {
+    registry: Arc<Registry>,
+    feed: FeedMetrics,
+}
 
 /// What counts by itself, and is asked when metrics are requested.
 pub(super) struct Parts {
@@ -49,6 +58,7 @@ pub(super) struct Parts {
     pub(super) api: Api,
     pub(super) store: Store,
     pub(super) tls: Option<Tls>,
+    pub(super) tracer: Option<Tracer>,
 }
 
 /// What is counted of requests. Clones share it.
@@ -56,6 +66,7 @@ pub(super) struct Parts {
 pub(super) struct RequestMetrics {
     requests: Family<Labels, Counter>,
     seconds: Family<Labels, Histogram, fn() -> Histogram>,
+    response_bytes: Family<RouteLabel, Counter>,
 }
 
 /// What requests are told apart by. Each has few values, whatever clients send.
@@ -63,6 +74,11 @@ pub(super) struct RequestMetrics {
 struct Labels {
     route: &'static str,
     status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabel {
+    route: &'static str,
 }
 
 impl Metrics {
@@ -77,27 +93,41 @@ impl Metrics {
             api,
             store,
             tls,
+            tracer,
         } = parts;
         let mut all = Registry::default();
         operations.register(&mut all);
         all.register_collector(Box::new(ProcessMetrics));
         let registry = all.sub_registry_with_prefix("broadsheet");
         process::register_build(registry);
-        let RequestMetrics { requests, seconds } = requests.clone();
+        let RequestMetrics {
+            requests,
+            seconds,
+            response_bytes,
+        } = requests.clone();
         registry.register("http_requests", "Requests answered", requests);
         registry.register(
             "http_request_seconds",
             "Time until the head of the answer",
             seconds,
         );
+        registry.register(
+            "http_response_body_bytes",
+            "Bytes of the bodies of responses, as they are sent",
+            response_bytes,
+        );
         registry.register_collector(Box::new(OverloadMetrics(api.clone())));
+        let feed = FeedMetrics::new(api.clone());
+        registry.register_collector(Box::new(feed.clone()));
         registry.register_collector(Box::new(Shared { api, store }));
         registry.register_collector(Box::new(AdmissionMetrics(admission)));
         registry.register_collector(Box::new(CallerLimitMetrics(limits)));
-        if let Some(tls) = tls {
-            registry.register_collector(Box::new(TlsMetrics(tls)));
+        registry.register_collector(Box::new(TlsMetrics(tls)));
+        registry.register_collector(Box::new(TraceMetrics(tracer)));
+        Self {
+            registry: Arc::new(all),
+            feed,
         }
-        Self(Arc::new(all))
     }
 }
 
@@ -106,6 +136,7 @@ impl Default for RequestMetrics {
         Self {
             requests: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            response_bytes: Family::default(),
         }
     }
 }
@@ -120,6 +151,16 @@ impl RequestMetrics {
         let seconds = began.elapsed().as_secs_f64();
         self.seconds.get_or_create(&labels).observe(seconds);
         self.requests.get_or_create(&labels).inc();
+    }
+
+    /// Counts the bytes of a response's body: of one whose length is known at once, of a stream as they are taken.
+    pub(super) fn count_body(&self, route: Route, response: &mut Response) {
+        let label = RouteLabel { route: route.0 };
+        let bytes = self.response_bytes.get_or_create(&label);
+        match response.body().size_hint().exact() {
+            Some(exact) => _ = bytes.inc_by(exact),
+            None => sent::count(response, bytes.clone()),
+        }
     }
 }
 
@@ -151,8 +192,9 @@ impl Route {
 /// The page itself.
 pub(super) async fn page(State(metrics): State<Metrics>) -> Response {
     const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    metrics.feed.refresh().await;
     let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, &metrics.0) {
+    match prometheus_client::encoding::text::encode(&mut text, &metrics.registry) {
         Ok(()) => ([(header::CONTENT_TYPE, TYPE)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics could not be written");
@@ -198,11 +240,39 @@ impl Collector for Shared {
             "Lookups that went along in the statement of another",
             joins,
         )?;
-        let subscribers = i64::try_from(self.api.subscribers()).unwrap_or(i64::MAX);
-        let subscribers = ConstGauge::new(subscribers);
-        let help = "Subscriptions to the changes of articles";
-        let kind = subscribers.metric_type();
-        subscribers.encode(encoder.encode_descriptor("feed_subscribers", help, None, kind)?)?;
         pools::encode(&self.store.pool_status(), &mut encoder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_thousand_paths_do_not_make_the_page_grow() {
+        let (metrics, mut registry) = (RequestMetrics::default(), Registry::default());
+        registry.register("requests", "", metrics.requests.clone());
+        registry.register("seconds", "", metrics.seconds.clone());
+        registry.register("bytes", "", metrics.response_bytes.clone());
+        let ask = |from: u32, to: u32| {
+            for number in from..to {
+                let paths = [
+                    format!("/path/{number}"),
+                    format!("/graphiql/{number}"),
+                    format!("/graphql/{number}"),
+                    format!("/metrics{number}"),
+                ];
+                for path in paths {
+                    let route = Route::of(&path);
+                    metrics.count(route, StatusCode::NOT_FOUND, Instant::now());
+                    metrics.count_body(route, &mut Response::default());
+                }
+            }
+            let mut page = String::new();
+            prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
+            page.lines().count()
+        };
+        let few = ask(0, 1);
+        assert_eq!(ask(1, 25_000), few);
     }
 }

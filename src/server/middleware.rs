@@ -189,6 +189,7 @@ impl<E: Execute> Service<Request> for Middleware<E> {
             if is_head {
                 without_body(&mut response);
             }
+            settings.requests.count_body(route, &mut response);
             Ok(response)
         };
         Box::pin(observed::observing(answered).instrument(span))

@@ -114,6 +114,7 @@ pub(super) fn all(
         api: app.api.clone(),
         store: app.store.clone(),
         tls,
+        tracer: tracer.clone(),
     };
     let metrics = Metrics::new(&requests, &operations, parts);
     let watched = watched(metrics);

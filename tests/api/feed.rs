@@ -2,6 +2,7 @@
 
 mod bounds;
 mod graphql;
+mod lag;
 mod log;
 mod subscribers;
 

@@ -1,6 +1,10 @@
 //! `/metrics`.
 
+mod bytes;
+mod documented;
+mod feed;
 mod operations;
+mod strangers;
 
 use rstest_reuse::apply;
 
@@ -78,4 +82,16 @@ async fn lines(app: &TestApp, name: &str) -> Vec<String> {
     let metrics = app.get("/metrics").await;
     let lines = metrics.body.lines().filter(|line| line.starts_with(name));
     lines.map(str::to_owned).collect()
+}
+
+/// The value of a line of a page of metrics.
+fn value<'m>(metrics: &'m str, series: &str) -> &'m str {
+    let mut lines = metrics.lines();
+    let value = lines.find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("there is no {series} in {metrics}"))
+}
+
+/// The same, of one that counts.
+fn count(metrics: &str, series: &str) -> usize {
+    value(metrics, series).parse().unwrap()
 }

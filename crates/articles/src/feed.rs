@@ -22,11 +22,12 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::DropGuard;
 
 pub use self::position::Position;
+use self::position::Positions;
 use self::subscriber::Subscriber;
 use self::window::Window;
 use crate::article::change::{ArticleChange, ChangeFilter, FeedCursor};
 use crate::error::Result;
-use crate::store::{ChangesAfter, ChangesPage, Store};
+use crate::store::{ChangesAfter, ChangesPage, FeedLag, Store};
 
 /// How many changes are kept in memory, and how many bytes they may take.
 const WINDOW_CHANGES: usize = 4_096;
@@ -52,6 +53,7 @@ struct Shared {
     /// Marked when the window has advanced.
     advanced: watch::Sender<()>,
     subscribers: watch::Sender<usize>,
+    positions: Positions,
     catching_up: Semaphore,
 }
 
@@ -69,6 +71,7 @@ impl Feed {
             window: RwLock::new(Window::new(WINDOW_CHANGES, WINDOW_BYTES)),
             advanced: watch::Sender::new(()),
             subscribers: watch::Sender::new(0),
+            positions: Positions::default(),
             catching_up: Semaphore::new(CATCHING_UP),
         });
         reader::spawn(&shared, retention, &stop);
@@ -81,6 +84,17 @@ impl Feed {
     /// How many follow it.
     pub fn subscribers(&self) -> usize {
         *self.shared.subscribers.borrow()
+    }
+
+    /// How far the feed is behind the changes that have committed, and the slowest subscriber of this server behind the
+    /// feed.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn lag(&self) -> Result<FeedLag> {
+        let end = self.shared.window().end();
+        let slowest = end.and_then(|end| self.shared.positions.slowest(end.epoch));
+        self.shared.store.feed_lag(slowest).await
     }
 
     /// Where the feed stands: every change that had committed before the call is at or before it.

@@ -46,7 +46,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::availability::Availability;
-pub use self::changes::{ChangesAfter, ChangesPage, FeedState};
+pub use self::changes::{ChangesAfter, ChangesPage, FeedLag, FeedState};
 pub use self::check::{Checked, Finding, WordsCheck};
 use self::connection::{Work, run};
 use self::creates::Creates;

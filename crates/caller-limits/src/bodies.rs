@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -25,6 +25,8 @@ struct Inner {
     share: usize,
     limit: Limit,
     held: AtomicUsize,
+    /// All that have come since the start.
+    total: AtomicU64,
     /// What larger bodies of each address hold.
     large: Mutex<HashMap<Network, usize>>,
 }
@@ -45,6 +47,7 @@ impl BodyBudget {
             share: max / part,
             limit,
             held: AtomicUsize::new(0),
+            total: AtomicU64::new(0),
             large: Mutex::default(),
         }))
     }
@@ -93,6 +96,10 @@ impl BodyBudget {
         self.0.held.load(Ordering::Relaxed)
     }
 
+    pub(super) fn total(&self) -> u64 {
+        self.0.total.load(Ordering::Relaxed)
+    }
+
     pub(super) fn limit(&self) -> &Limit {
         &self.0.limit
     }
@@ -108,6 +115,8 @@ impl HeldBytes<'_> {
     /// # Errors
     /// There are too many, or its owner has more than its share.
     pub fn add(&mut self, bytes: usize, owner: impl FnOnce() -> Network) -> Result<(), Rejection> {
+        let total = &self.budget.0.total;
+        total.fetch_add(bytes as u64, Ordering::Relaxed);
         if self.budget.0.max == 0 {
             return Ok(());
         }

@@ -41,6 +41,7 @@ pub mod overload;
 mod rejection;
 pub mod settings;
 mod slots;
+mod traffic;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -54,6 +55,7 @@ pub use self::bodies::{BodyBudget, HeldBytes};
 pub use self::metrics::LimitStatus;
 pub use self::rejection::Rejection;
 pub use self::slots::Slot;
+pub use self::traffic::Traffic;
 pub use graphql_transports::limits::REQUEST_COST;
 pub use graphql_transports::{PeerAddress, RateLimit};
 
@@ -90,6 +92,7 @@ struct Inner {
     bodies: BodyBudget,
     responses: BodyBudget,
     costs: Option<Costs>,
+    traffic: Arc<Traffic>,
 }
 
 impl Default for CallerLimits {
@@ -136,6 +139,7 @@ impl CallerLimits {
                 limit("concurrent_response_bytes"),
             ),
             costs: Costs::new(settings.cost_per_minute, limit("cost_per_minute")),
+            traffic: Arc::default(),
         }))
     }
 
@@ -239,6 +243,11 @@ impl CallerLimits {
                 Err(_) => tokio::time::sleep(AGAIN).await,
             }
         }
+    }
+
+    /// What counts the bytes of connections.
+    pub fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.0.traffic)
     }
 
     /// The bytes of bodies of requests that may be there at once.

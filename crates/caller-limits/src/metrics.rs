@@ -15,6 +15,11 @@ pub struct LimitStatus {
     pub body_bytes: usize,
     /// Bytes of larger responses that are being sent.
     pub response_bytes: usize,
+    /// Bytes of connections since the start, from clients and to them.
+    pub received_bytes: u64,
+    pub sent_bytes: u64,
+    /// Bytes of the bodies of requests, and of messages on sockets, since the start; without their encoding.
+    pub request_body_bytes: u64,
     /// How often each limit was exceeded since the start, by its name.
     pub exceeded: Vec<(&'static str, u64)>,
 }
@@ -34,6 +39,9 @@ impl CallerLimits {
             streams: inner.streams.count(),
             body_bytes: inner.bodies.bytes(),
             response_bytes: inner.responses.bytes(),
+            received_bytes: inner.traffic.received(),
+            sent_bytes: inner.traffic.sent(),
+            request_body_bytes: inner.bodies.total(),
             exceeded: limits
                 .map(|limit: &Limit| (limit.name, limit.count()))
                 .collect(),

@@ -117,7 +117,8 @@ pub async fn serve<S>(
             continue;
         };
         let (service, stop) = (service.clone(), stop.clone());
-        let peer = Peer::new(stream, slot, settings.patience, stop.clone());
+        let counted = (slot, limits.traffic());
+        let peer = Peer::new(stream, counted, settings.patience, stop.clone());
         let Some(tls) = &tls else {
             connections.spawn(http1::serve(&http, peer, address, service, stop));
             continue;

@@ -4,6 +4,7 @@
 
 use std::io::{Error, ErrorKind, Result};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::time::{Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::timer::Timer;
-use broadsheet_caller_limits::{Network, Slot};
+use broadsheet_caller_limits::{Network, Slot, Traffic};
 
 /// How long, and how much, is waited for.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +52,7 @@ pub(super) struct Peer {
     stream: TcpStream,
     /// Counts the connection as long as it lasts, also when it has become a WebSocket.
     _slot: Slot<Network>,
+    traffic: Arc<Traffic>,
     patience: Patience,
     /// Runs while nothing can be written.
     stalled: Timer,
@@ -64,13 +66,14 @@ pub(super) struct Peer {
 impl Peer {
     pub(super) fn new(
         stream: TcpStream,
-        slot: Slot<Network>,
+        (slot, traffic): (Slot<Network>, Arc<Traffic>),
         patience: Patience,
         stop: CancellationToken,
     ) -> Self {
         Self {
             stream,
             _slot: slot,
+            traffic,
             patience,
             stalled: Timer::default(),
             half_closed: Timer::default(),
@@ -94,9 +97,13 @@ impl Peer {
             },
             Poll::Ready(written) => Poll::Ready(written),
         };
-        if written.is_ready() {
+        if let Poll::Ready(written) = &written {
+            self.traffic
+                .send(written.as_ref().copied().unwrap_or_default());
             self.stalled.stop();
             self.half_closed.stop();
+        }
+        if written.is_ready() {
             return written;
         }
         let timeout = self.patience.write_timeout;
@@ -131,7 +138,10 @@ impl AsyncRead for Peer {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.traffic.receive(buffer.filled().len() - before);
+        read
     }
 }
 
@@ -172,7 +182,10 @@ impl AsyncWrite for Peer {
         let lingering = this
             .lingering
             .get_or_insert_with(|| Box::new(Lingering::new(this.patience, &this.stop)));
-        lingering.poll(&mut this.stream, context).map(Ok)
+        let before = lingering.bytes;
+        let ended = lingering.poll(&mut this.stream, context);
+        this.traffic.receive(lingering.bytes - before);
+        ended.map(Ok)
     }
 }
 

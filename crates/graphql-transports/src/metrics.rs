@@ -46,6 +46,9 @@ struct Inner {
     execute: Histogram,
     errors: Family<ErrorLabels, Counter>,
     active: Gauge,
+    /// Requests whose body was known, and documents that were, of the others.
+    known_requests: Counter,
+    known_documents: Counter,
     /// Of the operations of trusted documents.
     names: RwLock<HashSet<&'static str>>,
 }
@@ -73,6 +76,8 @@ impl Default for OperationMetrics {
             execute: histogram(),
             errors: Family::default(),
             active: Gauge::default(),
+            known_requests: Counter::default(),
+            known_documents: Counter::default(),
             names: RwLock::default(),
         }))
     }
@@ -89,6 +94,8 @@ impl OperationMetrics {
             execute,
             errors,
             active,
+            known_requests,
+            known_documents,
             names: _,
         } = &*self.0;
         registry.register(
@@ -127,18 +134,39 @@ impl OperationMetrics {
             "Operations under way, without subscriptions that have begun",
             active.clone(),
         );
+        registry.register(
+            "graphql_server_request_cache_hits",
+            "Requests whose body has come before, so that nothing of it was read again",
+            known_requests.clone(),
+        );
+        registry.register(
+            "graphql_server_document_cache_hits",
+            "Documents of other requests that have come before, so that they were not parsed and validated again",
+            known_documents.clone(),
+        );
     }
 
     /// Counts how long a document took to be parsed and validated. For an [`Engine`](super::Engine) that knows.
     pub fn prepared(&self, timings: &Timings) {
         let Inner {
-            parse, validate, ..
+            parse,
+            validate,
+            known_documents,
+            ..
         } = &*self.0;
+        if timings.parse.is_none() {
+            known_documents.inc();
+        }
         for (histogram, took) in [(parse, timings.parse), (validate, timings.validate)] {
             if let Some(took) = took {
                 histogram.observe(took.as_secs_f64());
             }
         }
+    }
+
+    /// Counts a request whose body was known.
+    pub(super) fn is_known(&self) {
+        self.0.known_requests.inc();
     }
 
     /// Begins to count an operation, which ends when this value is dropped.
@@ -262,7 +290,10 @@ impl Drop for UnderWay<'_> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+
     use super::*;
+    use crate::rejection::Rejection;
 
     #[test]
     fn no_more_names_become_labels_than_there_may_be() {
@@ -276,5 +307,33 @@ mod tests {
         let metrics = OperationMetrics::default();
         assert_eq!(metrics.label(&"N".repeat(NAME_BYTES + 1)), OTHER);
         assert_ne!(metrics.label(&"N".repeat(NAME_BYTES)), OTHER);
+    }
+
+    /// What a registry shows, without the values.
+    fn series(registry: &Registry) -> Vec<String> {
+        let mut page = String::new();
+        prometheus_client::encoding::text::encode(&mut page, registry).unwrap();
+        let series = page.lines().map(|line| match line.rsplit_once(' ') {
+            Some((series, _)) if !line.starts_with('#') => series.to_owned(),
+            _ => line.to_owned(),
+        });
+        series.collect()
+    }
+
+    #[test]
+    fn a_hundred_thousand_names_of_trusted_documents_do_not_make_the_page_grow() {
+        let (metrics, mut registry) = (OperationMetrics::default(), Registry::default());
+        metrics.register(&mut registry);
+        let operations = |from: usize, to: usize| {
+            for number in from..to {
+                let mut under_way = metrics.begin();
+                under_way.is_prepared(OperationKind::Query, Some(&format!("Name{number}")));
+                let rejection = Rejection::bad_request(StatusCode::BAD_REQUEST, "wrong");
+                under_way.ends_with(&Outcome::Rejected(rejection), Duration::ZERO);
+            }
+            series(&registry).len()
+        };
+        let few = operations(0, NAMES + 1);
+        assert_eq!(operations(NAMES + 1, 100_000), few);
     }
 }

@@ -156,6 +156,7 @@ where
         let notes = E::Notes::default();
         let mut params = None;
         let prepared = if let Some(operation) = self.repeated.get(body) {
+            self.metrics.is_known();
             // A query.
             let checked = self.check(caller, operation.kind());
             checked.map(|()| Prepared::repeated(operation))

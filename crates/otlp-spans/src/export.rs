@@ -16,6 +16,9 @@ use super::span::Span;
 const BATCH: usize = 512;
 const DELAY: Duration = Duration::from_secs(5);
 
+/// How often the log says that spans were dropped because too many waited.
+const TELL_EVERY: Duration = Duration::from_mins(1);
+
 /// How long after a failure a batch is sent once more.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -32,6 +35,10 @@ pub(crate) struct Exporter {
     pub(crate) service_name: String,
     pub(crate) service_version: &'static str,
     pub(crate) dropped: Arc<AtomicU64>,
+    /// Those that were dropped because too many waited.
+    pub(crate) crowded_out: Arc<AtomicU64>,
+    /// How many of them the log was told of, and when.
+    pub(crate) told: (u64, Option<Instant>),
     /// Whether the log was told that the collector takes nothing.
     pub(crate) is_failing: bool,
 }
@@ -44,10 +51,24 @@ impl Exporter {
             if !spans.is_empty() {
                 self.send(spans).await;
             }
+            self.tell_of_crowded_out();
             for flushed in flushed {
                 // Who asked may have gone.
                 let _ = flushed.send(());
             }
+        }
+    }
+
+    /// Tells the log how many spans did not fit, unless it was told a moment ago.
+    fn tell_of_crowded_out(&mut self) {
+        let (told, at) = self.told;
+        let count = self.crowded_out.load(Ordering::Relaxed);
+        if count > told && at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+            self.told = (count, Some(Instant::now()));
+            tracing::warn!(
+                spans = count - told,
+                "spans were dropped because too many wait to be sent: sample fewer requests (OTEL_TRACES_SAMPLER)"
+            );
         }
     }
 

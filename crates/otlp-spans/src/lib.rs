@@ -50,6 +50,8 @@ struct Inner {
     sampler: Sampler,
     queue: mpsc::Sender<Queued>,
     dropped: Arc<AtomicU64>,
+    /// Because too many waited.
+    crowded_out: Arc<AtomicU64>,
 }
 
 impl Tracer {
@@ -61,11 +63,14 @@ impl Tracer {
         let endpoint = Endpoint::new(&settings.endpoint, &settings.headers)?;
         let (queue, queued) = mpsc::channel(QUEUE);
         let dropped = Arc::<AtomicU64>::default();
+        let crowded_out = Arc::<AtomicU64>::default();
         let exporter = Exporter {
             endpoint,
             service_name: settings.service_name,
             service_version: settings.service_version,
             dropped: Arc::clone(&dropped),
+            crowded_out: Arc::clone(&crowded_out),
+            told: (0, None),
             is_failing: false,
         };
         tokio::spawn(exporter.run(queued));
@@ -73,6 +78,7 @@ impl Tracer {
             sampler: settings.sampler,
             queue,
             dropped,
+            crowded_out,
         })))
     }
 
@@ -85,13 +91,17 @@ impl Tracer {
     pub fn end(&self, spans: Vec<Span>) {
         let count = spans.len() as u64;
         if self.0.queue.try_send(Queued::Spans(spans)).is_err() {
-            self.0.dropped.fetch_add(count, Ordering::Relaxed);
+            self.0.crowded_out.fetch_add(count, Ordering::Relaxed);
         }
     }
 
     /// How many spans were dropped, because too many waited or the collector did not take them.
     pub fn dropped(&self) -> u64 {
-        self.0.dropped.load(Ordering::Relaxed)
+        let counts = [&self.0.dropped, &self.0.crowded_out];
+        counts
+            .map(|count| count.load(Ordering::Relaxed))
+            .iter()
+            .sum()
     }
 
     /// Sends what waits, and waits for that no longer than `limit`.

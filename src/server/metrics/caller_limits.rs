@@ -46,6 +46,31 @@ impl Collector for CallerLimitMetrics {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
+        for (name, help, value) in [
+            (
+                "received_bytes",
+                "Bytes that came on connections",
+                status.received_bytes,
+            ),
+            (
+                "sent_bytes",
+                "Bytes that went out on connections",
+                status.sent_bytes,
+            ),
+            (
+                "request_body_bytes",
+                "Bytes of the bodies of GraphQL requests and of messages on WebSockets, without their encoding",
+                status.request_body_bytes,
+            ),
+        ] {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(
+                name,
+                help,
+                None,
+                counter.metric_type(),
+            )?)?;
+        }
         let help = "How often a limit on callers was exceeded; rejected unless LIMITS_MODE=measure";
         let kind = ConstCounter::new(0_u64).metric_type();
         let mut family = encoder.encode_descriptor("caller_limits_exceeded", help, None, kind)?;

@@ -8,8 +8,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 
 use crate::connections::Tls;
 
-/// Read when metrics are requested.
-pub(super) struct TlsMetrics(pub(super) Tls);
+/// Read when metrics are requested. Without a certificate nothing fails.
+pub(super) struct TlsMetrics(pub(super) Option<Tls>);
 
 impl std::fmt::Debug for TlsMetrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -19,7 +19,7 @@ impl std::fmt::Debug for TlsMetrics {
 
 impl Collector for TlsMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
-        let failed = ConstCounter::new(self.0.failed_reloads());
+        let failed = ConstCounter::new(self.0.as_ref().map_or(0, Tls::failed_reloads));
         let help = "How often the TLS certificate was broken when it was read again";
         let kind = failed.metric_type();
         failed.encode(encoder.encode_descriptor("tls_failed_reloads", help, None, kind)?)

@@ -55,23 +55,6 @@ async fn operations_are_counted_by_type_outcome_and_code(database: Database) {
     assert_answer!(counts(&app, "graphql_server_active_requests").await, @"graphql_server_active_requests 0");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn invented_names_do_not_make_metrics_grow() {
-    let app = TestApp::start(Database::Sqlite, &[]).await.unwrap();
-    // The first look at the metrics is counted, too.
-    app.get("/metrics").await;
-    let names = async |from: usize, to: usize| {
-        for number in from..to {
-            app.query(&format!("query Name{number} {{ __typename }}"))
-                .await;
-        }
-        app.get(&format!("/nothing{from}")).await;
-        lines(&app, "").await.len()
-    };
-    let few = names(0, 10).await;
-    assert_eq!(names(10, 500).await, few);
-}
-
 /// The names of metrics in a text: those that begin as ours do.
 fn names(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');

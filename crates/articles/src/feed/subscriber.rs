@@ -37,6 +37,7 @@ impl Subscriber {
         filter: ChangeFilter,
     ) -> Self {
         shared.subscribers.send_modify(|count| *count += 1);
+        shared.positions.add(&position);
         Self {
             advanced: shared.advanced.subscribe(),
             shared,
@@ -118,6 +119,7 @@ impl Subscriber {
 impl Drop for Subscriber {
     fn drop(&mut self) {
         self.shared.subscribers.send_modify(|count| *count -= 1);
+        self.shared.positions.remove(&self.position);
     }
 }
 

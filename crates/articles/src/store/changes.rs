@@ -3,6 +3,7 @@
 //! The triggers of the migration `change_log` write it. On PostgreSQL a change gets its position only after its
 //! commit, when somebody asks; `postgres/feed.rs` and `sqlite/feed.rs` listen for the writes of others.
 
+pub(super) mod lag;
 mod scan;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use diesel::dsl::max;
 use diesel::{ExpressionMethods as _, QueryDsl as _};
 use tokio::sync::watch;
 
+pub use self::lag::FeedLag;
 use self::scan::{Changes, Range, Row, Sizes};
 use super::connection::{Connection, read_rows, run};
 use super::sql::tables::{article_feed, feed};

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::{Connections, PgConnection, Postgres};
 use crate::error::Result;
 use crate::store::Cause;
+use crate::store::changes::lag::{COUNTED, LagRow};
 
 /// The most changes that one statement numbers, so that it ends in time.
 const NUMBERED_AT_ONCE: i32 = 50_000;
@@ -48,6 +49,25 @@ pub(in crate::store) async fn number_committed(connection: &mut PgConnection) ->
             return Ok(());
         }
     }
+}
+
+/// How many changes have no position, which is the newest, and for how long the first one after `after` has had its own.
+pub(in crate::store) async fn lag(connection: &mut PgConnection, after: i64) -> Result<LagRow> {
+    let row = diesel::sql_query(
+        "SELECT
+            (SELECT count(*) FROM (SELECT FROM article_change_unnumbered LIMIT $1) AS counted) AS unnumbered,
+            coalesce((SELECT max(position) FROM article_feed), floor) AS head,
+            (
+                SELECT (extract(epoch FROM clock_timestamp() - numbered_at) * 1000000)::bigint
+                FROM article_feed WHERE position > $2 ORDER BY position LIMIT 1
+            ) AS age
+        FROM feed",
+    )
+    .bind::<BigInt, _>(COUNTED)
+    .bind::<BigInt, _>(after)
+    .get_result(connection)
+    .await?;
+    Ok(row)
 }
 
 /// Removes the oldest changes, at most `most`, and raises the floor in the same statement.

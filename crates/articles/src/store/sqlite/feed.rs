@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::{Connections, Sqlite};
 use crate::error::Result;
 use crate::store::Cause;
+use crate::store::changes::lag::LagRow;
 
 /// How often we look whether another program has written.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(25);
@@ -25,6 +26,24 @@ struct DataVersion {
 struct LastOld {
     #[diesel(sql_type = Nullable<BigInt>)]
     position: Option<i64>,
+}
+
+/// Which position is the newest, and for how long the first change after `after` has had its own, which it gets when it is
+/// written.
+pub(in crate::store) fn lag(connection: &mut SqliteConnection, after: i64) -> Result<LagRow> {
+    let row = diesel::sql_query(
+        "SELECT
+            0 AS unnumbered,
+            coalesce((SELECT max(position) FROM article_feed), floor) AS head,
+            (
+                SELECT CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000 - numbered_at
+                FROM article_feed WHERE position > ?1 ORDER BY position LIMIT 1
+            ) AS age
+        FROM feed",
+    )
+    .bind::<BigInt, _>(after)
+    .get_result(connection)?;
+    Ok(row)
 }
 
 /// Removes the oldest changes, at most `most`, and raises the floor in the same transaction.

@@ -1,0 +1,13 @@
+//! Counting the bytes of a body whose length is not known when it begins.
+
+use axum::body::Body;
+use axum::response::Response;
+use futures_util::TryStreamExt as _;
+use prometheus_client::metrics::counter::Counter;
+
+/// Counts the bytes of the body as they are taken.
+pub(super) fn count(response: &mut Response, bytes: Counter) {
+    let body = std::mem::take(response.body_mut()).into_data_stream();
+    let counted = body.inspect_ok(move |part| _ = bytes.inc_by(part.len() as u64));
+    *response.body_mut() = Body::from_stream(counted);
+}

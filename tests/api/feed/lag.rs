@@ -1,0 +1,42 @@
+//! How far the slowest subscriber is behind the feed.
+
+use std::time::Duration;
+
+use rstest_reuse::apply;
+use tokio::time::{Instant, sleep};
+
+use super::{PATIENCE, next, start};
+use crate::support::{Database, article, on_both_databases};
+
+#[apply(on_both_databases)]
+async fn what_the_slowest_subscriber_has_not_taken_is_counted_with_its_age(database: Database) {
+    let (_own, node) = start!(database);
+    let mut slow = node.subscribe(None).await;
+    let mut quick = node.subscribe(None).await;
+    for number in 0..10 {
+        let created = node
+            .store
+            .create_article(article(&number.to_string(), None, None));
+        created.await.unwrap();
+    }
+    next(&mut quick, 10).await;
+    next(&mut slow, 3).await;
+    sleep(Duration::from_millis(50)).await;
+    let lag = node.feed.lag().await.unwrap();
+    // The third was given, and counts as taken when the next is asked for.
+    assert_eq!((lag.unnumbered, lag.unsent), (0, 8));
+    assert!(lag.unsent_for >= Duration::from_millis(50), "{lag:?}");
+    assert!(lag.unsent_for < PATIENCE, "{lag:?}");
+    // Who leaves is not waited for, and who has all of them is not behind.
+    drop(slow);
+    let began = Instant::now();
+    loop {
+        let more = tokio::time::timeout(Duration::from_millis(100), next(&mut quick, 1)).await;
+        assert!(more.is_err());
+        let lag = node.feed.lag().await.unwrap();
+        if lag == broadsheet::store::FeedLag::default() {
+            break;
+        }
+        assert!(began.elapsed() < PATIENCE, "{lag:?}");
+    }
+}
