@@ -1,5 +1,5 @@
-//! What it costs to say who comes: without a token, with a static one, with a JWT that was seen before and with new
-//! ones. `cargo bench --bench admission`.
+//! The cost of admitting a caller: without a token, with a static token, with a JWT that was seen before, and with new
+//! JWTs. `cargo bench --bench admission`.
 
 #![expect(
     clippy::unwrap_used,
@@ -97,7 +97,7 @@ impl Bench {
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// Admits without waiting, since all keys are there.
+    /// Admits without waiting, since all keys are already loaded.
     fn admit(&self, credential: Credential<'_>) {
         let admitted = self.admission.admit(black_box(credential), Scope::Read);
         black_box(admitted.now_or_never().unwrap().unwrap());

@@ -1,4 +1,4 @@
-//! Admission, as the transports of GraphQL ask for it.
+//! The trait through which the GraphQL transports use admission.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::caller::Scopes;
 use super::settings::AdmissionSettings;
 
-/// The server would be open to everybody who reaches it, without anybody having said so.
+/// The server would be open to anyone who can reach it, although no setting asks for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0} is no loopback address, and nobody has said who may write: set TOKENS_FILE or JWT_JWKS, or say by hand what \

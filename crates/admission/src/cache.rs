@@ -1,15 +1,15 @@
-//! Caches that are bounded in bytes.
+//! Caches with a limit in bytes.
 
 use std::hash::Hash;
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
-/// Enough that threads seldom wait for each other, few enough that large values find room.
+/// Enough shards that threads seldom wait for each other, and few enough that large values fit into one.
 const SHARDS: usize = 4;
 
-/// A cache of so many bytes, as `weighter` counts them. What would fill more than a fair part of it by itself is not
-/// kept. `ordinary` is about what a value takes.
+/// A cache of at most this many bytes, as `weighter` counts them. A value larger than a fair share of the cache is not
+/// kept. `ordinary` is the approximate size of a typical value.
 pub(crate) fn bounded<Key, Value, By>(
     bytes: u64,
     ordinary: u64,
@@ -26,7 +26,7 @@ where
         .weight_capacity(bytes)
         .shards(SHARDS)
         .build();
-    // Fails only where a capacity is missing, and both are there.
+    // `build` fails only where a capacity is missing, and both are set.
     match options {
         Err(_) => Cache::with_weighter(SHARDS, bytes, weighter),
         Ok(options) => Cache::with_options(

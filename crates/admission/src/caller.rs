@@ -1,4 +1,4 @@
-//! Who asks: [`Caller`], and what it may do: [`Scopes`].
+//! Who sends a request: [`Caller`], and what they may do: [`Scopes`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,14 +8,14 @@ use super::digest::Digest;
 use super::rejection::Rejection;
 use broadsheet_articles::clock::Timestamp;
 
-/// What a request asks for, and what a credential can be good for.
+/// What a request needs, and what a credential can grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Queries, subscriptions, the REST list.
     Read,
     /// Mutations.
     Write,
-    /// To be told by `Server-Timing` how long the parts of a request took.
+    /// To receive a `Server-Timing` header with the duration of each part of a request.
     Timing,
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A scope of another name.
+/// A scope with an unknown name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a scope is articles:read, articles:write or server:timing")]
 pub struct UnknownScope;
@@ -57,20 +57,20 @@ impl FromStr for Scope {
 
 /// What a caller may do.
 ///
-/// In a token `articles:write` includes reading; that is decided where scopes are collected. What anonymous callers
-/// may do is set one by one.
+/// In a token `articles:write` includes reading; the code that collects scopes decides that. The permissions of
+/// anonymous callers are set one by one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scopes {
-    /// Whether it may read.
+    /// Whether the caller may read.
     pub read: bool,
-    /// Whether it may write.
+    /// Whether the caller may write.
     pub write: bool,
-    /// Whether it is told how long its requests take.
+    /// Whether the caller receives `Server-Timing`.
     pub timing: bool,
 }
 
 impl Scopes {
-    /// Whether what is asked for is among them.
+    /// Whether these scopes include the one that a request needs.
     pub fn allow(self, asked: Scope) -> bool {
         match asked {
             Scope::Read => self.read,
@@ -117,21 +117,21 @@ impl fmt::Display for Scopes {
     }
 }
 
-/// By what callers are told apart, where each has limits of its own.
+/// What distinguishes callers, where each has limits of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Identity {
-    /// Nobody in particular: told apart by address, if at all.
+    /// A caller without a token, distinguished by address, if at all.
     Anonymous,
     /// The name of a static token.
     Token(String),
-    /// The `sub` of a JWT, which means something to its issuer only.
+    /// The `sub` of a JWT, which is unique only within its issuer.
     Subject {
         issuer: Option<Arc<str>>,
         subject: String,
     },
 }
 
-/// Who asks, and what it may do. Cheap to clone.
+/// The sender of a request, and what it may do. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller(Arc<Grant>);
 
@@ -143,7 +143,7 @@ struct Grant {
     proof: Proof,
 }
 
-/// What the caller was admitted by, so that it can be looked at again when tokens or keys have changed.
+/// What the caller was admitted with, so that it can be checked again when tokens or keys have changed.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Proof {
     Nothing,
@@ -152,7 +152,7 @@ pub(super) enum Proof {
 }
 
 impl fmt::Debug for Proof {
-    /// A JWT is a secret as long as it lasts.
+    /// Leaves out the JWT, which is a secret until it expires.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nothing => "Nothing",
@@ -163,7 +163,7 @@ impl fmt::Debug for Proof {
 }
 
 impl Default for Caller {
-    /// Somebody who may do nothing, until it is known who it is.
+    /// A caller that may do nothing, until admission knows who it is.
     fn default() -> Self {
         Self::anonymous(Scopes::default())
     }
@@ -184,12 +184,12 @@ impl Caller {
         }))
     }
 
-    /// Somebody without a token.
+    /// A caller without a token.
     pub(super) fn anonymous(scopes: Scopes) -> Self {
         Self::new(Identity::Anonymous, scopes, None, Proof::Nothing)
     }
 
-    /// The name for the log: of a static token, or the `sub` of a JWT. Never a secret.
+    /// The name for the log: that of a static token, or the `sub` of a JWT. Never a secret.
     pub fn name(&self) -> &str {
         match &self.0.identity {
             Identity::Anonymous => "anonymous",
@@ -198,7 +198,7 @@ impl Caller {
         }
     }
 
-    /// By what it is told apart from other callers.
+    /// What distinguishes it from other callers.
     pub fn identity(&self) -> &Identity {
         &self.0.identity
     }
@@ -208,17 +208,17 @@ impl Caller {
         self.0.scopes
     }
 
-    /// When its credential ends, if it does.
+    /// When its credential expires, if it does.
     pub fn until(&self) -> Option<Timestamp> {
         self.0.until
     }
 
-    /// Whether it has come without a token.
+    /// Whether it sent no token.
     pub fn is_anonymous(&self) -> bool {
         self.0.identity == Identity::Anonymous
     }
 
-    /// Whether its credential has ended.
+    /// Whether its credential has expired.
     pub(super) fn is_over(&self, now: Timestamp) -> bool {
         self.0.until.is_some_and(|until| now >= until)
     }
@@ -227,10 +227,11 @@ impl Caller {
         &self.0.proof
     }
 
-    /// Whether it may do what is asked. Transports ask [`Admission::check`](super::Admission::check), which counts.
+    /// Whether it may do what the scope allows. Transports call [`Admission::check`](super::Admission::check), which
+    /// also counts.
     ///
     /// # Errors
-    /// It may not: with a token for lack of a scope, without one for lack of a token.
+    /// It may not: a caller with a token lacks the scope, one without a token needs one.
     pub(super) fn may(&self, asked: Scope) -> Result<(), Rejection> {
         match (self.0.scopes.allow(asked), &self.0.identity) {
             (true, _) => Ok(()),

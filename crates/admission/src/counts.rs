@@ -1,4 +1,4 @@
-//! What is counted of admission, for metrics, and told to the log.
+//! Counters of admission for metrics, and its lines in the log.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,15 +6,15 @@ use std::time::Duration;
 use super::rejection::{Rejection, TokenError};
 use broadsheet_articles::log_limit::LogLimit;
 
-/// How often callers were not admitted, by the reason.
+/// The number of callers that were not admitted, by reason.
 #[derive(Debug)]
 pub(super) struct Rejections {
     counts: [AtomicU64; REASONS.len()],
-    /// For each thing that can be wrong with a token.
+    /// One for each error that a token can have.
     told: [LogLimit; TokenError::COUNT],
 }
 
-/// How often the log says that a token was rejected for one reason.
+/// How often the log reports a rejected token for the same reason.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
 impl Default for Rejections {
@@ -45,7 +45,7 @@ impl Rejections {
         self.counts[place].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Tells the log that a token was rejected, unless that was told a moment ago.
+    /// Logs that a token was rejected, unless the same reason was logged within the last minute.
     pub(super) fn log_token(&self, reason: TokenError) {
         let limit = self.told.get(reason as usize);
         if let Some(left_out) = limit.and_then(LogLimit::may_tell) {

@@ -1,16 +1,16 @@
-//! What a request brings to be admitted by: [`Credential`].
+//! The credential that a request carries: [`Credential`].
 
 use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
-/// What a request brings to be admitted by.
+/// The credential that a request carries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Credential<'a> {
-    /// Nothing at all.
+    /// No credential.
     None,
     /// A token.
     Bearer(&'a str),
-    /// Something that is no token. It is not taken for nothing: somebody meant to be told from strangers.
+    /// A credential that is not a valid token. It does not count as anonymous: the client meant to authenticate.
     Unusable,
 }
 
@@ -21,12 +21,13 @@ impl<'a> Credential<'a> {
         match (values.next(), values.next()) {
             (None, _) => Self::None,
             (Some(value), None) => value.to_str().map_or(Self::Unusable, Self::from_text),
-            // Two programs could take one each.
+            // Two `Authorization` headers are ambiguous: a proxy and the server could each use a different one.
             (Some(_), Some(_)) => Self::Unusable,
         }
     }
 
-    /// From the payload of a WebSocket's `connection_init`, and where that has none, from the headers of its handshake.
+    /// From the payload of a WebSocket's `connection_init`, or from the headers of its handshake where the payload has
+    /// none.
     pub fn from_connection_init(payload: &'a Map<String, Value>, headers: &'a HeaderMap) -> Self {
         let mut values = payload
             .iter()

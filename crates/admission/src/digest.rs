@@ -1,4 +1,4 @@
-//! SHA-256 of a token: what a static token is known by, and what a JWT that was seen before is found by.
+//! SHA-256 of a token: it identifies a static token, and is the cache key of a JWT that was seen before.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,9 +6,9 @@ use std::str::FromStr;
 use base16ct::HexDisplay;
 use sha2::{Digest as _, Sha256};
 
-/// SHA-256 of something secret, which is random enough that its digest is not.
+/// SHA-256 of a secret that is random enough for its digest to be public.
 ///
-/// To look one up in a map leaks by its timing at most how the digest begins, and from that no secret can be made.
+/// The timing of a lookup in a map reveals at most how the digest begins, and the secret cannot be computed from that.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Digest([u8; 32]);
 
@@ -31,7 +31,7 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Not the 64 digits of a SHA-256.
+/// The text is not the 64 digits of a SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-256 has 64 hexadecimal digits")]
 pub(super) struct InvalidDigest;

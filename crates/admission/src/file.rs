@@ -1,4 +1,4 @@
-//! Reading the small files that admission rests on, and the certificate of TLS.
+//! Reads the small files that admission depends on, and the certificate of TLS.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -35,7 +35,7 @@ impl Problem {
         }
     }
 
-    /// What TOML says, without the line itself, where somebody may have put a secret.
+    /// The message of the TOML parser without the line that it quotes, which may contain a secret.
     pub(super) fn toml(error: &toml::de::Error, text: &str) -> Self {
         let before = error
             .span()
@@ -50,24 +50,24 @@ impl Problem {
 /// The largest file that is read.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// Reads a file that may be public, such as a set of public keys, but that others cannot change: they could let
-/// themselves in.
+/// Reads a file that may be public, such as a set of public keys, but that other users must not be able to change,
+/// because they could then admit themselves.
 pub fn read(path: &Path) -> Result<String, FileError> {
     contents(path, 0o002).map_err(|problem| problem.of(path))
 }
 
-/// Reads a file that others can neither read nor change.
+/// Reads a file that other users can neither read nor change.
 ///
-/// The group may read it: so a service that runs under a user of its own gets a file that root keeps, and Kubernetes
-/// gives secrets to a container (`fsGroup`).
+/// The group may read it, because that is how a service with its own user gets a file that root owns, and how
+/// Kubernetes gives secrets to a container (`fsGroup`).
 pub fn read_private(path: &Path) -> Result<String, FileError> {
     contents(path, 0o027).map_err(|problem| problem.of(path))
 }
 
-/// What is in a file, unless its mode has one of these bits.
+/// The contents of a file, unless its mode has one of the bits in `exposed`.
 fn contents(path: &Path, exposed: u32) -> Result<String, Problem> {
     let file = File::open(path)?;
-    // Of the file that is open, so that nobody can put another in its place meanwhile.
+    // Checks the open file, so that no other file can take its place between the check and the read.
     check_mode(&file, exposed)?;
     let mut text = String::new();
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);

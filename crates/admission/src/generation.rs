@@ -1,9 +1,9 @@
-//! A number that grows whenever tokens or keys have changed: [`Generation`].
+//! A number that grows whenever tokens or keys change: [`Generation`].
 
 use tokio::sync::watch;
 
-/// Grows whenever tokens or keys have changed: what was derived from older ones is to be looked at again. Clones share
-/// the number.
+/// Grows whenever tokens or keys change: results that were derived from an older generation must be checked again.
+/// Clones share the number.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Generation(watch::Sender<u64>);
 
@@ -12,12 +12,12 @@ impl Generation {
         *self.0.borrow()
     }
 
-    /// To be called after the change can be seen.
+    /// Call this after the change is visible to readers.
     pub(super) fn advance(&self) {
         self.0.send_modify(|number| *number += 1);
     }
 
-    /// Told of each change from now on.
+    /// Receives each change from now on.
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.0.subscribe()
     }

@@ -1,10 +1,11 @@
 //! JWTs (RFC 7519), with the rules of RFC 8725.
 //!
-//! The signatures are ring's, which rustls brings along; the hundred lines between token and signature are ours, because
-//! a JWT library's surprises (claims of the wrong type taken for missing, algorithms that the token chooses, a clock of
-//! its own) would each need a guard here. A token goes through `jws.rs` (taken apart), `key_set.rs` and `key.rs`
-//! (signature) and `claims.rs`, and is then remembered until it ends or anything changes. Where keys come from: a file, a
-//! secret, or an address, of which `refresh.rs`, `schedule.rs` and `fetch.rs` take care.
+//! The signatures are verified by ring, which rustls already depends on. The hundred lines between token and signature
+//! are ours, because each surprise of a JWT library (claims of the wrong type treated as missing, algorithms chosen by
+//! the token, a clock of its own) would need a guard here. A token is split in `jws.rs`, its signature is verified in
+//! `key_set.rs` and `key.rs`, and its claims are checked in `claims.rs`. The result is cached until the token expires
+//! or any key or token changes. Keys come from a file, a secret, or a URL; `refresh.rs`, `schedule.rs` and `fetch.rs`
+//! implement the last.
 
 mod claims;
 mod current;
@@ -34,19 +35,19 @@ use super::settings::IssuerSettings;
 use crate::cache;
 use broadsheet_articles::clock::Timestamp;
 
-/// Memory for tokens that were verified, and what one takes besides its text.
+/// The memory for verified tokens, and what each takes besides its text.
 const SEEN_BYTES: u64 = 8 * 1024 * 1024;
 const OVERHEAD_BYTES: u64 = 400;
 const ORDINARY_BYTES: u64 = 1_400;
 
-/// Tells from a JWT who comes with it.
+/// Verifies JWTs and returns their callers.
 pub(super) struct Jwts {
     issuers: Vec<Issuer>,
     seen: Cache<Digest, Seen, Weight>,
     generation: Generation,
 }
 
-/// A token that was verified, and in which generation of the keys.
+/// A verified token, and the generation of the keys that it was verified with.
 #[derive(Clone)]
 struct Seen {
     caller: Caller,
@@ -66,14 +67,14 @@ impl Weighter<Digest, Seen> for Weight {
     }
 }
 
-/// How an issuer's keys are, for `/health/ready` and metrics.
+/// The state of an issuer's keys, for `/health/ready` and metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuerStatus {
     /// Its name, where it has one.
     pub issuer: Option<String>,
-    /// How many keys are in force. Without any, its tokens are answered with 503.
+    /// The number of keys in force. Without any, requests with its tokens get a 503.
     pub keys: usize,
-    /// How often a newer set could not be had since the start.
+    /// How often fetching or reading a newer set has failed since the start.
     pub failures: u64,
 }
 
@@ -93,7 +94,7 @@ impl Jwts {
         })
     }
 
-    /// Who comes with a token, which waits for newer keys where its own is not known yet.
+    /// The caller that a token identifies. Waits for newer keys where the token's key is not known yet.
     pub(super) async fn verify(
         &self,
         text: &str,
@@ -104,7 +105,7 @@ impl Jwts {
         if verified == Err(Rejection::InvalidToken(TokenError::Key))
             && let Ok(token) = Jws::parse(text)
             && let Ok(issuer) = self.issuer(&token)
-            // In a box, because it is seldom waited for.
+            // Boxed, because this future is large and is seldom awaited.
             && Box::pin(issuer.look_again()).await
         {
             return self.check(text, digest, now);
@@ -112,14 +113,14 @@ impl Jwts {
         verified
     }
 
-    /// The same by the keys that are in force.
+    /// The same, using only the keys that are in force.
     pub(super) fn check(
         &self,
         text: &str,
         digest: Digest,
         now: Timestamp,
     ) -> Result<Caller, Rejection> {
-        // Taken before the keys are: if they change meanwhile, what is kept counts as old.
+        // Read before the keys: if they change in between, the cached result counts as outdated.
         let generation = self.generation.current();
         if let Some(seen) = self.seen.get(&digest)
             && seen.generation == generation
@@ -147,10 +148,10 @@ impl Jwts {
             .ok_or(TokenError::Issuer)
     }
 
-    /// Reads again what comes from files. What is broken stays as it was.
+    /// Reads the keys in files again. Where a file is invalid, the previous keys stay in force.
     ///
     /// # Errors
-    /// The first of what is broken.
+    /// The first file that is invalid.
     pub(super) fn reload(&self) -> Result<(), IssuerError> {
         let mut outcome = Ok(());
         for issuer in &self.issuers {

@@ -1,19 +1,19 @@
-//! Admission: who asks, and what they may do. Decided here once, for all transports, before anything is shared with other
-//! callers, looked up in a cache or compared with an `ETag`.
+//! Admission: who sends a request, and what they may do. Decided once for all transports, before a request shares the
+//! execution of another, is looked up in a cache or compared with an `ETag`.
 //!
-//! | what comes | what is asked | answer |
+//! | credential | scope that is needed | outcome |
 //! | --- | --- | --- |
 //! | no token | reading, where `ANONYMOUS_READS` | admitted |
 //! | no token | writing, where `ANONYMOUS_WRITES` (`anonymous.rs` has its default) | admitted |
 //! | no token | anything else | 401 `UNAUTHENTICATED` |
-//! | a token that is not valid, or something that is none | anything | 401 `UNAUTHENTICATED`, `error="invalid_token"` |
-//! | a JWT of an issuer whose keys could not be had yet | anything | 503 `UNAVAILABLE` |
+//! | a token that is not valid, or a text that is not a token | anything | 401 `UNAUTHENTICATED`, `error="invalid_token"` |
+//! | a JWT of an issuer whose keys are not available | anything | 503 `UNAVAILABLE` |
 //! | a valid token with `articles:read` | reading | admitted |
 //! | a valid token with `articles:write` | reading or writing | admitted |
-//! | a valid token without that scope | that | 403 `FORBIDDEN`, `error="insufficient_scope"` |
+//! | a valid token without the scope | either | 403 `FORBIDDEN`, `error="insufficient_scope"` |
 //!
-//! A token that is there but not valid is never treated as none, and what it may do never depends on what anonymous
-//! callers may do. Secrets are neither logged nor repeated. Only `admit.rs` knows the transports.
+//! An invalid token never counts as anonymous, and the scopes of a token never depend on those of anonymous callers.
+//! Secrets are neither logged nor repeated. Only `admit.rs` knows the transports.
 //!
 //! ```
 //! use broadsheet_admission::settings::AdmissionSettings;
@@ -79,12 +79,12 @@ use self::settings::{AdmissionSettings, SettingsError};
 use self::tokens::Tokens;
 use broadsheet_articles::clock::Clock;
 
-/// The longest token.
+/// The maximum length of a token.
 const MAX_TOKEN_BYTES: usize = 8_192;
-/// How often somebody who waits for the end of a credential looks at the clock, which can be set.
+/// How often a task that waits for a credential to expire checks the clock, because the clock may be set.
 const LOOK: Duration = Duration::from_mins(1);
 
-/// Decides who is admitted. Clones share everything.
+/// Decides which callers are admitted. Clones share everything.
 #[derive(Clone)]
 pub struct Admission(Arc<Inner>);
 
@@ -98,7 +98,7 @@ struct Inner {
     rejections: Rejections,
 }
 
-/// Why nobody could be admitted: the server does not start.
+/// Why admission cannot be set up; the server then does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum AdmissionError {
     #[error(transparent)]
@@ -112,11 +112,11 @@ pub enum AdmissionError {
 }
 
 impl Admission {
-    /// Reads what the settings name, for a server that listens on `host`, and begins to fetch the keys of JWTs, which
-    /// needs a Tokio runtime.
+    /// Reads the files that the settings name, for a server that listens on `host`, and starts fetching the keys of
+    /// JWTs, which needs a Tokio runtime.
     ///
     /// # Errors
-    /// Settings do not go together, a file cannot be used, or the server would be open to everybody by accident.
+    /// Settings contradict each other, a file cannot be used, or the server would be open to anyone by accident.
     pub fn open(
         settings: &AdmissionSettings,
         host: IpAddr,
@@ -143,10 +143,10 @@ impl Admission {
         })))
     }
 
-    /// Admits whoever comes with a credential to what they ask for.
+    /// Admits the caller with this credential to the scope that it asks for.
     ///
     /// # Errors
-    /// They are not admitted, and nothing may run.
+    /// The caller is not admitted, and nothing may be executed.
     pub async fn admit(
         &self,
         credential: Credential<'_>,
@@ -157,10 +157,10 @@ impl Admission {
         Ok(caller)
     }
 
-    /// Says who comes with a credential, unless they may do nothing at all.
+    /// The caller with this credential, unless it has no scope at all.
     ///
     /// # Errors
-    /// They are not admitted, and nothing of what they send is to be read.
+    /// The caller is not admitted, and nothing that it sends may be read.
     pub async fn admit_to_any(&self, credential: Credential<'_>) -> Result<Caller, Rejection> {
         let caller = self.authenticate(credential).await?;
         if !caller.scopes().read && !caller.scopes().write {
@@ -169,24 +169,24 @@ impl Admission {
         Ok(caller)
     }
 
-    /// Whether a caller may do what it asks for.
+    /// Whether a caller has the scope that it asks for.
     ///
     /// # Errors
-    /// It may not: with a token for lack of a scope, without one for lack of a token.
+    /// It has not: a caller with a token lacks the scope, one without a token needs one.
     pub fn check(&self, caller: &Caller, asked: Scope) -> Result<(), Rejection> {
         caller
             .may(asked)
             .inspect_err(|rejection| self.told(*rejection))
     }
 
-    /// Says who comes with a credential, for those who learn later what is asked for: [`check`](Self::check) says the
-    /// rest. From here on the log says whose request it is.
+    /// The caller with this credential, for transports that learn the required scope later and then call
+    /// [`check`](Self::check). From here on the log names the caller of the request.
     ///
-    /// Nothing is read from the form of a token but whether its SHA-256 is one of a static token. It waits for nothing
-    /// but newer keys, where a JWT names one that is not known.
+    /// The form of a token is not checked: only whether its SHA-256 is that of a static token. It waits only where a
+    /// JWT names an unknown key, and then for newer keys.
     ///
     /// # Errors
-    /// There is one, and it is not valid, or cannot be judged at the moment.
+    /// There is a credential, and it is not valid or cannot be verified at the moment.
     pub async fn authenticate(&self, credential: Credential<'_>) -> Result<Caller, Rejection> {
         let authenticated = match credential {
             Credential::None => return Ok(self.0.anonymous.clone()),
@@ -202,7 +202,7 @@ impl Admission {
         authenticated
     }
 
-    /// Who comes with this token.
+    /// The caller that this token identifies.
     async fn verify(&self, text: &str) -> Result<Caller, Rejection> {
         if text.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLong.into());
@@ -220,7 +220,7 @@ impl Admission {
         }
     }
 
-    /// The token itself is not told: somebody may have mistyped it only.
+    /// Never logs the token itself: it may be a valid token with a typo.
     fn told(&self, rejection: Rejection) {
         self.0.rejections.count(rejection);
         if let Rejection::InvalidToken(reason) = rejection {
@@ -230,7 +230,7 @@ impl Admission {
         }
     }
 
-    /// Who comes with a static token, where there is one of that digest.
+    /// The caller of the static token with this digest, if there is one.
     fn token(&self, digest: &Digest) -> Option<Result<Caller, Rejection>> {
         let caller = self.0.tokens.as_ref()?.get(digest)?;
         Some(match caller.is_over(self.0.clock.now()) {
@@ -239,13 +239,14 @@ impl Admission {
         })
     }
 
-    /// Waits until what a caller was admitted by has ended: because it has expired, was revoked, or may do something
-    /// else by now. Open sockets and streams end then, and may come back with what is valid.
+    /// Waits until the caller's credential no longer admits it as it is: the credential has expired, was revoked, or
+    /// has other scopes now. Open sockets and streams are then closed, and clients may reconnect with a valid
+    /// credential.
     pub async fn ended(&self, caller: &Caller) {
         if caller.is_anonymous() {
             return std::future::pending().await;
         }
-        // Before the first look, so that no change falls in between.
+        // Subscribed before the first check, so that no change goes unnoticed in between.
         let mut changes = self.0.generation.subscribe();
         while self.is_still(caller) {
             let now = self.0.clock.now().as_micros();
@@ -260,7 +261,7 @@ impl Admission {
         }
     }
 
-    /// Whether what a caller was admitted by would admit the same caller now.
+    /// Whether the caller's credential would admit the same caller now.
     fn is_still(&self, caller: &Caller) -> bool {
         let now = self.0.clock.now();
         let present = match (caller.proof(), &self.0.jwts) {
@@ -272,12 +273,13 @@ impl Admission {
         present.is_some_and(|present| present.is_ok_and(|present| present == *caller))
     }
 
-    /// Reads tokens, secrets and key sets that come from files again, blocking. What is broken stays as it was.
+    /// Reads the files of tokens, secrets and key sets again, blocking. Where a file is invalid, the previous contents
+    /// stay in force.
     ///
-    /// Settings, the file of issuers among them, are those of the start.
+    /// The settings, including the file of issuers, are read only at the start.
     ///
     /// # Errors
-    /// What is broken, or the first of it.
+    /// The first file that is invalid.
     pub fn reload(&self) -> Result<(), AdmissionError> {
         let keys = self.0.jwts.as_ref().map_or(Ok(()), Jwts::reload);
         let tokens = self.0.tokens.as_ref().map_or(Ok(()), |tokens| {
@@ -295,12 +297,12 @@ impl Admission {
         outcome
     }
 
-    /// How often [`reload`](Self::reload) met something broken.
+    /// How often [`reload`](Self::reload) has failed.
     pub fn failed_reloads(&self) -> u64 {
         self.0.failed_reloads.load(Ordering::Relaxed)
     }
 
-    /// How often callers were not admitted, by the reason.
+    /// The number of callers that were not admitted, by reason.
     pub fn rejections(&self) -> impl IntoIterator<Item = (&'static str, u64)> {
         self.0.rejections.counts()
     }
@@ -310,7 +312,7 @@ impl Admission {
         self.0.tokens.as_ref().map(Tokens::uses).unwrap_or_default()
     }
 
-    /// Whether there are tokens or JWTs that anybody could be admitted by.
+    /// Whether any tokens or JWTs are configured.
     pub fn has_credentials(&self) -> bool {
         self.0.tokens.is_some() || self.0.jwts.is_some()
     }
@@ -320,7 +322,7 @@ impl Admission {
         self.0.anonymous.scopes()
     }
 
-    /// How the keys of each issuer of JWTs are. The server is ready when each has some.
+    /// The state of each JWT issuer's keys. The server is ready when each has at least one key.
     pub fn status(&self) -> Vec<IssuerStatus> {
         self.0.jwts.as_ref().map(Jwts::status).unwrap_or_default()
     }

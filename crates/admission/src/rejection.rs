@@ -1,4 +1,4 @@
-//! Why a caller is not admitted, and what HTTP says to it (RFC 6750).
+//! Why a caller is not admitted, and the HTTP response for it (RFC 6750).
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use super::caller::Scope;
 use graphql_transports::error::ErrorCode;
 
-/// Why a caller is not admitted. Nothing has run.
+/// Why a caller is not admitted. Nothing was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// There is no token, and what is asked needs one (401).
+    /// There is no token, and the scope needs one (401).
     #[error("this needs a token with the scope {0}: send Authorization: Bearer TOKEN")]
     TokenNeeded(Scope),
-    /// There is one that is not valid (401).
+    /// The token is not valid (401).
     #[error("the token is not valid: {0}")]
     InvalidToken(#[from] TokenError),
-    /// It is valid, but not for this (403).
+    /// The token is valid, but lacks the scope (403).
     #[error("the token does not have the scope {0}")]
     InsufficientScope(Scope),
-    /// It comes from an issuer whose keys could not be fetched until now, or not for too long (503).
+    /// The keys of the token's issuer were never fetched, or the last set is too old (503).
     #[error("the keys of the token's issuer are not known at the moment; try again later")]
     KeysMissing,
 }
 
-/// What is wrong with a token. Whoever holds it may read this.
+/// What is wrong with a token. The holder of the token may read this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     #[error("Authorization is not of the form Bearer TOKEN")]
@@ -54,7 +54,7 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// How many there are.
+    /// The number of variants.
     pub(super) const COUNT: usize = Self::Signature as usize + 1;
 }
 
@@ -80,7 +80,7 @@ impl Rejection {
     /// `WWW-Authenticate` for 401 and 403, `Retry-After` for 503.
     pub fn headers(self) -> HeaderMap {
         let (name, value) = match self {
-            // Without a token there is nothing wrong with it, says RFC 6750.
+            // Without a token, RFC 6750 forbids an error code.
             Self::TokenNeeded(scope) => (
                 header::WWW_AUTHENTICATE,
                 format!(r#"Bearer realm="broadsheet", scope="{scope}""#),
@@ -106,5 +106,5 @@ impl Rejection {
     }
 }
 
-/// When the keys of an issuer may be there: they are tried again that often at first.
+/// After this time the keys of an issuer may be available: fetches are first retried this often.
 const RETRY_AFTER: Duration = Duration::from_secs(2);

@@ -80,7 +80,7 @@ pub struct JwtSettings {
     pub jwt_issuers: Option<PathBuf>,
 }
 
-/// A secret that is shown nowhere.
+/// A secret that is never displayed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SharedSecret(pub(super) String);
 
@@ -107,7 +107,7 @@ pub(super) struct IssuerSettings {
     pub(super) scopes_claim: Option<String>,
 }
 
-/// Where an issuer's keys come from.
+/// The source of an issuer's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum KeysFrom {
     Url(String),
@@ -116,7 +116,7 @@ pub(super) enum KeysFrom {
     SecretFile(PathBuf),
 }
 
-/// Settings that do not go together.
+/// Settings that contradict each other.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     #[error(
@@ -136,7 +136,7 @@ pub enum SettingsError {
 }
 
 impl JwtSettings {
-    /// All issuers, of which there may be none.
+    /// All issuers; there may be none.
     pub(super) fn issuers(&self) -> Result<Vec<IssuerSettings>, SettingsError> {
         let mut issuers = match &self.jwt_issuers {
             None => Vec::new(),

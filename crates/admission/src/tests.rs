@@ -1,4 +1,4 @@
-//! The table of the module, static tokens by the clock, and what changes while the server runs.
+//! The table of the crate's documentation, static tokens over time, and changes while the server runs.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::tokens::{TokenEntry, TokenSecret};
 use super::*;
 use broadsheet_articles::clock::Timestamp;
 
-/// Where the clock of these tests stands at first.
+/// The time at which the clock of these tests starts.
 pub(super) const NOW: &str = "2026-11-01T09:00:00Z";
 
 #[derive(Parser)]
@@ -20,7 +20,7 @@ struct Flags {
     settings: AdmissionSettings,
 }
 
-/// The settings that these flags give.
+/// The settings that result from these flags.
 pub(super) fn settings(flags: &[&str]) -> AdmissionSettings {
     Flags::parse_from([&["broadsheet"], flags].concat()).settings
 }
@@ -59,7 +59,7 @@ struct TokensFile {
 }
 
 impl TokensFile {
-    /// A reader and a writer until noon, and a token without scopes.
+    /// A reader and a writer that expire at noon, and a token without scopes.
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tokens.toml");
@@ -94,7 +94,7 @@ impl TokensFile {
     }
 }
 
-/// The name of who is admitted, or the status.
+/// The name of the admitted caller, or the status.
 async fn outcome(admission: &Admission, credential: Credential<'_>, asked: Scope) -> String {
     match admission.admit(credential, asked).await {
         Ok(caller) => caller.name().to_owned(),
@@ -293,7 +293,7 @@ async fn whoever_holds_a_socket_learns_at_once_that_the_token_was_revoked_or_cha
         let (others, waiting) = (admission.clone(), admission.clone());
         let ended = tokio::spawn(async move { waiting.ended(&reader).await });
         tokio::task::yield_now().await;
-        // The same file again ends nothing.
+        // Reloading the same file closes nothing.
         admission.reload().unwrap();
         tokio::task::yield_now().await;
         assert!(!ended.is_finished());

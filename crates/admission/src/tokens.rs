@@ -1,12 +1,12 @@
-//! Static tokens: known by their SHA-256, which a file of the operator's holds.
+//! Static tokens, which an operator lists in a file by their SHA-256.
 //!
 //! ```toml
 //! # Written by `broadsheet token new`; to revoke a token, delete its line and send SIGHUP.
 //! frontend = { sha256 = "9f86…", scopes = ["articles:read"], created = 2026-11-01T09:00:00Z, expires = 2027-01-30T09:00:00Z }
 //! ```
 //!
-//! TOML, because that is a line for a token, which an editor, `grep` and a diff can deal with; it has comments and
-//! instants, refuses a name that comes twice, and names the line of a mistake.
+//! The format is TOML: one line per token suits editors, `grep` and diffs; it has comments and timestamps, rejects
+//! duplicate names, and reports the line of an error.
 
 mod file;
 mod secret;
@@ -24,16 +24,16 @@ use super::caller::{Caller, Identity, Proof};
 use super::digest::Digest;
 use super::file::FileError;
 
-/// The tokens of a file, as they were when it was read last.
+/// The tokens of a file, as they were when it was last read.
 pub(super) struct Tokens {
     path: PathBuf,
     known: RwLock<Known>,
 }
 
-/// Who comes with which token.
+/// The tokens by their digests.
 pub(super) type Known = HashMap<Digest, Token>;
 
-/// Who comes with a token, and how often it was used since the start.
+/// The caller of a token, and how often it was used since the start.
 pub(super) struct Token {
     caller: Caller,
     uses: Arc<AtomicU64>,
@@ -47,7 +47,7 @@ impl Tokens {
         })
     }
 
-    /// Who comes with this token, which may have expired.
+    /// The caller with this token, which may have expired.
     pub(super) fn get(&self, digest: &Digest) -> Option<Caller> {
         self.known().get(digest).map(|token| token.caller.clone())
     }
@@ -79,7 +79,7 @@ impl Tokens {
         load(&self.path)
     }
 
-    /// Puts other tokens in force. Those that stay keep their counts.
+    /// Puts other tokens in force. Tokens that remain keep their counts.
     pub(super) fn replace(&self, mut known: Known) {
         for (digest, token) in &mut known {
             if let Some(present) = self.known().get(digest)

@@ -1,4 +1,4 @@
-//! What a JWT says of its holder (RFC 7519), and whether that is enough.
+//! The claims of a JWT (RFC 7519), and whether they suffice.
 
 use std::time::Duration;
 
@@ -10,10 +10,11 @@ use crate::caller::{Scope, Scopes};
 use crate::rejection::TokenError;
 use broadsheet_articles::clock::Timestamp;
 
-/// Where scopes stand, unless it is said where: in the standard (RFC 8693), at Azure and Okta, at others, at Auth0.
+/// The claims that hold scopes, unless configured: the standard's (RFC 8693), that of Azure and Okta, a common variant,
+/// and Auth0's.
 const SCOPES_CLAIMS: [&str; 4] = ["scope", "scp", "scopes", "permissions"];
 
-/// The claims. One of another JSON type than the standard's is not taken for a missing one: the token is malformed.
+/// The claims. A claim whose JSON type is not the standard's does not count as missing: the token is malformed.
 #[derive(Deserialize)]
 pub(super) struct Claims {
     #[serde(default, deserialize_with = "some")]
@@ -40,7 +41,7 @@ enum OneOrMany {
 }
 
 impl Claims {
-    /// When the token ends, if it is valid at this moment. Clocks may differ by `skew`, on either side.
+    /// When the token expires, if it is valid now. Clocks may differ by `skew` in either direction.
     pub(super) fn check_time(
         &self,
         now: Timestamp,
@@ -61,7 +62,7 @@ impl Claims {
         }
     }
 
-    /// Whether the token is for one of these audiences; none means that any will do.
+    /// Whether the token is meant for one of these audiences; an empty list accepts any.
     pub(super) fn check_audience(&self, audiences: &[String]) -> Result<(), TokenError> {
         let is_meant = match &self.aud {
             None => audiences.is_empty(),
@@ -76,8 +77,8 @@ impl Claims {
         }
     }
 
-    /// What the holder may do: by the claim at `path`, or else by those where scopes usually stand, taken together.
-    /// Scopes of other services mean nothing here.
+    /// What the holder may do, from the claim at `path`, or else from all the usual claims together. Scopes of other
+    /// services are ignored.
     pub(super) fn scopes(&self, path: Option<&str>) -> Result<Scopes, TokenError> {
         let claims = match path {
             Some(path) => vec![self.claim(path)],
@@ -98,8 +99,8 @@ impl Claims {
         Ok(scopes.into_iter().filter_map(Result::ok).collect())
     }
 
-    /// The claim of that name, or of the names between the dots, one within the other. Names may be addresses, which
-    /// have dots of their own: so the whole comes first.
+    /// The claim with that name, or else the nested claim with that dotted path. Claim names may be URLs, which contain
+    /// dots: so the whole name is tried first.
     fn claim(&self, path: &str) -> Option<&Value> {
         self.others.get(path).or_else(|| {
             let mut names = path.split('.');
@@ -108,7 +109,7 @@ impl Claims {
         })
     }
 
-    /// Whom the token is about. It goes into the log, so its control characters are escaped.
+    /// The `sub` of the token. It goes into the log, so its control characters are escaped.
     pub(super) fn subject(&self) -> String {
         match &self.sub {
             None => "unnamed".to_owned(),
@@ -120,7 +121,7 @@ impl Claims {
     }
 }
 
-/// Seconds since 1970 began, with fractions, as the nearest instant that there is.
+/// Seconds since 1970, with fractions, as the nearest representable timestamp.
 #[expect(clippy::cast_possible_truncation, reason = "it ends at the bounds")]
 fn instant(seconds: f64) -> Timestamp {
     let micros = (seconds * 1e6) as i64;

@@ -30,12 +30,12 @@ impl Current {
         keys.clone()
     }
 
-    /// How often a newer set could not be had, or not be used.
+    /// How often a newer set could not be fetched or not be used.
     pub(super) fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
 
-    /// Puts a set in force. The same one again changes nothing.
+    /// Puts a set in force. Publishing the same set again changes nothing.
     pub(super) fn publish(&self, keys: KeySet) {
         if self.keys().is_some_and(|present| present.is_same(&keys)) {
             return;
@@ -44,7 +44,7 @@ impl Current {
         self.replace(Some(Arc::new(keys)));
     }
 
-    /// Ends the use of a set that is too old.
+    /// Withdraws a set that is too old.
     pub(super) fn withdraw(&self) {
         tracing::error!(
             issuer = self.issuer,
@@ -53,7 +53,7 @@ impl Current {
         self.replace(None);
     }
 
-    /// No newer set can be had, so that what there is stays in force.
+    /// Records that no newer set is available; the present one stays in force.
     pub(super) fn fail(&self, error: &str) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         let keys = self.keys().map_or(0, |keys| keys.len());

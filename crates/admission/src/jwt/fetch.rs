@@ -1,8 +1,8 @@
-//! Getting a key set by HTTP: one GET, with bounds on everything.
+//! Fetches a key set by HTTP: one GET, with a limit on everything.
 //!
-//! A key set is fetched a few times an hour, so there is nothing to pool, and hyper's single connection on the TLS that
-//! we have anyway does it: no crate comes in for this. Redirects are not followed: whoever configures an address can
-//! configure the right one, and none leads a request astray.
+//! A key set is fetched a few times an hour, so a connection pool would be of no use: a single hyper connection on the
+//! TLS that we already have suffices, without another dependency. Redirects are not followed: an operator can configure
+//! the right URL, and no redirect can send the request elsewhere.
 
 #[cfg(test)]
 mod tests;
@@ -25,22 +25,22 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How long all of it may take.
+/// The time limit of the whole fetch.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest key set.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// Where a key set is, and how it is got.
+/// The URL of a key set, and how to connect to it.
 #[derive(Clone)]
 pub(super) struct KeySetUrl {
     uri: Uri,
     host: String,
     port: u16,
-    /// Without it, the server must be on this machine.
+    /// Without TLS, the URL must name this machine.
     tls: Option<TlsConnector>,
 }
 
-/// What came back.
+/// A fetched key set.
 #[derive(Debug)]
 pub(super) struct Fetched {
     pub(super) body: Bytes,
@@ -48,7 +48,7 @@ pub(super) struct Fetched {
     pub(super) max_age: Option<Duration>,
 }
 
-/// Why an address cannot be one of a key set.
+/// Why a URL cannot be that of a key set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     #[error("expected https://HOST/PATH, or http:// on a loopback address")]
@@ -61,7 +61,7 @@ pub enum UrlError {
     Tls(String),
 }
 
-/// Why a key set did not come.
+/// Why a key set could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
     #[error("it took more than {} s", TIMEOUT.as_secs())]
@@ -112,7 +112,7 @@ impl FromStr for KeySetUrl {
 }
 
 impl KeySetUrl {
-    /// For the log, without a query, which may hold a secret.
+    /// For the log: without the query, which may contain a secret.
     pub(super) fn shown(&self) -> String {
         format!("{}:{}{}", self.host, self.port, self.uri.path())
     }
@@ -188,7 +188,7 @@ async fn read(response: http::Response<Incoming>) -> Result<Fetched, FetchError>
     })
 }
 
-/// What `Cache-Control` says about freshness. Where storing is forbidden, that is: not at all.
+/// The freshness that `Cache-Control` gives: zero where it forbids storing.
 fn max_age(directives: &str) -> Option<Duration> {
     directives.split(',').find_map(|directive| {
         let directive = directive.trim().to_ascii_lowercase();
@@ -210,7 +210,7 @@ fn is_loopback(host: &str) -> bool {
         || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
-/// TLS that trusts the platform's authorities.
+/// TLS that trusts the platform's certificate authorities.
 fn connector() -> Result<TlsConnector, UrlError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();

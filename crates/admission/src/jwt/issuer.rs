@@ -1,4 +1,4 @@
-//! An issuer of JWTs: what its tokens must say, and the keys that they are signed with.
+//! An issuer of JWTs: the claims that its tokens must have, and the keys that sign them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub enum IssuerError {
     File(#[from] FileError),
 }
 
-/// An issuer of JWTs. Its keys are good for its own tokens only.
+/// An issuer of JWTs. Its keys verify only its own tokens.
 pub(super) struct Issuer {
     settings: IssuerSettings,
     name: Option<Arc<str>>,
@@ -37,7 +37,7 @@ pub(super) struct Issuer {
 }
 
 impl Issuer {
-    /// Reads its keys, or begins to fetch them.
+    /// Reads its keys, or starts fetching them.
     pub(super) fn open(
         settings: IssuerSettings,
         skew: Duration,
@@ -68,12 +68,12 @@ impl Issuer {
         })
     }
 
-    /// Its name, where tokens must give it.
+    /// Its name, where tokens must state it.
     pub(super) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Whether tokens that name this issuer are its own.
+    /// Whether a token with this `iss` belongs to this issuer.
     pub(super) fn is_named(&self, iss: Option<&str>) -> bool {
         self.name.is_none() || self.name() == iss
     }
@@ -87,7 +87,7 @@ impl Issuer {
         load(&self.settings.keys)
     }
 
-    /// Waits for newer keys, where there may be any.
+    /// Waits for newer keys, where the keys come from a URL. Returns whether there are any.
     pub(super) async fn look_again(&self) -> bool {
         match &self.refresher {
             Some(refresher) => refresher.look_again().await,
@@ -95,9 +95,9 @@ impl Issuer {
         }
     }
 
-    /// Who comes with this token, if it is valid. `text` is all of it.
+    /// The caller that a valid token identifies. `text` is the whole token.
     ///
-    /// The signature comes first: of a token that nobody signed, nothing else is worth a look.
+    /// The signature is verified first: the claims of an unsigned token are not worth reading.
     pub(super) fn verify(
         &self,
         token: &Jws<'_>,
@@ -123,7 +123,7 @@ impl Issuer {
     }
 }
 
-/// The keys that are there already; those of an address have yet to come.
+/// Reads the keys from a file or a secret; those from a URL are fetched later.
 fn load(from: &KeysFrom) -> Result<Option<KeySet>, IssuerError> {
     let keys = match from {
         KeysFrom::Url(_) => return Ok(None),
@@ -131,7 +131,7 @@ fn load(from: &KeysFrom) -> Result<Option<KeySet>, IssuerError> {
         KeysFrom::File(path) => of_file(path, KeySet::parse(file::read(path)?.as_bytes()))?,
         KeysFrom::SecretFile(path) => {
             let text = file::read_private(path)?;
-            // Editors end a file with a newline, which is not meant.
+            // Editors end a file with a newline, which is not part of the secret.
             let secret = text.strip_suffix('\n').unwrap_or(&text);
             of_file(path, KeySet::from_secret(secret.as_bytes()))?
         }

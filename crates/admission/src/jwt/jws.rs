@@ -1,4 +1,4 @@
-//! A JWT taken apart: a JWS in its compact form (RFC 7515), nothing of which is believed yet.
+//! A JWT split into its parts: a JWS in compact form (RFC 7515), not verified yet.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,16 +8,16 @@ use serde::{Deserialize, Deserializer};
 use super::claims::Claims;
 use crate::rejection::TokenError;
 
-/// A JWT taken apart.
+/// A JWT split into its parts.
 pub(super) struct Jws<'a> {
     pub(super) header: Header,
     pub(super) claims: Claims,
-    /// What the signature is of.
+    /// The bytes that the signature signs.
     pub(super) signed: &'a [u8],
     pub(super) signature: Vec<u8>,
 }
 
-/// What a token says of its own signature. It only helps to find the key: which algorithm is used, the key says.
+/// The header. It only helps to find the key; the key determines the algorithm.
 #[derive(Deserialize)]
 pub(super) struct Header {
     pub(super) alg: String,
@@ -25,8 +25,8 @@ pub(super) struct Header {
     pub(super) kid: Option<String>,
     #[serde(default, deserialize_with = "some")]
     typ: Option<String>,
-    /// Whether there is an extension that must be understood, of which we know none (RFC 7515, 4.1.11), a payload that
-    /// is not in base64 (RFC 7797), compression, or a payload that is no claims: a nested JWT, above all.
+    /// Whether there is a critical extension, of which we know none (RFC 7515, 4.1.11), a payload that is not in base64
+    /// (RFC 7797), compression, or a payload that is not a set of claims, such as a nested JWT.
     #[serde(
         default,
         rename = "crit",
@@ -41,7 +41,7 @@ pub(super) struct Header {
 impl<'a> Jws<'a> {
     pub(super) fn parse(token: &'a str) -> Result<Self, TokenError> {
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
-        // A further part leaves a dot in the claims, which is not in their alphabet.
+        // Another part would leave a dot in the claims, which is not in the base64 alphabet.
         let (header, claims) = signed.split_once('.').ok_or(TokenError::Malformed)?;
         let header: Header = object(&decode(header)?)?;
         header.check()?;
@@ -68,7 +68,7 @@ impl Header {
     }
 }
 
-/// Base64 for URLs, with no padding and no spare bits that are set: each value has one form only.
+/// Base64url without padding, and with all spare bits zero: each value has exactly one encoding.
 pub(super) fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
     match URL_SAFE_NO_PAD.decode(part) {
         Ok(bytes) if !bytes.is_empty() => Ok(bytes),
@@ -76,7 +76,7 @@ pub(super) fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
     }
 }
 
-/// A JSON object, and nothing after it. Serde alone would take an array for a struct, too.
+/// A JSON object with nothing after it. Serde alone would also accept an array for a struct.
 fn object<T: DeserializeOwned>(json: &[u8]) -> Result<T, TokenError> {
     match json.trim_ascii_start().first() {
         Some(b'{') => serde_json::from_slice(json).map_err(|_| TokenError::Malformed),
@@ -84,7 +84,7 @@ fn object<T: DeserializeOwned>(json: &[u8]) -> Result<T, TokenError> {
     }
 }
 
-/// A member that may be missing, but not null: that is of another type than it should be.
+/// A member that may be missing, but not null, which counts as a wrong type.
 pub(super) fn some<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,

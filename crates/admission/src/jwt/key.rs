@@ -1,4 +1,4 @@
-//! One key of an issuer, and the algorithm that goes with it.
+//! One key of an issuer, and its algorithm.
 
 use ring::hmac;
 use ring::signature::{
@@ -9,12 +9,12 @@ use serde::Deserialize;
 
 use super::jws::decode;
 
-/// RSA keys are of at least so many bits, secrets of at least so many bytes.
+/// The minimum size of RSA keys in bits, and of secrets in bytes.
 const MIN_RSA_BITS: usize = 2048;
 const MAX_RSA_BITS: usize = 8192;
 const MIN_SECRET_BYTES: usize = 32;
 
-/// A key that verifies signatures by the one algorithm that it is for.
+/// A key that verifies signatures with its one algorithm.
 pub(super) struct Key {
     id: Option<String>,
     kind: Kind,
@@ -23,7 +23,7 @@ pub(super) struct Key {
 enum Kind {
     Hs256(hmac::Key),
     Rs256(RsaPublicKeyComponents<Vec<u8>>),
-    /// The point, not compressed.
+    /// The uncompressed point.
     Es256([u8; 65]),
     Ed25519([u8; 32]),
 }
@@ -45,7 +45,7 @@ pub enum KeyError {
     WeakSecret,
 }
 
-/// A key as a key set has it (RFC 7517).
+/// A key as a key set represents it (RFC 7517).
 #[derive(Deserialize)]
 pub(super) struct Jwk {
     kty: String,
@@ -73,7 +73,7 @@ impl Key {
         }
     }
 
-    /// A public key. Secrets are not taken from key sets: whoever may read the set could sign.
+    /// A public key. Secrets in key sets are not accepted: anyone who can read the set could sign.
     pub(super) fn from_jwk(jwk: Jwk) -> Result<Self, KeyError> {
         let is_for_signatures = jwk
             .purpose
@@ -97,7 +97,7 @@ impl Key {
             }
             _ => return Err(KeyError::Kind),
         };
-        // Azure's keys do not say. Of one that does, it must be what we would use it for.
+        // Azure's keys do not declare their use. Where a key does, it must be verification.
         if jwk
             .alg
             .is_some_and(|alg| !kind.algorithms().contains(&&*alg))
@@ -107,17 +107,18 @@ impl Key {
         Ok(Self { id: jwk.kid, kind })
     }
 
-    /// Whether a token that names this key id may mean this key. A secret is the only one of its issuer.
+    /// Whether a token with this key id may mean this key. A secret matches any id, because it is its issuer's only
+    /// key.
     pub(super) fn is_named(&self, id: &str) -> bool {
         matches!(self.kind, Kind::Hs256(_)) || self.id.as_deref() == Some(id)
     }
 
-    /// Whether the key's own algorithm goes by this name.
+    /// Whether this is a name of the key's algorithm.
     pub(super) fn is_for(&self, algorithm: &str) -> bool {
         self.kind.algorithms().contains(&algorithm)
     }
 
-    /// Whether the signature is by this key and of this message. Takes equally long for each wrong one.
+    /// Whether this key has signed this message. Takes the same time for every wrong signature.
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         let verified = match &self.kind {
             Kind::Hs256(key) => hmac::verify(key, message, signature),
@@ -133,7 +134,7 @@ impl Key {
 
 impl Kind {
     fn rsa(n: &[u8], e: &[u8]) -> Result<Self, KeyError> {
-        // ring wants them without leading zeros, which some issuers send.
+        // ring requires them without leading zeros, which some issuers send.
         let trim = |number: &[u8]| -> Vec<u8> {
             number
                 .iter()
@@ -161,7 +162,7 @@ impl Kind {
         }
     }
 
-    /// What the algorithm is called. RFC 9864 gave `EdDSA` a name that says the curve, too.
+    /// The names of the algorithm. RFC 9864 added a name for `EdDSA` that includes the curve.
     fn algorithms(&self) -> &'static [&'static str] {
         match self {
             Self::Hs256(_) => &["HS256"],

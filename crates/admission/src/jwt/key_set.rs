@@ -8,15 +8,15 @@ use super::key::{Jwk, Key, KeyError};
 use crate::digest::Digest;
 use crate::rejection::TokenError;
 
-/// The most keys of a set.
+/// The maximum number of keys in a set.
 const MAX_KEYS: usize = 100;
-/// So many keys are tried for a token that names none.
+/// The maximum number of keys to try for a token without a key id.
 const MAX_TRIES: usize = 8;
 
-/// The keys of one issuer: public ones, or one secret, never both.
+/// The keys of one issuer: either public keys or one secret.
 pub(super) struct KeySet {
     keys: Vec<Key>,
-    /// Of what it was made from, by which a new one is told from the same again.
+    /// The digest of the source, which shows whether a new set is different.
     digest: Digest,
 }
 
@@ -39,7 +39,7 @@ struct Jwks {
 }
 
 impl KeySet {
-    /// A set of public keys (JWKS). Those of it that cannot be used are left out.
+    /// A set of public keys (JWKS). Unusable keys are left out.
     pub(super) fn parse(json: &[u8]) -> Result<Self, KeySetError> {
         let Jwks { keys: all } =
             serde_json::from_slice(json).map_err(|error| KeySetError::Form(error.to_string()))?;
@@ -80,7 +80,7 @@ impl KeySet {
         self.digest == other.digest
     }
 
-    /// Whether one of the keys has signed the token. Ids need not be unique: all keys of the token's are tried.
+    /// Verifies the token with one of the keys. Key ids need not be unique: all keys with the token's id are tried.
     pub(super) fn verify(&self, token: &Jws<'_>) -> Result<(), TokenError> {
         let (named, tries) = match &token.header.kid {
             Some(id) => (

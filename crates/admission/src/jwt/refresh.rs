@@ -1,4 +1,5 @@
-//! Keeping the keys of an issuer up to date: one task for each, so that no request pays and never two fetches run.
+//! Keeps the keys of an issuer up to date: one task per issuer, so that no request waits for a scheduled fetch and no
+//! two fetches run at the same time.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -13,18 +14,18 @@ use super::fetch::Fetched;
 use super::key_set::KeySet;
 use super::schedule::Schedule;
 
-/// For tokens with ids of keys that nobody knows, a set is fetched once in this time, however many there are.
+/// For tokens with unknown key ids, the set is fetched at most once in this time, however many such tokens arrive.
 const COOL_DOWN: Duration = Duration::from_secs(30);
-/// How long a token with an unknown key waits for that: a little longer than a fetch may take.
+/// How long a token with an unknown key id waits for that fetch: a little longer than the fetch's own time limit.
 const PATIENCE: Duration = Duration::from_secs(6);
 
-/// The task that fetches, and how it is asked to. Dropped, it ends.
+/// The task that fetches, and how to request a fetch. Dropping it ends the task.
 pub(super) struct Refresher {
     asked: watch::Sender<Asked>,
     _task: AbortOnDropHandle<()>,
 }
 
-/// Whether somebody waits for a fetch that has not begun or not ended, and when that was asked for last.
+/// Whether a requested fetch has not completed yet, and when the last request was.
 #[derive(Clone, Copy, Default)]
 struct Asked {
     is_pending: bool,
@@ -32,7 +33,7 @@ struct Asked {
 }
 
 impl Refresher {
-    /// Begins to fetch: at once, and whenever it is due.
+    /// Starts the task: it fetches immediately, and then whenever a fetch is due.
     pub(super) fn start<Fetch, Fetching, Failure>(current: Arc<Current>, fetch: Fetch) -> Self
     where
         Fetch: Fn() -> Fetching + Send + 'static,
@@ -47,8 +48,8 @@ impl Refresher {
         }
     }
 
-    /// Waits for a newer set, because a token names a key that the present one does not have; at once false in the
-    /// cool-down after the last time. Whoever asks meanwhile waits for the same fetch.
+    /// Waits for a newer set, because a token names a key that the present set does not have; false without waiting
+    /// during the cool-down after the last such fetch. Callers that arrive in the meantime wait for the same fetch.
     pub(super) async fn look_again(&self) -> bool {
         let now = Instant::now();
         let is_asked = self.asked.send_if_modified(|asked| {
@@ -90,7 +91,7 @@ async fn refresh<Fetch, Fetching, Failure>(
         if schedule.is_dead(Instant::now()) {
             current.withdraw();
         }
-        // Who asks while a fetch is under way may know a key that is newer: the next one is for them.
+        // A caller that asks while a fetch is under way may know a newer key, so the next fetch is for it.
         let is_for_them = asked.borrow().is_pending;
         let fetched = fetch().await.map_err(|error| error.to_string());
         let max_age = fetched.as_ref().ok().and_then(|fetched| fetched.max_age);

@@ -1,22 +1,22 @@
-//! When a key set is fetched: [`Schedule`], which only calculates.
+//! When a key set is fetched: [`Schedule`], which only computes times.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a set is fresh where its issuer does not say, and the bounds of what it may say.
+/// How long a set is fresh where its issuer does not say, and the bounds of what the issuer may say.
 const FRESH: Duration = Duration::from_mins(10);
 const MIN_FRESH: Duration = Duration::from_mins(1);
 const MAX_FRESH: Duration = Duration::from_hours(1);
-/// How long a set is used while no newer one can be had.
+/// How long a set is used while no newer one can be fetched.
 const MAX_STALE: Duration = Duration::from_hours(24);
-/// The first pause after a failure, which doubles, and the longest.
+/// The first pause after a failure, which then doubles, and the maximum pause.
 const RETRY: Duration = Duration::from_secs(1);
 const MAX_RETRY: Duration = Duration::from_mins(1);
 
-/// When a key set is fetched, and until when the last one is used.
+/// When a key set is fetched, and until when the last set is used.
 ///
-/// It calculates in monotonic time: when somebody sets the machine's clock, no key lives longer for it.
+/// It uses monotonic time, so that setting the machine's clock does not prolong the use of a key.
 pub(super) struct Schedule {
     due: Instant,
     dead_at: Option<Instant>,
@@ -24,7 +24,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// At once.
+    /// The first fetch is due immediately.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             due: now,
@@ -33,7 +33,7 @@ impl Schedule {
         }
     }
 
-    /// When to look at it again: to fetch, or because the last set [is dead](Self::is_dead).
+    /// When to check it again: to fetch, or because the last set [is dead](Self::is_dead).
     pub(super) fn due(&self) -> Instant {
         self.dead_at
             .map_or(self.due, |dead_at| dead_at.min(self.due))
@@ -44,7 +44,7 @@ impl Schedule {
         self.dead_at.is_some_and(|dead_at| now >= dead_at)
     }
 
-    /// A set has come, fresh for so long as its issuer says.
+    /// A set has arrived; `max_age` is how long its issuer says it is fresh.
     pub(super) fn succeed(&mut self, now: Instant, max_age: Option<Duration>) {
         let fresh = max_age.map_or(FRESH, |age| age.clamp(MIN_FRESH, MAX_FRESH));
         *self = Self {
@@ -54,12 +54,12 @@ impl Schedule {
         };
     }
 
-    /// None has come.
+    /// The fetch has failed.
     pub(super) fn fail(&mut self, now: Instant) {
         let pause = RETRY.saturating_mul(2_u32.saturating_pow(self.failures));
         self.failures = self.failures.saturating_add(1);
         self.due = now + pause.min(MAX_RETRY);
-        // It has been withdrawn.
+        // The set has been withdrawn.
         if self.is_dead(now) {
             self.dead_at = None;
         }
@@ -125,7 +125,7 @@ mod tests {
             schedule.fail(almost);
         }
         assert!(!schedule.is_dead(almost));
-        // Looked at when it dies, though the next fetch is due later.
+        // It is checked when the set becomes dead, although the next fetch is due later.
         assert_eq!(schedule.due(), had + MAX_STALE);
         assert!(schedule.is_dead(had + MAX_STALE));
         schedule.fail(had + MAX_STALE);

@@ -1,4 +1,4 @@
-//! JWTs, from the outside: what becomes of a token that an issuer or somebody else has signed.
+//! JWTs from the outside: the outcome for tokens that an issuer or an attacker has signed.
 
 mod attacks;
 mod claims;

@@ -1,4 +1,4 @@
-//! The file of the static tokens: reading it, and adding a line.
+//! The file of the static tokens: reads it, and appends a line.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -16,10 +16,10 @@ use crate::digest::Digest;
 use crate::file::{self, FileError, Problem};
 use broadsheet_articles::clock::Timestamp;
 
-/// The longest name of a token.
+/// The maximum length of a token's name.
 const MAX_NAME_BYTES: usize = 64;
 
-/// A token as its file describes it.
+/// A token as the file represents it.
 #[derive(Clone, Debug)]
 pub struct TokenEntry {
     /// Its name in the log and in metrics.
@@ -27,9 +27,9 @@ pub struct TokenEntry {
     pub(super) sha256: Digest,
     /// What its holder may do.
     pub scopes: Scopes,
-    /// When it was made.
+    /// When it was created.
     pub created: Timestamp,
-    /// When it ends, if it does.
+    /// When it expires, if it does.
     pub expires: Option<Timestamp>,
 }
 
@@ -37,7 +37,7 @@ impl TokenEntry {
     /// Describes a new token.
     ///
     /// # Errors
-    /// The name has other characters than letters, digits, `-` and `_`, or too many, or looks like a secret.
+    /// The name has characters other than letters, digits, `-` and `_`, is too long, or looks like a secret.
     pub fn new(
         name: &str,
         secret: &TokenSecret,
@@ -54,7 +54,7 @@ impl TokenEntry {
         })
     }
 
-    /// Whether this is the entry of that token.
+    /// Whether this entry is for that token.
     pub fn is_of(&self, token: &str) -> bool {
         self.sha256 == Digest::of(token)
     }
@@ -75,7 +75,7 @@ struct Line {
 /// The tokens of a file, by name.
 ///
 /// # Errors
-/// It cannot be read, others may read it, or a line is not understood.
+/// The file cannot be read, other users may read it, or a line is invalid.
 pub fn entries(path: &Path) -> Result<Vec<TokenEntry>, FileError> {
     parse(&file::read_private(path)?).map_err(|problem| problem.of(path))
 }
@@ -91,7 +91,7 @@ fn parse(text: &str) -> Result<Vec<TokenEntry>, Problem> {
                 true => Ok(entry),
                 false => Err("it is there under another name, too".to_owned()),
             });
-            // Somebody may have taken the secret for the name.
+            // The operator may have put the secret in the place of the name.
             let shown = match name.starts_with(PREFIX) {
                 true => "bs_…",
                 false => &name,
@@ -141,7 +141,7 @@ fn check_name(name: &str) -> Result<String, InvalidName> {
 }
 
 impl fmt::Display for TokenEntry {
-    /// The line of the file, without its end. Its times are those of whole seconds.
+    /// The line of the file, without its line break. Times are rounded to seconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, sha256, .. } = self;
         let scopes: Vec<_> = self.scopes.iter().map(Scope::name).collect();
@@ -157,7 +157,7 @@ impl fmt::Display for TokenEntry {
     }
 }
 
-/// An instant without the digits of the microseconds, which nobody wants to read.
+/// A timestamp without microseconds, which are of no interest in this file.
 fn seconds(instant: Timestamp) -> String {
     let text = instant.to_string();
     format!("{}Z", text.split('.').next().unwrap_or_default())
@@ -174,10 +174,10 @@ pub enum AppendError {
     Write(#[from] io::Error),
 }
 
-/// Adds a line to a file, which is made, for its owner only, where there is none.
+/// Appends a line to a file. Creates the file, readable by its owner only, if it does not exist.
 ///
 /// # Errors
-/// The file is none of tokens, has that name, or cannot be written.
+/// The file is not a file of tokens, already has that name, or cannot be written.
 pub fn append(path: &Path, token: &TokenEntry) -> Result<(), AppendError> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
@@ -193,6 +193,6 @@ pub fn append(path: &Path, token: &TokenEntry) -> Result<(), AppendError> {
         true => "",
         false => "\n",
     };
-    // In one piece, so that a server that reads it at this moment sees all of the line or nothing.
+    // One write, so that a server that reads the file at this moment sees either the whole line or none of it.
     Ok(file.write_all(format!("{break_before}{token}\n").as_bytes())?)
 }

@@ -1,7 +1,8 @@
-//! What a static token looks like: `bs_`, 32 random bytes in base62, and a checksum.
+//! The format of a static token: `bs_`, 32 random bytes in base62, and a checksum.
 //!
-//! The checksum lets a scanner that looks for leaked secrets be certain, and `broadsheet token check` tell a mistyped
-//! token from an unknown one. Admission itself looks at neither prefix nor checksum, only at the digest.
+//! With the checksum, a scanner for leaked secrets can be certain of a match, and `broadsheet token check` can
+//! distinguish a mistyped token from an unknown one. Admission itself checks neither prefix nor checksum, only the
+//! digest.
 
 use std::fmt;
 
@@ -10,26 +11,26 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use crate::digest::Digest;
 
 pub(super) const PREFIX: &str = "bs_";
-/// So many digits hold 256 bits.
+/// The number of digits that 256 bits need.
 const RANDOM_DIGITS: usize = 43;
-/// So many digits hold a CRC-32.
+/// The number of digits that a CRC-32 needs.
 const CHECKSUM_DIGITS: usize = 6;
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The secret of a new token. It is shown once, and kept nowhere.
+/// The secret of a new token. It is shown once and stored nowhere.
 pub struct TokenSecret(String);
 
-/// The operating system gave no random bytes.
+/// The operating system returned no random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system gives no random bytes")]
 pub struct NoRandomness;
 
 impl TokenSecret {
-    /// Makes one from the operating system's randomness.
+    /// Generates a secret from the operating system's randomness.
     ///
     /// # Errors
-    /// The operating system gives no random bytes.
+    /// The operating system returns no random bytes.
     pub fn random() -> Result<Self, NoRandomness> {
         let mut bytes = [0; 32];
         SystemRandom::new()
@@ -75,7 +76,7 @@ fn checksum(random: &str) -> String {
     base62::<CHECKSUM_DIGITS>(&mut crc)
 }
 
-/// The last `N` digits, in base 62, of a number that is given in bytes, the highest first. The bytes are used up.
+/// The last `N` base-62 digits of a number given as big-endian bytes. Overwrites the bytes.
 fn base62<const N: usize>(number: &mut [u8]) -> String {
     let mut digits = [DIGITS[0]; N];
     for digit in digits.iter_mut().rev() {
@@ -102,7 +103,7 @@ mod tests {
         let mut small = [0; 32];
         small[30..].copy_from_slice(&(61 * 62 + 10_u16).to_be_bytes());
         assert!(TokenSecret::from_bytes(small).text()[..46].ends_with("0zA"));
-        // Two to the 256 less one, in base 62.
+        // 2²⁵⁶ − 1 in base 62.
         let most = TokenSecret::from_bytes([255; 32]);
         assert_eq!(
             most.text()[..46],

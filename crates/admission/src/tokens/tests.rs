@@ -16,7 +16,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// The path of a private file with these contents, in a directory that lives as long.
+/// The path of a private file with these contents, and the directory that must outlive it.
 fn file(text: &str) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tokens.toml");

@@ -91,7 +91,7 @@ async fn an_answer_has_at_most_a_mebibyte() {
     let most = "a".repeat(MAX_BYTES);
     assert_eq!(fetch(ok("", &most)).await, Ok((MAX_BYTES, None)));
     assert!(fetch(ok("", &format!("{most}a"))).await.is_err());
-    // One that does not say how long it is, either.
+    // Nor a response that does not declare its length.
     let endless = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{most}a");
     assert!(fetch(endless.into_bytes()).await.is_err());
     let broken_off = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{}";
@@ -124,7 +124,7 @@ async fn https_is_for_servers_with_a_trusted_certificate_of_that_name() {
     let _server = AbortOnDropHandle::new(tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            // Fails where the client does not trust us.
+            // Fails where the client does not trust our certificate.
             if let Ok(stream) = acceptor.accept(stream).await {
                 respond(stream, Some(ok("", "{}"))).await;
             }

@@ -1,5 +1,5 @@
-//! A table of attacks, each row of which is rejected, and the one good token that shows that the rows differ in nothing
-//! else.
+//! A table of attacks, each of which must be rejected, and one valid token that shows that each row differs from it
+//! only in the attack.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::signer::{Signer, claims, jwks, jwks_file, read, trusting};
 use crate::tests::{clock, open, write_private};
 use crate::{Credential, Rejection, Scope, TokenError};
 
-/// A key of 1,024 bits, and a token that it has signed.
+/// A key of 1,024 bits, and a token signed with it.
 const WEAK_N: &str = "1D1QhBsfUTXZEuztVXYl0zG3YAxsjWy-haVRc5F83ERtrvZID7GDV3hM1QtkhoaRSXmqW-aKGqO8vgfIuzsQ7TzJ-bayY7aAkqT_\
     1FuLYQiDBUoH814EVzNrf96Br8Jd87q4MUM3s-lQjhbb6XCLr4p3EQiSN27Bj2yfRkBjNQ0";
 const WEAK_TOKEN: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6InJzYTEwMjQifQ.eyJpc3MiOiJodHRwczovL2lzc3Vlci5leGFtcGxlIiwiYXVkIjoiYXJ0a\
@@ -97,7 +97,7 @@ async fn a_header_cannot_choose_how_its_token_is_verified() {
         let token = rsa.token(&header, &claims(&json!({})));
         assert_eq!(read(&admission, &token).await, rejected(error), "{header}");
     }
-    // A token that is not signed at all, and one that brings the key of who signed it.
+    // A token without a signature, and one that includes its signer's own key.
     let (unsigned, _) = good.rsplit_once('.').unwrap();
     assert!(read(&admission, &format!("{unsigned}.")).await.is_err());
     let stranger = Signer::ec();
@@ -113,7 +113,7 @@ async fn a_header_cannot_choose_how_its_token_is_verified() {
 async fn a_public_key_is_not_taken_for_a_secret() {
     let rsa = Signer::rsa().jwk("rsa");
     let admission = trusting(std::slice::from_ref(&rsa));
-    // All that people have taken for one: the modulus, the key, the set.
+    // Everything that implementations have confused with an HMAC secret: the modulus, the key, the set.
     let modulus = rsa["n"].as_str().unwrap();
     for secret in [modulus, &rsa.to_string(), &jwks(std::slice::from_ref(&rsa))] {
         for header in [
@@ -148,7 +148,7 @@ async fn a_secret_shorter_than_32_bytes_is_refused_at_start() {
     insta::assert_snapshot!(short, @"JWT_SECRET: a secret has 32 bytes or more");
     let file = tempfile::NamedTempFile::new().unwrap();
     let flag = format!("--jwt-secret-file={}", file.path().display());
-    // The end of the last line is not part of it.
+    // The newline at the end is not part of the secret.
     write_private(file.path(), &format!("{}\n", &secret[1..]));
     assert!(open(&[&flag], &clock()).is_err());
     write_private(file.path(), &format!("{secret}\n"));

@@ -1,4 +1,4 @@
-//! What the claims of a valid token say: times, audiences, scopes, whom it is about.
+//! The claims of a valid token: times, audiences, scopes, subject.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::tests::{at, clock, open};
 use crate::{Admission, Credential, Identity, Rejection, Scope, TokenError};
 use broadsheet_articles::clock::Timestamp;
 
-/// What becomes of a token with these claims, where clocks may differ by 30 seconds.
+/// The outcome for a token with these claims, where clocks may differ by 30 seconds.
 async fn read_with(changes: Value) -> Result<String, Rejection> {
     let signer = Signer::ed();
     let admission = trusting(&[signer.jwk("ed")]);
@@ -81,7 +81,7 @@ async fn one_of_the_audiences_is_enough() {
     }
 }
 
-/// What a token with these claims is good for.
+/// The scopes of a token with these claims.
 async fn scopes(admission: &Admission, signer: &Signer, claims: &Value) -> String {
     let token = signer.good("ed", claims);
     let caller = admission
@@ -156,7 +156,7 @@ async fn the_claim_of_the_scopes_can_be_configured() {
             json!({"https://a.example/r": "articles:read"}),
             "articles:read",
         ),
-        // Nothing else counts then; `good` has a scope that may read.
+        // No other claim counts then, although the `scope` of `good` may read.
         ("roles", json!({}), ""),
         ("access.roles", json!({"access": "articles:read"}), ""),
         (
@@ -243,7 +243,7 @@ async fn a_claim_of_the_wrong_type_or_a_missing_one_is_not_passed_over() {
             "{changes}"
         );
     }
-    // Null is of the wrong type, too. `good` takes null for a claim that is not there.
+    // Null is a wrong type, too. `good` removes claims that are null.
     for name in ["exp", "nbf", "iat", "iss", "aud", "sub", "scope"] {
         let mut claims = claims(&json!({}));
         claims[name] = Value::Null;

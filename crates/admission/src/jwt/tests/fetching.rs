@@ -1,4 +1,4 @@
-//! Tokens of an issuer whose keys are at an address.
+//! Tokens of an issuer whose keys are fetched from a URL.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ async fn ten_thousand_tokens_with_made_up_key_ids_cause_one_fetch() {
             )
         })
         .collect();
-    // A person with a good token does not notice.
+    // A caller with a valid token is not affected.
     let good = signer.good("real", &json!({}));
     let (rejected, admitted) = tokio::join!(
         join_all(tokens.iter().map(|token| read(&admission, token))),
@@ -86,7 +86,7 @@ async fn without_keys_the_server_is_there_and_answers_503_to_tokens_that_may_be_
     let rejection = read(&admission, &token).await.unwrap_err();
     assert_eq!(rejection, Rejection::KeysMissing);
     assert_eq!(rejection.status(), StatusCode::SERVICE_UNAVAILABLE);
-    // What is no JWT needs no keys to be told.
+    // A text that is not a JWT is rejected without any keys.
     assert_eq!(
         read(&admission, "a.b.c").await,
         Err(TokenError::Malformed.into())

@@ -1,4 +1,4 @@
-//! Tokens in another form than theirs.
+//! Malformed tokens.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ async fn a_token_in_another_form_is_rejected() {
     let header_text = r#"{"alg":"RS256","kid":"rsa"}"#;
     let claims_text = claims(&json!({})).to_string();
     let of = |header: &str, claims: &str| rsa.token_of(header, claims);
-    // The last character of 256 bytes has four spare bits: these bytes have more than one spelling.
+    // The last character of 256 bytes has four spare bits, so a lenient decoder would accept several encodings.
     let (rest, last) = signature.split_at(signature.len() - 1);
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let place = alphabet.find(last).unwrap();

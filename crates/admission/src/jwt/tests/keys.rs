@@ -1,4 +1,4 @@
-//! Which keys an issuer's set has, and which of them is a token's.
+//! Which keys of a set are usable, and which of them verifies a token.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn set(keys: &[Value]) -> Result<usize, KeySetError> {
     KeySet::parse(jwks(keys).as_bytes()).map(|keys| keys.len())
 }
 
-/// A key with members changed, or taken away by null.
+/// A key with some members changed; null removes one.
 fn changed(mut key: Value, changes: &Value) -> Value {
     for (name, value) in changes.as_object().unwrap() {
         match value {
@@ -178,7 +178,7 @@ async fn of_keys_with_the_same_id_all_are_tried() {
 #[tokio::test]
 async fn for_a_token_without_an_id_eight_keys_of_its_family_are_tried() {
     let signers: Vec<_> = (0..9).map(|_| Signer::ed()).collect();
-    // Those of other families do not count.
+    // Keys of other families do not count towards the limit.
     let others = (0..9).map(|number| Signer::ec().jwk(&format!("ec{number}")));
     let keys = signers.iter().enumerate();
     let keys = others.chain(keys.map(|(number, signer)| signer.jwk(&format!("ed{number}"))));
@@ -197,7 +197,7 @@ async fn for_a_token_without_an_id_eight_keys_of_its_family_are_tried() {
 async fn the_keys_of_an_issuer_are_good_for_its_own_tokens_only() {
     let (one, other) = (Signer::ed(), Signer::ed());
     let secret = "0123456789abcdef0123456789abcdef";
-    // The same id in both sets, and one that only one of them has.
+    // An id that both sets have, and one that only one of them has.
     let one_file = jwks_file(&[one.jwk("same"), one.jwk("one")]);
     let other_file = jwks_file(&[other.jwk("same"), other.jwk("other")]);
     let issuers = tempfile::NamedTempFile::new().unwrap();

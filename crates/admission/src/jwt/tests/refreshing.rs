@@ -1,4 +1,4 @@
-//! When keys are fetched, in a time that stands still until a test moves it.
+//! When keys are fetched, with a paused clock that the tests advance.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,12 +14,12 @@ use crate::jwt::current::Current;
 use crate::jwt::fetch::Fetched;
 use crate::jwt::refresh::Refresher;
 
-/// How long a fetch takes here.
+/// The duration of a fetch in these tests.
 const FETCH: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// An issuer whose answers a test decides, and the keys that a server has of it.
+/// An issuer whose responses a test decides, and the server's current keys of it.
 struct Issuer {
     answer: Arc<Mutex<Option<String>>>,
     fetches: Arc<AtomicUsize>,
@@ -128,7 +128,7 @@ async fn while_an_issuer_is_down_its_keys_are_used_for_a_day_and_no_longer() {
     issuer.answer(None);
     sleep(23 * HOUR + 58 * MINUTE).await;
     assert_eq!((issuer.keys(), issuer.generation.current()), (1, 1));
-    // It is tried about once a minute, not more.
+    // It retries about once a minute.
     let fetches = issuer.fetches();
     assert!((1_300..1_500).contains(&fetches), "{fetches}");
     sleep(2 * MINUTE).await;
@@ -159,7 +159,7 @@ async fn whoever_names_unknown_keys_causes_one_fetch_in_thirty_seconds() {
         let asked = join_all((0..many).map(|_| issuer.refresher.look_again())).await;
         asked.into_iter().filter(|waited| *waited).count()
     };
-    // All of them wait for the one fetch.
+    // All of them wait for the same fetch.
     assert_eq!(ask(10_000).await, 10_000);
     assert_eq!(issuer.fetches(), 2);
     sleep(28 * FETCH).await;
@@ -173,7 +173,7 @@ async fn whoever_names_unknown_keys_causes_one_fetch_in_thirty_seconds() {
 #[tokio::test(start_paused = true)]
 async fn whoever_comes_while_keys_are_fetched_waits_for_those_that_are_fetched_next() {
     let issuer = Issuer::start(Some(set(1)));
-    // The first fetch is under way, and it will bring the old set.
+    // The first fetch is under way, and it will return the old set.
     sleep(FETCH / 2).await;
     issuer.answer(Some(set(2)));
     assert!(issuer.refresher.look_again().await);

@@ -1,4 +1,4 @@
-//! A tiny HTTP server that answers everything with the same bytes, and counts.
+//! A tiny HTTP server that gives every request the same response, and counts the requests.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ pub(in crate::jwt) struct Server {
 }
 
 impl Server {
-    /// Serves this answer; without one, it never answers.
+    /// Serves this response; without one, it never responds.
     pub(in crate::jwt) async fn start(answer: Option<Vec<u8>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -51,7 +51,7 @@ impl Server {
         format!("http://{}/jwks.json", self.address)
     }
 
-    /// From now on, this is the answer.
+    /// Changes the response.
     pub(in crate::jwt) fn answer(&self, answer: Vec<u8>) {
         *self.answer.lock().unwrap() = Some(answer);
     }
@@ -61,7 +61,7 @@ impl Server {
     }
 }
 
-/// Reads the head of a request and answers it.
+/// Reads the head of a request and responds to it.
 pub(in crate::jwt) async fn respond(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     answer: Option<Vec<u8>>,
@@ -75,14 +75,14 @@ pub(in crate::jwt) async fn respond(
     }
     match answer {
         None => std::future::pending().await,
-        // The client may hang up before it has all of it.
+        // The client may close the connection before it has received everything.
         Some(answer) => drop(stream.write_all(&answer).await),
     }
     let _ = stream.shutdown().await;
     String::from_utf8(request).unwrap()
 }
 
-/// The bytes of an answer. `headers` end each with a line break.
+/// The bytes of a response. Each line of `headers` ends with a line break.
 pub(in crate::jwt) fn ok(headers: &str, body: &str) -> Vec<u8> {
     response("200 OK", headers, body)
 }

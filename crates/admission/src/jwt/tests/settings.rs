@@ -1,4 +1,4 @@
-//! Settings that do not go together.
+//! Settings that contradict each other.
 
 use super::signer::{Signer, jwks_file};
 use crate::tests::{clock, open};
@@ -7,7 +7,7 @@ fn refused(flags: &[&str]) -> String {
     open(flags, &clock()).err().unwrap().to_string()
 }
 
-/// What is wrong with a file of issuers.
+/// The error for a file of issuers.
 fn issuers(text: &str) -> String {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
