@@ -1,4 +1,4 @@
-//! The address that a request comes from, also behind proxies.
+//! The address that a request comes from, including requests through proxies.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use ipnet::IpNet;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Proxies in a row that are looked past. Nobody has as many, and somebody may send a header of 64 KiB.
+/// The maximum number of proxies in a row. Real deployments have far fewer, and a client may send a header of 64 KiB.
 const MAX_HOPS: usize = 16;
 
-/// What one household or company has: an address of IPv4, or the 2⁶⁴ addresses of IPv6 that begin alike.
+/// What one household or company usually has: one IPv4 address, or an IPv6 network of 2⁶⁴ addresses (/64).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network(IpAddr);
 
@@ -25,24 +25,24 @@ impl Network {
     }
 }
 
-/// The proxies that are believed when they say in `X-Forwarded-For` whom they speak for.
+/// The proxies whose `X-Forwarded-For` is trusted.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Arc<[IpNet]>);
 
 impl TrustedProxies {
-    /// Those in these networks.
+    /// The proxies in these networks.
     pub fn new(networks: &[IpNet]) -> Self {
         Self(networks.into())
     }
 
-    /// Whether it is one of them.
+    /// Whether this address is a trusted proxy.
     pub(super) fn trust(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The address of the client. `X-Forwarded-For` is read from its end, which the nearest proxy wrote, past those that are
-    /// trusted: what stands before the first that is not, the client may have made up.
+    /// The address of the client. `X-Forwarded-For` is read from its end, which the nearest proxy wrote, skipping
+    /// trusted proxies. Everything before the first address that is not trusted may be forged by the client.
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         if self.0.is_empty() || !self.trust(client) {
@@ -107,7 +107,7 @@ mod tests {
     fn the_header_is_read_from_its_end_past_trusted_proxies() {
         for (lines, expected) in [
             (&["198.51.100.7"][..], "198.51.100.7"),
-            // What stands before it, the client has sent.
+            // The client has sent the part before it.
             (&["203.0.113.9, 198.51.100.7"], "198.51.100.7"),
             (&["10.9.9.9, 198.51.100.7, 10.0.0.2"], "198.51.100.7"),
             (&["203.0.113.9", "198.51.100.7, 10.0.0.2"], "198.51.100.7"),

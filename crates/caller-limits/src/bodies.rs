@@ -1,4 +1,5 @@
-//! The bytes of bodies at once: of requests that are being read or executed, and of responses that are being sent.
+//! The total bytes of bodies in memory: of requests that are being read or executed, and of responses that are being
+//! sent.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,23 +12,24 @@ use super::address::Network;
 use super::exceeded::Limit;
 use super::rejection::Rejection;
 
-/// A body up to this many bytes counts for all only: one address has as many as it has connections.
+/// A body up to this size counts only towards the total: an address can have only as many of them as it has
+/// connections.
 const SMALL: usize = 64 * 1024;
 
-/// The bytes that may be there at once. Bytes count when they arrive, so that a body which never comes takes none. Clones
-/// share them.
+/// The limit on bytes in memory at the same time. Bytes count when they arrive, so that a body that never arrives takes
+/// none. Clones share them.
 #[derive(Clone)]
 pub struct BodyBudget(Arc<Inner>);
 
 struct Inner {
     max: usize,
-    /// What the larger bodies of one address may take of it.
+    /// The limit on the larger bodies of one address.
     share: usize,
     limit: Limit,
     held: AtomicUsize,
-    /// All that have come since the start.
+    /// All bytes since the start.
     total: AtomicU64,
-    /// What larger bodies of each address hold.
+    /// The bytes of larger bodies, by address.
     large: Mutex<HashMap<Network, usize>>,
 }
 
@@ -35,12 +37,12 @@ struct Inner {
 pub struct HeldBytes<'b> {
     budget: Cow<'b, BodyBudget>,
     bytes: usize,
-    /// Whose they are, where they are many.
+    /// The address that owns them, for larger bodies.
     owner: Option<Network>,
 }
 
 impl BodyBudget {
-    /// At most so many bytes, 0 for any number, of which larger bodies of one address may take a half, a third, and so on.
+    /// At most `max` bytes, 0 for no limit, of which the larger bodies of one address may take one `part`-th.
     pub(super) fn new(max: usize, part: usize, limit: Limit) -> Self {
         Self(Arc::new(Inner {
             max,
@@ -52,7 +54,7 @@ impl BodyBudget {
         }))
     }
 
-    /// Counts the bytes of a body as they come.
+    /// Counts the bytes of a body as they arrive.
     pub fn hold(&self) -> HeldBytes<'_> {
         HeldBytes {
             budget: Cow::Borrowed(self),
@@ -61,10 +63,10 @@ impl BodyBudget {
         }
     }
 
-    /// The same bytes, which count as so many until nobody has them any more. A few do not count.
+    /// The same bytes, counted until the last clone is dropped. Small bodies are not counted.
     ///
     /// # Errors
-    /// There are too many, or their owner has more than its share.
+    /// There are too many bytes, or their owner exceeds its share.
     pub fn keep(
         &self,
         bytes: Bytes,
@@ -110,10 +112,10 @@ impl BodyBudget {
 }
 
 impl HeldBytes<'_> {
-    /// Counts so many more. `owner` says whose they are, and is asked once at most.
+    /// Counts this number of further bytes. `owner` returns their owner, and is called at most once.
     ///
     /// # Errors
-    /// There are too many, or its owner has more than its share.
+    /// There are too many bytes, or the owner exceeds its share.
     pub fn add(&mut self, bytes: usize, owner: impl FnOnce() -> Network) -> Result<(), Rejection> {
         let total = &self.budget.0.total;
         total.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -126,7 +128,7 @@ impl HeldBytes<'_> {
         let Inner {
             max, share, limit, ..
         } = &*self.budget.0;
-        // What is larger than a share may come alone.
+        // A single body that is larger than a share is allowed.
         let is_over_share = of_owner > *share && of_owner > self.bytes;
         let is_over = all > *max && all > self.bytes;
         match (is_over || is_over_share) && limit.is_exceeded() {
@@ -135,7 +137,7 @@ impl HeldBytes<'_> {
         }
     }
 
-    /// What its owner holds in larger bodies, with these bytes.
+    /// The bytes that the owner has in larger bodies, including these.
     fn count_for_owner(&mut self, bytes: usize, owner: impl FnOnce() -> Network) -> usize {
         if self.bytes <= SMALL {
             return 0;
@@ -184,7 +186,7 @@ mod tests {
         Network::of([192, 0, 2, number].into())
     }
 
-    /// Bodies of so many bytes of one address, until one is refused.
+    /// Bodies of this size from one address, until one is rejected.
     fn bodies(budget: &BodyBudget, owner: u8, bytes: usize, parts: usize) -> Vec<HeldBytes<'_>> {
         let mut bodies = Vec::new();
         loop {

@@ -1,4 +1,4 @@
-//! What a caller may spend in a minute: the complexity of its operations.
+//! The limit on a caller's cost per minute: the total complexity of its operations.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -15,13 +15,13 @@ use super::exceeded::Limit;
 use super::rejection::Rejection;
 use graphql_transports::RateLimit;
 
-/// Callers that are told apart, about. A caller is forgotten once it may spend as much as one that is new.
+/// The approximate number of callers that are counted separately. A caller is forgotten once its bucket is full again.
 const MAX_CALLERS: usize = 100_000;
 
-/// How many charges there are between two times that callers are forgotten.
+/// The number of charges between two removals of callers with full buckets.
 const CHARGES: u32 = 4_096;
 
-/// What callers spend. The bucket of each is full at first, and fills within a minute.
+/// A token bucket for each caller. Buckets start full, and fill within a minute.
 pub(super) struct Costs<C: Clock = DefaultClock> {
     per_minute: NonZeroU32,
     buckets: Buckets<C>,
@@ -36,12 +36,12 @@ type Buckets<C> = RateLimiter<Bucket, HashMapStateStore<Bucket>, C, StateInforma
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Bucket {
     Of(CallerKey),
-    /// Of all addresses with this hash.
+    /// For all addresses with this hash.
     Shared(u16),
 }
 
 impl Costs {
-    /// A caller may spend so much in a minute; `None` for 0, which is as much as it likes.
+    /// The limit per caller and minute; `None` for 0, which is no limit.
     pub(super) fn new(per_minute: u32, limit: Limit) -> Option<Self> {
         Self::with_clock(per_minute, limit, DefaultClock::default())
     }
@@ -61,7 +61,7 @@ impl<C: Clock> Costs<C> {
         })
     }
 
-    /// What a caller may spend in a minute.
+    /// The limit per caller and minute.
     pub(super) fn per_minute(&self) -> u32 {
         self.per_minute.get()
     }
@@ -70,10 +70,10 @@ impl<C: Clock> Costs<C> {
         &self.limit
     }
 
-    /// Charges a caller, and tells what it has left.
+    /// Charges a caller, and returns what it has left.
     ///
     /// # Errors
-    /// It has not enough left, or the cost is more than anybody may spend in a minute. Nothing is charged.
+    /// It has too little left, or the cost is above the limit of a whole minute. Nothing is charged then.
     pub(super) fn charge(&self, key: CallerKey, cost: u64) -> Result<RateLimit, Rejection> {
         self.forget();
         let per_minute = self.per_minute.get();
@@ -113,7 +113,7 @@ impl<C: Clock> Costs<C> {
         }
     }
 
-    /// Forgets from time to time who has its whole bucket again, so that there are as few as can be.
+    /// Removes callers whose buckets are full again from time to time, so that the map stays small.
     fn forget(&self) {
         if self.charges.fetch_add(1, Ordering::Relaxed) % CHARGES != CHARGES - 1 {
             return;
@@ -124,7 +124,7 @@ impl<C: Clock> Costs<C> {
     }
 }
 
-/// How much is there again after so long, rounded up.
+/// How much of the bucket is refilled after this time, rounded up.
 fn refilled(per_minute: u32, after: Duration) -> u32 {
     let nanoseconds = after.as_nanos() * u128::from(per_minute);
     let minute = Duration::from_mins(1).as_nanos();
@@ -172,7 +172,7 @@ mod tests {
             })
         );
         assert_eq!(costs.charge(named("b"), 600), Ok(RateLimit::new(600, 0)));
-        // What was rejected has not been charged.
+        // A rejected operation is not charged.
         assert_eq!(costs.charge(named("a"), 200), Ok(RateLimit::new(600, 0)));
         clock.advance(wait);
         assert_eq!(costs.charge(named("a"), 100), Ok(RateLimit::new(600, 0)));

@@ -1,4 +1,5 @@
-//! What happens beyond a limit: it is counted, told to the log now and then, and rejected unless the limits only measure.
+//! What happens when a limit is exceeded: it is counted, logged at most once a minute, and the request is rejected
+//! unless the mode is to measure only.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,10 +7,10 @@ use std::time::Duration;
 use super::settings::LimitsMode;
 use broadsheet_articles::log_limit::LogLimit;
 
-/// How often the log names one limit.
+/// How often the log may report the same limit.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
-/// One limit by its name.
+/// A named limit.
 pub(super) struct Limit {
     pub(super) name: &'static str,
     mode: LimitsMode,
@@ -27,12 +28,12 @@ impl Limit {
         }
     }
 
-    /// Whether what is beyond the limit is rejected.
+    /// Whether requests beyond the limit are rejected.
     pub(super) fn is_enforced(&self) -> bool {
         self.mode == LimitsMode::Enforce
     }
 
-    /// Counts that somebody is beyond it, and tells whether that is rejected.
+    /// Counts one excess, and returns whether to reject the request.
     pub(super) fn is_exceeded(&self) -> bool {
         self.exceeded.fetch_add(1, Ordering::Relaxed);
         if self.told.may_tell().is_some() {

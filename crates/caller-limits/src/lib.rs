@@ -1,16 +1,16 @@
-//! Limits on callers: how many connections, sockets and event streams, and how many bytes of bodies there may be at once,
-//! and what a caller may spend in a minute.
+//! Limits on callers: concurrent connections, sockets and event streams, bytes of bodies in memory, and the cost of a
+//! caller's operations per minute.
 //!
-//! | what | for all | for one |
+//! | what is limited | beyond the total | beyond one caller's limit |
 //! | --- | --- | --- |
-//! | connections | no more are accepted | those of its address are closed |
+//! | connections | no more are accepted | new ones of its address are closed |
 //! | requests that share a connection | | 429 |
 //! | sockets and event streams | 503 | 429 |
-//! | bytes of requests that are being read or executed | 503 | 503 beyond its share |
-//! | bytes of responses that are being sent | 503 | 503 beyond its share |
-//! | cost of its operations in a minute | | 429 |
+//! | bytes of requests that are being read or executed | 503 | 503 |
+//! | bytes of responses that are being sent | 503 | 503 |
+//! | cost of operations per minute | | 429 |
 //!
-//! A limit of 0 is none. With `LIMITS_MODE=measure` everything is counted and nothing is rejected. Only `limit_callers.rs`
+//! A limit of 0 means no limit. With `LIMITS_MODE=measure` everything is counted and nothing is rejected. Only `limit_callers.rs`
 //! knows the transports.
 //!
 //! ```
@@ -65,22 +65,22 @@ use self::settings::CallerLimitSettings;
 use self::slots::{Full, Slots};
 use broadsheet_admission::Identity;
 
-/// An address may always have so many requests that share connections: those of one connection of HTTP/2.
+/// The minimum limit for an address on requests that share connections: what one HTTP/2 connection may have.
 pub const OF_ONE_CONNECTION: u32 = 100;
 
-/// Whom a limit counts for.
+/// What a limit counts for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CallerKey {
-    /// Whoever has this token or subject, wherever it calls from.
+    /// The holder of this token or subject, from any address.
     Identity(Identity),
-    /// Whoever calls from there without a token.
+    /// Callers without a token from this address.
     Network(Network),
 }
 
 /// A socket or an event stream that counts for its caller until it is dropped.
 pub type StreamSlot = Slot<CallerKey>;
 
-/// Counts what callers take. Clones share everything.
+/// Counts the resources that callers use. Clones share everything.
 #[derive(Clone)]
 pub struct CallerLimits(Arc<Inner>);
 
@@ -132,7 +132,7 @@ impl CallerLimits {
                 4,
                 limit("concurrent_body_bytes"),
             ),
-            // Clients that join an execution share its bytes, which count for each.
+            // Clients that join an execution share its bytes, which count once for each.
             responses: BodyBudget::new(
                 settings.max_concurrent_body_bytes,
                 2,
@@ -143,7 +143,7 @@ impl CallerLimits {
         }))
     }
 
-    /// Whom a request counts for: its token, or else the address that it comes from, behind trusted proxies too.
+    /// What a request counts for: its token, or else its address, also behind trusted proxies.
     pub fn key(&self, identity: &Identity, peer: PeerAddress, headers: &HeaderMap) -> CallerKey {
         match identity {
             Identity::Anonymous => CallerKey::Network(self.network(peer, headers)),
@@ -151,30 +151,31 @@ impl CallerLimits {
         }
     }
 
-    /// Where a request comes from, behind trusted proxies too.
+    /// The network that a request comes from, also behind trusted proxies.
     pub fn network(&self, PeerAddress(peer): PeerAddress, headers: &HeaderMap) -> Network {
         Network::of(self.0.proxies.client(peer, headers))
     }
 
-    /// Comes when one more connection may be accepted.
+    /// Completes when one more connection may be accepted.
     pub async fn room_for_connection(&self) {
         self.0.connections.room().await;
     }
 
-    /// Counts a connection of this peer until the slot is dropped; `None` where its address has too many. Proxies that are
-    /// trusted have the connections of many.
+    /// Counts a connection of this peer until the slot is dropped; `None` where its address has too many. Trusted
+    /// proxies carry the connections of many clients, so the limit does not apply to them.
     pub fn connect(&self, peer: IpAddr) -> Option<Slot<Network>> {
         let key = (!self.0.proxies.trust(peer)).then(|| Network::of(peer));
-        // Whether there is room for all was asked before it was accepted.
+        // The total was checked by `room_for_connection`, before the connection was accepted.
         self.0.connections.take_after_room(key)
     }
 
-    /// Counts a request of this peer that shares its connection with another, until the slot is dropped: a connection of
-    /// HTTP/2 has many, and what is counted by connections elsewhere (memory, bodies that are small) would be as many times
-    /// as much. `None` for proxies that are trusted.
+    /// Counts a request of this peer that shares its connection with another, until the slot is dropped. An HTTP/2
+    /// connection carries many requests, so limits that elsewhere count connections (memory, small bodies) would
+    /// otherwise allow many times as much. `None` for trusted proxies.
     ///
     /// # Errors
-    /// Its address has as many as it may have connections, and as [one connection](OF_ONE_CONNECTION) may have.
+    /// The address already has the maximum: the larger of its limit on connections and the number that [one
+    /// connection](OF_ONE_CONNECTION) may have.
     pub fn share_connection(&self, peer: IpAddr) -> Result<Option<Slot<Network>>, Rejection> {
         if self.0.proxies.trust(peer) {
             return Ok(None);
@@ -193,10 +194,10 @@ impl CallerLimits {
         self.0.streams.take(key).map_err(|full| self.too_many(full))
     }
 
-    /// Counts a socket for another caller, once it is known whose it is.
+    /// Counts a socket for another caller, once it has authenticated.
     ///
     /// # Errors
-    /// That caller has too many. The socket still counts for the one before.
+    /// That caller has too many. The socket still counts for the previous one.
     pub fn hand_over(&self, slot: &mut StreamSlot, key: CallerKey) -> Result<(), Rejection> {
         slot.hand_over(key).map_err(|full| self.too_many(full))
     }
@@ -208,10 +209,10 @@ impl CallerLimits {
         }
     }
 
-    /// Charges the caller that `key` tells, and says what it has left; `None` where callers may spend what they like.
+    /// Charges the caller that `key` returns, and returns what it has left; `None` where there is no limit.
     ///
     /// # Errors
-    /// It has not enough left.
+    /// It has too little left.
     pub fn charge(
         &self,
         key: impl FnOnce() -> CallerKey,
@@ -223,7 +224,7 @@ impl CallerLimits {
         }
     }
 
-    /// Charges a caller as soon as it has enough left, of what goes on for long.
+    /// Charges a caller as soon as it has enough left; for long-running operations.
     pub async fn charge_in_time(&self, key: &CallerKey, cost: u64) {
         let Some(costs) = &self.0.costs else {
             return;
@@ -234,7 +235,7 @@ impl CallerLimits {
         }
     }
 
-    /// Counts bytes of a response as soon as there is room for them, of what goes on for long.
+    /// Counts bytes of a response as soon as there is room for them; for long-running operations.
     pub async fn keep_in_time(&self, bytes: Bytes, owner: Network) -> Bytes {
         const AGAIN: Duration = Duration::from_millis(100);
         loop {
@@ -245,17 +246,17 @@ impl CallerLimits {
         }
     }
 
-    /// What counts the bytes of connections.
+    /// The counter of the bytes of connections.
     pub fn traffic(&self) -> Arc<Traffic> {
         Arc::clone(&self.0.traffic)
     }
 
-    /// The bytes of bodies of requests that may be there at once.
+    /// The limit on the bytes of request bodies in memory.
     pub fn bodies(&self) -> &BodyBudget {
         &self.0.bodies
     }
 
-    /// The bytes of responses that may be there at once.
+    /// The limit on the bytes of responses in memory.
     pub fn responses(&self) -> &BodyBudget {
         &self.0.responses
     }

@@ -1,4 +1,4 @@
-//! The limits on callers, as the transports of GraphQL count by them.
+//! The trait through which the GraphQL transports use the limits on callers.
 
 use bytes::Bytes;
 use graphql_transports::{LimitCallers, RateLimit};
@@ -43,7 +43,7 @@ impl LimitCallers<broadsheet_admission::Caller> for CallerLimits {
     }
 }
 
-/// Whom limits count a caller for.
+/// What limits count a caller for.
 fn key(limits: &CallerLimits, caller: &Caller) -> CallerKey {
     limits.key(caller.admitted.identity(), caller.peer, &caller.headers)
 }

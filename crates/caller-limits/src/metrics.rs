@@ -1,24 +1,24 @@
-//! What metrics show of the limits.
+//! The state of the limits, for metrics.
 
 use super::CallerLimits;
 use super::cost::Costs;
 use super::exceeded::Limit;
 
-/// What there is at the moment, and how often limits were exceeded.
+/// What is in use at the moment, and how often limits were exceeded.
 #[derive(Clone, Debug)]
 pub struct LimitStatus {
-    /// Connections that are open.
+    /// Open connections.
     pub connections: usize,
-    /// WebSockets and event streams that are open.
+    /// Open WebSockets and event streams.
     pub streams: usize,
-    /// Bytes of bodies that are being read or executed.
+    /// Bytes of request bodies that are being read or executed.
     pub body_bytes: usize,
     /// Bytes of larger responses that are being sent.
     pub response_bytes: usize,
-    /// Bytes of connections since the start, from clients and to them.
+    /// Bytes received from and sent to clients since the start.
     pub received_bytes: u64,
     pub sent_bytes: u64,
-    /// Bytes of the bodies of requests, and of messages on sockets, since the start; without their encoding.
+    /// Bytes of request bodies and of socket messages since the start, after decompression.
     pub request_body_bytes: u64,
     /// How often each limit was exceeded since the start, by its name.
     pub exceeded: Vec<(&'static str, u64)>,

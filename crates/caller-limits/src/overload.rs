@@ -1,10 +1,11 @@
-//! Overload: how many operations are executed at a time, and which of those that wait is next.
+//! Overload: how many operations are executed at the same time, and which of the waiting ones is next.
 //!
-//! What is executed waits for connections and processors in the order of arrival, so that all of it is as late as there
-//! is of it. Beyond [`TurnSettings::most`] operations wait here, where waiting costs nothing, and the newest is next: under
-//! overload somebody waits in vain whatever the order, and in the order of arrival it would be everybody, each served
-//! just when its client gives up. Who has waited for [`TurnSettings::wait`], and who finds as many waiting as may wait, is
-//! told to come back later. Who has gone waits no more.
+//! Operations under execution wait for connections and processors in the order of arrival, so each of them is delayed
+//! by their number. Operations beyond [`TurnSettings::most`] wait here, where waiting costs nothing, and the newest is
+//! next. Under overload some operations wait in vain whatever the order; in the order of arrival all of them would,
+//! because each would be served just when its client gives up. An operation that has waited for [`TurnSettings::wait`],
+//! or that finds the queue full, is rejected with a time to retry after. When a client disconnects, its operation
+//! leaves the queue.
 //!
 //! Decision: `docs/decisions/0015-overload.md`.
 
@@ -16,13 +17,13 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// How many operations may wait for each that may be executed.
+/// The number of operations that may wait for each that may be executed.
 const WAITING_FOR_EACH: usize = 20;
 
-/// How many operations of one kind are executed at a time, and how long others wait.
+/// How many operations of one kind are executed at the same time, and how long others wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TurnSettings {
-    /// The operations that are executed at a time; 0 for no limit.
+    /// The maximum number of operations under execution; 0 for no limit.
     pub most: usize,
     /// How long an operation waits for its turn.
     pub wait: Duration,
@@ -41,7 +42,7 @@ impl Default for TurnSettings {
     }
 }
 
-/// The turns of the operations of one kind. Clones share them.
+/// Limits the concurrent operations of one kind. Clones share the limit.
 #[derive(Clone)]
 pub struct Turns(Arc<Inner>);
 
@@ -55,31 +56,31 @@ struct Inner {
 struct Line {
     running: usize,
     arrived: u64,
-    /// Those that wait, by their arrival.
+    /// The waiting operations, in order of arrival.
     waiting: BTreeMap<u64, oneshot::Sender<Turn>>,
 }
 
-/// How the turns are taken.
+/// How many operations run, wait and were rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TurnStatus {
-    /// Operations that are executed.
+    /// Operations that are being executed.
     pub running: usize,
     /// Operations that wait.
     pub waiting: usize,
-    /// How many were rejected since the start, or would have been.
+    /// How many were rejected since the start, or would have been if the limit were enforced.
     pub shed: u64,
 }
 
-/// The server is overloaded; nothing was done.
+/// The server is overloaded; nothing was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the server has more to do than it can at the moment; try again later")]
 pub struct Overloaded;
 
-/// A turn, until it is dropped.
+/// The right to be executed, until it is dropped.
 pub struct Turn(Option<Arc<Inner>>);
 
 impl Turns {
-    /// Turns that nobody has taken.
+    /// All turns are free at first.
     pub fn new(settings: TurnSettings) -> Self {
         Self(Arc::new(Inner {
             settings,
@@ -88,10 +89,10 @@ impl Turns {
         }))
     }
 
-    /// The turn of an operation, as soon as it has come. Dropping the future leaves the line.
+    /// Waits for the turn of an operation. Dropping the future leaves the queue.
     ///
     /// # Errors
-    /// It does not come in time, or too many wait.
+    /// The turn does not come in time, or the queue is full.
     pub async fn take(&self) -> Result<Turn, Overloaded> {
         let inner = &self.0;
         let TurnSettings {
@@ -120,7 +121,7 @@ impl Turns {
             line.waiting.insert(number, sender);
             (number, turn)
         };
-        // Also where the future is dropped. A turn that has come meanwhile is dropped with the channel.
+        // This also runs where the future is dropped. A turn that was sent in the meantime is dropped with the channel.
         let _place = Place { inner, number };
         match timeout(wait, &mut turn).await {
             Ok(Ok(turn)) => Ok(turn),
@@ -149,7 +150,7 @@ impl Inner {
         Overloaded
     }
 
-    /// Who is next; where nobody waits, one operation less is executed.
+    /// The next operation; if none waits, the number of running operations decreases by one.
     fn next(&self) -> Option<oneshot::Sender<Turn>> {
         let mut line = self.line();
         let next = line.waiting.pop_last();
@@ -168,14 +169,14 @@ impl Drop for Turn {
         while let Some(next) = inner.next() {
             match next.send(Turn(Some(Arc::clone(&inner)))) {
                 Ok(()) => return,
-                // That one has just gone: the turn is still here.
+                // That operation has just left: the turn is still ours to hand on.
                 Err(mut turn) => drop(turn.0.take()),
             }
         }
     }
 }
 
-/// A place in the line, until it is dropped.
+/// A position in the queue, until it is dropped.
 struct Place<'t> {
     inner: &'t Inner,
     number: u64,
@@ -261,7 +262,7 @@ mod tests {
         let mut newer = Box::pin(turns.take());
         assert!((&mut older).now_or_never().is_none());
         assert!((&mut newer).now_or_never().is_none());
-        // It has its turn, and does not know it yet.
+        // It was given its turn, and has not been polled since.
         drop(only);
         drop(newer);
         drop(older.await.unwrap());

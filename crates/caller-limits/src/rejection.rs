@@ -1,4 +1,4 @@
-//! What a caller is told that is beyond a limit.
+//! The response to a caller that exceeds a limit.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use http::{HeaderMap, StatusCode, header};
 
 use graphql_transports::error::ErrorCode;
 
-/// Why something is beyond a limit. Nothing has run.
+/// Which limit is exceeded. Nothing was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The address has as many requests that share a connection as it may have (429).
+    /// The address has too many requests that share connections (429).
     #[error(
         "an address may have {0} requests at a time that share connections; wait for some of yours"
     )]
     TooManyRequestsOfAddress(usize),
-    /// The server has as many WebSockets and event streams as it may have (503).
+    /// The server has too many WebSockets and event streams (503).
     #[error("the server has too many WebSockets and event streams at the moment; try again later")]
     TooManyStreams,
-    /// The caller has as many as it may have (429).
+    /// The caller has too many of them (429).
     #[error(
         "a caller may have {0} WebSockets and event streams at a time; close one of yours first"
     )]
     TooManyStreamsOfCaller(usize),
-    /// Other bodies take the memory that bodies may take, or those of the same address their share of it (503).
+    /// Bodies of all callers exceed the memory for bodies, or those of the same address exceed their share (503).
     #[error("the server is busy with the bodies of other requests and responses; try again later")]
     TooManyBytes,
-    /// The caller has not enough left of what it may spend in a minute (429).
+    /// The caller has too little left of its cost per minute (429).
     #[error(
         "this costs {cost}, but you have {remaining} left of {per_minute} a minute; try again in {} s",
         seconds(*.wait),
@@ -34,21 +34,21 @@ pub enum Rejection {
         per_minute = .rate_limit.per_minute()
     )]
     Spent {
-        /// What was asked costs so much.
+        /// The cost of the operation.
         cost: u32,
-        /// It will be there after so long.
+        /// The time until the caller has enough left.
         wait: Duration,
-        /// What there is now.
+        /// The caller's limit and what is left of it.
         rate_limit: RateLimit,
     },
-    /// It is more than anybody may spend in a minute (429).
+    /// The cost is above what any caller may spend in a minute (429).
     #[error(
         "this costs {cost}, but a caller may spend {per_minute} a minute: ask for less at a time"
     )]
     TooCostly {
-        /// What was asked costs so much.
+        /// The cost of the operation.
         cost: u64,
-        /// And a caller may spend so much.
+        /// The limit per caller and minute.
         per_minute: u32,
     },
 }
@@ -92,7 +92,7 @@ impl Rejection {
                 rate_limit.write(&mut headers);
                 seconds(wait)
             }
-            // It is of no use to try it again; but who does so anyway is to wait.
+            // Retrying is of no use; a client that does so anyway should wait.
             Self::TooCostly { per_minute, .. } => {
                 RateLimit::new(per_minute, per_minute).write(&mut headers);
                 60
@@ -103,7 +103,7 @@ impl Rejection {
     }
 }
 
-/// Rounded up, so that it is enough.
+/// Rounded up, so that the wait is long enough.
 fn seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

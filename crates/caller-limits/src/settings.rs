@@ -65,7 +65,7 @@ pub enum LimitsMode {
     Measure,
 }
 
-/// More is as good as no limit.
+/// A larger value is equivalent to no limit.
 const LARGEST: u64 = 1 << 40;
 
 fn number() -> RangedU64ValueParser<usize> {

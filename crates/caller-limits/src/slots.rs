@@ -1,4 +1,4 @@
-//! How many of something there may be at once, altogether and for each key.
+//! A limit on the number of things in use at the same time, in total and per key.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::exceeded::Limit;
 
-/// Counts what there is. Keys are known only while they have any, so there are no more of them.
+/// Counts what is in use. A key is stored only while it has any, so the map stays as small as the total.
 pub(super) struct Slots<K> {
     for_all: (usize, Limit),
     for_one: (usize, Limit),
@@ -28,14 +28,14 @@ pub(super) enum Full {
     ForOne,
 }
 
-/// One that is counted, until it is dropped.
+/// One counted thing, until it is dropped.
 pub struct Slot<K: Clone + Eq + Hash> {
     slots: Arc<Slots<K>>,
     key: Option<K>,
 }
 
 impl<K: Clone + Eq + Hash> Slots<K> {
-    /// At most so many for all, and for each key; 0 for any number.
+    /// The limits in total and per key; 0 for no limit.
     pub(super) fn new(for_all: (usize, Limit), for_one: (usize, Limit)) -> Self {
         Self {
             for_all,
@@ -75,7 +75,7 @@ impl<K: Clone + Eq + Hash> Slots<K> {
         *max == 0 || count() < *max || !limit.is_exceeded()
     }
 
-    /// Comes when there is room for one more; at once where that is only measured. One at a time may wait.
+    /// Completes when there is room for one more; immediately where the limit is only measured. Only one task may wait.
     pub(super) async fn room(&self) {
         if self.has_room(&self.taken()) {
             return;
@@ -85,7 +85,7 @@ impl<K: Clone + Eq + Hash> Slots<K> {
         }
     }
 
-    /// One for this key, if there is room for it and for all.
+    /// Takes a slot for this key, if both limits allow it.
     pub(super) fn take(self: &Arc<Self>, key: K) -> Result<Slot<K>, Full> {
         let mut taken = self.taken();
         if !self.has_room(&taken) {
@@ -98,7 +98,8 @@ impl<K: Clone + Eq + Hash> Slots<K> {
         Ok(self.slot(Some(key)))
     }
 
-    /// One after [`room`](Self::room) has come, if there is room for this key. Without a key it counts for all only.
+    /// Takes a slot after [`room`](Self::room) has completed, if the limit of this key allows it. Without a key it
+    /// counts only towards the total.
     pub(super) fn take_after_room(self: &Arc<Self>, key: Option<K>) -> Option<Slot<K>> {
         let mut taken = self.taken();
         if let Some(key) = &key
@@ -138,7 +139,7 @@ impl<K: Clone + Eq + Hash> Taken<K> {
 }
 
 impl<K: Clone + Eq + Hash> Slot<K> {
-    /// Counts it for another key, if there is room for that one; else it stays as it was.
+    /// Counts the slot for another key, if its limit allows that; otherwise nothing changes.
     pub(super) fn hand_over(&mut self, key: K) -> Result<(), Full> {
         if self.key.as_ref() == Some(&key) {
             return Ok(());

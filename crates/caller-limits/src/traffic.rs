@@ -1,4 +1,4 @@
-//! The bytes of the connections of all clients.
+//! The number of bytes on the connections of all clients.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,12 +10,12 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// So many bytes came from a client.
+    /// Counts bytes that a client has sent.
     pub fn receive(&self, bytes: usize) {
         self.received.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// So many bytes went to a client.
+    /// Counts bytes that were sent to a client.
     pub fn send(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
