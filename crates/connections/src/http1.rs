@@ -21,16 +21,16 @@ pub(super) fn builder(settings: &ConnectionSettings) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(settings.head_timeout)
-        // Who has closed the sending side may still wait for the answer.
+        // A client that has closed its sending side may still wait for the response.
         .half_close(true)
         .max_buf_size(settings.head_bytes);
     http
 }
 
-/// Serves a connection from this address until it ends, or has finished its request after `stop`. What has become a
-/// WebSocket is not waited for.
+/// Serves a connection from this address until it ends, or until its request is finished after `stop`. It does not wait
+/// for a connection that has become a WebSocket.
 ///
-/// The connection is made before the future is polled: else the future would have room for its parts, too.
+/// The connection is built before the future is polled: otherwise the future would reserve space for its parts, too.
 pub(super) fn serve<I, S>(
     http: &http1::Builder,
     io: I,

@@ -1,4 +1,4 @@
-//! HTTP/2 on a connection, with the limits that HTTP/1.1 has, and those on its streams.
+//! HTTP/2 on a connection, with the limits of HTTP/1.1 and limits on its streams.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -24,25 +24,25 @@ use super::ConnectionSettings;
 use super::streams::{Pieces, Streams};
 use broadsheet_caller_limits::{CallerLimits, OF_ONE_CONNECTION, PeerAddress};
 
-/// Requests of one connection at a time. A client that goes beyond it has those streams refused.
+/// Concurrent requests of one connection. Streams beyond the limit are refused (REFUSED_STREAM).
 pub(super) const MAX_STREAMS: u32 = OF_ONE_CONNECTION;
 
-/// Bytes of a request's body, and of all bodies of a connection, that may come before a handler reads them.
+/// Bytes of a request's body, and of all bodies of a connection, that may arrive before a handler reads them.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 
-/// Bytes of a response that wait for the connection.
+/// Bytes of a response that may wait for the connection.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// Streams that a client may have reset before they were looked at, and that its errors may have had us reset; with one
-/// more the connection ends (CVE-2023-44487, CVE-2025-8671).
+/// Streams that a client may reset before the server accepts them, and that its errors may make the server reset;
+/// beyond that the connection is closed (CVE-2023-44487, CVE-2025-8671).
 pub(super) const MAX_RESETS: usize = 20;
 
-/// How long a client may take to answer the end of its connection, GOAWAY.
+/// How long a client may take to close the connection after GOAWAY.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Serves a connection from this address until it ends. After `stop`, or when no request came for as long as a head may
-/// take to arrive, the client is told to send no more, and what is under way is finished.
+/// Serves a connection from this address until it ends. After `stop`, or when no request has arrived within the header
+/// read timeout, the client gets GOAWAY, and requests under way are finished.
 pub(super) async fn serve<I, S>(
     io: I,
     address: IpAddr,
@@ -62,7 +62,7 @@ pub(super) async fn serve<I, S>(
         let (mut head, body) = request.into_parts();
         head.extensions.insert(PeerAddress(address));
         name_host(&mut head);
-        // The first has the place of its connection.
+        // The first stream is counted with its connection.
         let slot = match others.are_open() {
             true => limits.share_connection(address),
             false => Ok(None),
@@ -114,7 +114,7 @@ fn builder(settings: &ConnectionSettings, streams: Streams) -> http2::Builder<St
     http
 }
 
-/// Gives the request the header `Host` where its host is in `:authority` only, so that the same rules hold for it.
+/// Adds the header `Host` where the host is only in `:authority`, so that both versions of HTTP follow the same rules.
 fn name_host(head: &mut Parts) {
     let authority = head.uri.authority().map(Authority::as_str);
     if !head.headers.contains_key(HOST)

@@ -1,11 +1,11 @@
-//! Connections: accepting them, TLS where there is a certificate, HTTP on each of them, and their end.
+//! Accepts connections, speaks TLS where there is a certificate, serves HTTP on them, and closes them.
 //!
-//! `axum::serve` waits for ever for the head of a request. It also tells HTTP's versions apart by reading the first
-//! bytes of a connection on their own, which doubles its read buffer: 6 of the 27 kB that a subscriber by SSE took. So
-//! without TLS there is HTTP/1.1 alone, and with TLS the client says by ALPN which version it speaks.
+//! `axum::serve` has no header read timeout. It also detects the version of HTTP by reading the first bytes of a
+//! connection separately, which doubles the read buffer: 6 of the 27 kB that an SSE subscriber took. So without TLS only
+//! HTTP/1.1 is served, and with TLS the client chooses the version by ALPN.
 //!
-//! A request of HTTP/2 that shares its connection, and whose address has too many of those, has the
-//! [`Rejection`](broadsheet_caller_limits::Rejection) among its extensions: the service is to respond with it.
+//! Where an address has too many HTTP/2 requests that share connections, the request carries a
+//! [`Rejection`](broadsheet_caller_limits::Rejection) in its extensions: the service must respond with it.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -64,14 +64,15 @@ pub struct ConnectionSettings {
     pub head_timeout: Duration,
     /// About the longest head, in bytes; then 431. A query by GET is part of it. Also the most of a body that is read ahead.
     pub head_bytes: usize,
-    /// How long a client may take for the handshake of TLS.
+    /// The time limit of the TLS handshake.
     pub handshake_timeout: Duration,
-    /// How long a client is waited for that does not read, or has closed its side.
+    /// How long to wait for a client that does not read, or has closed its side.
     patience: Patience,
 }
 
 impl ConnectionSettings {
-    /// The defaults, but for how long a connection may take nothing of what is written to it; zero for ever.
+    /// The defaults, except for the write timeout: how long a connection may accept no bytes before it is cut off; zero
+    /// for no limit.
     pub fn with_write_timeout(write_timeout: Duration) -> Self {
         let patience = Patience {
             write_timeout,
@@ -95,9 +96,9 @@ impl Default for ConnectionSettings {
     }
 }
 
-/// Serves until `stop` is cancelled; then accepts no more, closes what is idle, and returns when every other connection
-/// has finished its requests. A connection that has become a WebSocket is not waited for. With `tls` nothing else is
-/// spoken.
+/// Serves until `stop` is cancelled; then accepts no more connections, closes idle ones, and returns when all others
+/// have finished their requests. It does not wait for connections that have become WebSockets. With `tls`, plain HTTP
+/// is not served.
 pub async fn serve<S>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -113,7 +114,7 @@ pub async fn serve<S>(
     let connections = TaskTracker::new();
     while let Some((stream, address)) = stop.run_until_cancelled(accept(&listener, &limits)).await {
         let Some(slot) = limits.connect(address) else {
-            // Closed without a word: HTTP may not have begun, and words would be work.
+            // Closed without a response: HTTP may not have begun, and a response would be work.
             continue;
         };
         let (service, stop) = (service.clone(), stop.clone());
@@ -126,7 +127,7 @@ pub async fn serve<S>(
         let (handshake, http, limits) = (tls.accept(peer), http.clone(), limits.clone());
         let handshake = timeout(settings.handshake_timeout, handshake);
         connections.spawn(async move {
-            // Nothing is under way before it is done.
+            // No request is under way before the handshake is done, so stopping may drop it.
             let io = match stop.run_until_cancelled(handshake).await {
                 Some(Ok(Ok(io))) => io,
                 Some(Ok(Err(error))) => {
@@ -139,7 +140,7 @@ pub async fn serve<S>(
                 }
                 None => return,
             };
-            // In boxes: each is large, and the other would take as much.
+            // Boxed: both futures are large, and unboxed the smaller would take as much as the larger.
             match io.get_ref().1.alpn_protocol() {
                 Some(tls::HTTP_2) => {
                     Box::pin(http2::serve(io, address, service, settings, limits, stop)).await;
@@ -154,14 +155,14 @@ pub async fn serve<S>(
     connections.wait().await;
 }
 
-/// The next connection and the address that it comes from, once there may be one more. What went wrong with one of them
-/// is no reason to refuse the others, and where the process has no file descriptor left, one may be free a moment later.
+/// Accepts the next connection, once the limit on connections allows one more. An error of one connection does not stop
+/// the others; where the process is out of file descriptors, one may be free a moment later.
 async fn accept(listener: &TcpListener, limits: &CallerLimits) -> (TcpStream, IpAddr) {
     loop {
         limits.room_for_connection().await;
         match listener.accept().await {
             Ok((stream, address)) => {
-                // An event is small and is to arrive now.
+                // Events are small and must be sent without delay.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "TCP_NODELAY was refused");
                 }

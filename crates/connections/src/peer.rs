@@ -1,6 +1,6 @@
-//! The client at the other end of a connection, and how long it is waited for.
+//! The client's end of a connection, and how long we wait for it.
 //!
-//! All bytes of all routes go through here, those of WebSockets too. Nothing is timed as long as they flow.
+//! All bytes of all routes pass through here, including those of WebSockets. No timer runs while they flow.
 
 use std::io::{Error, ErrorKind, Result};
 use std::pin::Pin;
@@ -17,18 +17,19 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use super::timer::Timer;
 use broadsheet_caller_limits::{Network, Slot, Traffic};
 
-/// How long, and how much, is waited for.
+/// How long to wait for a client, and how many bytes to discard.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
-    /// A connection that takes nothing of what is written to it for so long is cut off; zero for never.
+    /// A connection that accepts no bytes for this long is cut off; zero for no limit.
     pub(super) write_timeout: Duration,
-    /// A client that has closed its sending side may wait for its answer, or may have gone, which looks the same until
-    /// something is written. It is taken to have gone where nothing could be written for so long.
+    /// A client that has closed its sending side may be waiting for its response, or may be gone; until something is
+    /// written, both look the same. It counts as gone when nothing could be written for this long.
     pub(super) half_closed: Duration,
-    /// How long what a client still sends is read and thrown away after the last answer: in all, and while nothing comes.
+    /// How long bytes that a client still sends are read and discarded after the last response: in total, and while
+    /// none arrive.
     pub(super) linger: Duration,
     pub(super) linger_silence: Duration,
-    /// How much of it, in bytes.
+    /// The limit on these bytes.
     pub(super) linger_bytes: usize,
 }
 
@@ -46,20 +47,20 @@ impl Default for Patience {
 
 /// A connection to a client.
 ///
-/// It is shut down as RFC 9112, section 9.6, has it: where a connection is closed with bytes that nobody has read, the
-/// client's system throws the answer away, too. So what the client sends is read on until it has closed its side.
+/// It is shut down as RFC 9112, section 9.6, requires: if a connection is closed while bytes are unread, the client's
+/// system discards the response, too. So the server keeps reading until the client has closed its side.
 pub(super) struct Peer {
     stream: TcpStream,
-    /// Counts the connection as long as it lasts, also when it has become a WebSocket.
+    /// Counts the connection for as long as it lasts, even after it has become a WebSocket.
     _slot: Slot<Network>,
     traffic: Arc<Traffic>,
     patience: Patience,
-    /// Runs while nothing can be written.
+    /// Runs while no byte can be written.
     stalled: Timer,
-    /// Runs since the client has closed its sending side, or since something was written after that.
+    /// Runs from when the client closed its sending side, or from the last write after that.
     half_closed: Timer,
     lingering: Option<Box<Lingering>>,
-    /// Ends the lingering.
+    /// Cancels the reading after the last response.
     stop: CancellationToken,
 }
 
@@ -82,7 +83,7 @@ impl Peer {
         }
     }
 
-    /// What became of an attempt to write, of which `bytes` are the beginning.
+    /// The result of an attempt to write `bytes`, or at least the first of them. Updates the timers.
     fn after_writing(
         &mut self,
         written: Poll<Result<usize>>,
@@ -90,7 +91,8 @@ impl Peer {
         context: &mut Context<'_>,
     ) -> Poll<Result<usize>> {
         let written = match written {
-            // A socket is said to be writable once a third of its buffer is free, which a slow client may take long for.
+            // The system reports a socket as writable only once a third of its buffer is free, which a slow client may
+            // take long to do. So we try to write.
             Poll::Pending => match SockRef::from(&self.stream).send(bytes) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
                 written => Poll::Ready(written),
@@ -111,17 +113,18 @@ impl Peer {
             return Poll::Pending;
         }
         tracing::debug!("a client took nothing for too long");
-        // What is left in the system's buffers would keep the socket for a long time, and it is of no use to anybody.
+        // The system would keep the socket for a long time to send what is left in its buffers, which is of no use to
+        // anyone.
         let _ = self.stream.set_zero_linger();
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
 
-    /// Fails where the client is taken to have gone.
+    /// Fails where the client counts as gone.
     fn look_whether_it_has_gone(&mut self, context: &mut Context<'_>) -> Result<()> {
         let mut byte = [0];
         let peeked = self.stream.poll_peek(context, &mut ReadBuf::new(&mut byte));
         let patience = self.patience.half_closed;
-        // An error is found by whoever reads or writes.
+        // The caller's own read or write will find any error.
         if matches!(peeked, Poll::Ready(Ok(0)))
             && self.half_closed.poll(patience, context).is_ready()
         {
@@ -169,7 +172,7 @@ impl AsyncWrite for Peer {
         self.stream.is_write_vectored()
     }
 
-    /// There is nothing to flush. It is asked whenever the connection is looked at and nothing waits to be written.
+    /// There is nothing to flush. hyper calls this whenever it polls the connection and has nothing left to write.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
         Poll::Ready(self.look_whether_it_has_gone(context))
     }
@@ -189,7 +192,7 @@ impl AsyncWrite for Peer {
     }
 }
 
-/// Reads what a client still sends and throws it away.
+/// Reads and discards what a client still sends.
 struct Lingering {
     patience: Patience,
     end: Pin<Box<Sleep>>,

@@ -1,8 +1,9 @@
 //! The streams of an HTTP/2 connection: how many are open, and which client does not read.
 //!
-//! Bytes may flow on a connection while one of its responses waits for ever, because the client gives its stream no room.
-//! What is not read is kept by h2, beyond the sight of hyper and of the handler. So responses are handed over in pieces
-//! that tell when they are gone, and a stream of which none goes for too long is reset.
+//! Bytes may flow on a connection while one of its responses waits for ever, because the client does not extend the
+//! stream's flow-control window. h2 buffers the unread bytes where neither hyper nor the handler can see them. So
+//! responses are handed over in pieces that report when they are sent, and a stream that sends no piece for too long is
+//! reset.
 
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -20,26 +21,26 @@ use tokio_util::sync::CancellationToken;
 use super::timer::Timer;
 use broadsheet_caller_limits::{Network, Slot};
 
-/// The bytes of a piece: those of a frame, unless the client allows for more.
+/// The size of a piece: the default maximum frame size.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// Pieces of one response that may be on their way.
+/// The number of pieces of one response that may be in h2's buffers.
 const PIECES: usize = 4;
 
 tokio::task_local! {
-    /// The response that is sent by the task of a stream.
+    /// The response that the current stream's task is sending.
     static SENDING: Arc<Sending>;
 }
 
-/// The streams of one connection. It runs them, each in a task. Clones share everything.
+/// The streams of one connection. Runs each stream in its own task. Clones share everything.
 #[derive(Clone)]
 pub(super) struct Streams(Arc<Inner>);
 
 struct Inner {
-    /// A client that takes no piece of a response for so long is cut off; zero for never.
+    /// A client that accepts no piece of a response for this long is cut off; zero for no limit.
     write_timeout: Duration,
     open: AtomicUsize,
-    /// Since when none is open.
+    /// Since when no stream is open.
     idle_since: Mutex<Instant>,
     stalled: CancellationToken,
 }
@@ -54,12 +55,12 @@ impl Streams {
         }))
     }
 
-    /// Whether any is open.
+    /// Whether any stream is open.
     pub(super) fn are_open(&self) -> bool {
         self.0.open.load(Ordering::Acquire) > 0
     }
 
-    /// Comes when no stream was open for so long, from now on.
+    /// Completes when no stream has been open for `limit`, counted from now at the earliest.
     pub(super) async fn idle_for(&self, limit: Duration) {
         let began = Instant::now();
         loop {
@@ -75,7 +76,7 @@ impl Streams {
         }
     }
 
-    /// Comes when the end of a response was not read for too long. Its stream cannot be reset any more.
+    /// Completes when a client has not read the end of a response for too long, and its stream can no longer be reset.
     pub(super) async fn stalled(&self) {
         self.0.stalled.cancelled().await;
     }
@@ -94,7 +95,7 @@ impl Inner {
     }
 }
 
-/// Counts a stream until it is dropped.
+/// Counts a stream as open until it is dropped.
 struct Open(Arc<Inner>);
 
 impl Drop for Open {
@@ -116,7 +117,7 @@ where
     }
 }
 
-/// Runs a stream until its response is sent, or not read for too long.
+/// Runs a stream until its response is sent, or until the client has not read it for too long.
 async fn run(stream: impl Future<Output = ()>, sending: Arc<Sending>, open: Open) {
     let timeout = open.0.write_timeout;
     let mut stream = pin!(stream);
@@ -124,7 +125,7 @@ async fn run(stream: impl Future<Output = ()>, sending: Arc<Sending>, open: Open
     let mut stalled = Timer::default();
     let mut sent = 0;
     let is_stalled = std::future::poll_fn(|context| {
-        // Before anything is looked at, so that no piece goes unnoticed.
+        // Registered before the counters are read, so that no sent piece goes unnoticed.
         sending.waker.register(context.waker());
         is_done = is_done || stream.as_mut().poll(context).is_ready();
         if sending.unsent.load(Ordering::Acquire) == 0 {
@@ -147,19 +148,19 @@ async fn run(stream: impl Future<Output = ()>, sending: Arc<Sending>, open: Open
     });
     if is_stalled.await {
         tracing::debug!("a client took nothing of a response for too long");
-        // What is not done is reset when it is dropped.
+        // A stream that is not done is reset when its future is dropped.
         if is_done {
             open.0.stalled.cancel();
         }
     }
 }
 
-/// What is on its way to the client.
+/// The progress of a response to its client.
 #[derive(Default)]
 struct Sending {
-    /// Pieces that are.
+    /// Pieces that are handed over and not sent yet.
     unsent: AtomicUsize,
-    /// Pieces that were.
+    /// Pieces that were sent.
     sent: AtomicU64,
     /// The task of the stream.
     waker: AtomicWaker,
@@ -168,7 +169,7 @@ struct Sending {
 /// A response's body, handed over in pieces.
 pub(super) struct Pieces {
     body: Body,
-    /// What was taken from the body, and is still to be handed over.
+    /// Bytes that were taken from the body and are still to be handed over.
     rest: Bytes,
     sending: Arc<Sending>,
     /// Counts the request.
@@ -176,7 +177,7 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// To be called in the task of the stream.
+    /// Call this in the task of the stream.
     pub(super) fn of(body: Body, slot: Option<Slot<Network>>) -> Self {
         Self {
             body,
@@ -195,7 +196,7 @@ impl hyper::body::Body for Pieces {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Piece>, axum::Error>>> {
-        // Each piece that goes wakes the task.
+        // Each piece that is sent wakes the task.
         if self.sending.unsent.load(Ordering::Acquire) >= PIECES {
             return Poll::Pending;
         }
@@ -230,7 +231,7 @@ impl hyper::body::Body for Pieces {
     }
 }
 
-/// Bytes that tell when they are sent, or given up: when they are dropped.
+/// Bytes that report when they are sent or discarded, which is when they are dropped.
 pub(super) struct Piece {
     bytes: Bytes,
     sending: Arc<Sending>,

@@ -1,4 +1,4 @@
-//! Each test talks to a server of its own over a bare connection.
+//! Each test starts its own server and talks to it over a raw connection.
 
 mod http2;
 mod http2_frames;
@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 
 use super::*;
 
-/// Longer than anything that is expected to happen takes.
+/// Longer than any expected event takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 const HEAD_TIMEOUT: Duration = Duration::from_millis(300);
 
@@ -28,7 +28,7 @@ async fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
         let began = Instant::now();
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(beginning.as_bytes()).await.unwrap();
-        // A byte now and then is no progress.
+        // A byte now and then does not count as progress.
         let answer = loop {
             let mut byte = [0];
             match timeout(HEAD_TIMEOUT / 10, stream.read(&mut byte)).await {
@@ -52,7 +52,7 @@ async fn a_connection_that_is_not_used_again_is_closed_and_one_in_use_is_not() {
         tokio::time::sleep(HEAD_TIMEOUT / 2).await;
         assert_eq!(ask(&mut stream, "/length").await, "200 OK");
     }
-    // An answer may take longer than a head.
+    // A response may take longer than the head of a request.
     assert_eq!(ask(&mut stream, "/slow").await, "200 OK");
     let rest = timeout(PATIENCE, stream.read(&mut [0])).await.unwrap();
     assert_eq!(rest.unwrap(), 0);
@@ -164,10 +164,10 @@ async fn ask(stream: &mut TcpStream, target: &str) -> String {
     answer_to(stream, target, "").await
 }
 
-/// Sends a GET and returns the status of the answer, all of which is read.
+/// Sends a GET, reads the whole response and returns its status.
 async fn answer_to(stream: &mut TcpStream, target: &str, cookie: &str) -> String {
     let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n");
-    // A server that has read too much does not read the rest.
+    // A server whose limit is exceeded does not read the rest.
     let _ = stream.write_all(request.as_bytes()).await;
     let mut answer = Vec::new();
     while !is_whole(&answer) {
@@ -179,7 +179,7 @@ async fn answer_to(stream: &mut TcpStream, target: &str, cookie: &str) -> String
     status.strip_prefix("HTTP/1.1 ").unwrap().to_owned()
 }
 
-/// Whether the head and as much as it announces is there.
+/// Whether the head has arrived, and as much of the body as it announces.
 fn is_whole(answer: &[u8]) -> bool {
     let text = String::from_utf8_lossy(answer);
     let Some((head, body)) = text.split_once("\r\n\r\n") else {

@@ -1,4 +1,4 @@
-//! Waiting that begins, ends and begins again: [`Timer`].
+//! A timer that starts, stops and starts again: [`Timer`].
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Time that runs from when it is first asked for until it is stopped. It costs nothing until then.
+/// Starts when it is first polled and runs until it is stopped. It costs nothing before that.
 #[derive(Default)]
 pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
@@ -14,7 +14,7 @@ pub(super) struct Timer {
 }
 
 impl Timer {
-    /// Ready when it has run for so long.
+    /// Ready when it has run for `duration`.
     pub(super) fn poll(&mut self, duration: Duration, context: &mut Context<'_>) -> Poll<()> {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(duration)));
         if !self.is_running {

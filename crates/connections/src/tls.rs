@@ -1,7 +1,7 @@
 //! HTTPS: the certificate, which is read again when its files change.
 //!
-//! What is broken is told, and the certificate before it stays in force: a renewal that went wrong has days left to be
-//! put right.
+//! If the new files are invalid, that is logged and the previous certificate stays in force: after a failed renewal
+//! there are days left to fix it.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,11 +18,11 @@ use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-/// What ALPN calls the versions of HTTP that are spoken, the preferred one first.
+/// The ALPN names of the HTTP versions that the server speaks, the preferred one first.
 pub(crate) const HTTP_2: &[u8] = b"h2";
 const HTTP_1_1: &[u8] = b"http/1.1";
 
-/// How often the files are looked at.
+/// How often the files are checked for changes.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Why the server cannot speak TLS.
@@ -40,7 +40,7 @@ pub enum TlsError {
     Unusable(#[from] rustls::Error),
 }
 
-/// The certificate of the server, and the key that belongs to it. Clones share everything.
+/// The certificate of the server, and its private key. Clones share everything.
 #[derive(Clone)]
 pub struct Tls(Arc<Inner>);
 
@@ -49,15 +49,15 @@ struct Inner {
     key: PathBuf,
     provider: Arc<CryptoProvider>,
     current: Arc<Current>,
-    /// The files as they were when they were read last.
+    /// The state of the files when they were last read.
     seen: Mutex<Files>,
     failed_reloads: AtomicU64,
 }
 
-/// By what a changed file is told: when each was changed, and its length.
+/// What reveals that a file has changed: the time of its last change, and its length.
 type Files = [Option<(SystemTime, u64)>; 2];
 
-/// What the next handshake uses.
+/// The certificate for the next handshake.
 #[derive(Debug)]
 struct Current(RwLock<Arc<CertifiedKey>>);
 
@@ -87,10 +87,10 @@ impl Tls {
         })))
     }
 
-    /// What makes TLS of a connection, with the certificate that is in force then.
+    /// An acceptor that uses the certificate that is in force now.
     ///
     /// # Errors
-    /// There is no version of TLS, which cannot be.
+    /// No version of TLS is enabled, which cannot happen.
     pub fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
         let current = Arc::clone(&self.0.current);
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.0.provider))
@@ -101,7 +101,7 @@ impl Tls {
         Ok(Arc::new(config).into())
     }
 
-    /// Reads the files again, blocking. What is broken is told, and changes nothing.
+    /// Reads the files again, blocking. If they are invalid, that is logged and nothing changes.
     pub fn reload(&self) {
         let inner = &*self.0;
         *inner.seen() = files(&inner.certificate, &inner.key);
@@ -144,7 +144,7 @@ impl Tls {
         }
     }
 
-    /// How often [`reload`](Self::reload) met something broken.
+    /// How often [`reload`](Self::reload) has failed.
     pub fn failed_reloads(&self) -> u64 {
         self.0.failed_reloads.load(Ordering::Relaxed)
     }
@@ -163,7 +163,8 @@ fn files(certificate: &Path, key: &Path) -> Files {
     })
 }
 
-/// Reads a chain of certificates, the server's own first, and the key of that one, which others must not be able to read.
+/// Reads a certificate chain, the server's own certificate first, and its private key, which other users must not be
+/// able to read.
 fn load(
     certificate: &Path,
     key: &Path,

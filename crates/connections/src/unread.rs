@@ -1,4 +1,4 @@
-//! Requests that are answered before all of their body was read.
+//! Requests that get their response before all of their body was read.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
-/// A body of no more bytes is read with the head, or soon after, so that its connection can be used again.
+/// A body up to this size is read with the head, or soon after, so that its connection can be reused.
 const SMALL: u64 = 16 * 1024;
 
-/// The body for a handler, and, where it is not a small one, whether it has been read to its end.
+/// The body for a handler, and, unless it is small, a flag that is set when it has been read to its end.
 pub(super) fn watched(body: Incoming) -> (Body, Option<Arc<AtomicBool>>) {
     if body.is_end_stream() || body.size_hint().upper().is_some_and(|bytes| bytes <= SMALL) {
         return (Body::new(body), None);
@@ -28,7 +28,7 @@ pub(super) fn watched(body: Incoming) -> (Body, Option<Arc<AtomicBool>>) {
     (Body::new(watched), Some(has_ended))
 }
 
-/// Says in the answer that the connection is closed after it where the body was not read.
+/// Adds `Connection: close` to the response where the body was not read to its end.
 pub(super) fn announce_close(response: &mut Response, has_ended: Option<Arc<AtomicBool>>) {
     if has_ended.is_some_and(|has_ended| !has_ended.load(Ordering::Relaxed)) {
         let close = HeaderValue::from_static("close");

@@ -1,4 +1,4 @@
-//! HTTP/2, as a client of hyper's speaks it.
+//! HTTP/2, as hyper's client speaks it.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -10,12 +10,12 @@ use tokio::task::JoinHandle;
 use super::secure::Secure;
 use super::*;
 
-/// Short, but longer than a busy machine takes to go on.
+/// Short, but longer than a busy machine needs to make progress.
 const SHORT: Duration = Duration::from_millis(500);
 
 type Connection = JoinHandle<hyper::Result<()>>;
 
-/// A client that takes so many bytes of a response before its reader has.
+/// A client with this stream window: it accepts this many bytes before its reader reads any.
 async fn client(server: &Secure, window: u32) -> (SendRequest<Body>, Connection) {
     let io = TokioIo::new(server.connect("h2").await);
     let mut builder = Builder::new(TokioExecutor::new());
@@ -44,7 +44,7 @@ async fn a_connection_without_a_request_is_closed_and_one_with_a_request_is_not(
     };
     let server = Secure::start(settings, routes(), CancellationToken::new()).await;
     let (mut client, connection) = client(&server, 65_535).await;
-    // A response may take longer than a head.
+    // A response may take longer than the head of a request.
     assert_eq!(status(&mut client, get("/slow")).await, 200);
     assert_eq!(status(&mut client, get("/length")).await, 200);
     timeout(PATIENCE, connection)
@@ -62,7 +62,7 @@ async fn a_handshake_that_does_not_come_to_its_end_is_not_waited_for() {
         ..ConnectionSettings::default()
     };
     let server = Secure::start(settings, routes(), CancellationToken::new()).await;
-    // The beginning of a handshake's record.
+    // The first bytes of a handshake record.
     for beginning in [&[][..], &[0x16, 0x03, 0x01]] {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(beginning).await.unwrap();
@@ -127,7 +127,7 @@ async fn a_stop_finishes_what_is_under_way_and_takes_no_more() {
         .unwrap()
         .unwrap()
         .unwrap();
-    // It has been told, and takes no request any more.
+    // The client has received GOAWAY and sends no more requests.
     while busy.send_request(get("/length")).await.is_ok() {}
     may_answer.notify_one();
     let response = timeout(PATIENCE, response).await.unwrap().unwrap().unwrap();
@@ -140,7 +140,7 @@ async fn a_stop_finishes_what_is_under_way_and_takes_no_more() {
         .unwrap();
 }
 
-/// Routes of which the responses are larger than any buffer, in one piece and in many, and one that is not.
+/// Routes with responses larger than any buffer, in one piece and in many, and one with a small response.
 fn large() -> Router {
     const LARGE: usize = 8 * 1024 * 1024;
     let streamed = axum::routing::get(async || {
@@ -163,7 +163,7 @@ async fn a_response_that_is_not_read_is_reset_and_others_of_its_connection_are_n
     let (mut client, _connection) = client(&server, 20_000).await;
     for path in ["/whole", "/streamed"] {
         let mut unread = client.send_request(get(path)).await.unwrap().into_body();
-        // As long as it is read it goes on, however slow.
+        // A slow client that keeps reading is not cut off.
         let mut bytes = 0;
         for _ in 0..4 {
             tokio::time::sleep(SHORT / 2).await;

@@ -7,7 +7,7 @@ use super::super::http2::{MAX_RESETS, MAX_STREAMS};
 use super::secure::Secure;
 use super::*;
 
-// Kinds of frames (RFC 9113, section 6).
+// Frame types (RFC 9113, section 6).
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -17,7 +17,7 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-// Codes of errors (section 7).
+// Error codes (section 7).
 const PROTOCOL_ERROR: u32 = 1;
 const REFUSED_STREAM: u32 = 7;
 const ENHANCE_YOUR_CALM: u32 = 11;
@@ -37,9 +37,9 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A whole request for a path.
+/// A complete request for a path.
 fn get(stream: u32, path: &str) -> Vec<u8> {
-    // GET and https of HPACK's table, then the path and the host, which are not kept in it.
+    // GET and https from HPACK's static table, then the path and the host as literals without indexing.
     let mut block = vec![0x82, 0x87];
     for (name, value) in [(0x04, path), (0x01, "localhost")] {
         block.extend([name, u8::try_from(value.len()).unwrap()]);
@@ -73,7 +73,7 @@ impl Client {
         self.write.write_all(frames).await
     }
 
-    /// The next frame; `None` where the connection is closed.
+    /// The next frame; `None` when the connection is closed.
     async fn receive(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         let read = timeout(PATIENCE, self.read.read_exact(&mut head)).await;
@@ -87,7 +87,7 @@ impl Client {
         })
     }
 
-    /// The code of the error with which the server ends the connection.
+    /// The error code with which the server closes the connection.
     async fn end(&mut self) -> u32 {
         loop {
             let frame = self.receive().await.expect("it ended without a word");
@@ -124,7 +124,7 @@ async fn one_stream_more_than_a_connection_may_have_is_rejected() {
     };
     assert_eq!(reset.stream, 2 * MAX_STREAMS + 1);
     assert_eq!(reset.payload, REFUSED_STREAM.to_be_bytes());
-    // Those before it are still there, and with one less there is room for another.
+    // The earlier streams are still open, and with one fewer there is room for another.
     let next = 2 * MAX_STREAMS + 3;
     client.send(&cancel(1)).await.unwrap();
     client.send(&get(next, "/length")).await.unwrap();
@@ -137,7 +137,7 @@ async fn one_stream_more_than_a_connection_may_have_is_rejected() {
     assert_eq!(answer.stream, next);
 }
 
-/// Browsers then open them by HTTP/1.1 (RFC 8441, section 3).
+/// Browsers then open WebSockets by HTTP/1.1 (RFC 8441, section 3).
 #[tokio::test]
 async fn web_sockets_are_not_offered() {
     const ENABLE_CONNECT_PROTOCOL: u16 = 8;
@@ -158,7 +158,7 @@ async fn web_sockets_are_not_offered() {
         block.extend([name, u8::try_from(value.len()).unwrap()]);
         block.extend(value.as_bytes());
     }
-    // A name that is not in HPACK's table.
+    // A literal name that is not in HPACK's table.
     block.extend([0, 9]);
     block.extend(b":protocol");
     block.push(9);
@@ -178,7 +178,7 @@ async fn web_sockets_are_not_offered() {
 #[tokio::test]
 async fn a_client_that_resets_what_it_has_just_asked_for_is_cut_off() {
     let mut client = Client::connect(&server().await).await;
-    // In one piece, so that the server comes to see none of them before it is reset.
+    // In one write, so that the server sees none of them before it is reset.
     let count = 10 * u32::try_from(MAX_RESETS).unwrap();
     let streams = (0..count).map(|number| 2 * number + 1);
     let frames: Vec<u8> = streams

@@ -1,4 +1,4 @@
-//! Clients that do not read, that send on after they were answered, and that close their sending side.
+//! Clients that do not read, that keep sending after their response, and that close their sending side.
 
 use std::io::ErrorKind;
 
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 
-/// Short, but longer than a busy machine takes to go on.
+/// Short, but longer than a busy machine needs to make progress.
 const SHORT: Duration = Duration::from_millis(500);
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn a_connection_that_takes_nothing_is_cut_off_and_one_that_takes_little_is
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
-        // As long as something is taken it goes on, however slow.
+        // A slow client that accepts some bytes is not cut off.
         let mut some = vec![0; 256 * 1024];
         for _ in 0..6 {
             tokio::time::sleep(SHORT / 2).await;
@@ -83,7 +83,7 @@ async fn a_client_that_sends_on_gets_the_answer_that_came_before_it_had_sent_all
         if number % 3 < 2 {
             stream.write_all(b"\r\n\r\n").await.unwrap();
         }
-        // All of it, before anything is read.
+        // The whole body is sent before anything is read.
         stream.write_all(&body).await.unwrap();
         tokio::time::sleep(SHORT / 5).await;
         let mut answer = String::new();
@@ -208,8 +208,8 @@ fn patience() -> ConnectionSettings {
     ConnectionSettings::with_write_timeout(SHORT)
 }
 
-/// Answers without an end, by a body that is there at once, by one that is made while it is sent, and on a WebSocket; and
-/// what fails once such an answer is given up.
+/// Endless responses: from a body that is ready, from one that is produced while it is sent, and on a WebSocket. The
+/// receiver fails once such a response is dropped.
 fn endless() -> (Router, oneshot::Receiver<()>) {
     const CHUNK: Bytes = Bytes::from_static(&[b'a'; 64 * 1024]);
     let (alive, dropped) = oneshot::channel::<()>();
@@ -251,7 +251,7 @@ fn endless() -> (Router, oneshot::Receiver<()>) {
     (routes, dropped)
 }
 
-/// Refuses bodies that it does not read.
+/// Rejects requests without reading their bodies.
 fn refusing() -> Router {
     let refuse = post(async || axum::http::StatusCode::PAYLOAD_TOO_LARGE.into_response());
     Router::new().route("/refused", refuse)

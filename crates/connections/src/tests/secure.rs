@@ -1,4 +1,4 @@
-//! A server with a certificate of the tests' own making, and connections to it.
+//! A server with a certificate made by the tests, and connections to it.
 
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
