@@ -18,18 +18,18 @@ use crate::article::{Article, ArticleId, ArticleOrder, Columns};
 use crate::budget::ResponseBudget;
 use crate::error::Result;
 
-/// How many articles [`Store::all_articles`] reads with a statement: the first time, and at most.
+/// The number of articles in the first batch of [`Store::all_articles`], and the maximum of later batches.
 const FIRST_BATCH: usize = 50;
 const BATCH: usize = 500;
 
-/// How many bytes of text a batch of [`Store::all_articles`] has, apart from those of its last article.
+/// The maximum bytes of text in a batch of [`Store::all_articles`], not counting its last article.
 const BATCH_BYTES: usize = 2 * 1024 * 1024;
 
 impl Store {
-    /// Articles by their ids; those that are not there are left out.
+    /// Articles by their ids; ids without an article are left out.
     ///
     /// # Errors
-    /// [`crate::error::Error::TooLarge`] where their texts go over the budget.
+    /// [`crate::error::Error::TooLarge`] where their texts exceed the budget.
     pub async fn articles_by_id(
         &self,
         ids: Vec<ArticleId>,
@@ -53,10 +53,10 @@ impl Store {
         .await
     }
 
-    /// A part of the list of the articles that `filter` matches.
+    /// A part of the list of articles that match `filter`.
     ///
     /// # Errors
-    /// [`crate::error::Error::TooLarge`] where their texts go over the budget.
+    /// [`crate::error::Error::TooLarge`] where their texts exceed the budget.
     pub async fn articles(
         &self,
         filter: Filter,
@@ -84,10 +84,10 @@ impl Store {
         .await
     }
 
-    /// Every article, newest first, a batch at a time.
+    /// Every article, newest first, in batches.
     ///
-    /// Each batch is a statement of its own that begins where the last one ended, so that a million articles take
-    /// no more memory than ten, and a slow reader holds no connection. A batch has a few megabytes at most, or one
+    /// Each batch is a separate statement that continues after the previous one, so that a million articles take no
+    /// more memory than ten, and a slow reader holds no connection. A batch has a few megabytes at most, or one
     /// article.
     pub fn all_articles(&self) -> impl Stream<Item = Result<Vec<Article>>> + Send + use<> {
         const ORDER: ArticleOrder = ArticleOrder::CreatedAtDesc;
@@ -133,7 +133,7 @@ impl Store {
                 });
                 let count = articles.len();
                 let has_ended = count < limit && bytes < BATCH_BYTES;
-                // PostgreSQL goes on to send what was asked for, so no more is asked for than is likely to fit.
+                // PostgreSQL keeps sending all rows of a statement, so the limit is the number that will probably fit.
                 let fitting = BATCH_BYTES * count.max(1) / bytes.max(1);
                 Ok(Batch {
                     articles,
@@ -145,14 +145,14 @@ impl Store {
     }
 }
 
-/// Some of all articles.
+/// A batch of all articles.
 struct Batch {
     articles: Vec<Article>,
-    /// How many to ask for next; `None` where these are the last.
+    /// The limit of the next batch; `None` where this is the last.
     next_limit: Option<usize>,
 }
 
-/// The articles of a SELECT. The texts of the first `counted` count for the budget.
+/// The articles of a SELECT. The texts of the first `counted` count towards the budget.
 pub(super) async fn load(
     connection: &mut Connection<'_>,
     select: Select,

@@ -1,4 +1,4 @@
-//! Whether connections to the database can be opened. The log says once that they cannot, and once that they can again.
+//! Whether connections to the database can be opened. Each loss and each recovery is logged once.
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use super::{Inner, Store};
 use crate::error::{Error, Result};
 use crate::log_limit::LogLimit;
 
-/// How often a database that is away is asked for, beside what requests do.
+/// How often to try connecting while the database is unavailable, besides what requests do.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
-/// How often the log says that it has no room, which any request can meet with.
+/// How often the log reports that the database is out of connections, which any request can run into.
 const BETWEEN_WARNINGS: Duration = Duration::from_mins(1);
 
-/// Since when the database has been away, if it is.
+/// Since when the database has been unavailable, if it is.
 #[derive(Debug)]
 pub(super) struct Availability {
     away_since: watch::Sender<Option<Instant>>,
@@ -34,7 +34,7 @@ impl Default for Availability {
 }
 
 impl Availability {
-    /// Learns from what became of work on the database.
+    /// Learns from the result of work on the database.
     pub(super) fn learn<T>(&self, done: &Result<T>) {
         match done {
             Err(Error::Unavailable(cause)) if cause.is::<Away>() => {
@@ -69,14 +69,14 @@ impl Availability {
         }
     }
 
-    /// Asks for a database that is away until it is back, although no request does. Ends with the store.
+    /// Tries to reach an unavailable database until it is back, even without requests. Ends with the store.
     pub(super) fn watch(&self, store: Weak<Inner>) {
         let mut away_since = self.away_since.subscribe();
         tokio::spawn(async move {
             while away_since.wait_for(Option::is_some).await.is_ok() {
                 tokio::time::sleep(BETWEEN_LOOKS).await;
                 match store.upgrade().map(Store) {
-                    // Whatever the answer is, `learn` is told.
+                    // `learn` receives the result, whatever it is.
                     Some(store) if !store.closing().is_cancelled() => {
                         drop(store.migration_status().await);
                     }

@@ -1,7 +1,7 @@
-//! Backups of an SQLite database that prove themselves: checked before they have their name, and again before they
-//! become a database.
+//! Backups of SQLite databases, which are verified: before they get their final name, and again before they are
+//! restored.
 //!
-//! PostgreSQL has programs of its own for this.
+//! PostgreSQL has its own tools for this.
 
 mod seal;
 
@@ -21,16 +21,16 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::store::{DatabaseSettings, DatabaseUrl, SqliteLocation};
 
-/// What a backup has, or a database that was made of one.
+/// The contents of a backup, or of a database restored from one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
     pub bytes: u64,
     pub articles: i64,
-    /// That of the feed's newest change; `None` before the migration that makes the feed.
+    /// The position of the feed's newest change; `None` before the migration that creates the feed.
     pub position: Option<i64>,
 }
 
-/// A database that was made of a backup.
+/// The result of restoring a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restored {
     pub summary: Summary,
@@ -39,7 +39,7 @@ pub struct Restored {
     pub seal: Seal,
 }
 
-/// Why there is no backup, or no database made of one. Nothing has changed then.
+/// Why a backup or a restore failed. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     #[error(
@@ -89,11 +89,11 @@ fn at(path: &Path) -> impl Fn(io::Error) -> BackupError {
     }
 }
 
-/// Copies the database, which may be served meanwhile, into `file`. The copy has one state of it, is checked, and has
-/// everything on the disk before it gets its name.
+/// Copies the database, which may be in use, into `file`. The copy is a consistent snapshot; it is verified and synced
+/// to disk before it gets its name.
 ///
 /// # Errors
-/// There is no `file` then, or what was there before.
+/// `file` does not exist then, or is what it was before.
 pub async fn backup(
     settings: &DatabaseSettings,
     file: &Path,
@@ -103,11 +103,11 @@ pub async fn backup(
     blocking(move || make_backup(&database, &file, replace)).await
 }
 
-/// Makes the database of a backup: checks it, applies pending migrations and begins a new epoch of the feed, before it
-/// gets its name.
+/// Restores a database from a backup: verifies it, applies pending migrations and begins a new epoch of the feed,
+/// before it gets its name.
 ///
 /// # Errors
-/// There is no database then, or what was there before.
+/// The database does not exist then, or is what it was before.
 pub async fn restore(
     settings: &DatabaseSettings,
     file: &Path,
@@ -116,7 +116,7 @@ pub async fn restore(
     let database = database(settings)?;
     let (of, into) = (file.to_owned(), database.clone());
     let (copy, seal) = blocking(move || check_backup(&of, &into, replace)).await?;
-    // Opened as the server does, with all that it checks.
+    // Opened as a server opens it, with all its checks.
     let here = DatabaseSettings {
         url: DatabaseUrl::Sqlite(SqliteLocation::File(copy.to_path_buf())),
         force_roll_back: false,
@@ -137,7 +137,7 @@ pub async fn restore(
     })
 }
 
-/// Brings a database up to date, and begins a new epoch of its feed.
+/// Migrates a database, and begins a new epoch of its feed.
 async fn begin_epoch(settings: &DatabaseSettings) -> Result<Epoch, BackupError> {
     let store = Store::open(settings, Clock::system(), true).await?;
     let begun = store.begin_feed_epoch().await;
@@ -191,7 +191,7 @@ fn make_backup(database: &Path, file: &Path, replace: bool) -> Result<Summary, B
     Ok(summary(copied, bytes))
 }
 
-/// A copy of the backup beside the database that is to be, which is whole.
+/// A verified copy of the backup, in the directory of the future database.
 fn check_backup(
     file: &Path,
     database: &Path,
@@ -232,7 +232,7 @@ fn finish_restore(copy: TempPath, database: &Path, replace: bool) -> Result<Summ
         let in_use = |_| BackupError::InUse(database.to_owned());
         sqlite::close_for_good(database).map_err(in_use)?;
     }
-    // A log that is left of the old database would be taken for one of the new.
+    // SQLite would take a write-ahead log of the old database for the new one's.
     for path in sqlite::files_beside(database) {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&path)(error)),
@@ -262,7 +262,7 @@ fn require_file(path: &Path) -> Result<(), BackupError> {
     }
 }
 
-/// Asked before anything is done; [`take_name`] makes sure of it.
+/// Checked before any work is done; [`take_name`] enforces it.
 fn may_take(path: &Path, replace: bool) -> Result<(), BackupError> {
     match path.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() || !replace => Err(BackupError::Exists(path.to_owned())),
@@ -277,7 +277,7 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// In the same directory, so that it can take the name at once; gone where it does not.
+/// A temporary file in the same directory, so that it can be renamed atomically; deleted unless it is.
 fn temporary_beside(path: &Path) -> Result<NamedTempFile, BackupError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     tempfile::Builder::new()
@@ -287,7 +287,7 @@ fn temporary_beside(path: &Path) -> Result<NamedTempFile, BackupError> {
         .map_err(at(path))
 }
 
-/// Gives a file its name, on the disk, too.
+/// Renames a file, and syncs its directory.
 fn take_name(file: TempPath, name: &Path, replace: bool) -> Result<(), BackupError> {
     let taken = match replace {
         true => file.persist(name),
@@ -307,7 +307,7 @@ fn ours(connection: &mut SqliteConnection, path: &Path) -> Result<Facts, BackupE
     facts.ok_or_else(|| BackupError::NotOurs(path.to_owned()))
 }
 
-/// What a copy has, which is whole by all that SQLite can tell.
+/// The contents of a copy that passes SQLite's own checks.
 fn sound(copy: &Path) -> Result<Facts, BackupError> {
     let mut connection = sqlite::open_copy(copy)?;
     if let Some(fault) = sqlite::fault(&mut connection)? {
@@ -319,7 +319,7 @@ fn sound(copy: &Path) -> Result<Facts, BackupError> {
     ours(&mut connection, copy)
 }
 
-/// Checks that a copy has a state between two that the database had.
+/// Checks that a copy's state lies between two states of the database.
 fn compare(before: Facts, copied: Facts, after: Facts, copy: &Path) -> Result<(), BackupError> {
     let (Some(first), Some(feed), Some(last)) = (before.feed, copied.feed, after.feed) else {
         return Ok(());
@@ -331,7 +331,7 @@ fn compare(before: Facts, copied: Facts, after: Facts, copy: &Path) -> Result<()
             feed.position, first.position, last.position
         )));
     }
-    // What is no longer kept cannot be counted.
+    // Changes that are no longer kept cannot be counted.
     if feed.floor <= first.position && feed.epoch == first.epoch {
         let growth = sqlite::growth_after(&mut sqlite::open_copy(copy)?, first.position)?;
         if before.articles + growth != copied.articles {

@@ -1,7 +1,7 @@
-//! The change log: where the feed stands, what follows a cursor, and what is no longer kept.
+//! The change log: the state of the feed, the changes after a cursor, and the removal of old ones.
 //!
-//! The triggers of the migration `change_log` write it. On PostgreSQL a change gets its position only after its
-//! commit, when somebody asks; `postgres/feed.rs` and `sqlite/feed.rs` listen for the writes of others.
+//! The triggers of the migration `change_log` write it. On PostgreSQL a change gets its position only after its commit,
+//! when a reader asks for changes; `postgres/feed.rs` and `sqlite/feed.rs` listen for writes of other programs.
 
 pub(super) mod lag;
 mod scan;
@@ -20,26 +20,26 @@ use super::{Access, Database, Store, postgres, sqlite};
 use crate::article::change::{ArticleChange, ChangeFilter, Epoch, FeedCursor};
 use crate::error::{Error, Result};
 
-/// How many positions a call looks at, so that a filter that matches little reads no more of the log than that.
+/// The maximum number of positions that a call scans, so that a filter with few matches does not read the whole log.
 const POSITIONS: i64 = 10_000;
 
-/// The fewest changes whose sizes are asked for before they are read.
+/// From this number of changes on, their sizes are queried before the changes are read.
 const FEW: i64 = 16;
 
-/// How many changes one transaction removes.
+/// The number of changes that one transaction removes.
 const REMOVED_AT_ONCE: i64 = 1_000;
 
-/// Which changes the feed has.
+/// The range of changes that the feed has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeedState {
-    /// After the newest change.
+    /// The position of the newest change.
     pub head: FeedCursor,
-    /// Before the oldest change that is kept.
+    /// The position before the oldest change that is kept.
     pub oldest: FeedCursor,
 }
 
 impl FeedState {
-    /// Checks that all that follows `after` is there.
+    /// Checks that all changes after `after` are kept.
     ///
     /// # Errors
     /// [`Error::CursorExpired`]
@@ -58,14 +58,14 @@ impl FeedState {
 #[derive(Debug, Clone)]
 pub struct ChangesAfter {
     pub after: FeedCursor,
-    /// The last position to look at, which the feed must have.
+    /// The last position to read, which the feed must have.
     pub upto: i64,
     pub filter: ChangeFilter,
-    /// How many changes at most.
+    /// The maximum number of changes.
     pub first: usize,
-    /// How many bytes of text at most, although always one change.
+    /// The maximum bytes of text, but always at least one change.
     pub text_bytes: usize,
-    /// Whether the texts of the articles are wanted.
+    /// Whether the texts of the articles are selected.
     pub text: bool,
 }
 
@@ -73,15 +73,15 @@ pub struct ChangesAfter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangesPage {
     pub changes: Vec<ArticleChange>,
-    /// Where to continue: after the last of the changes, or where the search for more has ended.
+    /// Where to continue: after the last of the changes, or where the scan has ended.
     pub end: FeedCursor,
-    /// Whether there are positions after `end`, up to [`ChangesAfter::upto`], that have not been looked at; none of
-    /// them need match.
+    /// Whether there are positions after `end`, up to [`ChangesAfter::upto`], that were not scanned; they may have no
+    /// matches.
     pub has_more: bool,
 }
 
 impl Store {
-    /// Where the feed stands: every change that had committed before the call is at or before its head.
+    /// The state of the feed. Its head is at or after every change that had committed before the call.
     pub async fn feed_state(&self) -> Result<FeedState> {
         let access = match &self.0.database {
             Database::Postgres(_) => Access::Write,
@@ -91,7 +91,7 @@ impl Store {
             Box::pin(async move {
                 if let Connection::Postgres(connection) = connection {
                     match postgres::feed::number_committed(connection).await {
-                        // Who may not write reads what others have numbered.
+                        // A server that may not write reads the changes that others have numbered.
                         Ok(()) | Err(Error::NoWrites { .. }) => {}
                         Err(error) => return Err(error),
                     }
@@ -102,8 +102,8 @@ impl Store {
         .await
     }
 
-    /// The changes that follow a cursor, among the next 10,000 positions. A filter may match none of these: the page is
-    /// empty then, and its end has advanced nevertheless.
+    /// The changes after a cursor, within the next 10,000 positions. Where the filter matches none of them, the page is
+    /// empty, but its end has advanced nevertheless.
     ///
     /// # Errors
     /// [`Error::CursorExpired`] where some of them are no longer kept.
@@ -124,7 +124,7 @@ impl Store {
             .run(Access::Read, move |connection| {
                 Box::pin(async move {
                     let scanned = scan(connection, range, &wanted).await?;
-                    // Afterwards: were they kept then, they were all there before.
+                    // Checked after reading: if they are kept now, they were all there before.
                     state(connection).await?.check(after)?;
                     Ok(scanned)
                 })
@@ -141,10 +141,10 @@ impl Store {
         })
     }
 
-    /// Removes changes that have been in the feed for longer than `retention`, a batch at a time, oldest first;
-    /// answers whether there may be more. Whoever has not read them learns it by [`Error::CursorExpired`].
+    /// Removes the oldest changes that have been in the feed for longer than `retention`, up to a fixed number; returns
+    /// whether there may be more. Readers that have not received them get [`Error::CursorExpired`].
     pub async fn remove_old_changes(&self, retention: Duration) -> Result<bool> {
-        // What has no position yet would otherwise wait for the next reader.
+        // Changes without a position would otherwise stay until the next reader numbers them.
         self.feed_state().await?;
         let removed = self
             .run_in_task(Access::Transaction, move |connection| {
@@ -162,14 +162,14 @@ impl Store {
             .await;
         match removed {
             Ok(removed) => Ok(removed >= REMOVED_AT_ONCE),
-            // Once it takes writes again there is time enough.
+            // They can be removed when the database takes writes again.
             Err(Error::NoWrites { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// Begins a new epoch of the feed, for an operator who has restored the database from a backup: cursors from before
-    /// expire, since their positions may stand for other changes now.
+    /// Begins a new epoch of the feed, for an operator who has restored the database from a backup: older cursors
+    /// expire, since their positions may mean other changes now.
     pub async fn begin_feed_epoch(&self) -> Result<Epoch> {
         let epoch = Epoch(self.0.clock.new_id());
         self.run(Access::Write, move |connection| {
@@ -188,8 +188,9 @@ impl Store {
         self.0.written.subscribe()
     }
 
-    /// Marks `notified` when another server or program may have written, and tells other servers that this one has;
-    /// ends never. Where that takes effort it is done only while `wanted` holds more than zero. Some writes are missed.
+    /// Marks `notified` when another server or program may have written, and notifies other servers of this one's
+    /// writes. Never returns. Where this has a cost, it is done only while `wanted` is above zero. Some writes may go
+    /// unnoticed.
     pub(crate) async fn listen(
         &self,
         notified: &watch::Sender<()>,
@@ -219,7 +220,7 @@ async fn state(connection: &mut Connection<'_>) -> Result<FeedState> {
     })
 }
 
-/// The wanted changes of `range` that fit on a page, and whether there are more.
+/// The selected changes of `range` that fit on a page, and whether there are more.
 async fn scan(
     connection: &mut Connection<'_>,
     mut range: Range,
@@ -249,7 +250,7 @@ async fn scan(
     };
     let mut changes: Vec<ArticleChange> = Vec::new();
     let mut bytes = 0;
-    // Of few changes the sizes are seen when they are read.
+    // For few changes, the sizes are checked while they are read.
     read_rows!(connection, statement, Row, |row| {
         let change = row.into_change(wanted.after)?;
         bytes += change
@@ -265,7 +266,7 @@ async fn scan(
     Ok((changes, is_full))
 }
 
-/// How many of the changes, given by position and size, fit on the page, from the first one on.
+/// The number of changes, given by position and size, that fit on the page, counted from the first.
 fn fitting(wanted: &ChangesAfter, sizes: &[(i64, i32)]) -> usize {
     let mut bytes = 0_usize;
     let fit = sizes.iter().take(wanted.first).enumerate();

@@ -1,6 +1,6 @@
-//! Whether a database is what it should be: what the migrations have made, and what is derived from the articles.
+//! Checks a database: that its schema is what the migrations make, and that derived data matches the articles.
 //!
-//! Everything here reads only, while servers go on.
+//! All checks only read, and run while servers are in use.
 
 mod feed;
 mod slugs;
@@ -10,17 +10,17 @@ pub use self::words::WordsCheck;
 use super::{Database, Store};
 use crate::error::Result;
 
-/// What one part of a check has found.
+/// The result of one part of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
-    /// What was looked at, such as `feed`.
+    /// What was checked, such as `feed`.
     pub part: &'static str,
-    /// What is there, in a few words.
+    /// A summary in a few words.
     pub summary: String,
     pub findings: Vec<Finding>,
 }
 
-/// Something that is not as it should be, and what to do about it.
+/// A problem, and how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub what: String,
@@ -36,7 +36,7 @@ impl Finding {
     }
 }
 
-/// A line for each finding, or one that says that there is none.
+/// One line per finding, or a line that says that there are none.
 impl std::fmt::Display for Checked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
@@ -55,8 +55,8 @@ impl std::fmt::Display for Checked {
 }
 
 impl Store {
-    /// Whether tables, columns, indexes, constraints and triggers are those that the migrations make. What else there
-    /// is does not matter.
+    /// Checks that the tables, columns, indexes, constraints and triggers are those that the migrations make.
+    /// Additional objects are ignored.
     ///
     /// # Errors
     /// The database does not answer.
@@ -67,7 +67,7 @@ impl Store {
         }
     }
 
-    /// Whether the pages of an SQLite database are in order; `None` on PostgreSQL, which has programs for that.
+    /// Checks the pages of an SQLite database; `None` on PostgreSQL, which has its own tools for that.
     ///
     /// # Errors
     /// As [`check_schema`](Self::check_schema).
@@ -78,8 +78,8 @@ impl Store {
         }
     }
 
-    /// Makes the words of each article again and compares them with those that the database has. On SQLite it reads one
-    /// state of the whole database.
+    /// Computes the words of each article again and compares them with those in the database. On SQLite this reads one
+    /// snapshot of the whole database.
     ///
     /// # Errors
     /// As [`check_schema`](Self::check_schema).

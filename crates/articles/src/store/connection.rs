@@ -1,9 +1,9 @@
-//! A connection to either database, and how one piece of code runs on both.
+//! A connection to either database, and how the same code runs on both.
 //!
-//! A Diesel statement names no database until it meets a connection, so [`run!`] spells it once and executes it on
-//! whichever connection there is. On PostgreSQL that is a diesel-async connection and the statement is awaited. On
-//! SQLite the whole piece of work runs on a thread for blocking work, where statements never wait: its future is
-//! ready at the first poll, and a transaction of many statements costs one hop between threads.
+//! A Diesel statement is independent of the database until it is executed on a connection, so [`run!`] takes one
+//! expression and executes it on whichever connection there is. On PostgreSQL that is a diesel-async connection and the
+//! statement is awaited. On SQLite the whole piece of work runs on a blocking thread, where statements never wait: its
+//! future is ready at the first poll, and a transaction of many statements costs one switch between threads.
 //!
 //! Decision: `docs/decisions/0005-one-code-for-two-databases.md`.
 
@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use crate::error::{Error, Result};
 use postgres_connect::PgConnection;
 
-/// What work on the database runs on.
+/// The connection that work on the database uses.
 pub(crate) enum Connection<'c> {
     Postgres(&'c mut PgConnection),
     Sqlite(&'c mut SqliteConnection),
@@ -24,7 +24,7 @@ pub(crate) enum Connection<'c> {
 pub(crate) type Work<T> =
     Box<dyn for<'a, 'c> FnOnce(&'a mut Connection<'c>) -> BoxFuture<'a, Result<T>> + Send>;
 
-/// Runs `work` to its end on this thread. It may await statements on the connection, and nothing else.
+/// Runs `work` to completion on this thread. It may await only statements on the connection.
 pub(crate) fn run_on_sqlite<T>(connection: &mut SqliteConnection, work: Work<T>) -> Result<T> {
     work(&mut Connection::Sqlite(connection))
         .now_or_never()
@@ -33,7 +33,7 @@ pub(crate) fn run_on_sqlite<T>(connection: &mut SqliteConnection, work: Work<T>)
 
 /// Executes a statement on either database: `run!(connection, |c| statement.load(c))`.
 ///
-/// The expression is compiled once for each. Statements that are equal on both need no more than this.
+/// The expression is compiled once for each database. Statements that are the same on both need nothing else.
 macro_rules! run {
     ($connection:expr, |$c:ident| $statement:expr) => {
         match $connection {
@@ -52,8 +52,8 @@ macro_rules! run {
 }
 pub(crate) use run;
 
-/// Reads the rows of a statement one after another: `read_rows!(connection, statement, Row, |row| …)`. The expression
-/// stands within a loop, so it may `break`, or return from the function; the other rows are then never in memory.
+/// Reads the rows of a statement one by one: `read_rows!(connection, statement, Row, |row| …)`. The expression is the
+/// body of a loop, so it may `break` or return from the function; the remaining rows are then never loaded into memory.
 macro_rules! read_rows {
     ($connection:expr, $statement:expr, $type:ty, |$row:ident| $take:expr) => {
         match $connection {

@@ -1,9 +1,9 @@
-//! Creating single articles on PostgreSQL: those that arrive at the same time share a statement, and so its cost.
+//! Creating single articles on PostgreSQL: creates that arrive at the same time share a statement, and so its cost.
 //!
-//! A create that arrives while few statements are under way is executed at once and alone; others wait until one of
-//! them has ended, and then go together. A statement that shares either creates an article or leaves it alone, so nobody
-//! is told of another's failure: a taken slug is told by its row, and after any other error of the statement each of its
-//! creates is executed alone. SQLite has its group commit for the same purpose.
+//! A create that arrives while few statements are under way is executed immediately and alone; others wait until a
+//! statement has ended, and then share the next one. A shared statement either creates an article or leaves it out, so
+//! no create fails because of another: a taken slug is recognized by its missing row, and after any other error of the
+//! statement each of its creates is executed alone. SQLite has group commit for the same purpose.
 //!
 //! Decision: `docs/decisions/0016-shared-inserts.md`.
 
@@ -25,16 +25,16 @@ use super::{Abandoned, Access, Database, Inner, Store};
 use crate::article::ArticleId;
 use crate::error::{Error, Result};
 
-/// How many statements may be under way at the same time.
+/// The maximum number of statements under way at the same time.
 const STATEMENTS: usize = 2;
 
-/// The most articles of a statement.
+/// The maximum number of articles in a statement.
 const MOST: usize = 64;
 
-/// The most creates that wait; one more fails.
+/// The maximum number of waiting creates; further ones fail.
 const MAX_WAITING: usize = 10_000;
 
-/// An article with a longer text is created alone, so that no other has to wait for it.
+/// An article with a longer text is created alone, so that others need not wait for it.
 const LONG: usize = 64 * 1024;
 
 /// The creates of a store that wait for a statement.
@@ -47,7 +47,7 @@ pub(super) struct Creates {
 #[derive(Default)]
 struct Turns {
     waiting: WriteQueue<Waiting>,
-    /// Tasks that carry out what waits, until nothing does.
+    /// The tasks that execute waiting creates; each ends when none is left.
     tasks: usize,
 }
 
@@ -55,11 +55,11 @@ struct Waiting {
     draft: Arc<Draft>,
     reply: oneshot::Sender<Outcome>,
     queued_at: Instant,
-    /// What measures the operation.
+    /// Where the operation's statements are measured.
     scope: Option<Arc<Statements>>,
 }
 
-/// What became of a create in a statement that it shared.
+/// The result of a create in a shared statement.
 enum Outcome {
     Created,
     SlugTaken,
@@ -82,7 +82,7 @@ impl Creates {
 }
 
 impl Store {
-    /// Inserts an article, and answers whether its slug was free.
+    /// Inserts an article, and returns whether its slug was free.
     pub(super) async fn insert(&self, draft: &Arc<Draft>) -> Result<bool> {
         let outcome = match (&self.0.database, &draft.words) {
             (Database::Postgres(_), Some(words))
@@ -110,7 +110,7 @@ impl Store {
         .await
     }
 
-    /// Dropping it takes nothing back: the article is created all the same.
+    /// Dropping this future cancels nothing: the article is still created.
     async fn insert_with_others(&self, draft: &Arc<Draft>) -> Result<Outcome> {
         let creates = &self.0.creates;
         let (reply, mut outcome) = oneshot::channel();
@@ -139,7 +139,8 @@ impl Store {
         if let Ok(outcome) = timeout(creates.wait_timeout, &mut outcome).await {
             return outcome.map_err(lost);
         }
-        // As long as it waits, nothing has been done. Otherwise it is under way and has the time of its statement.
+        // A create that is still in the queue can be withdrawn. Otherwise it is being executed, and its statement has a
+        // time limit.
         let taken_back = creates.turns().waiting.remove(number);
         match taken_back {
             Some(_) => self.no_room("no connection was free in time"),
@@ -154,7 +155,7 @@ impl Store {
     }
 }
 
-/// A task that carries out what waits.
+/// A task that executes waiting creates.
 struct Turn {
     inner: Arc<Inner>,
     has_ended: bool,
@@ -176,7 +177,7 @@ impl Turn {
         }
     }
 
-    /// Takes what waits as soon as there is a connection.
+    /// Waits for a connection, then takes creates from the queue and executes them.
     async fn one_statement(&self) {
         let oldest = self.inner.creates.turns().waiting.oldest();
         let has_begun = Arc::new(AtomicBool::new(false));
@@ -199,7 +200,7 @@ impl Turn {
                 })
             }),
         );
-        // Those behind it have not waited for a connection as long as it has, and may yet have one.
+        // Only the oldest create fails: those behind it have waited for less time, and may still get a connection.
         if let Err(error) = ran.await
             && !has_begun.load(Ordering::Relaxed)
             && let Some(oldest) = oldest
@@ -212,7 +213,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        // It has panicked.
+        // The task has panicked.
         if !self.has_ended {
             self.inner.creates.turns().tasks -= 1;
         }
@@ -240,9 +241,9 @@ async fn insert_all(
                     Some((&draft.article, draft.words.as_ref()?))
                 })
                 .collect();
-            // In one order, so that no two statements wait for each other's slugs.
+            // Sorted, so that no two statements wait for each other's slugs.
             rows.sort_unstable_by(|(a, _), (b, _)| a.slug.cmp(&b.slug));
-            // One of them may have to wait for a transaction that has its slug; the others shall not.
+            // One of the slugs may be locked by another transaction; the other creates must not wait for it.
             let insert = InsertMany::new(rows).giving_way();
             let ids: Vec<ArticleId> =
                 diesel_async::RunQueryDsl::get_results(insert, &mut **connection).await?;
@@ -258,7 +259,7 @@ async fn insert_one(connection: &mut Connection<'_>, draft: &Draft) -> Result<bo
     Ok(inserted > 0)
 }
 
-/// Counts the statement in the name of each operation that it was for.
+/// Counts the statement for each operation that it was executed for.
 fn measure(
     shared: &[Waiting],
     started_at: Instant,
@@ -280,14 +281,14 @@ fn measure(
     }
 }
 
-/// Tells each what became of it.
+/// Sends each create its result.
 fn settle(shared: Vec<Waiting>, inserted: Result<HashSet<ArticleId>>) -> Result<()> {
     let is_alone = shared.len() == 1;
     for Waiting { draft, reply, .. } in shared {
         let outcome = match &inserted {
             Ok(ids) if ids.contains(&draft.article.id) => Outcome::Created,
             Ok(_) => Outcome::SlugTaken,
-            // Whether anything was created is not known, or none of them could be.
+            // It is unknown whether articles were created, or none of them could be.
             Err(error @ (Error::Lost(_) | Error::Unavailable(_) | Error::NoWrites { .. })) => {
                 Outcome::Failed(error.clone())
             }
@@ -296,7 +297,7 @@ fn settle(shared: Vec<Waiting>, inserted: Result<HashSet<ArticleId>>) -> Result<
             }
             Err(_) => Outcome::TryAlone,
         };
-        // Nobody hears it where the caller has gone.
+        // Fails where the caller has dropped its future.
         let _ = reply.send(outcome);
     }
     inserted.map(drop)

@@ -7,23 +7,23 @@ use std::str::FromStr;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 
-/// A database, told from its URL.
+/// A database, parsed from its URL.
 #[derive(Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
     Sqlite(SqliteLocation),
-    /// The whole URL, which may hold a password.
+    /// The whole URL, which may contain a password.
     Postgres(String),
 }
 
-/// Where an SQLite database is.
+/// The location of an SQLite database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SqliteLocation {
     File(PathBuf),
-    /// In this process, and gone with it.
+    /// In the memory of this process.
     Memory,
 }
 
-/// A database URL that is not understood. Its text repeats nothing of the URL, which may hold a password.
+/// A database URL that cannot be parsed. The message repeats nothing of the URL, which may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseUrlError {
     #[error("expected sqlite:PATH, sqlite::memory:, postgres://… or postgresql://…")]
@@ -48,7 +48,7 @@ impl FromStr for DatabaseUrl {
     type Err = DatabaseUrlError;
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {
-        // A secret that comes from a file often ends in a line break.
+        // A secret that was read from a file often ends in a line break.
         let (scheme, rest) = url
             .trim()
             .split_once(':')
@@ -65,7 +65,7 @@ impl FromStr for DatabaseUrl {
 }
 
 impl SqliteLocation {
-    /// What stands behind `sqlite:`: `PATH`, `//PATH`, or `:memory:`.
+    /// Parses the part after `sqlite:`: `PATH`, `//PATH`, or `:memory:`.
     fn parse(rest: &str) -> Result<Self, DatabaseUrlError> {
         let (path, parameters) = match rest.split_once('?') {
             Some((path, parameters)) => (path, parameters),
@@ -74,7 +74,7 @@ impl SqliteLocation {
         let path = path.strip_prefix("//").unwrap_or(path);
         let (location, understood): (_, &[&str]) = match path {
             "" => return Err(DatabaseUrlError::Unknown),
-            // With three slashes as SQLAlchemy writes it.
+            // With three slashes, as SQLAlchemy writes it.
             ":memory:" | "/:memory:" => (
                 Self::Memory,
                 &["mode=memory", "cache=shared", "cache=private"],
@@ -82,7 +82,7 @@ impl SqliteLocation {
             _ if path.contains(':') && is_memory(path) => {
                 return Err(DatabaseUrlError::NearlyMemory);
             }
-            // SQLite would take it for a URI, with parameters of its own.
+            // SQLite would treat it as a URI with its own parameters.
             _ if path.starts_with("file:") => return Err(DatabaseUrlError::FileUri),
             _ if has_percent_encoding(path) => return Err(DatabaseUrlError::PercentEncoded),
             _ => (Self::File(path.into()), &["mode=rwc"]),
@@ -116,7 +116,7 @@ impl std::fmt::Debug for DatabaseUrl {
     }
 }
 
-/// Reads a URL. clap's own error would repeat it, with the password that may be in it.
+/// Parses a URL. clap's own error would repeat it, including a password.
 #[derive(Clone)]
 pub(super) struct DatabaseUrlParser;
 

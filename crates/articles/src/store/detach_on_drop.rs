@@ -1,9 +1,10 @@
-//! Work on the database that has begun goes on when nobody waits for it any more.
+//! Work on the database that has begun continues when its caller is dropped.
 //!
-//! Three mechanisms let work finish, each on another level. A mutation is a task ([`crate::graphql::shutdown::Shutdown::spawn`]): it
-//! runs all of its statements, and the server waits for it when it stops. A piece of work on a connection, of a read too,
-//! is [`DetachOnDrop`] once it has a connection: none is left inside a transaction. The group commit of SQLite (`sqlite/commit.rs`) has a
-//! queue: a write in it is committed with the others, whoever waits for it.
+//! Three mechanisms let work finish, each at another level. A mutation is a task
+//! ([`crate::graphql::shutdown::Shutdown::spawn`]): it runs all of its statements, and the server waits for it when it
+//! stops. Work on a connection, including reads, is a [`DetachOnDrop`] from when it has its connection, so that no
+//! connection is left inside a transaction. The group commit of SQLite (`sqlite/commit.rs`) has a queue: a write in it
+//! is committed with the others, even if its caller is gone.
 //!
 //! Decision: `docs/decisions/0007-fast-path.md`.
 
@@ -19,7 +20,7 @@ use tokio::runtime::Handle;
 
 use crate::error::{Error, Result};
 
-/// Whether a piece of work has begun, and whether nobody waits for it any more. Clones are one.
+/// Whether work has begun, and whether its caller has been dropped. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Abandoned(Arc<State>);
 
@@ -38,8 +39,7 @@ impl Abandoned {
         self.0.is_set.load(Ordering::Relaxed)
     }
 
-    /// To be called by the work itself when it has its connection: until then it is not worth going on with when it is
-    /// dropped.
+    /// The work calls this when it has its connection: if it is dropped before that, it is not continued.
     pub(super) fn begin(&self) {
         self.0.has_begun.store(true, Ordering::Relaxed);
     }
@@ -49,19 +49,19 @@ impl Abandoned {
     }
 }
 
-/// A future that is polled to its end by a task of its own where it is dropped after it has begun. Dropped before, it is
-/// gone: where more comes than can be done, what nobody waits for must not keep others waiting.
+/// A future that is continued in its own task if it is dropped after it has begun. If it is dropped before, it is
+/// discarded: under overload, work without a caller must not delay others.
 ///
-/// A client that hangs up drops the future of its request. A transaction dropped half-way would keep the only writer
-/// locked, or leave a connection in the middle of an answer. A task for each piece of work would do as well, but to
-/// begin one and to wait for it wakes other threads, which costs as much as a short statement.
+/// A client that disconnects drops the future of its request. A transaction dropped half-way would keep the only writer
+/// locked, or leave a connection in the middle of a result. Spawning a task for all work would achieve the same, but
+/// spawning it and waiting for it wakes other threads, which costs as much as a short statement.
 pub(super) struct DetachOnDrop<T: Send + 'static> {
     work: Option<BoxFuture<'static, Result<T>>>,
     abandoned: Abandoned,
 }
 
 impl<T: Send + 'static> DetachOnDrop<T> {
-    /// `abandoned` is set where this is dropped before its end, for work that may end early then.
+    /// `abandoned` is set when this is dropped early, for work that may then stop.
     pub(super) fn new(
         work: impl Future<Output = Result<T>> + Send + 'static,
         abandoned: Abandoned,
@@ -82,7 +82,7 @@ impl<T: Send + 'static> Future for DetachOnDrop<T> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let done = match &mut self.work {
             Some(work) => work.as_mut().poll(context),
-            // It has ended, and its result was taken.
+            // It has completed, and its result was taken.
             None => Poll::Pending,
         };
         if done.is_ready() {

@@ -1,4 +1,4 @@
-//! What is to be written, with the words that it is found by where they are sent with it.
+//! Articles that are to be written, with their words for the search where these are sent with them.
 
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
 use diesel_async::RunQueryDsl as _;
@@ -16,16 +16,16 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
     pub(super) article: Article,
-    /// What its slug is, or begins with.
+    /// Its slug, or the beginning of its slug.
     pub(super) slug: Slug,
-    /// Whether the slug is made from the title.
+    /// Whether the slug is generated from the title.
     pub(super) derived: bool,
-    /// What it is found by, where that is sent with it.
+    /// The words for the search, where they are sent with the article.
     pub(super) words: Option<Words>,
 }
 
 impl Draft {
-    /// Has what another database knew of the article already.
+    /// Sets those of these values that an imported article already has.
     pub(super) fn with(
         mut self,
         id: Option<ArticleId>,
@@ -41,13 +41,13 @@ impl Draft {
 }
 
 impl Store {
-    /// As [`drafts`](Self::drafts), of one.
+    /// As [`drafts`](Self::drafts), for one article.
     pub(super) async fn one_draft(&self, new: NewArticle, now: Timestamp) -> Result<Draft> {
         let draft = self.drafts(vec![new], now).await?.pop();
         draft.ok_or_else(|| Error::internal("an article was not drafted"))
     }
 
-    /// The articles that are to be. Making the words of long texts takes a while, during which others shall not wait.
+    /// The articles to be created. Computing the words of long texts takes time, so it must not block other tasks.
     pub(super) async fn drafts(&self, new: Vec<NewArticle>, now: Timestamp) -> Result<Vec<Draft>> {
         const LONG: usize = 64 * 1024;
         let mut drafts = self.drafts_without_words(new, now);
@@ -71,12 +71,12 @@ impl Store {
         Ok(drafts)
     }
 
-    /// As [`drafts`](Self::drafts), of articles that are indexed later.
+    /// As [`drafts`](Self::drafts), for articles that are indexed later.
     pub(super) fn drafts_without_words(&self, new: Vec<NewArticle>, now: Timestamp) -> Vec<Draft> {
         new.into_iter().map(|new| self.draft(new, now)).collect()
     }
 
-    /// The article that is to be, and the slug that its own is made from.
+    /// The article to be created, and the slug that its own is generated from.
     fn draft(&self, new: NewArticle, now: Timestamp) -> Draft {
         let derived = new.slug.is_none();
         let slug = new.slug.unwrap_or_else(|| Slug::from_title(&new.title));
@@ -99,7 +99,7 @@ impl Store {
     }
 }
 
-/// The words of an article as an edit leaves it, where they change and are sent with it.
+/// The words of an article after an edit, where they change and are sent with it.
 pub(super) async fn edited_words(
     connection: &mut Connection<'_>,
     update: &Update,

@@ -1,4 +1,4 @@
-//! Exporting articles: all of one state, by id.
+//! Exports all articles from one snapshot, ordered by id.
 
 use diesel::QueryResult;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -12,11 +12,11 @@ use crate::article::{Article, Columns};
 use crate::error::{Error, Result};
 
 impl Store {
-    /// Gives every article to `take`, one after the other, ordered by id. One statement reads them, so they are of one
-    /// state, and no more than a few are in memory. `take` may block: this is for a program that does nothing else.
+    /// Passes every article to `take`, ordered by id. One statement reads them, so they are a consistent snapshot, and
+    /// only a few are in memory. `take` may block: this is for a command-line program that does nothing else.
     ///
     /// # Errors
-    /// The database does not answer, or `take` has failed, which ends the reading.
+    /// The database does not answer, or `take` has failed, which stops the export.
     pub async fn export(
         &self,
         mut take: impl FnMut(&Article) -> std::io::Result<()> + Send + 'static,

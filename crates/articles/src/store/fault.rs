@@ -1,4 +1,4 @@
-//! What errors of the databases mean.
+//! Classifies errors of the databases.
 
 use deadpool::managed::{PoolError, TimeoutType};
 use diesel::result::Error as DieselError;
@@ -6,22 +6,22 @@ use diesel::result::Error as DieselError;
 use super::{chain, postgres, sqlite};
 use crate::error::{Error, NoWrites};
 
-/// What an error of a database means to whoever sent the statement.
+/// What an error of a database means for the caller of the statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It took longer than it may.
+    /// It exceeded its time limit.
     TooSlow,
-    /// Another transaction got in the way; trying again helps.
+    /// It conflicted with another transaction; a retry helps.
     Raced,
     /// The connection was lost while the statement ran, which may have been committed.
     Lost,
-    /// The database has no room for the statement, or another holds its lock; nothing was done.
+    /// The database has no free connections or resources, or its lock is held; nothing was done.
     Unreachable,
     /// The database takes no writes.
     NoWrites(NoWrites),
 }
 
-/// What an error means; `None` where it is a fault of ours.
+/// Classifies an error; `None` where it is a bug of ours.
 pub(super) fn fault(error: &DieselError) -> Option<Fault> {
     postgres::fault(error).or_else(|| sqlite::fault(error))
 }

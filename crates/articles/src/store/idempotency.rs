@@ -1,8 +1,9 @@
 //! Writes that are executed once, however often they are sent.
 //!
-//! A write under a key stores, in its own transaction, what was asked and what was answered. Whoever sends the same under
-//! the same key gets that answer, and nothing happens. A write that fails leaves nothing behind, not even its key. Two at
-//! once wait for each other: on SQLite for the only writer, on PostgreSQL for the row of the key.
+//! A write with a key stores its request and its result in its own transaction. Sending the same request with the same
+//! key returns that result, and nothing is executed. A failed write stores nothing, not even its key. Two simultaneous
+//! requests with the same key run one after the other: on SQLite because there is one writer, on PostgreSQL because of
+//! a lock on the key's row.
 
 mod sweep;
 
@@ -23,18 +24,18 @@ use crate::article::{Article, ArticleEdit, ArticleId, Columns, NewArticle};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
-/// Under what a write is executed once.
+/// The idempotency key of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdempotencyKey {
     /// The SHA-256 of the caller and its key.
     pub key: [u8; 32],
-    /// The SHA-256 of what is asked.
+    /// The SHA-256 of the request.
     pub request: [u8; 32],
-    /// How long the answer is kept.
+    /// How long the result is kept.
     pub retention: Duration,
 }
 
-/// A write, as the methods of [`Store`] for each of them have it.
+/// A write; each variant corresponds to a method of [`Store`].
 #[derive(Debug, Clone)]
 pub enum Write {
     CreateOne(NewArticle),
@@ -54,23 +55,23 @@ pub enum Write {
     },
 }
 
-/// Makes the answer of the articles that were written, within the transaction.
+/// Serializes the result of the write from the articles that were written, within the transaction.
 pub type WriteAnswer = Arc<dyn Fn(Vec<Article>) -> Result<Vec<u8>> + Send + Sync>;
 
-/// What a write under a key was answered with.
+/// The stored result of a write with a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAnswer {
     pub answer: Bytes,
-    /// Whether it was executed before, and not now.
+    /// Whether this is the result of an earlier request.
     pub is_replayed: bool,
 }
 
 impl Store {
-    /// Executes a write unless it was executed under this key.
+    /// Executes a write unless it was already executed with this key.
     ///
     /// # Errors
-    /// [`Error::KeyReused`] where the key came with another request; those of the write otherwise. Nothing has happened
-    /// then, and the key is free.
+    /// [`Error::KeyReused`] where the key was used with another request; otherwise those of the write. Nothing was
+    /// written then, and the key stays free.
     pub async fn write_once(
         &self,
         key: IdempotencyKey,
@@ -135,7 +136,7 @@ impl Store {
     }
 }
 
-/// A write that is the same however often it is tried.
+/// A write that stays the same on every retry.
 #[derive(Debug, Clone)]
 enum Prepared {
     Create(Vec<Draft>),
@@ -199,12 +200,12 @@ async fn replay(
             is_replayed: true,
         }),
         Some(_) => Err(Error::KeyReused),
-        // It was removed in between.
+        // Another transaction has removed the key in between.
         None => Err(Error::Raced),
     }
 }
 
-/// When a key that expires now was made.
+/// The creation time of a key that expires now.
 fn expired(now: Timestamp, retention: Duration) -> Timestamp {
     let micros = i128::try_from(retention.as_micros()).unwrap_or(i128::MAX);
     let then = Timestamp::stored(now.stored_micros().saturating_sub(micros));

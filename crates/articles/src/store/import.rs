@@ -1,11 +1,11 @@
-//! Importing articles: many in a transaction, with how far the import has come.
+//! Imports articles: many in a transaction, which also stores the progress of the import.
 //!
-//! As long as nothing is in the way, a chunk is one `COPY` on PostgreSQL and one statement for each row on SQLite.
-//! Otherwise it goes row by row, by what [`OnConflict`] says, and through the same function as `createArticles` where
-//! articles are made.
+//! A chunk without conflicts is one `COPY` on PostgreSQL, and one statement per row on SQLite. A chunk with conflicts
+//! is written row by row, following [`OnConflict`]; new articles are then created by the same function as for
+//! `createArticles`.
 //!
-//! On SQLite the words that articles are found by are always made afterwards (`indexing/due.rs`), because to index them
-//! takes several times as long as to write the rows; on PostgreSQL they are sent with the rows, unless they are to come
+//! On SQLite the words for the search are always computed afterwards (`indexing/due.rs`), because indexing them takes
+//! several times as long as writing the rows; on PostgreSQL they are sent with the rows, unless they are to be indexed
 //! [later](ImportIndex::Later).
 
 mod conflicts;
@@ -30,30 +30,30 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use postgres_connect::PgConnection;
 
-/// A row of what is imported, whose values are valid.
+/// A row of the source, with valid values.
 #[derive(Debug, Clone)]
 pub struct Incoming {
-    /// Its number in the source, from 1.
+    /// Its number in the source, starting at 1.
     pub row: u64,
-    /// Made at the moment of the import where it is `None`; so are the others.
+    /// Generated at the time of the import where it is `None`; so are the other fields.
     pub id: Option<ArticleId>,
     pub new: NewArticle,
     pub updated_at: Option<Timestamp>,
     pub version: Option<i32>,
 }
 
-/// What becomes of a row whose id or slug another article has.
+/// What to do with a row whose id or slug another article has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnConflict {
-    /// It is not imported, and that is an error.
+    /// It is not imported, and counts as an error.
     Error,
     /// It is not imported.
     Skip,
-    /// It takes the other's place.
+    /// It replaces the other article.
     Replace,
 }
 
-/// When the words that imported articles are found by are indexed.
+/// When the words of imported articles are indexed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImportIndex {
     /// Before the import ends.
@@ -62,30 +62,30 @@ pub enum ImportIndex {
     Later,
 }
 
-/// How far the import of a source has come.
+/// The progress of importing a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImportProgress {
     /// The SHA-256 of the source's name.
     pub source: [u8; 32],
-    /// How many of its rows are done.
+    /// The number of rows that are imported.
     pub row_count: u64,
     /// The SHA-256 of these rows.
     pub digest: [u8; 32],
-    /// Whether those are all.
+    /// Whether those are all rows of the source.
     pub is_finished: bool,
 }
 
-/// What became of the rows of a chunk.
+/// The result of importing a chunk.
 #[derive(Debug, Clone, Default)]
 pub struct Imported {
     pub created: u64,
     pub replaced: u64,
     pub skipped: u64,
-    /// The rows that [`OnConflict::Error`] keeps out.
+    /// The rows that were not imported because of [`OnConflict::Error`].
     pub conflicts: Vec<ImportConflict>,
 }
 
-/// A row that could not be imported because of what is in the database.
+/// A row that conflicts with an article in the database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("row {row}: {field}: {reason}")]
 pub struct ImportConflict {
@@ -96,7 +96,7 @@ pub struct ImportConflict {
 }
 
 impl Store {
-    /// Imports rows in one transaction, with how far the import has come then. Rows with conflicts are left out and
+    /// Imports rows in one transaction, and stores the progress after them. Rows with conflicts are left out and
     /// reported.
     ///
     /// # Errors
@@ -121,7 +121,7 @@ impl Store {
             Err(Error::Raced)
         };
         let imported = match at_once {
-            // What was written is gone with its transaction.
+            // The transaction has rolled back all writes.
             Err(Error::Raced) => {
                 let one_by_one = retry(|| {
                     let drafts = Arc::clone(&drafts);
@@ -142,7 +142,7 @@ impl Store {
         imported.map(|imported| self.taken(imported))
     }
 
-    /// How far the import of a source has come; `None` where it has not begun.
+    /// The progress of importing a source; `None` where the import has not begun.
     ///
     /// # Errors
     /// The database does not answer.
@@ -172,10 +172,10 @@ impl Store {
     }
 }
 
-/// Inserts all of the articles.
+/// Inserts all of the articles in one go.
 ///
 /// # Errors
-/// [`Error::Raced`] where an article that is there, or another of these, has an id or a slug of theirs.
+/// [`Error::Raced`] where an existing article, or another of these, has the same id or slug.
 async fn import_at_once(
     connection: &mut Connection<'_>,
     drafts: Arc<[IncomingDraft]>,
@@ -211,7 +211,7 @@ async fn import_one_by_one(
     progress: Option<ImportProgress>,
 ) -> Result<Imported> {
     let imported = Chunk::new(drafts, on_conflict).import(connection).await?;
-    // An error takes what was written back with the transaction.
+    // The error rolls back the transaction.
     if all_or_none && let Some(conflict) = imported.conflicts.first() {
         return Err(Error::internal(conflict.clone()));
     }

@@ -1,8 +1,8 @@
-//! Keeping the words that articles are found by in step with the articles.
+//! Keeps the words of the search index in step with the articles.
 //!
-//! A server's own writes bring the words with them. What other programs write, and what was there before the server
-//! made the words, a task of the server goes through in the background: in small transactions, newest first, with
-//! pauses, while others read and write.
+//! A server's own writes include the words. Rows that other programs write, and rows from before the server computed
+//! words, are indexed by a background task of the server: in small transactions, newest first, with pauses, while other
+//! requests read and write.
 
 mod due;
 
@@ -19,32 +19,32 @@ use super::{Access, Database, Store, postgres, sqlite};
 use crate::error::{Error, Result};
 use search_words::RULES_VERSION;
 
-/// The version of the rules of words, as the databases keep it.
+/// The version of the word rules, as the databases store it.
 pub(super) const STORED_RULES: i32 = RULES_VERSION.cast_signed();
 
-/// How many articles, and bytes of their texts, a transaction goes through.
+/// The maximum number of articles, and bytes of their texts, per transaction.
 pub(super) const MOST_ARTICLES: i64 = 200;
 pub(super) const MOST_BYTES: usize = 4 * 1024 * 1024;
 
-/// How long what another program has written may go unnoticed. A look costs a round trip on PostgreSQL.
+/// How long rows of other programs may go unnoticed. A check costs a round trip on PostgreSQL.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 const BETWEEN_LOOKS_AT_A_FILE: Duration = Duration::from_millis(200);
 
-/// How often parts of texts that are no longer there are removed.
+/// How often orphaned parts of texts are removed.
 const BETWEEN_REMOVALS: Duration = Duration::from_mins(10);
 
-/// How many articles have to wait for the index before that is told.
+/// The number of articles that must be due before this is logged.
 const MANY: i64 = 1_000;
 
-/// How often the log tells how far it is.
+/// How often the log reports the progress.
 const BETWEEN_REPORTS: Duration = Duration::from_secs(10);
 
-/// How much a transaction goes through.
+/// The size of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Batch {
     pub(super) articles: i64,
     pub(super) bytes: usize,
-    /// Whether they are left as they are, because the database does not take the words of one.
+    /// Whether these articles are skipped, because the database does not accept the words of one.
     pub(super) is_skipped: bool,
 }
 
@@ -55,8 +55,8 @@ impl Batch {
         is_skipped: false,
     };
 
-    /// For after a failure: the time for a statement may be short, or the database may refuse to store the row of an
-    /// article, which must not keep others waiting.
+    /// The next batch after a failure: the statement may have exceeded its time limit, or the database may not accept
+    /// one article's row, which must not delay the others.
     fn after(self, error: &Error) -> Option<Self> {
         match (self.articles, error) {
             (2.., _) => Some(Self {
@@ -81,17 +81,17 @@ impl Batch {
     }
 }
 
-/// What became of one transaction.
+/// The result of one transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Round {
     pub(super) indexed: usize,
 }
 
-/// How far a server has come that goes through all articles.
+/// The progress of a server that indexes all articles again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
     pub done: i64,
-    /// How many articles there were when it began.
+    /// The number of articles when it began.
     pub total: i64,
 }
 
@@ -101,12 +101,12 @@ impl std::fmt::Display for Progress {
     }
 }
 
-/// What a server indexes that takes a while.
+/// Indexing that takes a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Indexing {
     /// All articles again.
     All(Progress),
-    /// About so many that were written without their words, by an import for example.
+    /// About this number of articles that were written without their words, for example by an import.
     Due(i64),
 }
 
@@ -119,12 +119,12 @@ impl std::fmt::Display for Indexing {
     }
 }
 
-/// What is to be done.
+/// The work that is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Work {
-    /// About how many articles were written without their words.
+    /// The approximate number of articles that were written without their words.
     due: i64,
-    /// All articles have been gone through.
+    /// All articles have been indexed.
     is_complete: bool,
     progress: Progress,
 }
@@ -134,7 +134,7 @@ impl Work {
         self.due > 0 || !self.is_complete
     }
 
-    /// `None` where it is done within seconds.
+    /// `None` where it takes only seconds.
     fn indexing(self) -> Option<Indexing> {
         match self {
             Self {
@@ -149,7 +149,7 @@ impl Work {
 }
 
 impl Store {
-    /// How far the servers have come with what they index; `None` where there is little or nothing to index.
+    /// The progress of the servers' indexing; `None` where there is little or nothing to index.
     ///
     /// # Errors
     /// The database does not answer, or lacks the migration.
@@ -157,7 +157,7 @@ impl Store {
         Ok(self.words_to_make().await?.indexing())
     }
 
-    /// Whether all that has been written is found by its words.
+    /// Whether the search finds everything that was written.
     ///
     /// # Errors
     /// As [`indexing`](Self::indexing).
@@ -165,7 +165,7 @@ impl Store {
         Ok(!self.words_to_make().await?.is_left())
     }
 
-    /// Starts the task that keeps words in step, which ends when the store is closed, or `stop` is cancelled.
+    /// Starts the task that keeps the index up to date. It ends when the store is closed or `stop` is cancelled.
     pub(crate) fn keep_words_in_step(&self, stop: CancellationToken) {
         let store = self.clone();
         let keep = async move {
@@ -185,7 +185,7 @@ impl Store {
         tokio::spawn(stop.run_until_cancelled_owned(keep));
     }
 
-    /// One transaction's work, where there is any; answers how long to wait until the next.
+    /// Does one transaction's work, if there is any; returns how long to wait before the next.
     async fn keep_step(&self, batch: &mut Batch, told: &mut Told) -> Duration {
         let began = Instant::now();
         let between_looks = match self.0.database {
@@ -206,7 +206,7 @@ impl Store {
                 *batch = batch.doubled();
                 match indexed {
                     0 => between_looks,
-                    // As long as it took, which leaves half of the time to others.
+                    // Pauses as long as the work took, which leaves half of the time to others.
                     _ => began.elapsed().min(between_looks),
                 }
             }
@@ -225,7 +225,7 @@ impl Store {
         }
     }
 
-    /// Makes the words of all articles again, and tells `report` how far it is.
+    /// Computes the words of all articles again, and reports the progress to `report`.
     ///
     /// # Errors
     /// The database does not answer, or takes no writes.
@@ -250,7 +250,7 @@ impl Store {
             report(work.progress);
             let began = Instant::now();
             let pause = match self.make_words(batch).await {
-                // A server does it.
+                // A server is doing it.
                 Ok(Round { indexed: 0 }) => Duration::from_millis(100),
                 Ok(_) => {
                     batch = batch.doubled();
@@ -268,7 +268,7 @@ impl Store {
     async fn words_to_make(&self) -> Result<Work> {
         self.run_in_task(Access::Read, |connection| {
             Box::pin(async move {
-                // Each from an end of the index, where counting would read all of it.
+                // The two ends of the primary key's index; counting would read all of it.
                 let (first, last): (Option<i64>, Option<i64>) = run!(connection, |c| select((
                     search_due::table
                         .select(min(search_due::position))
@@ -324,11 +324,11 @@ impl Store {
     }
 }
 
-/// What the log has been told.
+/// What was logged last.
 #[derive(Debug, Default)]
 struct Told {
     failed: bool,
-    /// When it was told of progress that goes on.
+    /// When progress was last logged.
     at: Option<Instant>,
 }
 

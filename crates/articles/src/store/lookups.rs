@@ -1,4 +1,4 @@
-//! Single articles, by id or slug: lookups from different requests gather into one statement.
+//! Lookups of single articles by id or slug: those of different requests are batched into one statement.
 //!
 //! Decision: `docs/decisions/0002-coalescing.md`.
 
@@ -15,25 +15,25 @@ use crate::article::{Article, ArticleKey, Columns};
 use crate::error::{Error, Result};
 use coalesce::{BatchFailure, BatchLimits, Batcher};
 
-/// What gathers the lookups of a store.
+/// Batches the lookups of a store.
 pub(super) type Lookups = Batcher<Lookup, Found, Error>;
 
-/// How many bytes of text are read for lookups that gathered, apart from those of the last article: they may belong to
-/// hundreds of requests, or all to one that may not have them. The others are looked up one by one.
+/// The maximum bytes of text that one batch reads, not counting the last article: the lookups may belong to hundreds of
+/// requests, or to one whose budget is too small for them. The rest are looked up one by one.
 const LOAD_BYTES: usize = 8 * 1024 * 1024;
 
-/// A lookup, and the columns of it that are selected.
+/// A lookup, and the columns that it selects.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Lookup {
     key: ArticleKey,
     columns: Columns,
 }
 
-/// What became of a lookup of an article that may be there.
+/// The result of a lookup.
 #[derive(Debug, Clone)]
 pub(super) enum Found {
     Article(Arc<Article>),
-    /// The texts of the others were too large.
+    /// Not read, because the other articles' texts were too large.
     LeftOut(Lookup),
 }
 
@@ -55,7 +55,7 @@ impl Store {
     }
 }
 
-/// The lookups of a store, which owns them.
+/// The batcher of a store, which owns it.
 pub(super) fn lookups(store: Weak<Inner>) -> Lookups {
     Batcher::new(BatchLimits::default(), move |lookups| {
         let store = store.upgrade().map(Store);
@@ -75,7 +75,7 @@ async fn load(
     connection: &mut Connection<'_>,
     lookups: Vec<Lookup>,
 ) -> Result<HashMap<Lookup, Found>> {
-    // Where a statement costs no round trip, many small ones that are prepared beat a large one.
+    // Where a statement costs no round trip, many small prepared statements are faster than a large one.
     if lookups.len() == 1 || matches!(connection, Connection::Sqlite(_)) {
         return one_by_one(connection, lookups).await;
     }
@@ -149,8 +149,8 @@ async fn one(connection: &mut Connection<'_>, lookup: &Lookup) -> Result<Option<
     Ok(rows.into_iter().next().map(Article::from))
 }
 
-/// Reads articles by their ids or slugs, in no order, for as long as `read` answers `true`; those that are not there are
-/// left out.
+/// Reads articles by their ids or slugs, in no particular order, until `read` returns `false`; those that do not exist
+/// are left out.
 pub(super) async fn many(
     connection: &mut Connection<'_>,
     keys: Keys,
@@ -166,14 +166,14 @@ pub(super) async fn many(
     Ok(())
 }
 
-/// The bytes of text that one load has read.
+/// The bytes of text that a batch has read.
 #[derive(Default)]
 struct Room {
     used: usize,
 }
 
 impl Room {
-    /// Counts an article, and answers whether there is room for another.
+    /// Counts an article, and returns whether there is room for another.
     fn take(&mut self, article: &Article) -> bool {
         self.used += article.text.len();
         self.is_left()

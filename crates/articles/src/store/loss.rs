@@ -1,4 +1,4 @@
-//! What reverting a migration takes with it.
+//! The data that reverting a migration deletes.
 
 use diesel::dsl::sql;
 use diesel::sql_types::BigInt;
@@ -7,23 +7,23 @@ use super::connection::run;
 use super::{Access, Store};
 use crate::error::Result;
 
-/// How many rows would be gone.
+/// The number of rows that would be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Loss {
     pub articles: i64,
-    /// Of the change feed; the cursors of all clients expire with them.
+    /// Rows of the change feed; the cursors of all clients expire with them.
     pub changes: i64,
-    /// Of idempotency keys; what is sent again under one of them would be executed again.
+    /// Idempotency keys; requests that are sent again with one of them would be executed again.
     pub idempotency_keys: i64,
 }
 
 impl Store {
-    /// What is lost where the migration of this version, the last of the database, is reverted.
+    /// The data that is lost when the migration with this version, the last of the database, is reverted.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn loss_by_reverting(&self, version: &str) -> Result<Loss> {
-        // A migration that is not named here removes nothing but what the program can make again.
+        // Migrations that are not listed here delete only data that the program can compute again.
         Ok(match version {
             "0001" => Loss {
                 articles: self.count("(SELECT count(*) FROM article)").await?,

@@ -1,4 +1,4 @@
-//! Diesel's migrations, one tree for each database, in step, embedded in the binary.
+//! Diesel's migrations, embedded in the binary: one tree per database, with the same versions.
 
 use diesel::backend::Backend;
 use diesel::migration::{Migration, MigrationSource};
@@ -24,9 +24,9 @@ pub enum Migrate {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MigrationStatus {
     pub applied: Vec<String>,
-    /// Known to this binary and not applied.
+    /// Known to this binary and not applied yet.
     pub pending: Vec<String>,
-    /// Applied and unknown to this binary: the database is newer than it.
+    /// Applied and unknown to this binary: the database is newer than the binary.
     pub unknown: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ pub enum MigrationError {
 }
 
 impl MigrationStatus {
-    /// Compares what is applied with what this binary knows.
+    /// Compares the applied migrations with those that this binary knows.
     pub(super) fn compare(known: &[String], mut applied: Vec<String>) -> Self {
         applied.sort_unstable();
         Self {
@@ -62,8 +62,8 @@ impl MigrationStatus {
     }
 }
 
-/// Carries out `action` on a connection that holds whatever lock keeps others away, and answers what is then there.
-/// `is_migrated` says whether the table of migrations is there, which Diesel would make to look into it.
+/// Executes `action` on a connection that holds a lock against other migrations, and returns the resulting status.
+/// `is_migrated` tells whether the table of migrations exists, which Diesel would create when reading it.
 pub(super) fn migrate<DB: Backend>(
     harness: &mut impl MigrationHarness<DB>,
     tree: &EmbeddedMigrations,

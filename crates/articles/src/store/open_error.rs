@@ -12,13 +12,13 @@ use super::migrations::MigrationError;
 pub enum OpenError {
     #[error(transparent)]
     Url(#[from] postgres_connect::UrlError),
-    /// Waiting may help.
+    /// A temporary failure; a later attempt may succeed.
     #[error("cannot connect to the database: {}", chain(&**.0))]
     Connect(#[source] Cause),
-    /// Waiting does not help.
+    /// A permanent failure.
     #[error("cannot connect to the database: {}", chain(&**.0))]
     Refused(#[source] Cause),
-    /// An SQLite file that cannot be used, which waiting does not mend.
+    /// An SQLite file that cannot be used; this is permanent.
     #[error("cannot use the SQLite database {}: {why}", .path.display())]
     File { path: PathBuf, why: String },
     /// The encoding of a PostgreSQL database, where it is not UTF-8.
@@ -26,7 +26,7 @@ pub enum OpenError {
         "the database is in the encoding {0}, which cannot hold every text; make one with ENCODING 'UTF8'"
     )]
     Encoding(String),
-    /// What the user of a PostgreSQL database is not allowed, and how to allow it.
+    /// A privilege that the user of a PostgreSQL database lacks, and how to grant it.
     #[error("{0}")]
     Privileges(String),
     #[error(
@@ -38,7 +38,7 @@ pub enum OpenError {
     Migrate(#[from] MigrationError),
 }
 
-/// What lies below an error of the database's client.
+/// The cause of an error of the database's client library.
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl OpenError {
@@ -79,7 +79,7 @@ pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        // Many errors repeat their cause in their own text.
+        // Many errors include their cause in their own text.
         if !text.contains(&cause_text) {
             text.push_str(": ");
             text.push_str(&cause_text);

@@ -14,10 +14,10 @@ use crate::budget::ResponseBudget;
 use crate::error::Result;
 
 impl Store {
-    /// A page, and what was wanted beside it, all of one state of the articles.
+    /// A page and the other requested fields of the connection, all from one snapshot of the articles.
     ///
     /// # Errors
-    /// [`crate::error::Error::TooLarge`] where the texts of its articles go over the budget.
+    /// [`crate::error::Error::TooLarge`] where the texts of its articles exceed the budget.
     pub async fn page(&self, request: PageRequest, budget: &ResponseBudget) -> Result<Page> {
         let budget = budget.clone();
         let access = match takes_one_statement(&request) {
@@ -37,7 +37,7 @@ impl Store {
     }
 }
 
-/// Whether the page itself tells all that is wanted: one article more than asked for shows whether there is a next.
+/// Whether the page alone answers the request: selecting one article more shows whether there is a next page.
 fn takes_one_statement(request: &PageRequest) -> bool {
     let wanted = request.wanted;
     let next = wanted.next && (request.size == 0 || request.before.is_some());
@@ -45,7 +45,7 @@ fn takes_one_statement(request: &PageRequest) -> bool {
     !(wanted.total || next || previous || request.order == ArticleOrder::Relevance)
 }
 
-/// A page of a list whose places are values, which an index finds at any depth.
+/// A page of a list whose positions are column values, which an index finds at any depth.
 async fn by_key(
     connection: &mut Connection<'_>,
     request: PageRequest,
@@ -68,7 +68,7 @@ async fn by_key(
         let reversed = end == End::Back;
         let columns = with_key(wanted.columns, order);
         let select = list(between, columns, reversed, request.size + 1);
-        // The one more is not shown.
+        // The additional article is not part of the page.
         articles = load(connection, select, budget, request.size).await?;
         more = articles.len() > request.size;
         articles.truncate(request.size);
@@ -83,7 +83,7 @@ async fn by_key(
         request.before.as_ref(),
         &articles,
     );
-    // Where no cursor bounds the list on a side, the page shows by itself whether it reaches that end.
+    // Where no cursor bounds the list on a side, the page itself shows whether it reaches that end.
     let reaches = |cursor: &Option<Cursor>| request.size > 0 && cursor.is_none();
     let has_next = match end {
         End::Front if more => true,
@@ -113,7 +113,7 @@ async fn by_key(
     })
 }
 
-/// The part of a list on one side of a page.
+/// The part of the list on one side of a page.
 enum Part {
     Empty,
     Beside(Side, Place),
@@ -121,7 +121,7 @@ enum Part {
 }
 
 impl Part {
-    /// Whether it has an article. `all` is the list.
+    /// Whether it contains an article. `all` is the whole list.
     async fn exists(self, connection: &mut Connection<'_>, all: &Selection) -> Result<bool> {
         let selection = match self {
             Self::Empty => return Ok(false),
@@ -134,8 +134,8 @@ impl Part {
     }
 }
 
-/// The parts of the list before and after a page. An empty page lies just after `after`, or just before `before` where it
-/// was taken from the back.
+/// The parts of the list before and after a page. An empty page lies just after `after`, or just before `before` in
+/// backward pagination.
 fn around(
     order: ArticleOrder,
     end: End,
@@ -166,7 +166,7 @@ fn around(
     }
 }
 
-/// A page of a list whose places are counted from its front.
+/// A page of a list whose positions are counted from the front.
 async fn by_position(
     connection: &mut Connection<'_>,
     request: PageRequest,
@@ -239,7 +239,7 @@ async fn count(connection: &mut Connection<'_>, selection: Selection) -> Result<
     Ok(run!(connection, |c| count.get_result(c))?)
 }
 
-/// The columns that are wanted, and the one that the cursors are made of.
+/// The selected columns, and the one that the cursors need.
 fn with_key(mut columns: Columns, order: ArticleOrder) -> Columns {
     use ArticleOrder as Order;
     match order {

@@ -1,26 +1,26 @@
-//! What is reported of a pool of connections.
+//! The status of a connection pool, for metrics.
 
 use super::waits::{WaitCounts, Waits};
 
 /// How the connections of a pool are used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolStatus {
-    /// `postgres`, `readers` or `writer`; `sandbox` where there is one connection for all.
+    /// `postgres`, `readers` or `writer`; `sandbox` where there is only one connection.
     pub pool: &'static str,
-    /// Those that are open.
+    /// Open connections.
     pub connections: usize,
-    /// Those that nobody uses.
+    /// Connections that are not in use.
     pub idle: usize,
-    /// How many wait for one.
+    /// The number of tasks that wait for a connection.
     pub waiting: usize,
-    /// How long they were waited for since the start.
+    /// How long tasks have waited for connections since the start.
     pub waits: WaitCounts,
-    /// How many there may be.
+    /// The maximum number of connections.
     pub most: usize,
 }
 
 impl PoolStatus {
-    /// Of the only connection of a sandbox.
+    /// The status of a sandbox's only connection.
     pub(super) const SANDBOX: Self = Self {
         pool: "sandbox",
         connections: 1,
@@ -30,7 +30,7 @@ impl PoolStatus {
         most: 1,
     };
 
-    /// Of a pool that is called `pool`.
+    /// The status of the pool with the name `pool`.
     pub(super) fn of(pool: &'static str, status: deadpool::Status, waits: &Waits) -> Self {
         Self {
             pool,

@@ -1,4 +1,4 @@
-//! All that only PostgreSQL does: its pool, its transactions, and what its errors mean.
+//! What is specific to PostgreSQL: its pool, its transactions, and the meaning of its errors.
 
 mod check;
 pub(super) mod copy;
@@ -32,10 +32,11 @@ use super::{Access, OpenError, PoolStatus, from_pool};
 use crate::error::{Error, Result};
 use crate::store::DatabaseSettings;
 
-/// The level is said, because a pooler that drops our options leaves it to the role or the database.
+/// The isolation level is explicit, because a pooler that drops our connection options leaves it to the role or the
+/// database.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
-/// All statements see the same state.
+/// All statements see the same snapshot.
 const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// How connections to a PostgreSQL database are opened.
@@ -52,8 +53,8 @@ pub(super) fn connect_options(
             application_name: Some("broadsheet".to_owned()),
             statement_timeout: Some(settings.statement_timeout),
             lock_timeout: Some(settings.lock_timeout),
-            // Between the statements of a transaction nothing is waited for, so that one which rests has been cut
-            // off from us, and holds its locks against all others.
+            // The program never pauses between the statements of a transaction, so an idle transaction means that its
+            // connection is cut off, while its locks block others.
             idle_in_transaction_session_timeout: Some(Duration::from_secs(4)),
             settings: session::SETTINGS,
             connect_timeout: Some(settings.connect_timeout),
@@ -77,7 +78,7 @@ enum Connections {
         pool: Pool,
         waits: Waits,
     },
-    /// One connection in a transaction that is rolled back in the end.
+    /// One connection in a transaction that is rolled back at the end.
     Sandbox(Mutex<PgConnection>),
 }
 
@@ -92,7 +93,7 @@ impl Postgres {
             (connection, _) = migrate::on(connection, Migrate::Up).await?;
         }
         session::warn(&mut connection).await?;
-        // Migrating has lifted the limits of this one.
+        // Migrating has removed the limits of this connection.
         drop(connection);
         let connections = if settings.force_roll_back {
             Connections::Sandbox(Mutex::new(sandbox(options).await?))
@@ -133,8 +134,8 @@ impl Postgres {
                     tracing::error!("the sandbox has lost its connection, and begins again");
                     *connection = sandbox(&self.options).await.map_err(Error::unavailable)?;
                 }
-                // Within the transaction this makes a savepoint. Reads need one too: any failed statement
-                // would spoil the whole transaction.
+                // Inside the sandbox's transaction this creates a savepoint. Reads need one too: any failed statement
+                // would abort the whole transaction.
                 AnsiTransactionManager::begin_transaction(connection).await?;
                 finish(connection, work).await
             }
@@ -162,7 +163,7 @@ impl Postgres {
     }
 }
 
-/// Begins a transaction that stays open.
+/// Begins the transaction that stays open.
 async fn sandbox(options: &ConnectOptions) -> Result<PgConnection, OpenError> {
     let mut connection = options.connect().await?;
     session::keep_open(&mut connection).await?;
@@ -172,7 +173,7 @@ async fn sandbox(options: &ConnectOptions) -> Result<PgConnection, OpenError> {
 
 async fn run<T>(connection: &mut PgConnection, access: Access, work: Work<T>) -> Result<T> {
     let begin = match access {
-        // Each of their statements is a transaction of its own, without a round trip for it.
+        // Each statement is an implicit transaction, which needs no further round trip.
         Access::Read | Access::Scan | Access::Write => {
             return work(&mut Connection::Postgres(connection)).await;
         }
@@ -185,7 +186,7 @@ async fn run<T>(connection: &mut PgConnection, access: Access, work: Work<T>) ->
     finish(connection, work).await
 }
 
-/// A transaction that could not begin has done nothing, however its connection was lost.
+/// A transaction that could not begin has done nothing, even if its connection was lost.
 fn not_begun(error: DieselError) -> Error {
     match Error::from(error) {
         Error::Lost(cause) => Error::Unavailable(cause),
@@ -193,14 +194,14 @@ fn not_begun(error: DieselError) -> Error {
     }
 }
 
-/// Runs `work`, then commits, or rolls back what it did before it failed.
+/// Runs `work`, then commits, or rolls back if it has failed.
 async fn finish<T>(connection: &mut PgConnection, work: Work<T>) -> Result<T> {
     let done = work(&mut Connection::Postgres(connection)).await;
     match done {
         Ok(_) => AnsiTransactionManager::commit_transaction(connection).await?,
-        // A connection that has gone silent would only keep us waiting once more.
+        // A rollback on an unresponsive connection would only make us wait again.
         Err(_) if connection.silent_since().is_some() => {}
-        // What went wrong first is what the caller must know.
+        // The caller needs the original error.
         Err(_) => {
             if let Err(error) = AnsiTransactionManager::rollback_transaction(connection).await {
                 tracing::warn!(%error, "a transaction could not be rolled back");

@@ -68,10 +68,10 @@ pub struct DatabaseSettings {
 }
 
 impl DatabaseSettings {
-    /// Whether settings that are each understood go together.
+    /// Checks that the settings do not contradict each other.
     ///
     /// # Errors
-    /// What does not, in a sentence.
+    /// A sentence that names the contradiction.
     pub fn check(&self) -> Result<(), String> {
         match self.min_size <= self.max_size.get() {
             true => Ok(()),
@@ -83,13 +83,13 @@ impl DatabaseSettings {
     }
 }
 
-/// More than anybody wants, and little enough to be added to the present.
+/// More than any use needs, and small enough to be added to the current time.
 const LONGEST_TIME: Duration = Duration::from_hours(24 * 36_500);
 
 /// Parses a duration such as `5s` or `1m 30s`, which may be zero.
 ///
 /// # Errors
-/// What is wrong with it, in a sentence.
+/// A sentence that says what is wrong with it.
 pub fn time(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text.trim()).map_err(|error| error.to_string())?;
     match time <= LONGEST_TIME {
@@ -98,7 +98,7 @@ pub fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Parses a duration in which something is to happen.
+/// Parses a duration that must not be zero.
 ///
 /// # Errors
 /// As [`time`], and where it is zero.
@@ -109,7 +109,7 @@ pub fn some_time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// How many connections there may be: no database has more for one program.
+/// A number of connections: at least one, and no more than any database allows.
 fn connections(text: &str) -> Result<NonZeroUsize, String> {
     const MOST: usize = 10_000;
     let count: NonZeroUsize = text

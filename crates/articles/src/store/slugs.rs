@@ -1,9 +1,9 @@
-//! The numbers behind slugs that are made from equal titles: the smallest that is free.
+//! The numbers in slugs that are generated from equal titles: the smallest free one is used.
 //!
-//! Numbers that are known to be taken stand as runs in the table `slug_run`, and who looks for a free one passes over a
-//! run in one step. What was passed over in more than a few steps becomes a run, so that the next one need not walk
-//! it again, however many there are. Creating an article writes nothing there; triggers split the run of a number that
-//! becomes free.
+//! Numbers that are known to be taken are recorded as runs in the table `slug_run`, and a search for a free number
+//! skips a run in one step. A search of many steps records what it has skipped as a run, so that the next one need not
+//! repeat it, however many numbers there are. Creating an article writes nothing there; triggers split a run when one
+//! of its numbers becomes free.
 //!
 //! Decision: `docs/decisions/0011-slug-numbers.md`.
 
@@ -21,17 +21,17 @@ use super::sql::tables::slug_run;
 use crate::article::Slug;
 use crate::error::{Error, Result};
 
-/// Gives numbers to slugs, one after the other.
+/// Assigns numbers to slugs, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Numbers(HashMap<String, Free>);
 
-/// Numbers that are free behind a slug, in ascending order.
+/// Free numbers for a slug, in ascending order.
 #[derive(Debug)]
 struct Free {
     numbers: VecDeque<u32>,
-    /// Where those after them are looked for.
+    /// Where the next search starts.
     next: u32,
-    /// How many are looked for at once.
+    /// How many numbers the next search finds.
     count: u8,
 }
 
@@ -46,7 +46,7 @@ impl Default for Free {
 }
 
 impl Numbers {
-    /// The slug with the smallest number that neither an article nor `reserved` has, nor was given before.
+    /// The slug with the smallest number that neither an article nor `reserved` has, and that was not assigned before.
     pub(super) async fn give(
         &mut self,
         connection: &mut Connection<'_>,
@@ -112,7 +112,7 @@ fn integer(number: u32) -> Result<i32> {
     i32::try_from(number).map_err(Error::internal)
 }
 
-/// Keeps that the numbers from `first` to `last` are taken.
+/// Records that the numbers from `first` to `last` are taken.
 async fn remember(
     connection: &mut Connection<'_>,
     prefix: &str,
@@ -134,14 +134,14 @@ async fn remember(
     Ok(())
 }
 
-/// A walk of more steps is remembered as a run.
+/// A search with more steps is recorded as a run.
 const SHORT_WALK: i32 = 32;
 
-/// The most steps of one statement, so that it ends in time.
+/// The maximum number of steps per statement, so that it stays within its time limit.
 const MAX_STEPS: i32 = 10_000;
 
-/// From `next` on, number by number, but in one step over each run that is known, until `count` free numbers are found
-/// or `last` is passed. Answers where it stops.
+/// Searches from `next` on, number by number, but in one step per known run, until it has found `count` free numbers or
+/// passed `last`. Returns where it stops.
 #[derive(Debug)]
 struct Walk<'a> {
     prefix: &'a str,
@@ -150,7 +150,7 @@ struct Walk<'a> {
     count: i32,
 }
 
-/// A number, how far those from it on are taken, or nothing where it is free, and the steps up to there.
+/// A number; the end of the taken numbers from it on, or nothing where it is free; and the steps so far.
 #[derive(Debug, Clone, Copy, diesel::Queryable)]
 struct Stop(i32, Option<i32>, i32);
 
@@ -186,16 +186,16 @@ impl<DB: Dialect> QueryFragment<DB> for Walk<'_> {
 
 query!(Walk<'_>, (Integer, Nullable<Integer>, Integer));
 
-/// The first key of the advisory locks on slugs: "slug" in ASCII. The triggers of the migration `slug_runs` know it too.
+/// The first key of the advisory locks on slugs: "slug" in ASCII. The triggers of the migration `slug_runs` use it too.
 const SLUG_LOCK: i32 = 0x736c_7567;
 
-/// Few enough for one transaction to hold them all.
+/// Few enough that one transaction can hold them all.
 const LOCKS: i32 = 32;
 
-/// Keeps others who give numbers to these slugs away until the transaction ends: else the slower of two would have to
-/// begin again, each time. Who frees one of their numbers waits likewise, or is waited for.
+/// Locks the numbers of these slugs until the transaction ends: otherwise the slower of two transactions would have to
+/// start over each time. A transaction that frees one of their numbers takes the same lock.
 pub(super) async fn lock(connection: &mut Connection<'_>, slugs: Vec<&Slug>) -> Result<()> {
-    // SQLite has one writer at a time.
+    // SQLite has only one writer at a time.
     if let Connection::Postgres(connection) = connection
         && !slugs.is_empty()
     {
@@ -205,7 +205,7 @@ pub(super) async fn lock(connection: &mut Connection<'_>, slugs: Vec<&Slug>) -> 
             .flat_map(Slug::numbers)
             .map(|(prefix, _)| prefix)
             .collect();
-        // In one order, so that no two wait for each other.
+        // Sorted, so that no two transactions wait for each other.
         diesel::sql_query(
             "SELECT pg_advisory_xact_lock($1, slug)
             FROM (SELECT DISTINCT hashtext(prefix) & $2 AS slug FROM unnest($3) AS prefix ORDER BY 1) AS locks",

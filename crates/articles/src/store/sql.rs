@@ -1,4 +1,4 @@
-//! The SQL that both databases share: tables, the types of their columns, statements, and what is spelled differently.
+//! The SQL that both databases share: tables, column types, statements, and the trait for the differences.
 //!
 //! Decision: `docs/decisions/0005-one-code-for-two-databases.md`.
 

@@ -1,4 +1,4 @@
-//! All that only SQLite does: its file, its pragmas, one writer and many readers, and what its errors mean.
+//! What is specific to SQLite: its file, its pragmas, one writer and many readers, and the meaning of its errors.
 
 pub(super) mod backup;
 pub(super) mod bulk;
@@ -45,19 +45,19 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Sqlite {
     target: Target,
     connections: Connections,
-    /// How long the statements of a piece of work may take; zero for no limit.
+    /// The time limit for the statements of a piece of work; zero for none.
     statement_timeout: Duration,
-    /// Keeps a database in memory, whatever becomes of the others.
+    /// Keeps a database in memory alive, even if all other connections are closed.
     _first: Option<Async>,
-    /// When the connections were last closed so that the file is opened again.
+    /// When the connections were last closed so that the file is reopened.
     reopened_at: std::sync::Mutex<Option<Instant>>,
 }
 
 enum Connections {
-    /// SQLite lets one connection write at a time. That there is only one writer turns waiting for the
-    /// file's lock, which is not fair, into waiting for a connection, which is.
+    /// SQLite allows one writing connection at a time. With only one writer, waiting for the file's lock, which is not
+    /// fair, becomes waiting for a connection, which is.
     Pooled { writer: Writer, readers: Readers },
-    /// One connection in a transaction that is rolled back in the end.
+    /// One connection in a transaction that is rolled back at the end.
     Sandbox(Mutex<Async>),
 }
 
@@ -82,7 +82,7 @@ impl Connections {
         let wait_timeout = settings.wait_timeout;
         let writer = target.pool(false, 1, wait_timeout)?;
         let readers = target.pool(true, settings.max_size.get(), wait_timeout)?;
-        // Opened before the first reader: it is the one that may create the file and turn on the log.
+        // Opened before the first reader: it may create the file and turn on the write-ahead log.
         drop(writer.get().await.map_err(OpenError::connect)?);
         drop(readers.get().await.map_err(OpenError::connect)?);
         let scans = Scans::default();
@@ -128,7 +128,7 @@ impl Sqlite {
         self.target.to_string()
     }
 
-    /// Runs `work` to its end, or as far as it comes in its time. A read also ends when it is `abandoned`.
+    /// Runs `work` to completion, or until its time limit. A read also stops when it is `abandoned`.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         access: Access,
@@ -159,7 +159,7 @@ impl Sqlite {
                 }) = written
                     && self.may_reopen()
                 {
-                    // What a connection may do is decided when the first of the process opens the file.
+                    // The first connection of the process to open the file determines what all of them may do.
                     readers.reopen();
                     writer.reopen();
                 }
@@ -191,7 +191,7 @@ impl Sqlite {
         }
     }
 
-    /// Once a second at most, so that reading does not suffer where all writes are refused.
+    /// At most once a second, so that reads do not suffer while all writes fail.
     fn may_reopen(&self) -> bool {
         let mut reopened_at = self
             .reopened_at
@@ -256,7 +256,7 @@ pub(super) async fn migrate(
     Ok(status)
 }
 
-/// Migrates under the database's write lock, so that of many servers that start at once one does it.
+/// Migrates under the database's write lock, so that of many servers that start at the same time one does it.
 async fn migrate_target(target: &Target, action: Migrate) -> Result<MigrationStatus, OpenError> {
     let target = target.clone();
     let migrated = tokio::task::spawn_blocking(move || {
@@ -278,8 +278,7 @@ async fn migrate_target(target: &Target, action: Migrate) -> Result<MigrationSta
     migrated.await.map_err(OpenError::connect)?
 }
 
-/// The migrations that the file has, where none is pending: nothing is written then, so that a file that takes no writes
-/// can be read.
+/// The migrations of the file, if none is pending: this writes nothing, so that a read-only file can be opened.
 fn nothing_to_do(connection: &mut SqliteConnection) -> Option<MigrationStatus> {
     use super::sql::tables::migration;
     let known = migrations::known::<diesel::sqlite::Sqlite>(&migrations::SQLITE).ok()?;

@@ -1,9 +1,9 @@
-//! What an operation did on its database: how long it waited for connections, how long its statements took, how many
+//! What an operation did on the database: how long it waited for connections, how long its statements took, how many
 //! articles they read or wrote, and which statement was the slowest.
 //!
-//! Whoever executes an operation does so in a [`scope`](Statements::scope). The connections find it there: on
-//! PostgreSQL in the task that awaits the statement, on SQLite in the thread that the work has gone to
-//! ([`on_thread`]). Work in no scope, such as that of background tasks, is measured by nobody.
+//! An operation is executed in a [`scope`](Statements::scope). The connections find it there: on PostgreSQL in the task
+//! that awaits the statement, on SQLite in the thread that runs the work ([`on_thread`]). Work outside a scope, such as
+//! that of background tasks, is not measured.
 
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,16 +18,17 @@ tokio::task_local! {
     static CURRENT: Arc<Statements>;
 }
 
-/// The text of a statement is kept only where it has taken this long: to write it costs about as much as a quick one.
+/// The SQL of a statement is kept only where it took at least this long: formatting it costs about as much as executing
+/// a quick statement.
 const WORTH_KEEPING: Duration = Duration::from_millis(10);
 
-/// The most bytes that are kept of a statement's text.
+/// The maximum bytes of a statement's SQL that are kept.
 const SQL_BYTES: usize = 2_000;
 
-/// The most statements of an operation that are kept one by one.
+/// The maximum number of an operation's statements that are kept one by one.
 const KEPT: usize = 64;
 
-/// What stands between a statement and its values where Diesel shows both.
+/// The separator between the SQL and the values in Diesel's output.
 const BEFORE_VALUES: &str = " -- binds: ";
 
 /// What one operation did on the database.
@@ -37,14 +38,14 @@ pub struct Statements {
     taken: Nanoseconds,
     rows: AtomicU64,
     slowest: Mutex<Option<SlowStatement>>,
-    /// All of them up to a number, where somebody wants them one by one.
+    /// The first of its statements, where they are kept one by one.
     each: Option<Mutex<Vec<KeptStatement>>>,
 }
 
 /// A statement that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptStatement {
-    /// Its text, without values, cut off where it is long.
+    /// Its SQL, without values, truncated where it is long.
     pub sql: String,
     pub began: Instant,
     pub duration: Duration,
@@ -53,9 +54,9 @@ pub struct KeptStatement {
 /// A statement that took long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlowStatement {
-    /// Its text, without values, cut off where it is long.
+    /// Its SQL, without values, truncated where it is long.
     pub sql: String,
-    /// From sending it to its last row.
+    /// From sending it to receiving its last row.
     pub duration: Duration,
 }
 
@@ -76,22 +77,22 @@ impl Statements {
         })
     }
 
-    /// How long connections were waited for.
+    /// The time spent waiting for connections.
     pub fn waited(&self) -> Duration {
         self.waited.get()
     }
 
-    /// How long statements took. Some may have run at the same time.
+    /// The total duration of all statements. Some may have run at the same time.
     pub fn taken(&self) -> Duration {
         self.taken.get()
     }
 
-    /// How many articles were read or written.
+    /// The number of articles read or written.
     pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// The slowest statement, where one took 10 ms or more.
+    /// The slowest statement, if any took 10 ms or more.
     pub fn slowest(&self) -> Option<SlowStatement> {
         let slowest = self.slowest.lock();
         slowest.unwrap_or_else(PoisonError::into_inner).clone()
@@ -102,7 +103,7 @@ impl Statements {
         CURRENT.scope(Arc::clone(self), work).await
     }
 
-    /// Counts what another scope has done in the name of this one too, such as the commit of a shared transaction.
+    /// Adds the measurements of another scope, such as the commit of a shared transaction.
     pub(super) fn add(&self, shared: &Self) {
         self.taken.add(shared.taken());
         if let Some(statement) = shared.slowest() {
@@ -152,12 +153,12 @@ impl Statements {
     }
 }
 
-/// The scope that the task or the thread is in.
+/// The scope of the current task or thread.
 pub(super) fn current() -> Option<Arc<Statements>> {
     CURRENT.try_with(Arc::clone).ok()
 }
 
-/// Runs work on this thread in the scope that it was begun in elsewhere.
+/// Runs work on this thread in a scope that was entered elsewhere.
 pub(super) fn on_thread<T>(scope: Option<Arc<Statements>>, work: impl FnOnce() -> T) -> T {
     match scope {
         Some(scope) => CURRENT.sync_scope(scope, work),
@@ -165,12 +166,12 @@ pub(super) fn on_thread<T>(scope: Option<Arc<Statements>>, work: impl FnOnce() -
     }
 }
 
-/// Notes that a connection was waited for.
+/// Records a wait for a connection.
 pub(super) fn waited(duration: Duration) {
     let _ = CURRENT.try_with(|statements| statements.waited.add(duration));
 }
 
-/// Notes that articles were read or written.
+/// Records that articles were read or written.
 pub(super) fn rows(count: usize) {
     let count = u64::try_from(count).unwrap_or(u64::MAX);
     let _ = CURRENT.try_with(|statements| statements.rows.fetch_add(count, Ordering::Relaxed));
@@ -179,7 +180,7 @@ pub(super) fn rows(count: usize) {
 /// Measures the statements of one connection.
 pub(super) struct StatementTimer {
     began: Option<Instant>,
-    /// What hears of the statements of all connections.
+    /// The default instrumentation of all connections.
     default: Option<Box<dyn Instrumentation>>,
 }
 
@@ -213,15 +214,15 @@ impl Instrumentation for StatementTimer {
     }
 }
 
-/// The text of a statement, without its values.
+/// The SQL of a statement, without its values.
 fn text(statement: &dyn DebugQuery) -> String {
     let mut text = WithoutValues::default();
-    // Fails where there was more than is kept.
+    // Fails where the text is longer than the limit.
     let _ = write!(text, "{statement}");
     text.finish()
 }
 
-/// Takes what Diesel shows of a statement until its values begin.
+/// Collects Diesel's output for a statement until its values begin.
 #[derive(Default)]
 struct WithoutValues {
     text: String,
@@ -229,7 +230,7 @@ struct WithoutValues {
 
 impl WithoutValues {
     fn finish(self) -> String {
-        // No statement of ours has these words itself, so that they are not those of a value.
+        // No statement of ours contains the separator itself, so it cannot appear earlier.
         let (sql, _) = self
             .text
             .split_once(BEFORE_VALUES)
@@ -254,7 +255,7 @@ impl fmt::Write for WithoutValues {
     }
 }
 
-/// A duration that several threads add to.
+/// A duration to which several threads add.
 #[derive(Debug, Default)]
 struct Nanoseconds(AtomicU64);
 

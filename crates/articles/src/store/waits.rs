@@ -1,4 +1,4 @@
-//! How long connections of a pool are waited for.
+//! How long tasks wait for the connections of a pool.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
@@ -11,25 +11,25 @@ use super::statements;
 /// Upper bounds of the histogram of waits, in seconds.
 const SECONDS: [f64; 7] = [0.0, 0.001, 0.01, 0.1, 0.5, 1.0, f64::INFINITY];
 
-/// How long connections were waited for since the start.
+/// The waits for connections since the start.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     counts: [AtomicU64; SECONDS.len()],
     nanoseconds: AtomicU64,
 }
 
-/// What was counted of waits.
+/// A snapshot of the counted waits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WaitCounts {
-    /// For each upper bound, in seconds, how many waits were at most as long and longer than the bound before. Those
-    /// that waited for nothing are the first.
+    /// For each upper bound, in seconds, the number of waits up to it and above the previous bound. The first bucket
+    /// counts connections that were available immediately.
     pub buckets: [(f64, u64); SECONDS.len()],
-    /// All of them together.
+    /// The total duration of all waits.
     pub total: Duration,
 }
 
 impl WaitCounts {
-    /// Nothing was waited for.
+    /// No waits.
     pub(super) const NONE: Self = Self {
         buckets: [(0.0, 0); SECONDS.len()],
         total: Duration::ZERO,
@@ -37,7 +37,7 @@ impl WaitCounts {
 }
 
 impl Waits {
-    /// Awaits a connection. The clock is not looked at where one is there at once.
+    /// Awaits a connection. Does not read the clock where one is available immediately.
     pub(super) async fn time<F: Future>(&self, connection: F) -> F::Output {
         pin_mut!(connection);
         let mut began = None;
@@ -57,7 +57,7 @@ impl Waits {
         ready
     }
 
-    /// Counts a wait that is over.
+    /// Counts a wait that has ended.
     pub(super) fn count(&self, waited: Duration) {
         let seconds = waited.as_secs_f64();
         let bucket = SECONDS.partition_point(|bound| *bound < seconds);

@@ -1,6 +1,6 @@
-//! Whether the database takes writes: a replica does not, nor a file that belongs to somebody else, nor a full disk.
+//! Whether the database takes writes: a replica does not, nor does a read-only file, nor a full disk.
 //!
-//! Reading goes on meanwhile. The log says once what is wrong, and once that it is over.
+//! Reads continue in the meantime. The log reports the problem once, and its end once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -19,10 +19,10 @@ use super::{Access, Database, Store, postgres, sqlite};
 use crate::article::{Article, ArticleId};
 use crate::error::{Error, NoWrites, Result};
 
-/// How long a question whether SQLite takes writes waits behind those that there are.
+/// How long the check of whether SQLite takes writes waits for the writer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Whether the last write was refused, and why.
+/// Whether the last write was rejected, and why.
 #[derive(Debug, Default)]
 pub(super) struct Writability {
     is_refused: AtomicBool,
@@ -30,7 +30,7 @@ pub(super) struct Writability {
 }
 
 impl Writability {
-    /// Learns from how a write has failed, and names what the statement alone could not tell.
+    /// Learns from a failed write, and adds the cause where the statement's error alone does not show it.
     pub(super) fn after<T>(&self, access: Access, done: Result<T>) -> Result<T> {
         match access {
             Access::Read | Access::Scan | Access::Snapshot => done,
@@ -40,7 +40,7 @@ impl Writability {
         }
     }
 
-    /// Tells the log where the error means that no writes are taken, unless it has been told.
+    /// Logs an error that means that no writes are taken, unless it was logged already.
     fn learn(&self, error: Error) -> Error {
         let error = refusal(error);
         if let Error::NoWrites { reason, .. } = &error
@@ -51,7 +51,7 @@ impl Writability {
         error
     }
 
-    /// Learns that something was written. A write that found nothing to change tells nothing.
+    /// Records a successful write. A write that changed no row proves nothing.
     pub(super) fn taken(&self) {
         if self.is_refused.load(Ordering::Relaxed) && self.replace(None).is_some() {
             tracing::info!("the database takes writes again");
@@ -65,7 +65,7 @@ impl Writability {
     }
 }
 
-/// An error that would be a fault of ours, did it not come of a write that the database does not allow.
+/// Turns an error that would otherwise be a bug of ours into one that says that the database takes no writes.
 fn refusal(error: Error) -> Error {
     let Error::Internal(cause) = &error else {
         return error;
@@ -83,10 +83,10 @@ fn refusal(error: Error) -> Error {
 }
 
 impl Store {
-    /// Checks that the database takes writes. Where it has refused one, an article is written and taken back.
+    /// Checks that the database takes writes. Where it has rejected one, this writes an article and rolls back.
     ///
     /// # Errors
-    /// [`Error::NoWrites`] where it takes none. Any other means that it could not be asked.
+    /// [`Error::NoWrites`] where it takes none. Any other error means that the check itself failed.
     pub async fn check_writes(&self) -> Result<()> {
         let writability = &self.0.writability;
         let asked = match &self.0.database {
@@ -131,7 +131,7 @@ impl Store {
         }
     }
 
-    /// A statement that would write, and finds nothing to write, is refused all the same.
+    /// A writing statement that matches no rows is rejected all the same.
     async fn ask_sqlite(&self) -> Result<()> {
         let nothing = self.run_in_task(Access::Transaction, |connection| {
             Box::pin(async move {
@@ -143,13 +143,13 @@ impl Store {
             })
         });
         match timeout(PATIENCE, nothing).await {
-            // Where others write there is nothing to ask.
+            // Other writes are waiting, so they will show it.
             Err(_) | Ok(Err(Error::Unavailable(_))) => Ok(()),
             Ok(asked) => asked,
         }
     }
 
-    /// Writes an article that nobody will see, and something that is as it was.
+    /// Writes an article that is never committed, and an unchanged row.
     async fn try_to_write(&self) -> Result<()> {
         let now = self.0.clock.now();
         let article = Article {
@@ -169,7 +169,7 @@ impl Store {
                     words: &[],
                 }
                 .execute(c))?;
-                // Takes it back.
+                // Rolls back.
                 Err(Error::NotFound)
             })
         });
@@ -177,7 +177,7 @@ impl Store {
             Ok(()) | Err(Error::NotFound) => {}
             Err(error) => return Err(error),
         }
-        // SQLite writes to the disk only what is committed.
+        // SQLite writes to the disk only at a commit.
         self.run_in_task(Access::Transaction, |connection| {
             Box::pin(async move {
                 run!(connection, |c| diesel::update(feed::table)

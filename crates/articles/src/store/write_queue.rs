@@ -1,9 +1,8 @@
-//! Writes that wait for their turn, the oldest first: what the group commit of SQLite and the shared inserts of PostgreSQL
-//! have in common.
+//! A queue of writes, oldest first, for the group commit of SQLite and the shared inserts of PostgreSQL.
 
 use std::collections::VecDeque;
 
-/// Writes that nobody carries out yet. Each has a number, by which it can be taken back as long as it waits.
+/// Writes that are not being executed yet. Each has a number, by which it can be withdrawn while it waits.
 pub(super) struct WriteQueue<W> {
     next: u64,
     writes: VecDeque<(u64, W)>,
@@ -30,12 +29,12 @@ impl<W> WriteQueue<W> {
         number
     }
 
-    /// The number of the write that has waited longest.
+    /// The number of the oldest write.
     pub(super) fn oldest(&self) -> Option<u64> {
         self.writes.front().map(|(number, _)| *number)
     }
 
-    /// Takes a write back; `None` where it does not wait any more.
+    /// Withdraws a write; `None` where it no longer waits.
     pub(super) fn remove(&mut self, number: u64) -> Option<W> {
         let place = self
             .writes
@@ -44,7 +43,7 @@ impl<W> WriteQueue<W> {
         Some(write)
     }
 
-    /// Takes the oldest, at most `most`.
+    /// Takes the oldest writes, at most `most`.
     pub(super) fn take(&mut self, most: usize) -> Vec<W> {
         let count = self.writes.len().min(most);
         self.writes.drain(..count).map(|(_, write)| write).collect()

@@ -1,4 +1,4 @@
-//! Writing articles. Each call is a transaction of its own.
+//! Writes articles. Each call is its own transaction.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,15 +20,15 @@ use super::{Access, Store, statements};
 use crate::article::{Article, ArticleEdit, ArticleId, Columns, MAX_VERSION, NewArticle, Slug};
 use crate::error::{Error, Result};
 
-/// How often a write is tried while other transactions get in its way.
+/// How often a write is tried when it conflicts with other transactions.
 const ATTEMPTS: u32 = 10;
 
 impl Store {
     /// Creates an article.
     ///
     /// # Errors
-    /// [`Error::SlugTaken`] where the slug that was given belongs to another article. A slug that is made from the
-    /// title takes the smallest number that is free instead.
+    /// [`Error::SlugTaken`] where the given slug belongs to another article. A slug that is generated from the title
+    /// takes the smallest free number instead.
     pub async fn create_article(&self, new: NewArticle) -> Result<Article> {
         let draft = Arc::new(self.one_draft(new, self.0.clock.now()).await?);
         let is_new = self.insert(&draft).await?;
@@ -51,7 +51,7 @@ impl Store {
     /// Creates all of the articles or none, as if one after the other.
     ///
     /// # Errors
-    /// As [`create_article`](Self::create_article), also where two of them claim one slug.
+    /// As [`create_article`](Self::create_article), also where two of them have the same slug.
     pub async fn create_articles(&self, new: Vec<NewArticle>) -> Result<Vec<Article>> {
         let drafts = self.drafts(new, self.0.clock.now()).await?;
         self.create_drafts(drafts).await
@@ -71,7 +71,7 @@ impl Store {
         }
     }
 
-    /// Changes what `edit` has of an article, where the text that it has takes no more than `text_bytes` as JSON.
+    /// Applies `edit` to an article, if the resulting text takes at most `text_bytes` as JSON.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::VersionConflict`] where `expected_version` is given and not the current one;
@@ -98,7 +98,7 @@ impl Store {
         let attempts = AtomicU32::new(0);
         let updated = retry(|| {
             let mut update = update.clone();
-            // A transaction costs two more round trips, but nobody can get in its way again.
+            // A transaction costs two more round trips, but cannot lose the race a second time.
             let is_retry = attempts.fetch_add(1, Ordering::Relaxed) > 0;
             update.as_shown = is_retry;
             update.in_transaction = is_retry;
@@ -113,11 +113,11 @@ impl Store {
         updated.await.map(|updated| self.taken(updated))
     }
 
-    /// Deletes an article, where its text takes no more than `text_bytes` as JSON, and answers with it as it was.
+    /// Deletes an article, if its text takes at most `text_bytes` as JSON, and returns it as it was.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::VersionConflict`] where `expected_version` is given and not the current one;
-    /// [`Error::TooLarge`]. The article is still there then.
+    /// [`Error::TooLarge`]. The article is unchanged then.
     pub async fn delete_article(
         &self,
         id: ArticleId,
@@ -140,14 +140,14 @@ impl Store {
         deleted.await.map(|deleted| self.taken(deleted))
     }
 
-    /// Notes that the database has taken a write.
+    /// Records that the database has taken a write.
     pub(super) fn taken<T>(&self, done: T) -> T {
         self.0.writability.taken();
         done
     }
 }
 
-/// Tries again, after a growing pause, what another transaction has got in the way of.
+/// Retries work that conflicts with another transaction, after a growing pause.
 pub(super) async fn retry<T, F>(attempt: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
@@ -190,14 +190,14 @@ pub(super) async fn create_all(
         articles.push(article);
         words.extend(draft.words);
     }
-    // Another writer may have taken one of the slugs since they were looked at.
+    // Another writer may have taken one of the slugs since they were checked.
     match insert(connection, &articles, &words).await? == articles.len() {
         true => Ok(articles),
         false => Err(Error::Raced),
     }
 }
 
-/// The slugs behind which a number will stand.
+/// The slugs that will get a number.
 fn to_be_numbered<'d>(drafts: &'d [Draft], taken: &HashSet<String>) -> Vec<&'d Slug> {
     let mut seen = HashSet::new();
     drafts
@@ -210,7 +210,7 @@ fn to_be_numbered<'d>(drafts: &'d [Draft], taken: &HashSet<String>) -> Vec<&'d S
         .collect()
 }
 
-/// Inserts the articles whose slugs nobody has, and answers how many those are.
+/// Inserts the articles whose slugs are free, and returns their number.
 pub(super) async fn insert(
     connection: &mut Connection<'_>,
     articles: &[Article],
@@ -236,7 +236,7 @@ pub(super) async fn insert(
     Ok(inserted)
 }
 
-/// Those of the slugs that an article has.
+/// Those of the slugs that an article already has.
 async fn taken_slugs(
     connection: &mut Connection<'_>,
     slugs: Vec<String>,
@@ -274,7 +274,7 @@ pub(super) async fn apply_update(
             {
                 Error::LastVersion(MAX_VERSION)
             }
-            // The title or the text of which the words are made has changed since.
+            // The title or text from which the words were computed has changed since.
             Some(current)
                 if of_version.is_some_and(|version| version != current)
                     && expected_version.is_none_or(|it| it == current) =>
@@ -287,7 +287,7 @@ pub(super) async fn apply_update(
             let slug = slug.unwrap_or_default();
             Err(Error::SlugTaken { article: 0, slug })
         }
-        // Of another column than those that the edit has, whose values were checked.
+        // The violation is in a column that the edit does not contain: the values of the edit were checked.
         Err(DieselError::DatabaseError(DatabaseErrorKind::CheckViolation, _)) if !as_shown => {
             Err(Error::Raced)
         }
@@ -313,7 +313,7 @@ pub(super) async fn apply_delete(
     Err(why_not(current, expected_version, room))
 }
 
-/// Why a statement with `expected_version` and room for a text found nothing to change.
+/// Why a statement with `expected_version` and a limit on the text matched no row.
 fn why_not(current: Option<i32>, expected_version: Option<i32>, room: TextRoom) -> Error {
     let Some(current) = current else {
         return Error::NotFound;
@@ -323,7 +323,7 @@ fn why_not(current: Option<i32>, expected_version: Option<i32>, room: TextRoom) 
     exceeded.unwrap_or(Error::VersionConflict { current })
 }
 
-/// The version of an article as it is shown.
+/// The version of an article as the API shows it.
 async fn stored_version(connection: &mut Connection<'_>, id: ArticleId) -> Result<Option<i32>> {
     let version = run!(connection, |c| article::table
         .filter(article::id.eq(id))

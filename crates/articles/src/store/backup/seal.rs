@@ -1,8 +1,8 @@
-//! The line behind the last page of a backup by which damage is found: the SHA-256 of all that stands before it.
+//! A seal after the last page of a backup that reveals damage: a line with the SHA-256 of everything before it.
 //!
-//! SQLite knows from the first page how many there are, and does not look at what follows, so a backup is a database that
-//! any program can read. It has checksums of its own for the log only: a byte that has changed within a text is nothing
-//! that it notices.
+//! SQLite reads the number of pages from the first page and ignores what follows the last, so a backup is a database
+//! that any program can read. SQLite itself has checksums for its log only: it does not notice a changed byte within a
+//! text.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -12,10 +12,10 @@ use sha2::{Digest as _, Sha256};
 
 const BEGIN: &[u8] = b"\nBROADSHEET BACKUP 1 SHA256 ";
 const HEX: usize = 64;
-/// With the line break at the end.
+/// Including the line break at the end.
 const BYTES: usize = BEGIN.len() + HEX + 1;
 
-/// Why a file is not what was backed up.
+/// Why a file is not an intact backup.
 #[derive(Debug, thiserror::Error)]
 pub enum Damage {
     #[error("it is no SQLite database")]
@@ -30,11 +30,11 @@ pub enum Damage {
     Inconsistent(String),
 }
 
-/// Whether a file was sealed.
+/// Whether a file has a seal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seal {
     Whole,
-    /// It ends with its last page, as what another program has made does.
+    /// It ends with its last page, like a copy made by another program.
     None,
 }
 
@@ -47,7 +47,7 @@ pub(super) fn seal(file: &mut File) -> io::Result<()> {
     file.write_all(&line(&digest))
 }
 
-/// Copies the pages of a backup without its seal, and checks that.
+/// Copies the pages of a backup without its seal, and verifies the seal.
 pub(super) fn unseal(backup: &mut File, into: &mut File) -> io::Result<Result<Seal, Damage>> {
     let length = backup.seek(SeekFrom::End(0))?;
     backup.rewind()?;
@@ -71,7 +71,7 @@ pub(super) fn unseal(backup: &mut File, into: &mut File) -> io::Result<Result<Se
     })
 }
 
-/// How many bytes the pages have by what the first of them says.
+/// The length of all pages, according to the first page.
 fn length_of_pages(file: &mut File) -> io::Result<Option<u64>> {
     let mut head = Vec::with_capacity(100);
     file.take(100).read_to_end(&mut head)?;

@@ -1,4 +1,4 @@
-//! How far the feed is behind what has committed, and somebody who follows it behind the feed.
+//! How far the feed is behind the commits, and how far a reader is behind the feed.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use crate::error::Result;
 use crate::store::connection::Connection;
 use crate::store::{Access, Store, postgres, sqlite};
 
-/// The most changes without a position that are counted.
+/// The maximum number of changes without a position that are counted.
 pub(in crate::store) const COUNTED: i64 = 100_000;
 
-/// What is behind, and how far.
+/// The lag of the feed and of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FeedLag {
-    /// Changes that have committed and have no position yet, at most 100,000; always 0 on SQLite, where a change gets
-    /// its position when it is written.
+    /// Committed changes without a position, at most 100,000; always 0 on SQLite, where a change gets its position when
+    /// it is written.
     pub unnumbered: i64,
-    /// Changes that have a position, and follow the cursor that was asked about.
+    /// Changes with a position after the given cursor.
     pub unsent: i64,
-    /// How long the first of those has had its position.
+    /// How long ago the first of those got its position.
     pub unsent_for: Duration,
 }
 
-/// As the databases answer.
+/// The row that both databases return.
 #[derive(QueryableByName)]
 pub(in crate::store) struct LagRow {
     #[diesel(sql_type = BigInt)]
@@ -33,13 +33,13 @@ pub(in crate::store) struct LagRow {
     /// The newest position.
     #[diesel(sql_type = BigInt)]
     pub(in crate::store) head: i64,
-    /// For how many microseconds the first change after a position has had its own.
+    /// How many microseconds ago the first change after a position got its own position.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub(in crate::store) age: Option<i64>,
 }
 
 impl Store {
-    /// How far the feed is behind what has committed, and `cursor` behind the feed. Nothing is given a position for it.
+    /// How far the feed is behind the commits, and `cursor` behind the feed. Numbers no changes.
     ///
     /// # Errors
     /// The database does not answer.

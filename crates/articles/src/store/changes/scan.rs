@@ -1,4 +1,4 @@
-//! The one SELECT over the change log: the changes between two positions that a filter wants, and their sizes.
+//! The SELECT over the change log: the changes between two positions that match a filter, and their sizes.
 
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
@@ -12,7 +12,7 @@ use crate::article::{Article, ArticleId};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
-/// Positions after `after`, up to `upto`.
+/// The positions after `after`, up to and including `upto`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Range {
     pub(super) after: i64,
@@ -24,11 +24,12 @@ pub(super) struct Range {
 pub(super) struct Changes<'f> {
     pub(super) range: Range,
     pub(super) filter: &'f ChangeFilter,
-    /// Whether anybody wants to see the texts, which may be large.
+    /// Whether the texts are selected, which may be large.
     pub(super) text: bool,
 }
 
-/// `SELECT position, octet_length(text) FROM numbered_change WHERE … ORDER BY position LIMIT …`, which reads no text.
+/// `SELECT position, octet_length(text) FROM numbered_change WHERE … ORDER BY position LIMIT …`, which does not read
+/// the texts.
 #[derive(Debug)]
 pub(super) struct Sizes<'f> {
     pub(super) range: Range,
@@ -46,7 +47,7 @@ fn conditions<'b, DB: Dialect>(
     pass.push_sql(" AND position <= ");
     DB::bind_integer(pass, &range.upto)?;
     if let Some(kinds) = filter.kinds() {
-        // NULL equals nothing, so that the list is never empty, which PostgreSQL does not allow.
+        // NULL equals nothing; it keeps the list from being empty, which PostgreSQL does not allow.
         pass.push_sql(" AND kind IN (NULL");
         for kind in kinds {
             pass.push_sql(match kind {
@@ -58,7 +59,7 @@ fn conditions<'b, DB: Dialect>(
         pass.push_sql(")");
     }
     if let Some(ids) = filter.article_ids() {
-        // Each count of ids makes another statement.
+        // Each number of ids makes a different statement.
         pass.unsafe_to_cache_prepared();
         pass.push_sql(" AND article_id IN (NULL");
         for id in ids {
@@ -109,7 +110,7 @@ impl Query for Sizes<'_> {
     type SqlType = (BigInt, Integer);
 }
 
-/// Their texts depend on the filter, so statements are told apart by their text.
+/// The SQL depends on the filter, so Diesel caches these statements by their SQL.
 impl QueryId for Changes<'_> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
@@ -138,7 +139,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// The change that it tells, of the epoch of `cursor`.
+    /// The change in this row, in the epoch of `cursor`.
     pub(super) fn into_change(self, cursor: FeedCursor) -> Result<ArticleChange> {
         let kind = match self.kind {
             1 => ChangeKind::Created,
@@ -159,7 +160,7 @@ impl Row {
         })
     }
 
-    /// `None` where another program wrote into the log and left something out.
+    /// `None` where another program wrote to the log and left columns empty.
     fn into_article(self) -> Option<Article> {
         let row = stored::Row {
             id: self.article_id,

@@ -1,4 +1,4 @@
-//! Whether the change feed has no gaps, and says of each article what became of it last.
+//! Checks that the change feed has no gaps, and that its last change of each article matches the article.
 
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable};
@@ -8,15 +8,15 @@ use crate::error::Result;
 use crate::store::connection::run;
 use crate::store::{Access, Database, Store};
 
-/// The questions, each of which is a statement.
+/// The queries, one statement each.
 struct Questions {
-    /// How far the feed goes.
+    /// The range of the feed.
     extent: &'static str,
-    /// Positions that no change has, from one to another.
+    /// Ranges of positions without a change.
     gaps: &'static str,
-    /// Changes that were lost on their way to a position.
+    /// Changes that were lost before they got a position.
     lost: &'static str,
-    /// Articles of which the last change says something else.
+    /// Articles that differ from their last change.
     differing: &'static str,
 }
 
@@ -26,7 +26,7 @@ const SQLITE: Questions = Questions {
             SELECT position, lag(position, 1, (SELECT floor FROM feed)) OVER (ORDER BY position) AS before
             FROM article_change WHERE position > (SELECT floor FROM feed)
         ) WHERE position > before + 1 ORDER BY position LIMIT 20",
-    // A position that is not reserved for ever is given a second time.
+    // A position above the recorded sequence would be used a second time.
     lost: "SELECT count(*) AS count FROM article_change
         WHERE position > (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'article_change')",
     differing: "SELECT count(*) AS count FROM (
@@ -43,7 +43,7 @@ const POSTGRES: Questions = Questions {
             SELECT position, lag(position, 1, (SELECT floor FROM feed)) OVER (ORDER BY position) AS before
             FROM article_feed WHERE position > (SELECT floor FROM feed)
         ) AS place WHERE position > before + 1 ORDER BY position LIMIT 20",
-    // Each change has one position or waits for it, and each position has a change.
+    // Each change either has one position or waits for it, and each position has a change.
     lost: "SELECT count(*) AS count FROM article_change FULL JOIN (
             SELECT change_id FROM article_feed UNION ALL SELECT change_id FROM article_change_unnumbered
         ) AS known ON change_id = id
@@ -81,7 +81,8 @@ struct Count {
 }
 
 impl Store {
-    /// Whether the positions of the feed follow each other, and its last change of each article is what the article is.
+    /// Checks that the positions of the feed are contiguous, and that the last change of each article matches the
+    /// article.
     ///
     /// # Errors
     /// The database does not answer.

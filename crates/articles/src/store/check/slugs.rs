@@ -1,4 +1,4 @@
-//! Whether the slugs that are noted as taken are.
+//! Checks that the slugs recorded as taken really are.
 
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Integer, Text};
@@ -9,7 +9,7 @@ use crate::store::connection::run;
 use crate::store::sql::tables::slug_run;
 use crate::store::{Access, Database, Store};
 
-/// Runs that have a number which no article has in its slug, or that begin before another has ended.
+/// Runs with a number that no article's slug has, or that overlap another run.
 const POSTGRES: &str = "SELECT prefix, first, last, free FROM (
         SELECT prefix, first, last,
             last - first + 1 - (
@@ -44,7 +44,7 @@ struct Run {
 }
 
 impl Store {
-    /// Whether each number that a run of slugs has belongs to an article.
+    /// Checks that each number in a run of slugs belongs to an article.
     ///
     /// # Errors
     /// The database does not answer.
@@ -75,7 +75,7 @@ impl Store {
                     "{free} of the numbers {first} to {last} behind {prefix:?} are noted as taken and are free"
                 ),
             };
-            // A slug has no quotation mark that would end it.
+            // Valid slugs contain no quotation marks, but another program may have written this one.
             let prefix = prefix.replace('\'', "''");
             let remedy = format!(
                 "Slugs get higher numbers than they need; DELETE FROM slug_run WHERE prefix = '{prefix}' AND first = \

@@ -1,21 +1,21 @@
-//! Whether the words that articles are found by are in step with them.
+//! Checks that the words of the search index match the articles.
 
 use super::{Checked, Finding};
 use crate::article::ArticleId;
 
-/// What was found.
+/// The result of the check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WordsCheck {
     pub articles: u64,
-    /// Those whose words are not those of their title and text by the present rules.
+    /// Articles whose words differ from those of their title and text under the present rules.
     pub stale: u64,
-    /// Some of them.
+    /// Some of these articles.
     pub examples: Vec<ArticleId>,
     /// Words in the index that belong to no article.
     pub orphans: u64,
 }
 
-/// The most articles that are named.
+/// The maximum number of articles that are named.
 const MOST_NAMED: usize = 20;
 
 const REMEDY: &str = "A server brings what other programs write up to date within seconds, and what was imported with \

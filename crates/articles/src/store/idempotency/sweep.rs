@@ -1,4 +1,4 @@
-//! Removing idempotency keys whose time is over.
+//! Removes expired idempotency keys.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use crate::store::connection::run;
 use crate::store::sql::idempotency::RemoveExpired;
 use crate::store::{Access, Store};
 
-/// How many keys one transaction removes, with their answers.
+/// The number of keys, with their results, that one transaction removes.
 const REMOVED_AT_ONCE: i64 = 500;
 
 const BETWEEN_BATCHES: Duration = Duration::from_millis(50);
 
 impl Store {
-    /// Removes keys that are older than `retention` again and again, and does not end. A key that is not removed yet has
-    /// expired all the same.
+    /// Removes keys that are older than `retention` periodically, and never returns. A key past its retention counts as
+    /// expired even before it is removed.
     pub async fn sweep_idempotency_keys(&self, retention: Duration) {
         let pause = (retention / 10).clamp(Duration::from_millis(100), Duration::from_mins(1));
         let mut has_failed = false;
@@ -41,10 +41,10 @@ impl Store {
         }
     }
 
-    /// Removes the oldest keys that are older than `retention`; answers whether there may be more.
+    /// Removes the oldest keys that are older than `retention`; returns whether there may be more.
     ///
     /// # Errors
-    /// The database does not answer. That it takes no writes at the moment is none.
+    /// The database does not answer. A database that takes no writes at the moment is not an error.
     pub async fn remove_expired_idempotency_keys(&self, retention: Duration) -> Result<bool> {
         let remove = RemoveExpired {
             expired: expired(self.0.clock.now(), retention),

@@ -1,4 +1,4 @@
-//! A chunk of an import, row by row: what is in the way of a row, and what is done about it.
+//! Imports a chunk row by row: finds conflicts, and resolves them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use crate::store::sql::tables::article;
 use crate::store::sql::write::Replace;
 use crate::store::writes::create_all;
 
-/// The rows of a chunk, and what became of them until now.
+/// The rows of a chunk, and the results so far.
 pub(super) struct Chunk {
     drafts: Arc<[IncomingDraft]>,
     on_conflict: OnConflict,
-    /// Ids and slugs, of those in this chunk, that an article has.
+    /// Those ids and slugs of this chunk that an article already has.
     ids: HashSet<ArticleId>,
     slugs: HashMap<String, ArticleId>,
     imported: Imported,
 }
 
-/// What an article in the way has of a row.
+/// Which value of a row the conflicting article has.
 #[derive(Debug, Clone, Copy)]
 enum InTheWay {
     Id,
@@ -41,11 +41,11 @@ impl Chunk {
         }
     }
 
-    /// Imports the rows, one after the other.
+    /// Imports the rows one by one.
     pub(super) async fn import(mut self, connection: &mut Connection<'_>) -> Result<Imported> {
         self.look(connection).await?;
         let drafts = Arc::clone(&self.drafts);
-        // What nothing is in the way of waits, to be created together.
+        // Rows without conflicts are collected, to be created together.
         let mut waiting: Vec<usize> = Vec::new();
         for (index, row) in drafts.iter().enumerate() {
             let Some(in_the_way) = self.in_the_way(row) else {
@@ -53,7 +53,7 @@ impl Chunk {
                 waiting.push(index);
                 continue;
             };
-            // It may be a row of this chunk that is to be replaced.
+            // The row to replace may be one of this chunk that is not created yet.
             if self.on_conflict == OnConflict::Replace {
                 self.create(connection, std::mem::take(&mut waiting))
                     .await?;
@@ -64,7 +64,7 @@ impl Chunk {
         Ok(self.imported)
     }
 
-    /// Asks which ids and slugs articles have.
+    /// Queries which ids and slugs articles have.
     async fn look(&mut self, connection: &mut Connection<'_>) -> Result<()> {
         let ids: Vec<ArticleId> = self
             .drafts
@@ -96,7 +96,7 @@ impl Chunk {
         if row.has_id && self.ids.contains(&article.id) {
             return Some(InTheWay::Id);
         }
-        // A slug that is made from the title gets a number instead.
+        // A slug that is generated from the title gets a number instead.
         let holder = self.slugs.get(&article.slug)?;
         (!row.draft.derived).then_some(InTheWay::Slug(*holder))
     }
@@ -108,7 +108,7 @@ impl Chunk {
         }
     }
 
-    /// Creates rows as `createArticles` does. One may want the slug that was made for one before it.
+    /// Creates rows as `createArticles` does. One may need the slug that was generated for an earlier one.
     async fn create(
         &mut self,
         connection: &mut Connection<'_>,
@@ -176,8 +176,8 @@ impl Chunk {
         self.imported.conflicts.push(conflict);
     }
 
-    /// The article with the row's id becomes the row; without such a one, that with its slug does, unless the row has an
-    /// id of its own. Another article with the slug is deleted.
+    /// The row replaces the article with its id; if there is none, and the row has no id of its own, the article with
+    /// its slug. Another article with the slug is deleted.
     async fn replace(
         &mut self,
         connection: &mut Connection<'_>,

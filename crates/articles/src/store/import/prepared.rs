@@ -1,4 +1,4 @@
-//! Rows as the articles that they become: what can be done before there is a connection for them.
+//! Converts rows to articles, as far as possible before a connection is needed.
 
 use std::sync::Arc;
 
@@ -8,32 +8,32 @@ use crate::error::Result;
 use crate::store::drafts::Draft;
 use crate::store::{Database, Store};
 
-/// Rows that [`Store::import`] can write.
+/// Rows that are ready for [`Store::import`].
 #[derive(Debug, Clone)]
 pub struct PreparedRows(pub(super) Arc<[IncomingDraft]>);
 
-/// A row as the article that it becomes.
+/// A row converted to an article.
 #[derive(Debug, Clone)]
 pub(super) struct IncomingDraft {
     pub(super) row: u64,
     pub(super) draft: Draft,
-    /// Whether the row has one, so that an article may have it already.
+    /// Whether the row has an id, which an article may have already.
     pub(super) has_id: bool,
     pub(super) created_at: Option<Timestamp>,
     pub(super) version: Option<i32>,
 }
 
 impl Store {
-    /// Whether rows are written together with the words that they are found by.
+    /// Whether the words are sent together with the rows.
     pub fn sends_words(&self, index: ImportIndex) -> bool {
         index == ImportIndex::Now && matches!(self.0.database, Database::Postgres(_))
     }
 
-    /// The one place where rows that are imported become articles, as new ones do. On PostgreSQL their words are made,
-    /// too, unless they are indexed later.
+    /// The one place where imported rows become articles, by the same rules as new ones. On PostgreSQL this also
+    /// computes their words, unless they are indexed later.
     ///
     /// # Errors
-    /// The program is ending.
+    /// The program is shutting down.
     pub async fn prepare_rows(
         &self,
         rows: Vec<Incoming>,

@@ -1,8 +1,8 @@
-//! Indexing all that is due as fast as the machine can, for a program that waits for it, such as an import.
+//! Indexes all due articles as fast as the machine can, for a program that waits for it, such as an import.
 //!
-//! On SQLite the words of some articles are made while those of the articles before them are written: to make them and
-//! to write them takes about as long. What is due stays noted in the database until it is indexed, so that whoever
-//! comes next goes on where this was stopped.
+//! On SQLite, the words of the next articles are computed while those of the previous ones are written, since both take
+//! about equally long. Due articles stay recorded in the database until they are indexed, so that indexing continues
+//! after an interruption.
 
 use std::time::Duration;
 
@@ -12,14 +12,15 @@ use crate::store::connection::Connection;
 use crate::store::sqlite::index::due::{self, Made};
 use crate::store::{Access, Database, Store};
 
-/// How long to wait while a server does what is left.
+/// How long to wait while a server does the rest.
 const WHILE_OTHERS_DO_IT: Duration = Duration::from_millis(100);
 
 impl Store {
-    /// Indexes what was written without words, and tells `report` how far it is. Answers how many articles those were.
+    /// Indexes the articles that were written without words, and reports the progress to `report`. Returns the number
+    /// of articles.
     ///
     /// # Errors
-    /// The database does not answer, or takes no writes. What is left stays due.
+    /// The database does not answer, or takes no writes. The remaining articles stay due.
     pub async fn index_what_is_due(&self, mut report: impl FnMut(Progress)) -> Result<i64> {
         let total = self.words_to_make().await?.due;
         let mut done = 0;
@@ -57,7 +58,8 @@ impl Store {
 
     async fn index_side_by_side(&self, report: &mut impl FnMut(i64)) -> Result<()> {
         loop {
-            // From the newest to the oldest. What is noted meanwhile, or was changed by others, has its turn after.
+            // From the newest to the oldest. Articles that become due in the meantime, or were changed by others,
+            // follow afterwards.
             let mut made = self.words_of_what_is_due(i64::MAX).await?;
             if made.is_empty() {
                 return Ok(());

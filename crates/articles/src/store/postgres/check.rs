@@ -1,4 +1,4 @@
-//! What is in step with what on PostgreSQL: tables and triggers with the migrations, words with the articles.
+//! Checks of PostgreSQL databases: the schema against the migrations, and the words against the articles.
 
 mod schema;
 mod words;

@@ -1,4 +1,4 @@
-//! Articles as `COPY … (FORMAT binary)` takes them.
+//! Encodes articles for `COPY … (FORMAT binary)`.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
@@ -7,22 +7,22 @@ use crate::store::drafts::Draft;
 use crate::store::indexing::STORED_RULES;
 use crate::store::sql::types::postgres_micros;
 
-/// The statement that takes [`articles`].
+/// The statement for [`articles`].
 pub(in crate::store) const INTO_ARTICLES: &str = "COPY article (id, title, slug, text, created_at, updated_at, version, \
      search, search_version, search_rules) FROM STDIN (FORMAT binary)";
 
-/// The statement that takes [`parts`].
+/// The statement for [`parts`].
 pub(in crate::store) const INTO_PARTS: &str =
     "COPY article_search_part (article_id, version, part, search) FROM STDIN (FORMAT binary)";
 
-/// The statement that takes [`due`].
+/// The statement for [`due`].
 pub(in crate::store) const INTO_DUE: &str =
     "COPY search_due (article_id) FROM STDIN (FORMAT binary)";
 
-/// The signature, no flags, and no extension of the header.
+/// The signature, no flags, and no header extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// Articles, with their words where those were made. Their values are valid; each text has less than a gigabyte.
+/// Articles, with their words where those were computed. Their values are valid; each text is shorter than a gigabyte.
 pub(in crate::store) fn articles<'d>(drafts: impl Iterator<Item = &'d Draft>) -> Bytes {
     let mut rows = Rows::new(10);
     for Draft { article, words, .. } in drafts {
@@ -43,7 +43,7 @@ pub(in crate::store) fn articles<'d>(drafts: impl Iterator<Item = &'d Draft>) ->
             rows.integer(article.version);
             rows.integer(STORED_RULES);
         } else {
-            // An empty vector, of no rules. With another version the database would make one at once.
+            // An empty vector with version 0. For any other version the database would compute the words immediately.
             rows.value(&0_i32.to_be_bytes());
             rows.integer(article.version);
             rows.integer(0);
@@ -69,7 +69,7 @@ pub(in crate::store) fn parts<'d>(drafts: impl Iterator<Item = &'d Draft>) -> Op
     has_any.then(|| rows.finish())
 }
 
-/// The articles whose words are made later; `None` where all have them.
+/// The articles whose words are computed later; `None` where all have them.
 pub(in crate::store) fn due<'d>(drafts: impl Iterator<Item = &'d Draft>) -> Option<Bytes> {
     let mut rows = Rows::new(1);
     let mut has_any = false;
@@ -81,7 +81,7 @@ pub(in crate::store) fn due<'d>(drafts: impl Iterator<Item = &'d Draft>) -> Opti
     has_any.then(|| rows.finish())
 }
 
-/// Rows in the binary form.
+/// Rows in binary format.
 struct Rows {
     columns: i16,
     out: BytesMut,

@@ -1,4 +1,4 @@
-//! How PostgreSQL spells what the two databases spell differently.
+//! PostgreSQL's side of the dialect.
 
 use diesel::QueryResult;
 use diesel::pg::Pg;
@@ -27,15 +27,16 @@ impl Dialect for Pg {
 
     binds!();
 
-    /// Only texts are stored here. The place of a cursor may be that of another database, and is then near.
+    /// PostgreSQL stores only valid UTF-8. The position of a cursor may come from the other database, and is then
+    /// approximate.
     fn bind_stored<'b>(pass: &mut Pass<'_, 'b, Self>, text: &'b [u8]) -> QueryResult<()> {
         let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
         let text = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
         pass.push_bind_param::<Text, _>(text)
     }
 
-    /// Of a page after a random cursor, planning takes twice as long as reading, and by its estimates PostgreSQL would
-    /// plan again each time for what it knows of the cursor.
+    /// For a page after a random cursor, planning takes twice as long as reading, and PostgreSQL's cost estimates would
+    /// make it plan again each time if it knew the cursor's value.
     fn unplanned<'b>(
         pass: &mut Pass<'_, 'b, Self>,
         ty: &str,
@@ -68,8 +69,8 @@ impl Dialect for Pg {
         column: &str,
         affix: &'b Affix,
     ) -> QueryResult<()> {
-        // PostgreSQL folds both: what it does not know to have a case then equals itself at least. An index on trigrams
-        // serves the first condition, which takes any letter for a sigma.
+        // PostgreSQL folds both sides: a letter whose case it does not know then at least equals itself. A trigram
+        // index serves the first condition, in which any letter may stand for a sigma.
         pass.push_sql("(lower(");
         pass.push_sql(column);
         pass.push_sql(" COLLATE \"und-x-icu\") LIKE lower(");
@@ -107,10 +108,10 @@ impl Dialect for Pg {
     }
 }
 
-/// The letters whose lower case depends on what stands beside them, and is taken for the same.
+/// The letters whose lower case depends on their neighbours, and that count as equal.
 const SIGMAS: [char; 3] = ['Σ', 'σ', 'ς'];
 
-/// A pattern of `LIKE` in which any character may stand for a sigma.
+/// A pattern for `LIKE` in which a wildcard stands for each sigma.
 #[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
 #[diesel(postgres_type(oid = 25, array_oid = 1009))]
 struct AnySigma;
@@ -121,14 +122,14 @@ impl ToSql<AnySigma, Pg> for Affix {
     }
 }
 
-/// A pattern of `LIKE` in which the part stands for itself.
+/// A pattern for `LIKE` in which the part is literal.
 impl ToSql<Text, Pg> for Affix {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
         pattern(out, self, |_| false)
     }
 }
 
-/// The pattern, in which any character may stand for some; it is the same pattern after it was folded.
+/// The pattern, in which a wildcard stands for each of some letters; folding does not change that.
 fn pattern(
     out: &mut Output<'_, '_, Pg>,
     affix: &Affix,

@@ -1,4 +1,4 @@
-//! What PostgreSQL's errors mean, told from their SQLSTATE: their text is in whatever language the server speaks.
+//! Classifies PostgreSQL's errors by their SQLSTATE: their text is in the server's language.
 //!
 //! Decision: `docs/decisions/0012-postgres-connection.md`.
 
@@ -8,7 +8,7 @@ use postgres_connect::sqlstate;
 use crate::error::NoWrites;
 use crate::store::Fault;
 
-/// What an error means to whoever sent the statement; `None` where the statement itself is wrong.
+/// What an error means for the caller of the statement; `None` where the statement itself is wrong.
 pub(in crate::store) fn fault(error: &DieselError) -> Option<Fault> {
     use DatabaseErrorKind::{ClosedConnection, UnableToSendCommand};
     if let DieselError::BrokenTransactionManager
@@ -22,16 +22,16 @@ pub(in crate::store) fn fault(error: &DieselError) -> Option<Fault> {
         "40001" | "40P01" => Some(Fault::Raced),
         "25006" => Some(Fault::NoWrites(NoWrites::ReadOnly)),
         "53100" => Some(Fault::NoWrites(NoWrites::Full)),
-        // The server has no room for the statement.
+        // The server is out of resources.
         code if code.starts_with("53") => Some(Fault::Unreachable),
-        // The session was ended, or the server is starting or stopping.
+        // The session was terminated, or the server is starting or stopping.
         "25P03" => Some(Fault::Lost),
         code if code.starts_with("08") || code.starts_with("57") => Some(Fault::Lost),
         _ => None,
     }
 }
 
-/// What keeps a statement that writes from it, beyond what any statement can meet with.
+/// Why the database takes no writes, for errors that only statements that write can have.
 pub(in crate::store) fn keeps_from_writing(error: &DieselError) -> Option<NoWrites> {
     (sqlstate(error)? == "42501").then_some(NoWrites::NotPermitted)
 }

@@ -1,8 +1,8 @@
-//! The feed on PostgreSQL: positions for what has committed, and notifications between servers.
+//! The feed on PostgreSQL: positions for committed changes, and notifications between servers.
 //!
-//! `NOTIFY` inside a writing transaction would make all commits of the cluster wait for each other, so it is sent after
-//! them, seldom, on a connection of its own. A notification says nothing but that there may be something to read, and it
-//! may be lost: readers look from time to time without one.
+//! `NOTIFY` inside a writing transaction would serialize all commits of the cluster, so it is sent after them, at a
+//! limited rate, on its own connection. A notification only says that there may be something to read, and it may be
+//! lost: readers also poll from time to time.
 //!
 //! Decision: `docs/decisions/0001-change-feed.md`.
 
@@ -20,26 +20,26 @@ use crate::error::Result;
 use crate::store::Cause;
 use crate::store::changes::lag::{COUNTED, LagRow};
 
-/// The most changes that one statement numbers, so that it ends in time.
+/// The maximum number of changes that one statement numbers, so that it stays within its time limit.
 const NUMBERED_AT_ONCE: i32 = 50_000;
 
-/// The shortest time between two notifications.
+/// The minimum time between two notifications.
 const BETWEEN_NOTIFICATIONS: Duration = Duration::from_millis(10);
 
-/// How long the connection that listens may be silent before it is asked for a sign of life, and how long to wait for
-/// that.
+/// How long the listening connection may be silent before it is checked, and how long to wait for a response to the
+/// check.
 const SILENCE: Duration = Duration::from_secs(5);
 
 diesel::define_sql_function! {
-    /// Gives positions to so many changes, and answers to how many.
+    /// Gives positions to at most this number of changes, and returns the number.
     fn number_changes(most: Integer) -> Integer;
 }
 
-/// Gives positions to all changes that have committed.
+/// Gives positions to all committed changes.
 ///
-/// A sequence numbers rows when they ask, not when they commit, so a reader could see 8, move on, and never see 7.
-/// Positions are therefore given afterwards, by one server at a time. Of one article the order of the ids is that of
-/// the versions: the second change can be written only when the first has committed.
+/// A sequence assigns numbers when rows are inserted, not when they commit, so a reader could see 8, move on, and never
+/// see 7. Positions are therefore assigned after commit, by one server at a time. For one article, the order of the ids
+/// is that of the versions: the second change can be written only after the first has committed.
 pub(in crate::store) async fn number_committed(connection: &mut PgConnection) -> Result<()> {
     loop {
         let numbered: i32 = diesel::select(number_changes(NUMBERED_AT_ONCE))
@@ -51,7 +51,8 @@ pub(in crate::store) async fn number_committed(connection: &mut PgConnection) ->
     }
 }
 
-/// How many changes have no position, which is the newest, and for how long the first one after `after` has had its own.
+/// The number of changes without a position, the newest position, and how long ago the first change after `after` got
+/// its position.
 pub(in crate::store) async fn lag(connection: &mut PgConnection, after: i64) -> Result<LagRow> {
     let row = diesel::sql_query(
         "SELECT
@@ -72,7 +73,7 @@ pub(in crate::store) async fn lag(connection: &mut PgConnection, after: i64) -> 
 
 /// Removes the oldest changes, at most `most`, and raises the floor in the same statement.
 ///
-/// What counts is how long a change has had its position: a transaction may have been open for days.
+/// A change's age counts from when it got its position, because its transaction may have been open for days.
 pub(in crate::store) async fn remove_old(
     connection: &mut PgConnection,
     retention: Duration,
@@ -99,7 +100,7 @@ pub(in crate::store) async fn remove_old(
 }
 
 impl Postgres {
-    /// Marks `notified` at a notification of another server, and notifies the others after `written` was marked.
+    /// Marks `notified` at a notification from another server, and notifies the others when `written` is marked.
     pub(in crate::store) async fn listen(
         &self,
         mut written: watch::Receiver<()>,
@@ -108,7 +109,7 @@ impl Postgres {
         const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
         const LONGEST_PAUSE: Duration = Duration::from_secs(5);
         if let Connections::Sandbox(_) = self.connections {
-            // Nobody else can see what this server writes.
+            // No other server can see what this server writes.
             return std::future::pending().await;
         }
         let mut pause = SHORTEST_PAUSE;
@@ -131,16 +132,17 @@ impl Postgres {
         }
     }
 
-    /// `told` is the error that the log has.
+    /// `told` is the error that was logged.
     async fn listen_and_notify(
         &self,
         written: &mut watch::Receiver<()>,
         notified: &watch::Sender<()>,
         told: &mut Option<String>,
     ) -> Result<Infallible, Cause> {
-        // Tells our own notifications, which come back to us, from those of others.
+        // Distinguishes our own notifications, which are sent to us too, from those of others.
         let sender = sender_id();
-        // A notification that a crash swallows is no loss. The setting ends with its transaction.
+        // Losing a notification in a crash does no harm, so the commit need not be synchronous. The setting ends with
+        // its transaction.
         let notify = format!(
             "BEGIN; SET LOCAL synchronous_commit = off; NOTIFY broadsheet_feed, '{sender}'; COMMIT"
         );
@@ -149,7 +151,7 @@ impl Postgres {
         if told.take().is_some() {
             tracing::info!("the writes of other servers are noticed at once again");
         }
-        // Nobody has listened until now.
+        // Notifications may have been missed until now.
         notified.send_replace(());
         let mut next_notify = Instant::now();
         loop {

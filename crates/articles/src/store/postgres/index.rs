@@ -1,5 +1,4 @@
-//! Bringing the words of articles up to date on PostgreSQL, where another program or another version of the rules has
-//! made them.
+//! Updates the words of articles on PostgreSQL that another program or another version of the rules has written.
 
 use std::collections::HashSet;
 
@@ -16,7 +15,7 @@ use crate::store::indexing::{Batch, Round, STORED_RULES};
 use crate::store::sql::types::{Id, Instant};
 use postgres_connect::PgConnection;
 
-/// The key of the advisory lock of the server that does it: "lexemes" in ASCII.
+/// The key of the advisory lock that the indexing server holds: "lexemes" in ASCII.
 const LOCK: i64 = 0x6c_6578_656d_6573;
 
 #[derive(QueryableByName)]
@@ -71,8 +70,8 @@ struct Only {
     id: ArticleId,
 }
 
-/// Makes the words of some articles that other programs have written, or else of those that are there since before. One
-/// server at a time does so.
+/// Computes the words of some articles that other programs have written, or else of older articles. Only one server at
+/// a time does so.
 pub(in crate::store) async fn round(connection: &mut PgConnection, batch: Batch) -> Result<Round> {
     let lock: Locked = diesel::sql_query("SELECT pg_try_advisory_xact_lock($1) AS locked")
         .bind::<BigInt, _>(LOCK)
@@ -115,7 +114,7 @@ pub(in crate::store) async fn round(connection: &mut PgConnection, batch: Batch)
     go_on(connection, state, batch).await
 }
 
-/// Makes the words of the next articles of all.
+/// Computes the words of the next articles in the pass over all.
 async fn go_on(connection: &mut PgConnection, state: State, batch: Batch) -> Result<Round> {
     let next = diesel::sql_query(
         "SELECT created_at, id FROM article
@@ -137,7 +136,7 @@ async fn go_on(connection: &mut PgConnection, state: State, batch: Batch) -> Res
         .await?
         .into_iter()
         .collect();
-    // Others were in the way of them.
+    // Other transactions have locked them.
     diesel::sql_query("INSERT INTO search_due (article_id) SELECT unnest($1)")
         .bind::<Array<Id>, _>(&left)
         .execute(connection)
@@ -151,7 +150,7 @@ async fn go_on(connection: &mut PgConnection, state: State, batch: Batch) -> Res
     Ok(Round { indexed: ids.len() })
 }
 
-/// Lets all articles be gone through again.
+/// Starts another pass over all articles.
 pub(in crate::store) async fn begin(connection: &mut PgConnection) -> QueryResult<()> {
     diesel::sql_query(
         "UPDATE search_index SET rules = $1, is_complete = false, created_at = NULL, id = NULL, done = 0,
@@ -169,8 +168,8 @@ async fn state(connection: &mut PgConnection) -> QueryResult<State> {
         .await
 }
 
-/// Makes the words of articles that are not current, and answers which are there and were left out, because another
-/// transaction is changing them or because they are too many bytes for once.
+/// Computes the words of articles that are not current. Returns the articles that were left out, because another
+/// transaction is changing them or because the batch has too many bytes.
 async fn make_words(
     connection: &mut PgConnection,
     ids: &[ArticleId],
@@ -180,7 +179,7 @@ async fn make_words(
         tracing::warn!(articles = ?ids, "the database does not take the words of an article for the search");
         return Ok(HashSet::new());
     }
-    // Whoever changes an article is not waited for, so that no two wait for each other.
+    // `SKIP LOCKED`: never waits for a transaction that is changing an article, so that no deadlock is possible.
     let texts: Vec<Texts> = diesel::sql_query(
         "WITH locked AS MATERIALIZED (
             SELECT id, version, title, left(text, 100000) AS text, search_version, search_rules FROM article
@@ -216,7 +215,8 @@ async fn make_words(
             parts.3.push(part);
         }
     }
-    // Rows from before the migration `stored_values` that it would refuse keep the words that the database has made.
+    // Rows from before the migration `stored_values` that violate its constraints keep the words that the database has
+    // made.
     diesel::sql_query(
         "UPDATE article SET search = made.search, search_version = article.version, search_rules = $1
         FROM unnest($2, $3, $4) AS made (id, version, search)
@@ -249,7 +249,7 @@ async fn make_words(
     Ok(left)
 }
 
-/// Removes the parts of texts that belong to no version that there is.
+/// Removes parts of texts that belong to no existing version of an article.
 pub(in crate::store) async fn remove_old_parts(
     connection: &mut PgConnection,
 ) -> QueryResult<usize> {

@@ -1,5 +1,5 @@
-//! Several articles in one statement, whose text is the same however many they are: PostgreSQL parses and plans it once
-//! for a connection.
+//! Inserts several articles in one statement, whose SQL is the same for any number of them: PostgreSQL parses and plans
+//! it once per connection.
 
 use diesel::QueryResult;
 use diesel::pg::Pg;
@@ -15,7 +15,7 @@ use crate::store::sql::types::{Id, Instant};
 
 /// `INSERT INTO article … SELECT … FROM unnest(…) ON CONFLICT (slug) DO NOTHING RETURNING id`
 ///
-/// Articles with parts of their text ([`Words::parts`]) are not for it.
+/// Does not support articles with parts of their text ([`Words::parts`]).
 pub(in crate::store) struct InsertMany<'a> {
     ids: Vec<ArticleId>,
     titles: Vec<&'a str>,
@@ -56,7 +56,7 @@ impl<'a> InsertMany<'a> {
         insert
     }
 
-    /// Fails where it would have to wait for a lock for longer than a moment, whatever `lock_timeout` is.
+    /// Fails instead of waiting for a lock for longer than a moment, regardless of `lock_timeout`.
     pub(in crate::store) fn giving_way(mut self) -> Self {
         self.gives_way = true;
         self
@@ -72,7 +72,7 @@ impl QueryFragment<Pg> for InsertMany<'_> {
         pass.push_bind_param::<Integer, _>(&STORED_RULES)?;
         pass.push_sql(" FROM ");
         if self.gives_way {
-            // For this statement alone, and without a round trip of its own.
+            // For this statement only, and without a separate round trip.
             pass.push_sql("(SELECT set_config('lock_timeout', '100ms', true)) AS patience, ");
         }
         pass.push_sql("unnest(");

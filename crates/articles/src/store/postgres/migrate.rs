@@ -27,9 +27,9 @@ pub(in crate::store) async fn migrate(
     Ok(status)
 }
 
-/// Migrates on a connection, and gives it back.
+/// Migrates on a connection, and returns it.
 ///
-/// Where there is nothing to do nothing is written or locked, so that who may not do so can start a server.
+/// If no migration is pending, this writes and locks nothing, so that a user without those rights can start a server.
 pub(super) async fn on(
     mut connection: PgConnection,
     action: Migrate,
@@ -44,7 +44,7 @@ pub(super) async fn on(
     if action == Migrate::Up && status.unknown.is_empty() {
         require_schema(&mut connection).await?;
     }
-    // Waiting for others, and building an index, take as long as they take.
+    // Waiting for the lock and building an index may take any time.
     connection.limit(None);
     let migrated = tokio::task::spawn_blocking(move || {
         // Diesel's migrations are blocking.
@@ -55,7 +55,7 @@ pub(super) async fn on(
     migrated.await.map_err(OpenError::connect)?
 }
 
-/// Carries out `action` in a transaction, under a lock that ends with it: of many servers that start at once one
+/// Executes `action` in a transaction, under a lock that ends with it: of many servers that start at the same time, one
 /// migrates.
 fn locked(
     connection: &mut AsyncConnectionWrapper<PgConnection>,
@@ -99,7 +99,7 @@ fn is(error: &DieselError, code: &str) -> bool {
     sqlstate(error) == Some(code)
 }
 
-/// Checks that tables can be made, and says what to grant where not.
+/// Checks that the user may create tables, and says what to grant if not.
 async fn require_schema(connection: &mut PgConnection) -> Result<(), OpenError> {
     let row = connection
         .first_row(

@@ -1,8 +1,8 @@
-//! The pool of connections: how they are opened, tried before they are used again, and kept ready.
+//! The connection pool: how connections are opened, checked before reuse, and kept ready.
 //!
-//! A connection may be lost without a word: a proxy or firewall in between that forwards nothing more, a host that has
-//! gone. So one that has rested is asked for a sign of life before it is used, and where one has gone silent, all that
-//! have not answered since are closed as well: what took one of them has most likely taken the others.
+//! A connection may be lost silently: a proxy or firewall stops forwarding, or a host disappears. So a connection that
+//! was idle is checked before it is used, and where one is unresponsive, all others that have not responded since are
+//! closed as well, because most likely they were lost with it.
 //!
 //! Decision: `docs/decisions/0012-postgres-connection.md`.
 
@@ -22,19 +22,19 @@ use crate::store::statements::StatementTimer;
 use postgres_connect::PgConnection;
 use postgres_connect::{ConnectError, ConnectOptions};
 
-/// How long a connection may rest and be used again without being asked for a sign of life.
+/// How long a connection may be idle and still be used without a check.
 const REST: Duration = Duration::from_secs(1);
 
-/// How long to wait for a sign of life.
+/// How long to wait for the response to a check.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
-/// How often the pool is filled to its minimum.
+/// How often the pool is refilled to its minimum.
 const BETWEEN_FILLINGS: Duration = Duration::from_secs(10);
 
 /// The connections to one database.
 pub(super) type Pool = deadpool::managed::Pool<Connections>;
 
-/// Opens connections, and tells which can be used again.
+/// Opens connections, and decides which may be reused.
 pub(super) struct Connections {
     options: ConnectOptions,
     /// Connections that have not answered since then are not trusted.
@@ -63,7 +63,8 @@ impl Manager for Connections {
     type Error = ConnectError;
 
     async fn create(&self) -> Result<PgConnection, ConnectError> {
-        // Boxed, because all that take a connection would be as large, and few of them open one.
+        // Boxed, because every future that takes a connection would contain this one, and few of them open a
+        // connection.
         let mut connection = Box::pin(self.options.connect()).await?;
         connection.set_instrumentation(StatementTimer::default());
         Ok(connection)
@@ -94,7 +95,7 @@ impl Manager for Connections {
     }
 }
 
-/// A pool that opens a connection when one is needed.
+/// A pool that opens connections on demand.
 pub(super) fn pool(
     options: &ConnectOptions,
     settings: &DatabaseSettings,
@@ -105,20 +106,20 @@ pub(super) fn pool(
     };
     Pool::builder(connections)
         .max_size(settings.max_size.get())
-        // Those used last are used first, so that few connections stay warm under little load.
+        // The most recently used connections are reused first, so that under light load a few connections stay warm.
         .queue_mode(QueueMode::Lifo)
         .runtime(deadpool::Runtime::Tokio1)
         .timeouts(Timeouts {
             wait: Some(settings.wait_timeout),
             create: Some(settings.connect_timeout),
-            // A sign of life has a limit of its own.
+            // The check has its own time limit.
             recycle: None,
         })
         .build()
         .map_err(OpenError::connect)
 }
 
-/// Closes what a connection that has gone silent leaves in doubt.
+/// Closes the connections that may have been lost with an unresponsive one.
 pub(super) fn after_use(pool: &Pool, connection: &PgConnection) {
     if let Some(then) = connection.silent_since() {
         pool.manager().trust_since(then);
@@ -130,7 +131,7 @@ pub(super) fn after_use(pool: &Pool, connection: &PgConnection) {
     }
 }
 
-/// Opens `size` connections, and looks after them: where one breaks, another is opened in its place.
+/// Opens `size` connections and keeps that number open: a broken connection is replaced.
 pub(super) async fn keep_warm(pool: &Pool, size: usize) -> Result<(), OpenError> {
     fill(pool, size).await.map_err(OpenError::connect)?;
     let pool = pool.clone();
@@ -139,7 +140,7 @@ pub(super) async fn keep_warm(pool: &Pool, size: usize) -> Result<(), OpenError>
             tokio::time::sleep(BETWEEN_FILLINGS).await;
             let status = pool.status();
             let in_use = status.size.saturating_sub(status.available);
-            // Taking a connection from the pool is what finds out that it is broken.
+            // Only taking a connection from the pool reveals that it is broken.
             match fill(&pool, size.saturating_sub(in_use)).await {
                 Err(PoolError::Closed) => return,
                 Err(error) => tracing::warn!(%error, "the pool could not be filled to its minimum"),
@@ -150,7 +151,7 @@ pub(super) async fn keep_warm(pool: &Pool, size: usize) -> Result<(), OpenError>
     Ok(())
 }
 
-/// Takes so many connections at once, and gives them back.
+/// Takes this number of connections at the same time, and returns them to the pool.
 async fn fill(pool: &Pool, count: usize) -> Result<(), PoolError<ConnectError>> {
     try_join_all((0..count).map(|_| pool.get())).await.map(drop)
 }

@@ -1,4 +1,4 @@
-//! A search as PostgreSQL carries it out: on the words that the server has made of the articles.
+//! Executes a search on PostgreSQL, on the words that the server has computed for the articles.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -14,8 +14,8 @@ use crate::store::sql::dialect::Pass;
 
 /// Writes the condition that an article matches.
 ///
-/// The places of some words of a long text stand elsewhere, so phrases are looked for there too. What an index serves
-/// is the first condition, which takes the words of a phrase to stand anywhere.
+/// Some words of a long text have their positions elsewhere, so phrases are searched for there too. The index serves
+/// the first condition, in which the words of a phrase may be anywhere.
 pub(super) fn matches<'b>(pass: &mut Pass<'_, 'b, Pg>, search: &'b Search) -> QueryResult<()> {
     pass.push_sql("search @@ ");
     pass.push_bind_param::<Text, _>(search)?;
@@ -43,7 +43,7 @@ pub(super) fn matches<'b>(pass: &mut Pass<'_, 'b, Pg>, search: &'b Search) -> Qu
     Ok(())
 }
 
-/// Writes the condition that a phrase stands in an article.
+/// Writes the condition that an article contains a phrase.
 fn stands<'b>(pass: &mut Pass<'_, 'b, Pg>, phrase: &'b Phrase) -> QueryResult<()> {
     pass.push_sql("(");
     for (index, part) in phrase.parts().enumerate() {
@@ -69,9 +69,8 @@ fn stands<'b>(pass: &mut Pass<'_, 'b, Pg>, phrase: &'b Phrase) -> QueryResult<()
     Ok(())
 }
 
-/// Writes how well an article matches, for `ORDER BY`: first those that have all words in the title, then those that have
-/// them close together, each by the rank that PostgreSQL gives, in which rare words weigh more where there are
-/// alternatives.
+/// Writes how well an article matches, for `ORDER BY`: first articles with all words in the title, then those with the
+/// words close together, each ordered by PostgreSQL's rank. Where the search has alternatives, rare words weigh more.
 pub(super) fn best_match_first<'b>(
     pass: &mut Pass<'_, 'b, Pg>,
     search: &'b Search,
@@ -98,7 +97,7 @@ pub(super) fn best_match_first<'b>(
             " + ts_rank(search, "
         });
         pass.push_bind_param::<Text, _>(alternative)?;
-        // Counted once for a statement, as far as differences matter.
+        // Counted once per statement, only up to the number where differences still matter.
         pass.push_sql(
             "::tsquery) / (SELECT ln(2 + count(*)) ^ 2 FROM (SELECT FROM article WHERE search @@ ",
         );
@@ -109,13 +108,13 @@ pub(super) fn best_match_first<'b>(
     Ok(())
 }
 
-/// The most alternatives whose articles are counted to weigh them.
+/// The maximum number of alternatives that are weighed by counting their articles.
 const MOST_WEIGHED: usize = 8;
 
-/// Adds a word, which no mark of a query's syntax is part of, to a `tsquery`. Words that the database has made have their
-/// accents, and words of ours never do, so that looking for both finds either.
+/// Adds a word to a `tsquery`; words contain no characters of its syntax. Words that the database has made keep their
+/// accents, and ours never do, so the query accepts either.
 fn word(out: &mut String, term: &Term) {
-    // Nothing can fail that writes into a string.
+    // Writing into a string cannot fail.
     let _ = match &term.accented {
         Some(accented) => {
             let bare = &term.term;
@@ -140,8 +139,7 @@ fn joined<T>(
     }
 }
 
-/// What an article must have, and may have, to match: the words of a phrase may stand anywhere, and what it must not have
-/// is left out where that is a phrase.
+/// A condition that every match satisfies: the words of a phrase may be anywhere, and an excluded phrase is left out.
 impl ToSql<Text, Pg> for Search {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
         let mut query = String::new();
@@ -168,7 +166,7 @@ fn demanded(query: &mut String, alternative: &Alternative) {
     let terms = terms.chain(without.flat_map(|phrase| &phrase.0).map(|term| ("!", term)));
     let mut terms = terms.peekable();
     if terms.peek().is_none() {
-        // Any article may lack a phrase.
+        // No term is a bare `=`, so this matches every article: another condition excludes phrases.
         query.push_str("!'='");
         return;
     }
@@ -198,7 +196,7 @@ impl ToSql<InTitle, Pg> for Search {
     }
 }
 
-/// Each word of an alternative near the one that the search has before it.
+/// Each word of an alternative close to its predecessor in the search.
 #[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
 #[diesel(postgres_type(oid = 25, array_oid = 1009))]
 struct CloseTogether;
@@ -225,7 +223,7 @@ impl ToSql<CloseTogether, Pg> for Search {
     }
 }
 
-/// The query, or where it is empty one that finds nothing.
+/// The query, or one that finds nothing where it is empty.
 fn or_nothing(query: &str) -> &str {
     match query {
         "" => "'='",
@@ -233,7 +231,7 @@ fn or_nothing(query: &str) -> &str {
     }
 }
 
-/// The single words that an alternative demands or excludes.
+/// The single words that an alternative requires or excludes.
 #[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
 #[diesel(postgres_type(oid = 25, array_oid = 1009))]
 struct Words;
@@ -261,7 +259,7 @@ impl ToSql<Words, Pg> for Alternative {
     }
 }
 
-/// Words that stand side by side, whatever their accents.
+/// Adjacent words, regardless of their accents.
 #[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
 #[diesel(postgres_type(oid = 25, array_oid = 1009))]
 struct SideBySide;

@@ -1,4 +1,5 @@
-//! What a server looks at before it uses a database: whether sessions are its own, and what holds in them.
+//! Checks before a database is used: whether sessions belong to this client alone, and whether their settings suit the
+//! server.
 
 use diesel::QueryResult;
 use diesel_async::SimpleAsyncConnection as _;
@@ -7,22 +8,23 @@ use crate::store::OpenError;
 use postgres_connect::ConnectOptions;
 use postgres_connect::PgConnection;
 
-/// Settings of a session that the program relies on, whatever those of the role or the database are.
+/// Session settings that the program relies on, regardless of those of the role or the database.
 pub(crate) const SETTINGS: &[(&str, &str)] = &[
-    // A statement sees what had committed when it began. At the stricter levels it would fail instead.
+    // A statement sees what had committed when it began. At the stricter levels it could fail with a serialization
+    // error instead.
     ("default_transaction_isolation", "read committed"),
     ("standard_conforming_strings", "on"),
 ];
 
 /// Opens a connection to a database that can be used, and whose sessions are our own.
 ///
-/// A pooler in transaction mode has each transaction executed in any session. What is set, prepared, locked or
-/// listened for in one would be missing in the next, and be found there by others.
+/// A pooler in transaction mode may execute each transaction in another session. Settings, prepared statements, locks
+/// and LISTEN in one would be missing in the next, and would affect other clients.
 pub(super) async fn open(options: &ConnectOptions) -> Result<PgConnection, OpenError> {
     let mut clients = [options.connect().await?, options.connect().await?];
     let mut sessions = [None, None];
-    // In this order two clients meet a session that they have had, or lose one, whether the pooler takes the session
-    // that has been free for the longest or for the shortest time.
+    // With this order, the two clients get each other's session, or lose their own, whether the pooler hands out the
+    // session that was free for the longest or for the shortest time.
     for client in [0, 1, 1, 0, 0, 1] {
         let session = process(&mut clients[client]).await?;
         let before = sessions[client].replace(session.clone());
@@ -36,14 +38,14 @@ pub(super) async fn open(options: &ConnectOptions) -> Result<PgConnection, OpenE
     Ok(connection)
 }
 
-/// The process that carries out this statement, and the server that it belongs to.
+/// The backend process that executes this statement, and its server.
 async fn process(connection: &mut PgConnection) -> QueryResult<Vec<Option<String>>> {
     connection
         .first_row("SELECT pg_backend_pid(), pg_postmaster_start_time()")
         .await
 }
 
-/// Another encoding would refuse texts that SQLite takes, or count their bytes as characters.
+/// Another encoding would reject texts that SQLite accepts, or count their bytes as characters.
 async fn require_utf8(connection: &mut PgConnection) -> Result<(), OpenError> {
     let row = connection.first_row("SELECT current_setting('server_encoding')");
     match row.await?.into_iter().next().flatten() {
@@ -52,9 +54,9 @@ async fn require_utf8(connection: &mut PgConnection) -> Result<(), OpenError> {
     }
 }
 
-/// Warns of what makes the server slower or less safe than its operator may think.
+/// Warns of settings that make the server slower or less safe than the operator may expect.
 pub(super) async fn warn(connection: &mut PgConnection) -> QueryResult<()> {
-    // The migration goes on without the extension pg_trgm, and warns where hardly anybody looks.
+    // The migration continues without the extension pg_trgm, and its own warning is easily missed.
     let row = connection
         .first_row(
             "SELECT to_regclass('article') IS NOT NULL
@@ -90,7 +92,7 @@ pub(super) async fn warn(connection: &mut PgConnection) -> QueryResult<()> {
 
 /// Lets a transaction stay open for as long as the connection.
 pub(super) async fn keep_open(connection: &mut PgConnection) -> QueryResult<()> {
-    // Not every version has all of them.
+    // Some versions lack some of these settings.
     connection
         .batch_execute(
             "SELECT set_config(name, '0', false) FROM pg_settings

@@ -1,8 +1,8 @@
-//! The words of an article as PostgreSQL keeps them: a `tsvector` that the server sends ready.
+//! The words of an article as PostgreSQL stores them: a `tsvector` that the server sends ready-made.
 //!
-//! A `tsvector` keeps 256 places of a word at most, and none above 16,383. An article that has more has its words, and
-//! their places as far as they go, in `article.search`; phrases are also looked for in the parts of its text that
-//! `article_search_part` keeps, in each of which all places are kept.
+//! A `tsvector` keeps at most 256 positions per word, and none above 16,383. For an article that has more,
+//! `article.search` has its words and the positions that fit; phrases are also searched for in the parts of its text in
+//! `article_search_part`, each of which keeps all positions.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -21,18 +21,18 @@ use crate::article::words::ArticleWords;
 #[diesel(postgres_type(oid = 3614, array_oid = 3643))]
 pub(in crate::store) struct TsVector;
 
-/// The most places of a word, and the last place, that a `tsvector` keeps.
+/// The maximum number of positions per word, and the maximum position, that a `tsvector` keeps.
 const MAX_PLACES: usize = 256;
 const LAST_PLACE: usize = 16_383;
 
-/// What stands before terms with accents, which have no place. No other term has it.
+/// The prefix of terms with accents, which have no position. No other term has it.
 pub(super) const ACCENTED: char = '=';
 
-/// The weights of words by where they stand, as the highest bits of a place.
+/// The weights of words in the title and in the text, as the highest bits of a position.
 const TITLE: u16 = 3 << 14;
 const TEXT: u16 = 2 << 14;
 
-/// A `tsvector` in the form in which it is sent.
+/// A `tsvector` in binary format.
 #[derive(Debug, Clone, PartialEq, Eq, FromSqlRow)]
 pub(in crate::store) struct Vector(Arc<[u8]>);
 
@@ -40,7 +40,7 @@ pub(in crate::store) struct Vector(Arc<[u8]>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) struct Words {
     pub(in crate::store) vector: Vector,
-    /// Parts of the text that overlap, where not all places have room in the vector.
+    /// Overlapping parts of the text, where not all positions fit into the vector.
     pub(in crate::store) parts: Vec<Vector>,
 }
 
@@ -55,7 +55,7 @@ impl Words {
         let words = ArticleWords::of(title, text);
         let mut places = Places::default();
         places.add(&words.title, 1, TITLE);
-        // A gap, so that no words of the title are side by side with those of the text, or close to them.
+        // A gap, so that no words of the title are adjacent to those of the text, or close to them.
         places.add(&words.text, words.title.len() + 1 + CLOSE, TEXT);
         let accented: Vec<String> = words
             .accented
@@ -76,11 +76,11 @@ impl Words {
     }
 }
 
-/// Terms and where they stand.
+/// Terms and their positions.
 struct Places<'w> {
-    /// In the order of PostgreSQL, which is that of their bytes.
+    /// In PostgreSQL's order, which compares bytes.
     terms: BTreeMap<&'w str, Vec<u16>>,
-    /// Whether each word has its place.
+    /// Whether all positions fit.
     has_all: bool,
 }
 
@@ -123,7 +123,7 @@ impl<'w> Places<'w> {
     }
 }
 
-/// The parts of a text in which each word has its place; any phrase that is looked for stands in one of them.
+/// The parts of a text, each of which keeps all its positions; any searched phrase lies within one of them.
 fn parts(words: &[String]) -> Vec<Vector> {
     let parts = part_ranges(words).into_iter().map(|range| {
         let mut places = Places::default();

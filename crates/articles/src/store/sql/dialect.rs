@@ -1,6 +1,6 @@
-//! What the two databases spell differently in a statement that is otherwise the same.
+//! What the two databases spell differently in an otherwise shared statement.
 //!
-//! Each database implements the trait in a file of its own: `postgres/dialect.rs` and `sqlite/dialect.rs`.
+//! Each database implements the trait in its own file: `postgres/dialect.rs` and `sqlite/dialect.rs`.
 
 use diesel::QueryResult;
 use diesel::backend::Backend;
@@ -12,28 +12,31 @@ use crate::article::search::Search;
 use crate::clock::Timestamp;
 use crate::store::postgres::vector::Words;
 
-/// A place in a statement that is being written.
+/// The writer of a statement.
 pub(in crate::store) type Pass<'a, 'b, DB> = AstPass<'a, 'b, DB>;
 
-/// A database, seen from a statement that is written by hand: how it takes values, and the words that differ.
+/// The differences of a database for statements written by hand: how it binds values, and its spelling.
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "a statement borrows what it binds"
 )]
 pub(in crate::store) trait Dialect: Backend {
-    /// Any instant, for a column that nobody asked for.
+    /// Any timestamp, for a column that is not selected.
     const SOME_INSTANT: &'static str;
-    /// How many bytes the text of an article has as JSON, without the quotes.
+    /// The length in bytes of an article's text as JSON, without the quotes.
     const TEXT_BYTES_AS_JSON: &'static str;
 
-    /// The condition on each article that ends a statement when its time is over, where the database itself does not.
+    /// A condition, evaluated for each article, that ends a statement after its time limit where the database itself
+    /// does not.
     const TIME_LIMIT: Option<&'static str>;
-    /// The columns `title` and `slug`, and `text`, in the form that [`StoredText`](super::stored::StoredText) reads best.
+    /// The columns `title` and `slug`, and `text`, in the form that [`StoredText`](super::stored::StoredText) reads
+    /// best.
     const TITLE_AND_SLUG: &'static str;
     const TEXT: &'static str;
-    /// The version that is shown of what another program stored.
+    /// The version that the API shows for a value that another program stored.
     const VERSION: &'static str;
-    /// What an update sets besides, where another program stored what the table refuses by now: what is shown of it.
+    /// Further assignments of an update, for values stored by another program that violate the table's constraints by
+    /// now: they become what the API shows.
     const AS_SHOWN: &'static str;
 
     fn bind_id<'b>(pass: &mut Pass<'_, 'b, Self>, id: &'b ArticleId) -> QueryResult<()>;
@@ -43,7 +46,7 @@ pub(in crate::store) trait Dialect: Backend {
     fn bind_version<'b>(pass: &mut Pass<'_, 'b, Self>, version: &'b i32) -> QueryResult<()>;
     fn bind_bytes<'b>(pass: &mut Pass<'_, 'b, Self>, bytes: &'b [u8]) -> QueryResult<()>;
 
-    /// A text as it is stored, which need not be UTF-8.
+    /// Binds a text as it is stored, which need not be UTF-8.
     fn bind_stored<'b>(pass: &mut Pass<'_, 'b, Self>, text: &'b [u8]) -> QueryResult<()>;
 
     /// Binds a value by `bind` in a way that the planner cannot see, so that PostgreSQL keeps one generic plan. `ty` is
@@ -54,11 +57,11 @@ pub(in crate::store) trait Dialect: Backend {
         bind: impl FnOnce(&mut Pass<'_, 'b, Self>) -> QueryResult<()>,
     ) -> QueryResult<()>;
 
-    /// ` = ANY (…)`, or what means the same: one value, however many there are.
+    /// ` = ANY (…)`, or its equivalent: one bound value for any number of ids.
     fn any_id<'b>(pass: &mut Pass<'_, 'b, Self>, ids: &'b [ArticleId]) -> QueryResult<()>;
     fn any_text<'b>(pass: &mut Pass<'_, 'b, Self>, texts: &'b [String]) -> QueryResult<()>;
 
-    /// The condition that the text of `column` has a part, ignoring case.
+    /// The condition that `column` contains a text, ignoring case.
     fn has_part<'b>(
         pass: &mut Pass<'_, 'b, Self>,
         column: &str,
@@ -68,18 +71,18 @@ pub(in crate::store) trait Dialect: Backend {
     /// The condition that an article matches a search.
     fn matches<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()>;
 
-    /// The words of an article, as a value, and the parts of its text, as a list; on PostgreSQL only.
+    /// Binds the words of an article, and the parts of its text as an array; on PostgreSQL only.
     fn bind_words<'b>(pass: &mut Pass<'_, 'b, Self>, words: &'b Words) -> QueryResult<()>;
     fn bind_parts<'b>(pass: &mut Pass<'_, 'b, Self>, words: &'b Words) -> QueryResult<()>;
 
-    /// What stands behind `FROM article` so that [`best_match_first`](Self::best_match_first) can be said.
+    /// The join after `FROM article` that [`best_match_first`](Self::best_match_first) needs.
     fn join_relevance<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()>;
 
     /// How well an article matches, for `ORDER BY`.
     fn best_match_first<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()>;
 }
 
-/// The values that both databases take in the same way.
+/// The values that both databases bind in the same way.
 macro_rules! binds {
     () => {
         fn bind_id<'b>(pass: &mut Pass<'_, 'b, Self>, id: &'b ArticleId) -> QueryResult<()> {

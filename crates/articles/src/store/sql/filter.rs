@@ -1,4 +1,4 @@
-//! A filter becomes SQL.
+//! Translates a filter to SQL.
 
 use diesel::QueryResult;
 
@@ -8,7 +8,7 @@ use crate::article::filter::{
 };
 use crate::article::page::Place;
 
-/// Writes the condition that `filter` stands for.
+/// Writes the condition of `filter`.
 pub(in crate::store) fn filter<'b, DB: Dialect>(
     pass: &mut Pass<'_, 'b, DB>,
     filter: &'b Filter,
@@ -86,7 +86,7 @@ fn text<'b, DB: Dialect>(
     }
 }
 
-/// Whether a place lies before or after another.
+/// Whether a position is before or after another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Side {
     Before,
@@ -95,7 +95,7 @@ pub(in crate::store) enum Side {
     AtOrAfter,
 }
 
-/// Writes the condition that an article lies on one side of a place in `order`. Relevance has no such condition.
+/// Writes the condition that an article is on one side of a position in `order`. Relevance has no such condition.
 pub(in crate::store) fn beside<'b, DB: Dialect>(
     pass: &mut Pass<'_, 'b, DB>,
     order: ArticleOrder,
@@ -133,7 +133,7 @@ pub(in crate::store) fn beside<'b, DB: Dialect>(
     Ok(())
 }
 
-/// What a list is sorted by, besides the id.
+/// The column that a list is sorted by, besides the id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) struct Key {
     pub(in crate::store) column: &'static str,
@@ -141,7 +141,7 @@ pub(in crate::store) struct Key {
 }
 
 impl Key {
-    /// `None` for relevance, which is no column.
+    /// `None` for relevance, which is not a column.
     pub(in crate::store) fn of(order: ArticleOrder) -> Option<Self> {
         use ArticleOrder as Order;
         let (column, descending) = match order {

@@ -1,4 +1,4 @@
-//! The statements that keep what was answered to a write under its idempotency key.
+//! The statements that store the results of writes by their idempotency keys.
 
 use diesel::QueryResult;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -8,25 +8,25 @@ use super::dialect::Dialect;
 use super::select::query;
 use crate::clock::Timestamp;
 
-/// Takes a key for a request, where nobody has it or its time is over. On PostgreSQL it waits for a transaction that has
-/// taken the key and not ended.
+/// Takes a key for a request, if it is free or has expired. On PostgreSQL this waits for a transaction that has taken
+/// the key and not ended.
 #[derive(Debug)]
 pub(in crate::store) struct Claim {
     pub(in crate::store) key: [u8; 32],
     pub(in crate::store) request: [u8; 32],
     pub(in crate::store) now: Timestamp,
-    /// Keys that are not younger than this have expired.
+    /// Keys from this time or earlier have expired.
     pub(in crate::store) expired: Timestamp,
 }
 
-/// Stores what was answered, in the transaction that took the key.
+/// Stores the result, in the transaction that took the key.
 #[derive(Debug)]
 pub(in crate::store) struct Keep<'a> {
     pub(in crate::store) key: [u8; 32],
     pub(in crate::store) answer: &'a [u8],
 }
 
-/// The request and the answer under a key.
+/// Reads the request and the result for a key.
 #[derive(Debug)]
 pub(in crate::store) struct Kept {
     pub(in crate::store) key: [u8; 32],
@@ -84,7 +84,7 @@ impl<DB: Dialect> QueryFragment<DB> for RemoveExpired {
     }
 }
 
-/// A statement without rows.
+/// A statement that returns no rows.
 macro_rules! command {
     ($statement:ty) => {
         impl QueryId for $statement {

@@ -1,4 +1,4 @@
-//! The SELECTs over articles: some columns of a page, and how many there are.
+//! The SELECTs over articles: some columns of a page, and the number of articles.
 
 use diesel::QueryResult;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -12,12 +12,12 @@ use crate::article::page::Place;
 use crate::article::search::Search;
 use crate::article::{ArticleId, ArticleKey, ArticleOrder, Columns};
 
-/// Which articles of a list.
+/// A list of articles, or a part of it.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Selection {
     pub(in crate::store) filter: Filter,
     pub(in crate::store) order: ArticleOrder,
-    /// Where the list is cut off, at either side.
+    /// The positions that bound the list, on either side.
     pub(in crate::store) bounds: Vec<(Side, Place)>,
 }
 
@@ -40,7 +40,7 @@ impl Selection {
         self.filter != Filter::ALL
     }
 
-    /// The search that relevance is measured by.
+    /// The search that relevance refers to.
     fn search(&self) -> Option<&Search> {
         fn of(filter: &Filter) -> Option<&Search> {
             match filter {
@@ -54,7 +54,7 @@ impl Selection {
             .flatten()
     }
 
-    /// `FROM article WHERE …`. `reads_many`: whether it may read many articles although it has no filter.
+    /// `FROM article WHERE …`. `reads_many`: whether it may read many articles even without a filter.
     fn source<'b, DB: Dialect>(
         &'b self,
         pass: &mut Pass<'_, 'b, DB>,
@@ -67,7 +67,8 @@ impl Selection {
         }
         let mut conjunction = " WHERE ";
         if self.has_filter() {
-            // Filters have shapes without bound, and a statement that is kept takes memory on both sides.
+            // Filters have an unbounded number of forms, and a cached statement takes memory in the client and the
+            // server.
             pass.unsafe_to_cache_prepared();
             pass.push_sql(conjunction);
             filter::filter(pass, &self.filter)?;
@@ -112,7 +113,7 @@ impl Selection {
 pub(in crate::store) struct Select {
     pub(in crate::store) columns: Columns,
     pub(in crate::store) selection: Selection,
-    /// Read the list from its end.
+    /// Reads the list from its end.
     pub(in crate::store) reversed: bool,
     pub(in crate::store) limit: i64,
     pub(in crate::store) offset: i64,
@@ -125,14 +126,14 @@ pub(in crate::store) struct SelectOne {
     pub(in crate::store) key: ArticleKey,
 }
 
-/// `SELECT … FROM article WHERE id = ANY (…)`, or by slugs, in no order.
+/// `SELECT … FROM article WHERE id = ANY (…)`, or by slugs, in no particular order.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct SelectMany {
     pub(in crate::store) columns: Columns,
     pub(in crate::store) keys: Keys,
 }
 
-/// How several articles are asked for.
+/// The keys of several articles.
 #[derive(Debug, Clone)]
 pub(in crate::store) enum Keys {
     Ids(Vec<ArticleId>),
@@ -143,11 +144,11 @@ pub(in crate::store) enum Keys {
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Count(pub(in crate::store) Selection);
 
-/// The columns, in the order of a [`Row`](super::stored::Row), with constants for the text and what stands behind it where nobody asked for
-/// them: SQLite reads a row from the front, so a long text is in the way.
+/// The columns, in the order of a [`Row`](super::stored::Row), with constants for the text and the columns after it
+/// where these are not selected: SQLite reads a row from the front, so it would have to skip a long text.
 ///
-/// The short columns before the text are always read. A statement for each choice of columns would be prepared on each
-/// connection, and there are sixty-four of them.
+/// The short columns before the text are always read. A statement for each selection of columns would be prepared on
+/// each connection, and there are sixty-four of them.
 pub(in crate::store) fn push_columns<DB: Dialect>(pass: &mut Pass<'_, '_, DB>, columns: Columns) {
     let some_behind_text = columns.created_at || columns.updated_at || columns.version;
     pass.push_sql("id, ");
@@ -165,11 +166,12 @@ pub(in crate::store) fn push_columns<DB: Dialect>(pass: &mut Pass<'_, '_, DB>, c
     }
 }
 
-/// Sizes of pages that are asked for often, and the same with the one more that tells whether there is a next page.
-/// They stand in the statement itself, because PostgreSQL plans a statement whose limit is a parameter again each time.
+/// Common page sizes, and each plus the one more article that shows whether there is a next page. They are literals,
+/// because PostgreSQL plans a statement again each time if its limit is a parameter.
 const USUAL_LIMITS: [i64; 8] = [10, 11, 20, 21, 50, 51, 100, 101];
 
-/// How many articles are skipped in no time. A condition on each would cost more than to skip it.
+/// The number of articles that are skipped in a negligible time. A time-limit condition on each would cost more than
+/// skipping it.
 const FAST_OFFSET: i64 = 10_000;
 
 impl<DB: Dialect> QueryFragment<DB> for Select {
@@ -231,7 +233,7 @@ impl<DB: Dialect> QueryFragment<DB> for SelectMany {
 impl<DB: Dialect> QueryFragment<DB> for Count {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         pass.push_sql("SELECT count(*)");
-        // Without a filter SQLite counts whole pages, as long as there is no condition.
+        // Without a condition SQLite counts whole pages.
         self.0.source(&mut pass, false, false)
     }
 }
@@ -239,8 +241,7 @@ impl<DB: Dialect> QueryFragment<DB> for Count {
 /// The types of the columns of a [`Row`](super::stored::Row).
 pub(in crate::store) type RowType = (Id, Text, Text, Text, Instant, Instant, Integer);
 
-/// Makes a statement one that Diesel executes. Its text depends on what is asked for, so Diesel tells such
-/// statements apart by their text.
+/// Implements Diesel's traits for a statement. Its SQL depends on its fields, so Diesel caches it by its SQL.
 macro_rules! query {
     ($statement:ty, $row:ty) => {
         impl Query for $statement {

@@ -1,5 +1,5 @@
-//! What stands in the row of an article. Other programs may have written it, so it is read as well as it can be,
-//! whatever it is, and told of once in the log.
+//! The row of an article. Other programs may have written it, so invalid values are read as well as possible, and
+//! logged once.
 
 use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -27,15 +27,15 @@ pub(in crate::store) struct Row {
     pub(in crate::store) version: StoredVersion,
 }
 
-/// A text. What is not UTF-8 becomes replacement characters.
+/// A text. Bytes that are not UTF-8 become replacement characters.
 #[derive(Debug, FromSqlRow)]
 pub(in crate::store) struct StoredText {
     pub(in crate::store) shown: String,
-    /// Where that is not the same.
+    /// The original bytes, where they differ.
     bytes: Option<Box<[u8]>>,
 }
 
-/// A version, whatever number it is.
+/// A version, which may be any number.
 #[derive(Debug, Clone, Copy, FromSqlRow)]
 pub(in crate::store) struct StoredVersion(i64);
 
@@ -77,14 +77,14 @@ impl StoredText {
         self.bytes.as_deref().unwrap_or(self.shown.as_bytes())
     }
 
-    /// Whether an article cannot have it. Asked of short texts only.
+    /// Whether an article cannot have this value. Called for short texts only.
     fn is_odd(&self) -> bool {
         self.bytes.is_some() || self.shown.as_bytes().contains(&0)
     }
 }
 
 impl StoredVersion {
-    /// The nearest that can be a version.
+    /// The nearest valid version.
     pub(in crate::store) fn shown(self) -> i32 {
         i32::try_from(self.0.clamp(1, i32::MAX.into())).unwrap_or(i32::MAX)
     }
@@ -99,7 +99,7 @@ impl FromSql<Text, Pg> for StoredText {
 
 impl FromSql<Text, Sqlite> for StoredText {
     fn from_sql(mut value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
-        // Bytes can be read as they are, and texts cannot.
+        // Reading a blob returns the bytes; reading a text requires UTF-8.
         Ok(match String::from_utf8(value.read_blob().to_vec()) {
             Ok(shown) => Self { shown, bytes: None },
             Err(error) => Self {
@@ -123,7 +123,7 @@ impl FromSql<Integer, Sqlite> for StoredVersion {
     }
 }
 
-/// Which columns hold what an article cannot have.
+/// The columns with values that an article cannot have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each column")]
 struct Odd {
@@ -135,10 +135,10 @@ struct Odd {
     version: bool,
 }
 
-/// The most articles that the log names.
+/// The maximum number of articles that the log names.
 const MOST_TOLD: usize = 100;
 
-/// Logs what another program stored; the same only once.
+/// Logs what another program stored, each value only once.
 #[cold]
 fn tell(id: ArticleId, odd: Odd) {
     static TOLD: LazyLock<Mutex<HashSet<(ArticleId, Odd)>>> = LazyLock::new(Mutex::default);

@@ -1,4 +1,4 @@
-//! The tables, once for both databases. Written by hand: what `diesel print-schema` prints knows one only.
+//! The tables, shared by both databases. Written by hand, because `diesel print-schema` supports only one.
 
 diesel::table! {
     use diesel::sql_types::{Integer, Text};
@@ -19,7 +19,7 @@ diesel::table! {
     use diesel::sql_types::{BigInt, Bool};
     use crate::store::sql::types::Id;
 
-    /// One row: which history of the feed this is, and up to where it is no longer kept.
+    /// One row: the epoch of the feed, and the position up to which changes were removed.
     feed (single) {
         single -> Bool,
         epoch -> Id,
@@ -49,7 +49,7 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::BigInt;
 
-    /// Articles whose words are to be made.
+    /// Articles whose words are to be computed.
     search_due (position) {
         position -> BigInt,
     }
@@ -58,7 +58,7 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::{BigInt, Bool, Integer};
 
-    /// One row: how far a server has come that makes the words of all articles.
+    /// One row: the progress of a server that computes the words of all articles.
     search_index (single) {
         single -> Bool,
         rules -> Integer,
@@ -69,7 +69,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    /// How far imports have come.
+    /// The progress of imports.
     import_progress (source) {
         source -> Binary,
         row_count -> BigInt,
@@ -79,7 +79,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    /// Diesel's own list of the migrations that a database has.
+    /// Diesel's own list of applied migrations.
     #[sql_name = "__diesel_schema_migrations"]
     migration (version) {
         version -> Text,

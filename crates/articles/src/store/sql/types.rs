@@ -1,4 +1,4 @@
-//! How both databases keep ids and instants: SQL types that know both, and the values that go in and out.
+//! How both databases store ids and timestamps: SQL types for both, and conversions of the values.
 
 use std::io::Write as _;
 
@@ -28,7 +28,7 @@ pub struct Id;
 #[diesel(sqlite_type(name = "Long"))]
 pub struct Instant;
 
-// The values belong to the domain, which knows no Diesel: these stand in for them.
+// The domain's types are independent of Diesel, so these wrap them.
 #[derive(AsExpression, FromSqlRow)]
 #[diesel(foreign_derive, sql_type = Id)]
 #[expect(dead_code, reason = "only carries the derives of the type it wraps")]
@@ -75,11 +75,11 @@ macro_rules! uuid_values {
 }
 uuid_values!(ArticleId, Epoch);
 
-/// Microseconds from 1970 to 2000, where PostgreSQL begins to count.
+/// Microseconds from 1970 to 2000, which is PostgreSQL's epoch.
 const POSTGRES_EPOCH_MICROS: i128 = 946_684_800_000_000;
 
-/// The instants that PostgreSQL has between its two infinities, in microseconds since 2000: 4714 BC to 294276. Its least
-/// and its greatest number stand for the infinities.
+/// PostgreSQL's finite timestamps, in microseconds since 2000: 4714 BC to 294276. Its minimum and maximum numbers mean
+/// the infinities.
 const POSTGRES_MICROS: std::ops::Range<i128> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
 
 impl ToSql<Instant, Pg> for Timestamp {
@@ -89,12 +89,12 @@ impl ToSql<Instant, Pg> for Timestamp {
     }
 }
 
-/// An instant as PostgreSQL's binary form has it.
+/// A timestamp in PostgreSQL's binary format.
 pub(in crate::store) fn postgres_micros(instant: Timestamp) -> i64 {
     let micros = instant
         .stored_micros()
         .saturating_sub(POSTGRES_EPOCH_MICROS);
-    // The place of a cursor may be that of another database.
+    // The position of a cursor may come from the other database.
     if micros < POSTGRES_MICROS.start {
         i64::MIN
     } else if micros >= POSTGRES_MICROS.end {

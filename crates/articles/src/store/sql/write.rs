@@ -13,11 +13,11 @@ use crate::store::postgres::vector::Words;
 
 /// `INSERT INTO article … ON CONFLICT (slug) DO NOTHING`
 ///
-/// A statement of Diesel's `derive(Insertable)` would be prepared again each time.
+/// A statement of Diesel's `derive(Insertable)` would not be cached.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Insert<'a> {
     pub(in crate::store) articles: &'a [Article],
-    /// The words of each, or none of any where the database sees to them.
+    /// The words of each article; empty where the database computes them.
     pub(in crate::store) words: &'a [Words],
 }
 
@@ -28,22 +28,22 @@ pub(in crate::store) struct Update {
     pub(in crate::store) expected_version: Option<i32>,
     pub(in crate::store) edit: ArticleEdit,
     pub(in crate::store) now: Timestamp,
-    /// Whether the values that another program stored, and that the table refuses by now, become what is shown of them.
+    /// Whether values stored by another program that violate the table's constraints by now become what the API shows.
     pub(in crate::store) as_shown: bool,
-    /// Whether it is executed in a transaction. What its words are made of is locked then, so that it cannot change
-    /// before it is written.
+    /// Whether it is executed in a transaction. The title and text that its words come from are locked then, so that
+    /// they cannot change before the update.
     pub(in crate::store) in_transaction: bool,
     pub(in crate::store) columns: Columns,
     pub(in crate::store) text: TextRoom,
-    /// The words of the title and the text as they will be. `None` where neither changes, or the database sees to them.
+    /// The words of the new title and text. `None` where neither changes, or the database computes them.
     pub(in crate::store) words: Option<EditedWords>,
 }
 
-/// The words of an article as an edit leaves it.
+/// The words of an article after an edit.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct EditedWords {
     pub(in crate::store) words: Words,
-    /// The version of which the title or the text was read that stays as it is.
+    /// The version from which the unchanged title or text was read.
     pub(in crate::store) of_version: Option<i32>,
 }
 
@@ -56,15 +56,15 @@ pub(in crate::store) struct Delete {
     pub(in crate::store) text: TextRoom,
 }
 
-/// A condition on the text that an article has: as JSON it must fit into the answer. Whether it does is part of the
-/// statement, because what was executed must be answered.
+/// A condition on an article's text: as JSON it must fit into the response. It is part of the statement, because a
+/// write must not be executed if its result cannot be returned.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) struct TextRoom {
-    /// The most bytes of the text as JSON, and of one that certainly has no more than that. `None` for any text.
+    /// The maximum bytes of the text as JSON, and the bytes of a text that certainly fits. `None` for no limit.
     bytes: Option<(i64, i64)>,
 }
 
-/// How many bytes JSON needs for a byte of text at most: a control character is written as `\u0001`.
+/// The maximum JSON bytes per byte of text: a control character is written as `\u0001`.
 const LONGEST_ESCAPE: i64 = 6;
 
 impl TextRoom {
@@ -75,7 +75,7 @@ impl TextRoom {
         }
     }
 
-    /// The error where the text does not fit; `None` where any does.
+    /// The error where the text does not fit; `None` without a limit.
     pub(in crate::store) fn exceeded(self) -> Option<Error> {
         let (most, _) = self.bytes?;
         let max = usize::try_from(most).unwrap_or(usize::MAX);
@@ -106,14 +106,14 @@ impl TextRoom {
 impl<DB: Dialect> QueryFragment<DB> for Insert<'_> {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         if self.articles.len() != 1 {
-            // As many statements as there are numbers of rows.
+            // There would be one statement for each number of rows.
             pass.unsafe_to_cache_prepared();
         }
         let words = || self.words.iter().map(Some).chain(std::iter::repeat(None));
         let mut number = 0;
         for (article, words) in self.articles.iter().zip(words()) {
             if let Some(words) = words.filter(|words| !words.parts.is_empty()) {
-                // Parts of an article that is not created after all belong to none. What is tried again finds its own.
+                // Parts of an article that is not created belong to no article. A retry finds its own parts.
                 pass.push_sql(if number == 0 {
                     "WITH parts_"
                 } else {
@@ -201,7 +201,7 @@ impl<DB: Dialect> QueryFragment<DB> for Update {
             pass.push_sql(" AND version = ");
             DB::bind_version(&mut pass, version)?;
         }
-        // `MAX_VERSION`, beyond which one more might be no number.
+        // `MAX_VERSION`; incrementing a larger value could overflow.
         pass.push_sql(" AND version < 2147483646");
         self.text.condition(&mut pass)?;
         pass.push_sql(" RETURNING ");
@@ -211,7 +211,7 @@ impl<DB: Dialect> QueryFragment<DB> for Update {
                 SELECT changed.id, changed.version, number, part.search FROM changed, unnest(",
             );
             DB::bind_parts(&mut pass, words)?;
-            // An earlier version of that number may have had some.
+            // An earlier version with the same number may have left parts.
             pass.push_sql(
                 ") WITH ORDINALITY AS part (search, number) \
                 ON CONFLICT (article_id, version, part) DO UPDATE SET search = excluded.search) SELECT ",
@@ -262,15 +262,15 @@ impl<C: diesel::Connection> diesel::RunQueryDsl<C> for Insert<'_> {}
 query!(Update, RowType);
 query!(Delete, RowType);
 
-/// `UPDATE article SET … WHERE id = …`, to what another database has of the article.
+/// `UPDATE article SET … WHERE id = …`, with the values of an imported article.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Replace {
     pub(in crate::store) id: ArticleId,
     pub(in crate::store) article: Article,
     pub(in crate::store) keeps_slug: bool,
-    /// `None` leaves it as it is.
+    /// `None` leaves it unchanged.
     pub(in crate::store) created_at: Option<Timestamp>,
-    /// The least that it has after; it is raised by one in any case.
+    /// The minimum of the resulting version; it is incremented by one in any case.
     pub(in crate::store) version: i32,
 }
 
@@ -296,7 +296,7 @@ impl<DB: Dialect> QueryFragment<DB> for Replace {
         }
         pass.push_sql(" WHERE id = ");
         DB::bind_id(&mut pass, &self.id)?;
-        // `MAX_VERSION`, beyond which one more might be no number.
+        // `MAX_VERSION`; incrementing a larger value could overflow.
         pass.push_sql(" AND version < 2147483646");
         Ok(())
     }

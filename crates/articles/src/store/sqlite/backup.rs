@@ -1,4 +1,4 @@
-//! What a backup asks of SQLite: a copy of one state of the database, and whether that is whole.
+//! What backups need from SQLite: copying a snapshot of the database, and checking that it is intact.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,11 +16,11 @@ use super::{BUSY_TIMEOUT, log};
 use crate::article::change::Epoch;
 use crate::store::sql::tables::feed;
 
-/// What a database has, so that a copy can be compared with it.
+/// Facts about a database that can be compared with those of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) struct Facts {
     pub(in crate::store) articles: i64,
-    /// `None` before the migration that makes the feed.
+    /// `None` before the migration that creates the feed.
     pub(in crate::store) feed: Option<FeedFacts>,
 }
 
@@ -29,11 +29,11 @@ pub(in crate::store) struct FeedFacts {
     pub(in crate::store) epoch: Epoch,
     /// Changes up to this position are no longer kept.
     pub(in crate::store) floor: i64,
-    /// That of the newest change.
+    /// The position of the newest change.
     pub(in crate::store) position: i64,
 }
 
-/// Opens a file that others may use, too, and leaves it as it is.
+/// Opens a file that other programs may be using, and does not change it.
 pub(in crate::store) fn open(path: &Path) -> Result<SqliteConnection, ConnectionError> {
     let mut connection = SqliteConnection::establish(name(path)?)?;
     log::wait_for_locks(&mut connection, BUSY_TIMEOUT)
@@ -41,7 +41,7 @@ pub(in crate::store) fn open(path: &Path) -> Result<SqliteConnection, Connection
     Ok(connection)
 }
 
-/// Opens a file that nobody else uses for reading, and makes no other beside it.
+/// Opens a file that no other program uses, for reading, and creates no files beside it.
 pub(in crate::store) fn open_copy(path: &Path) -> Result<SqliteConnection, ConnectionError> {
     let mut uri = String::from("file:");
     for part in name(path)?.chars() {
@@ -69,7 +69,7 @@ fn has_table(connection: &mut SqliteConnection, name: &str) -> QueryResult<bool>
     diesel::select(found).get_result(connection)
 }
 
-/// What the database has, all of one state; `None` where it is none of ours.
+/// The facts of the database, from one snapshot; `None` where it is not a database of this program.
 pub(in crate::store) fn facts(connection: &mut SqliteConnection) -> QueryResult<Option<Facts>> {
     connection.transaction(|connection| {
         if !has_table(connection, "article")? {
@@ -94,7 +94,7 @@ pub(in crate::store) fn facts(connection: &mut SqliteConnection) -> QueryResult<
     })
 }
 
-/// How many articles there are more after the changes that follow a position.
+/// The net number of articles that the changes after a position added.
 pub(in crate::store) fn growth_after(
     connection: &mut SqliteConnection,
     position: i64,
@@ -107,7 +107,7 @@ pub(in crate::store) fn growth_after(
     diesel::select(growth).get_result(connection)
 }
 
-/// Copies one state of the database into a file that is empty. Writers go on meanwhile.
+/// Copies a snapshot of the database into an empty file. Writers are not blocked.
 pub(in crate::store) fn copy(connection: &mut SqliteConnection, file: &str) -> QueryResult<()> {
     diesel::sql_query("VACUUM INTO ?")
         .bind::<Text, _>(file)
@@ -128,10 +128,11 @@ pub(in crate::store) fn fault(connection: &mut SqliteConnection) -> QueryResult<
     Ok(first.filter(|said| said != "ok"))
 }
 
-/// Makes sure that nobody uses a database, and that there is no file beside it. A file that is no database passes.
+/// Checks that no program uses a database, and that no files of SQLite remain beside it. A file that is not a database
+/// passes.
 ///
 /// # Errors
-/// Somebody uses it.
+/// A program uses it.
 pub(in crate::store) fn close_for_good(path: &Path) -> QueryResult<()> {
     if let Ok(mut connection) = open(path)
         && let Err(error) = connection.batch_execute("PRAGMA journal_mode = DELETE")
@@ -142,7 +143,7 @@ pub(in crate::store) fn close_for_good(path: &Path) -> QueryResult<()> {
     Ok(())
 }
 
-/// The files that SQLite keeps beside a database while it is used.
+/// The files that SQLite keeps beside a database while it is in use.
 pub(in crate::store) fn files_beside(path: &Path) -> [PathBuf; 3] {
     ["-wal", "-shm", "-journal"].map(|ending| beside(path, ending))
 }
@@ -153,8 +154,8 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Tells the servers of a database, as long as it is held, that it is being copied: they let the write-ahead log grow
-/// rather than let writers wait until it can be emptied. Without it a copy is as good, and writers slower.
+/// While it is held, tells the servers of a database that it is being copied: they let the write-ahead log grow rather
+/// than block writers until it can be emptied. Without the mark the copy is just as good, but writers are slower.
 pub(in crate::store) struct CopyMark {
     path: PathBuf,
     file: Option<File>,
@@ -175,7 +176,7 @@ impl CopyMark {
 
 impl Drop for CopyMark {
     fn drop(&mut self) {
-        // Unless another copy is under way.
+        // Unless another copy is running.
         if let Some(file) = self.file.take()
             && file.unlock().is_ok()
             && file.try_lock().is_ok()
@@ -185,7 +186,7 @@ impl Drop for CopyMark {
     }
 }
 
-/// Whether somebody holds a [`CopyMark`].
+/// Whether another process holds a [`CopyMark`].
 pub(super) fn is_being_copied(database: &Path) -> bool {
     File::open(mark(database)).is_ok_and(|file| file.try_lock().is_err())
 }

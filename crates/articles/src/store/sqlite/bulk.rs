@@ -1,4 +1,4 @@
-//! Inserting many articles, with one statement that is prepared once.
+//! Inserts many articles with one statement that is prepared once.
 
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Integer, Text};
@@ -11,8 +11,8 @@ use crate::store::sql::types::{Id, Instant};
 /// Inserts all of the articles.
 ///
 /// # Errors
-/// Some were inserted then, so that the transaction must not be committed. A unique violation: an article that is there,
-/// or another of these, has an id or a slug of theirs.
+/// Some may have been inserted, so the transaction must not be committed. A unique violation: an existing article, or
+/// another of these, has the same id or slug.
 pub(in crate::store) fn insert<'a>(
     connection: &mut SqliteConnection,
     articles: impl Iterator<Item = &'a Article>,

@@ -1,5 +1,4 @@
-//! What is in step with what on SQLite: tables and triggers with the migrations, pages with each other, words with the
-//! articles.
+//! Checks of SQLite databases: the schema against the migrations, the pages, and the words against the articles.
 
 mod schema;
 mod words;

@@ -1,7 +1,7 @@
-//! Group commit: writes that wait at the same time share a transaction, and so one wait for the disk.
+//! Group commit: writes that wait at the same time share a transaction, and so one `fsync`.
 //!
-//! Each stands in a savepoint of its own, so that one that fails takes nothing from the others, and each is answered
-//! only after the commit. Whoever gets the only writing connection carries out all that wait by then.
+//! Each write has its own savepoint, so that a failed write does not affect the others, and each gets its result only
+//! after the commit. The task that gets the only writing connection executes all writes that are waiting by then.
 //!
 //! Decision: `docs/decisions/0006-sqlite-group-commit.md`.
 
@@ -22,16 +22,16 @@ use crate::store::waits::Waits;
 use crate::store::write_queue::WriteQueue;
 use crate::store::{PoolStatus, from_pool, statements};
 
-/// The most writes in a transaction: other programs want to write as well.
+/// The maximum number of writes in a transaction: other programs need the lock as well.
 const MOST: usize = 500;
 
-/// The only connection that writes, and the writes that wait for it.
+/// The only writing connection, and the writes that wait for it.
 pub(super) struct Writer {
     connection: Pool<Async>,
-    /// Those of writes until they begin, with others or alone.
+    /// How long writes wait until they begin, with others or alone.
     waits: Arc<Waits>,
     queue: Mutex<WriteQueue<Box<dyn Job>>>,
-    /// How long the statements of a write may take; zero for no limit.
+    /// The time limit for the statements of a write; zero for none.
     statement_timeout: Duration,
 }
 
@@ -46,7 +46,7 @@ impl Writer {
         }
     }
 
-    /// Carries out `work`. Once it has begun it must run to its end: others may depend on this future to carry out theirs.
+    /// Executes `work`. Once it has begun, this future must run to completion: other writes may depend on it.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         abandoned: &Abandoned,
@@ -74,7 +74,7 @@ impl Writer {
         match connection {
             Ok(mut connection) => loop {
                 abandoned.begin();
-                // Only as long as this write is not among those that were done: the next in turn goes on with the rest.
+                // Stops once this write is done: the next waiting task continues with the rest.
                 match answer.try_recv() {
                     Err(oneshot::error::TryRecvError::Empty) => {
                         self.carry_out(&mut connection).await;
@@ -85,17 +85,18 @@ impl Writer {
                     Ok(answered) => return answered,
                 }
             },
-            // Its own time is over. Those behind it have theirs, and wait for the connection themselves.
+            // The wait has timed out. The writes behind it have their own timeouts, and wait for the connection
+            // themselves.
             Err(error) if self.queue().remove(number).is_some() => Err(from_pool(error)),
-            // It is being executed with others.
+            // Another task is executing it.
             Err(_) => answer.await.unwrap_or_else(lost),
         }
     }
 
-    /// Carries out `work` in a transaction that it shares with nobody. What it writes stays due for the index.
+    /// Executes `work` in a transaction of its own. The articles that it writes stay due for the index.
     ///
-    /// There is no savepoint, for which SQLite would keep a copy of each page that changes, and go through all of them
-    /// at the end of every statement.
+    /// There is no savepoint: SQLite would keep a copy of each changed page for it, and go through all copies at the
+    /// end of every statement.
     pub(super) async fn write_alone<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
         let mut connection = self.connection.get().await.map_err(from_pool)?;
         let time = self.statement_timeout;
@@ -109,7 +110,7 @@ impl Writer {
             .await?
     }
 
-    /// Closes the connection, and the write-ahead log where no other server uses it.
+    /// Closes the connection, and removes the write-ahead log if no other server uses it.
     pub(super) async fn close(&self) -> QueryResult<()> {
         let left = match self.connection.get().await {
             Ok(mut connection) => connection.spawn_blocking(log::leave).await,
@@ -126,7 +127,7 @@ impl Writer {
         }
     }
 
-    /// Has the next write open the file again.
+    /// Makes the next write reopen the file.
     pub(super) fn reopen(&self) {
         self.connection.retain(|_, _| false);
     }
@@ -135,7 +136,7 @@ impl Writer {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Carries out what waits, in its order, as much of it as goes into a transaction.
+    /// Executes waiting writes, oldest first, as many as fit into a transaction.
     async fn carry_out(&self, connection: &mut Object<Async>) {
         let jobs = self.queue().take(MOST);
         let time = self.statement_timeout;
@@ -163,7 +164,7 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Carries out all the jobs in one transaction, then answers them.
+/// Executes all the jobs in one transaction, then sends their results.
 fn commit(connection: &mut SqliteConnection, mut jobs: Vec<Box<dyn Job>>, time: Duration) {
     let shared = match jobs.iter().any(|job| job.is_traced()) {
         true => Arc::new(Statements::keeping_each()),
@@ -173,7 +174,7 @@ fn commit(connection: &mut SqliteConnection, mut jobs: Vec<Box<dyn Job>>, time: 
         connection.immediate_transaction(|connection| {
             let due = index::due(connection);
             for job in &mut jobs {
-                // Nobody can abandon a write.
+                // A write cannot be abandoned.
                 TimeLimit::start(time, Abandoned::default()).run(|| job.run(connection));
             }
             if let Some(due) = due {
@@ -188,14 +189,15 @@ fn commit(connection: &mut SqliteConnection, mut jobs: Vec<Box<dyn Job>>, time: 
     }
 }
 
-/// A write that waits, whatever it answers.
+/// A waiting write, with any type of result.
 trait Job: Send {
-    /// Whether somebody wants its statements one by one.
+    /// Whether its statements are to be kept one by one.
     fn is_traced(&self) -> bool;
 
     fn run(&mut self, connection: &mut SqliteConnection);
 
-    /// Answers: with what it did where the transaction was committed. `shared` is what all of them took together.
+    /// Sends the result if the transaction was committed, otherwise the error. `shared` measures the statements that
+    /// all writes share.
     fn settle(self: Box<Self>, committed: Result<()>, shared: &Statements);
 }
 
@@ -205,7 +207,7 @@ struct Write<T> {
     reply: oneshot::Sender<Result<T>>,
     queued_at: Instant,
     waits: Arc<Waits>,
-    /// What measures the write.
+    /// Where the write's statements are measured.
     scope: Arc<Statements>,
 }
 
@@ -230,7 +232,7 @@ impl<T: Send> Job for Write<T> {
         let done = self
             .done
             .unwrap_or_else(|| Err(Error::internal("a write did not run")));
-        // Nobody hears it where the runtime is ending.
+        // Fails where the runtime is shutting down.
         let _ = self.reply.send(committed.and(done));
     }
 }

@@ -24,7 +24,7 @@ use crate::store::statements::StatementTimer;
 use crate::store::{Fault, OpenError};
 
 diesel::define_sql_function! {
-    /// Whether the text, ignoring case, has this part, which is folded.
+    /// Whether the text contains the part, ignoring case. The part is already folded.
     fn contains_ignoring_case(text: Text, part: Text) -> Bool;
 }
 diesel::define_sql_function! {
@@ -38,7 +38,7 @@ diesel::define_sql_function! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
     File(PathBuf),
-    /// The name of a database that is in this process only, and gone with the last connection to it.
+    /// The name of a database in memory, which exists until the last connection to it is closed.
     Memory(String),
 }
 
@@ -49,7 +49,7 @@ impl Target {
             SqliteLocation::File(path) => Self::File(path.clone()),
             SqliteLocation::Memory => {
                 let number = COUNT.fetch_add(1, Ordering::Relaxed);
-                // A name that begins with a slash is shared by the connections of the process.
+                // SQLite shares a memdb whose name begins with a slash between the connections of the process.
                 Self::Memory(format!("file:/broadsheet-{number}?vfs=memdb"))
             }
         }
@@ -63,7 +63,7 @@ impl Target {
         }
     }
 
-    /// The error that waiting cannot mend, where there is a file and something is wrong with it.
+    /// A permanent error where the file has a problem; otherwise the original error.
     pub(super) fn explain(&self, error: OpenError) -> OpenError {
         match self {
             Self::File(path) => file::explain(error, path),
@@ -135,8 +135,8 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// The order matters: without the timeout first, the change to the write-ahead log fails as soon as another
-/// server opens the file at the same moment. `FULL` lets what was acknowledged survive a power cut.
+/// The order matters: without the timeout set first, switching to the write-ahead log fails if another server opens the
+/// file at the same moment. `FULL` lets acknowledged writes survive a power failure.
 fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {
     log::wait_for_locks(connection, BUSY_TIMEOUT)?;
     use_write_ahead_log(connection)?;
@@ -158,7 +158,7 @@ fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {
     })
 }
 
-/// SQLite does not heed its own busy timeout where two connections change a new file to the log at once.
+/// SQLite ignores its own busy timeout where two connections switch a new file to the log at the same time.
 fn use_write_ahead_log(connection: &mut SqliteConnection) -> QueryResult<()> {
     let began = std::time::Instant::now();
     loop {
@@ -166,7 +166,7 @@ fn use_write_ahead_log(connection: &mut SqliteConnection) -> QueryResult<()> {
             Err(error) if is_busy(&error) && began.elapsed() < BUSY_TIMEOUT => {
                 std::thread::sleep(Duration::from_millis(10));
             }
-            // A file that takes no writes is read as it is.
+            // A read-only file is read as it is.
             Err(error) if matches!(fault(&error), Some(Fault::NoWrites(_))) => return Ok(()),
             done => return done,
         }

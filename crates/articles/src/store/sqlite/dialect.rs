@@ -1,4 +1,4 @@
-//! How SQLite spells what the two databases spell differently.
+//! SQLite's side of the dialect.
 
 use diesel::QueryResult;
 use diesel::serialize::{self, IsNull, Output, ToSql};
@@ -60,7 +60,7 @@ impl Dialect for Sqlite {
         column: &str,
         affix: &'b Affix,
     ) -> QueryResult<()> {
-        // Functions of ours: SQLite's own `lower` and `LIKE` know the case of ASCII only.
+        // Our own functions: SQLite's `lower` and `LIKE` only know the case of ASCII letters.
         pass.push_sql(match affix.place {
             Place::Anywhere => "contains_ignoring_case(",
             Place::Start => "starts_with_ignoring_case(",
@@ -74,8 +74,8 @@ impl Dialect for Sqlite {
     }
 
     fn matches<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()> {
-        // FTS5 can take words away from a result, but has no result of everything to take them from. Two subqueries
-        // serve any number of alternatives, because SQLite bounds how deep an expression may be.
+        // FTS5 can subtract words from a result, but cannot express "all articles except". Two subqueries serve any
+        // number of alternatives, because SQLite limits the depth of an expression.
         let (found, lacking): (Vec<&Alternative>, Vec<&Alternative>) = search
             .alternatives
             .iter()
@@ -113,13 +113,14 @@ impl Dialect for Sqlite {
             " LEFT JOIN (SELECT rowid AS found, rank FROM article_search WHERE article_search MATCH ",
         );
         pass.push_bind_param::<Ranked, _>(search)?;
-        // The limit is none, and keeps SQLite from ranking again for each article that is found.
+        // `LIMIT -1` is no limit, but keeps SQLite from ranking again for each article that it finds.
         pass.push_sql(" AND within_time_limit(rowid) LIMIT -1) ON found = number");
         Ok(())
     }
 
     fn best_match_first<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()> {
-        // The better the match the more negative the rank; what matches by lacking a word only has none.
+        // The better the match, the more negative the rank; articles that match only because they lack a word have
+        // none.
         pass.push_sql(
             "rank IS NULL, number IN (SELECT rowid FROM article_search WHERE article_search MATCH ",
         );
@@ -160,7 +161,7 @@ impl ToSql<InTitle, Sqlite> for Search {
     }
 }
 
-/// Each word of an alternative near the one that the search has before it.
+/// Each word of an alternative close to its predecessor in the search.
 #[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
 #[diesel(sqlite_type(name = "Text"))]
 pub(super) struct CloseTogether;
@@ -170,7 +171,7 @@ impl ToSql<CloseTogether, Sqlite> for Search {
         let several = self.ranked_words().filter(|words| words.len() > 1);
         let alternatives = several.map(|words| {
             let pairs = words.windows(2).map(|pair| {
-                // How many words may stand between.
+                // The maximum number of words in between.
                 let between = CLOSE - 1;
                 format!("NEAR(\"{}\" \"{}\", {between})", pair[0].term, pair[1].term)
             });
@@ -186,10 +187,10 @@ impl ToSql<CloseTogether, Sqlite> for Search {
     }
 }
 
-/// An empty phrase is found nowhere.
+/// An empty phrase, which matches nothing.
 const NOTHING: &str = "\"\"";
 
-/// Here words are put into the index by a statement of their own.
+/// On SQLite a separate statement adds words to the index.
 fn no_words() -> diesel::result::Error {
     diesel::result::Error::QueryBuilderError("a row has no words on SQLite".into())
 }
@@ -218,7 +219,7 @@ impl ToSql<IdList, Sqlite> for [ArticleId] {
     }
 }
 
-/// The articles that no alternative of only words that must not occur lets in: those that have a word of each.
+/// The articles that match no alternative of excluded words only: those that contain an excluded word of each.
 #[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
 #[diesel(sqlite_type(name = "Text"))]
 pub(super) struct Excluded;
@@ -236,7 +237,7 @@ impl ToSql<Excluded, Sqlite> for Search {
     }
 }
 
-/// The part, folded as the functions fold the texts.
+/// The part, folded in the same way as the texts.
 impl ToSql<Text, Sqlite> for Affix {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
         out.set_value(fold_case(&self.part));
@@ -244,7 +245,7 @@ impl ToSql<Text, Sqlite> for Affix {
     }
 }
 
-/// What FTS5 finds: all the alternatives that have a word.
+/// The FTS5 query: all alternatives that require a word.
 impl ToSql<Text, Sqlite> for Search {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
         out.set_value(found(self));
@@ -252,8 +253,9 @@ impl ToSql<Text, Sqlite> for Search {
     }
 }
 
-/// The words that FTS5 ranks by. For each article it compares each place of each word with those of all other words,
-/// and before the first it counts the articles that have each; no function of ours is called meanwhile.
+/// The words that FTS5 ranks by. For each article it compares each position of each word with those of all other words,
+/// and before the first it counts the articles with each word; it calls none of our functions in the meantime, so no
+/// time limit applies.
 #[derive(diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
 #[diesel(sqlite_type(name = "Text"))]
 pub(super) struct Ranked;
@@ -289,7 +291,7 @@ fn with_and_without(alternative: &Alternative) -> String {
     }
 }
 
-/// No mark of FTS5's syntax is part of a word, so within quotation marks each stands for itself.
+/// Words contain no characters of FTS5's syntax, so within quotation marks they are literal.
 fn joined(phrases: &[Phrase], operator: &str) -> String {
     let phrases: Vec<String> = phrases.iter().map(phrase).collect();
     phrases.join(operator)

@@ -1,4 +1,5 @@
-//! What SQLite's errors mean. Diesel shows no code of theirs, but SQLite speaks English only.
+//! Classifies SQLite's errors by their messages: Diesel does not expose their codes, and SQLite's messages are always
+//! in English.
 
 use diesel::result::Error as DieselError;
 
@@ -6,12 +7,12 @@ use super::time_limit::timed_out;
 use crate::error::NoWrites;
 use crate::store::Fault;
 
-/// What an error means to whoever sent the statement; `None` where the statement itself is wrong.
+/// What an error means for the caller of the statement; `None` where the statement itself is wrong.
 pub(in crate::store) fn fault(error: &DieselError) -> Option<Fault> {
     if timed_out(error) {
         return Some(Fault::TooSlow);
     }
-    // Whatever SQLite did not get the lock for is rolled back.
+    // SQLite has rolled back a statement that could not get the lock.
     if is_busy(error) {
         return Some(Fault::Unreachable);
     }
@@ -23,17 +24,17 @@ pub(in crate::store) fn fault(error: &DieselError) -> Option<Fault> {
     }
 }
 
-/// SQLite's results have no kind of their own for a lock that another connection holds.
+/// Diesel has no error kind for a lock that another connection holds.
 pub(super) fn is_busy(error: &DieselError) -> bool {
     message(error)
         .is_some_and(|message| message.contains("is locked") || message.contains("is busy"))
 }
 
-/// What keeps a statement that writes from it, beyond what any statement can meet with.
+/// Why the database takes no writes, for errors that only statements that write can have.
 pub(in crate::store) fn keeps_from_writing(error: &DieselError) -> Option<NoWrites> {
     match message(error)? {
         "disk I/O error" => Some(NoWrites::DiskFails),
-        // It opens further files where it writes.
+        // SQLite opens further files when it writes.
         "unable to open database file" => Some(NoWrites::NotPermitted),
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! The feed on SQLite: what is no longer kept, and how other programs' writes are noticed.
+//! The feed on SQLite: removing old changes, and noticing the writes of other programs.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::store::Cause;
 use crate::store::changes::lag::LagRow;
 
-/// How often we look whether another program has written.
+/// How often to check whether another program has written.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(25);
 
 #[derive(QueryableByName)]
@@ -28,7 +28,7 @@ struct LastOld {
     position: Option<i64>,
 }
 
-/// Which position is the newest, and for how long the first change after `after` has had its own, which it gets when it is
+/// The newest position, and how long ago the first change after `after` got its position, which happens when it is
 /// written.
 pub(in crate::store) fn lag(connection: &mut SqliteConnection, after: i64) -> Result<LagRow> {
     let row = diesel::sql_query(
@@ -76,7 +76,7 @@ pub(in crate::store) fn remove_old(
 }
 
 impl Sqlite {
-    /// Marks `notified` when another connection has written, our own included, while `wanted` holds more than zero.
+    /// Marks `notified` when any connection has written, including our own, while `wanted` is above zero.
     pub(in crate::store) async fn listen(
         &self,
         notified: &watch::Sender<()>,
@@ -84,7 +84,7 @@ impl Sqlite {
     ) {
         const PAUSE: Duration = Duration::from_secs(1);
         if matches!(self.connections, Connections::Sandbox(_)) || self.target.file().is_none() {
-            // Nobody else can write while this server does.
+            // No other program can write to this database.
             return std::future::pending().await;
         }
         loop {
@@ -107,7 +107,7 @@ impl Sqlite {
         wanted: &mut watch::Receiver<usize>,
     ) -> Result<Infallible, Cause> {
         let mut connection = self.target.connect(true).await?;
-        // It only looks at the head of the log.
+        // This reads only the header of the log.
         connection
             .spawn_blocking(|connection| connection.batch_execute("PRAGMA cache_size = 8"))
             .await?;

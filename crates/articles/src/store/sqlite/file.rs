@@ -1,4 +1,4 @@
-//! The file of an SQLite database: what keeps it from being used.
+//! The file of an SQLite database: problems that prevent its use.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _};
@@ -6,11 +6,11 @@ use std::path::Path;
 
 use super::super::{OpenError, chain};
 
-/// What every database begins with, but for an empty one.
+/// The first bytes of every database that is not empty.
 const SIGNATURE: [u8; 16] = *b"SQLite format 3\0";
 
-/// Tells an error that waiting cannot mend, with the path and the cause, from one that it can: another program has
-/// locked the file.
+/// Turns a permanent error into one with the path and the cause. Others are temporary: another program has locked the
+/// file.
 pub(super) fn explain(error: OpenError, path: &Path) -> OpenError {
     let cause = match error {
         OpenError::Connect(cause) | OpenError::Refused(cause) => cause,
@@ -23,7 +23,7 @@ pub(super) fn explain(error: OpenError, path: &Path) -> OpenError {
     unusable(path, fault(path).unwrap_or(said))
 }
 
-/// The error where a file is to be there already.
+/// The error where the file must already exist, and does not.
 pub(super) fn require(path: &Path) -> Result<(), OpenError> {
     match fs::exists(path) {
         Ok(true) => Ok(()),
@@ -41,7 +41,7 @@ fn unusable(path: &Path, why: String) -> OpenError {
     }
 }
 
-/// What is wrong with the file or its directory, of which SQLite says no more than "unable to open database file".
+/// What is wrong with the file or its directory, for which SQLite only says "unable to open database file".
 fn fault(path: &Path) -> Option<String> {
     let directory = match path.parent() {
         Some(directory) if directory != Path::new("") => directory,
@@ -60,7 +60,7 @@ fn fault(path: &Path) -> Option<String> {
     }
 }
 
-/// SQLite's log lies beside the file, so that the directory must take new files in any case.
+/// SQLite's log is beside the file, so the directory must always accept new files.
 fn fault_of_directory(directory: &Path) -> Option<String> {
     let shown = directory.display();
     match fs::metadata(directory) {
@@ -75,7 +75,7 @@ fn fault_of_directory(directory: &Path) -> Option<String> {
     }
 }
 
-/// Without the path, which tempfile adds to its errors.
+/// The error without the path that tempfile adds.
 fn root(error: &std::io::Error) -> String {
     match error.raw_os_error() {
         Some(code) => std::io::Error::from_raw_os_error(code).to_string(),

@@ -1,7 +1,7 @@
-//! The search index of SQLite: ready words of articles, in a table of FTS5 that keeps no texts.
+//! The search index of SQLite: the computed words of articles, in an FTS5 table that does not store the texts.
 //!
-//! Triggers note in `search_due` which articles have to be indexed. All writes that share a transaction are followed by
-//! one pass over what they have noted, because FTS5 writes out its words before every statement of a savepoint.
+//! Triggers record in `search_due` which articles must be indexed. All writes that share a transaction are followed by
+//! one pass over these records, because FTS5 flushes its words before every statement inside a savepoint.
 
 pub(in crate::store) mod due;
 
@@ -22,7 +22,7 @@ use crate::store::sql::select::query;
 use crate::store::sql::stored::StoredText;
 use crate::store::sql::tables::search_due;
 
-/// Up to where articles are due before a transaction writes.
+/// The newest position of due articles before a transaction writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Due {
     before: i64,
@@ -39,7 +39,7 @@ impl Due {
         })
     }
 
-    /// Indexes what has become due since. Where that fails it stays due, and what was written stays written.
+    /// Indexes what has become due since. On failure the articles stay due, and the writes are kept.
     pub(super) fn index(self, connection: &mut SqliteConnection) {
         let indexed = connection.transaction(|connection| {
             let noted = Noted {
@@ -64,12 +64,12 @@ impl Due {
     }
 }
 
-/// Where a table of migrations before has no index of this form, nothing is noted.
+/// `None` where the schema is older and has no index of this form: nothing is recorded then.
 pub(super) fn due(connection: &mut SqliteConnection) -> Option<Due> {
     Due::look(connection).ok()
 }
 
-/// Indexes some of what other programs have written, or else of what was there before.
+/// Indexes some articles that other programs have written, or else older articles.
 pub(in crate::store) fn round(connection: &mut SqliteConnection, batch: Batch) -> Result<Round> {
     let mut state: State = LoadState.get_result(connection)?;
     if state.rules < STORED_RULES {
@@ -100,7 +100,7 @@ pub(in crate::store) fn round(connection: &mut SqliteConnection, batch: Batch) -
     go_on(connection, &state, batch)
 }
 
-/// Indexes the next articles of all.
+/// Indexes the next articles in the pass over all.
 fn go_on(connection: &mut SqliteConnection, state: &State, batch: Batch) -> Result<Round> {
     let mut bytes = 0;
     let mut reached = state.number;
@@ -130,7 +130,7 @@ fn go_on(connection: &mut SqliteConnection, state: &State, batch: Batch) -> Resu
     Ok(Round { indexed })
 }
 
-/// Lets all articles be gone through again.
+/// Starts another pass over all articles.
 pub(in crate::store) fn begin(connection: &mut SqliteConnection) -> QueryResult<()> {
     diesel::sql_query(
         "UPDATE search_index SET rules = ?1, is_complete = 0, number = NULL, done = 0,
@@ -141,8 +141,8 @@ pub(in crate::store) fn begin(connection: &mut SqliteConnection) -> QueryResult<
     Ok(())
 }
 
-/// Puts the words of these articles into the index, or takes them out where an article is gone. Answers how many those
-/// are.
+/// Adds the words of these articles to the index, or removes them where an article is deleted. Returns the number of
+/// articles.
 fn index(
     connection: &mut SqliteConnection,
     numbers: impl IntoIterator<Item = i64>,
@@ -174,10 +174,10 @@ fn index(
     Ok(seen.len())
 }
 
-/// The most articles of a statement. SQLite takes 32,766 values in one.
+/// The maximum number of articles in a statement. SQLite allows 32,766 values in one.
 const MOST_ENTRIES: usize = 1_000;
 
-/// In one statement, because FTS5 writes out its words before each.
+/// One statement, because FTS5 flushes its words before each.
 fn put(connection: &mut SqliteConnection, entries: Vec<Entry>) -> QueryResult<()> {
     if !entries.is_empty() {
         Put(entries).execute(connection)?;
@@ -218,7 +218,7 @@ struct State {
     number: Option<i64>,
 }
 
-/// What is due, the newest first.
+/// Due articles, the newest first.
 struct Noted {
     after: i64,
     limit: i64,
@@ -236,7 +236,7 @@ struct Forget {
 
 struct Put(Vec<Entry>);
 
-/// Ready words, between spaces.
+/// Computed words, separated by spaces.
 struct Entry {
     number: i64,
     title: String,
@@ -299,7 +299,7 @@ impl QueryFragment<Sqlite> for Forget {
 impl QueryFragment<Sqlite> for Put {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         if self.0.len() != 1 {
-            // As many statements as there are numbers of rows.
+            // There would be one statement for each number of rows.
             pass.unsafe_to_cache_prepared();
         }
         pass.push_sql(

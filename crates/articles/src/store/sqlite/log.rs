@@ -1,8 +1,8 @@
-//! The write-ahead log beside the file: it is kept small, it is gone when the last server has ended well, and a file
-//! that lacks it is warned of.
+//! The write-ahead log beside the file: it is kept small, it is removed when the last server stops cleanly, and a
+//! missing log is warned about.
 //!
-//! SQLite starts the log again from its beginning when all of it is in the file and nobody reads from it. Reads that
-//! overlap keep it from doing so, and the log grows with each write.
+//! SQLite restarts the log from its beginning when all of it is in the database file and no reader uses it. Overlapping
+//! reads prevent that, and the log grows with each write.
 //!
 //! Decision: `docs/decisions/0010-sqlite-limits.md`.
 
@@ -23,8 +23,8 @@ use tokio::time::{Instant, timeout};
 use super::{Async, BUSY_TIMEOUT, backup};
 use crate::store::Cause;
 
-/// The bytes to which SQLite cuts the log off when it starts it again. A larger log is emptied as soon as those who read
-/// from it have finished.
+/// The size in bytes to which SQLite truncates the log when it restarts it. A larger log is emptied as soon as its
+/// readers have finished.
 pub(super) const SMALL: u64 = 16 * 1024 * 1024;
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
@@ -86,7 +86,7 @@ pub(super) async fn keep_small(
         }
         let began = Instant::now();
         let emptied = match empty(&writer, SHORT).await {
-            // Scans that overlap would read from it for ever. So those that come wait until those under way have ended.
+            // Overlapping scans would use the log for ever. So new scans wait until running ones have ended.
             Ok(false) if !is_small => {
                 let between_scans = timeout(longest_scan, scans.write()).await;
                 let emptied = empty(&writer, LONG).await;
@@ -97,14 +97,14 @@ pub(super) async fn keep_small(
         };
         match emptied {
             Ok(true) => {}
-            // Others have twice the time that they have waited for this.
+            // Others then get twice the time that they have waited for this.
             Ok(false) => pause = BETWEEN_LOOKS.max(began.elapsed() * 2),
             Err(error) => tracing::debug!(error, "the write-ahead log could not be emptied"),
         }
     }
 }
 
-/// Brings the log into the file and cuts it off, if those who read from it finish in time; answers whether they did.
+/// Copies the log into the file and truncates it, if its readers finish in time; returns whether they did.
 async fn empty(writer: &Pool<Async>, patience: Duration) -> Result<bool, Cause> {
     let mut writer = match writer.get().await {
         Err(PoolError::Timeout(_)) => return Ok(false),
@@ -126,19 +126,19 @@ fn is_at_rest(log: &Metadata) -> bool {
     since.is_some_and(|since| since > AT_REST)
 }
 
-/// Sets how long a statement waits for the locks of others.
+/// Sets how long a statement waits for the locks of other connections.
 pub(super) fn wait_for_locks(connection: &mut SqliteConnection, time: Duration) -> QueryResult<()> {
     connection.batch_execute(&format!("PRAGMA busy_timeout = {}", time.as_millis()))
 }
 
-/// Leaves a file that needs no log, unless another server has it open: SQLite refuses that then.
+/// Switches the file to a mode without a log, unless another server has it open: SQLite then returns an error.
 pub(super) fn leave(connection: &mut SqliteConnection) -> QueryResult<()> {
     wait_for_locks(connection, Duration::from_millis(500))?;
     connection.batch_execute("PRAGMA journal_mode = DELETE")
 }
 
-/// Warns of a file that was in use when it was copied or when its server ended, and has no log beside it. A server that
-/// ends well [leaves](leave) its file in another state, so that this shows in the file itself.
+/// Warns of a file that was copied while in use, or whose server crashed, and that has no log beside it. A server that
+/// stops cleanly [leaves](leave) its file in another mode, so the file itself shows this.
 pub(super) fn warn_if_missing(database: &Path) {
     let log = beside(database);
     if is_logged(database).unwrap_or(false) && !log.exists() {
@@ -152,7 +152,7 @@ pub(super) fn warn_if_missing(database: &Path) {
     }
 }
 
-/// Whether the head of the file says that it is used with a write-ahead log.
+/// Whether the header of the file says that it uses a write-ahead log.
 fn is_logged(database: &Path) -> std::io::Result<bool> {
     const WRITE_AHEAD_LOG: [u8; 2] = [2, 2];
     let mut head = [0; 20];
@@ -160,9 +160,9 @@ fn is_logged(database: &Path) -> std::io::Result<bool> {
     Ok(head.starts_with(b"SQLite format 3\0") && head.ends_with(&WRITE_AHEAD_LOG))
 }
 
-/// Where the log of a database is.
+/// The path of a database's log.
 fn beside(database: &Path) -> PathBuf {
-    // SQLite follows links before it appends to the name.
+    // SQLite resolves symbolic links before it appends to the name.
     let followed = database.canonicalize();
     let mut path = followed
         .unwrap_or_else(|_| database.to_owned())

@@ -1,4 +1,4 @@
-//! The connections that read, and the time that a read may take.
+//! The connections that read, and the time limit of reads.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,18 +20,18 @@ use crate::store::detach_on_drop::Abandoned;
 use crate::store::waits::Waits;
 use crate::store::{PoolStatus, from_pool, statements};
 
-/// How much longer than its limit a read may take before nobody waits for it any more. Some of what SQLite does, such as
-/// comparing the places of words in one long text, calls no function of ours.
+/// How much longer than its limit a read may take before its caller stops waiting. Some of SQLite's work, such as
+/// comparing the positions of words in one long text, calls none of our functions.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Work that goes on whether or not this is polled.
+/// Work that continues whether or not this is polled.
 type Running<T> = BoxFuture<'static, QueryResult<Result<T>>>;
 
-/// A pool of connections that only read.
+/// A pool of read-only connections.
 pub(super) struct Readers {
     pool: Pool<Async>,
     waits: Waits,
-    /// The time that a read may take; zero for no limit.
+    /// The time limit of a read; zero for none.
     time: Duration,
     scans: Scans,
     /// Connections that were replaced in the pool because their statements do not end; at most as many as the pool has.
@@ -49,7 +49,7 @@ impl Readers {
         }
     }
 
-    /// Has the next reads open the file again.
+    /// Makes the next reads reopen the file.
     pub(super) fn reopen(&self) {
         self.pool.retain(|_, _| false);
     }
@@ -65,8 +65,8 @@ impl Readers {
         self.begin(&mut connection, abandoned, work).await?
     }
 
-    /// Runs work that may look at many articles. It waits while the write-ahead log is about to be emptied, and what
-    /// does not end in its time is left to itself.
+    /// Runs work that may read many articles. It waits while the write-ahead log is about to be emptied, and is no
+    /// longer awaited if it exceeds its time limit.
     pub(super) async fn scan<T: Send + 'static>(
         &self,
         abandoned: &Abandoned,
@@ -113,7 +113,7 @@ impl Readers {
         self.pool.close();
     }
 
-    /// What `running` answers, or `None` where it takes too long.
+    /// The result of `running`, or `None` where it takes too long.
     async fn in_time<T>(&self, running: &mut BoxFuture<'_, T>, abandoned: &Abandoned) -> Option<T> {
         let time = match self.time.is_zero() {
             true => Duration::MAX,
@@ -125,7 +125,7 @@ impl Readers {
             if let Poll::Ready(done) = running.poll_unpin(context) {
                 return Poll::Ready(Some(done));
             }
-            // Who drops the read has it polled by another task, so that this is seen at once.
+            // When the caller is dropped, another task polls this future, so the flag is checked immediately.
             if !ends_early && abandoned.is_set() {
                 ends_early = true;
                 let soon = Instant::now() + GRACE;
@@ -138,8 +138,8 @@ impl Readers {
         .await
     }
 
-    /// Lets the pool open another connection instead of one whose statement does not end, and looks after that until it
-    /// does. Where too many are like this already, it keeps its place in the pool.
+    /// Lets the pool open another connection instead of one whose statement does not end, and awaits that one in the
+    /// background. Where too many are stuck already, it keeps its place in the pool.
     fn replace<T: Send + 'static>(&self, connection: Object<Async>, running: Running<T>) {
         let most = self.pool.status().max_size;
         let one_more = |stuck: usize| (stuck < most).then_some(stuck + 1);
@@ -203,7 +203,7 @@ mod tests {
         assert!(matches!(late, Err(Error::Timeout(_))), "{late:?}");
         assert!(began.elapsed() < Duration::from_secs(2));
         assert_eq!(readers.read(&here, number).await.unwrap(), 7);
-        // As many as the pool has may be replaced; the next one keeps its place until it ends.
+        // As many connections as the pool has may be replaced; the next one keeps its place until its statement ends.
         let late = readers.scan(&here, stuck).await;
         assert!(matches!(late, Err(Error::Timeout(_))), "{late:?}");
         let none = readers.read(&here, number).await;

@@ -1,8 +1,8 @@
-//! How long the statements of a piece of work may take.
+//! The time limit for the statements of a piece of work.
 //!
 //! Diesel exposes neither SQLite's interrupt nor its progress handler. So statements that may read many rows call a
-//! function of ours for each of them, which fails when the time is over. The function finds the limit in the thread,
-//! because a piece of work runs on one thread from its beginning to its end.
+//! function of ours for each row, which fails after the time limit. The function finds the limit in a thread-local,
+//! because a piece of work runs on one thread from beginning to end.
 //!
 //! Decision: `docs/decisions/0010-sqlite-limits.md`.
 
@@ -22,23 +22,23 @@ thread_local! {
 }
 
 diesel::define_sql_function! {
-    /// True, or an error when the time is over. The argument has the function called for each row of its table.
+    /// True, or an error after the time limit. The argument makes SQLite call the function for each row of its table.
     fn within_time_limit(row: BigInt) -> Bool;
 }
 
-/// What SQLite reports when a function fails because the time is over.
+/// The message that SQLite reports when the function fails after the time limit.
 const TIME_IS_OVER: &str = "the time limit of the statement is over";
 
-/// When a piece of work has to end.
+/// The deadline of a piece of work.
 #[derive(Debug)]
 pub(super) struct TimeLimit {
-    /// `None` where it may take as long as it takes.
+    /// `None` for no limit.
     until: Option<Instant>,
     abandoned: Abandoned,
 }
 
 impl TimeLimit {
-    /// From now on for `time`; without an end where that is zero, as on PostgreSQL.
+    /// A limit that starts now and lasts for `time`; no limit where that is zero, as on PostgreSQL.
     pub(super) fn start(time: Duration, abandoned: Abandoned) -> Self {
         let until = match time.is_zero() {
             true => None,
@@ -49,7 +49,7 @@ impl TimeLimit {
 
     /// Runs `work` under this limit, on this thread.
     pub(super) fn run<T>(self, work: impl FnOnce() -> T) -> T {
-        /// Also after a panic: the thread serves others.
+        /// Removes the limit even after a panic: the thread serves other work.
         struct Lifted;
         impl Drop for Lifted {
             fn drop(&mut self) {
@@ -66,7 +66,7 @@ impl TimeLimit {
     }
 }
 
-/// The result of a function, which is an error once the time is over.
+/// The result of the function, which is an error after the time limit.
 #[derive(Debug)]
 pub(super) struct WhileInTime(pub(super) bool);
 
@@ -84,7 +84,7 @@ pub(super) fn register(connection: &mut SqliteConnection) -> QueryResult<()> {
     within_time_limit_utils::register_nondeterministic_impl(connection, |_: i64| WhileInTime(true))
 }
 
-/// Whether a statement was ended because its time was over.
+/// Whether a statement was ended by its time limit.
 pub(super) fn timed_out(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(_, info) if info.message().contains(TIME_IS_OVER))
 }

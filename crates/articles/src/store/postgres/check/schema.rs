@@ -1,7 +1,7 @@
-//! Whether what the catalogue of PostgreSQL has is what the migrations make.
+//! Compares PostgreSQL's catalogue with what the migrations make.
 //!
-//! They cannot be executed elsewhere to compare, because that needs the right to create, and a server that takes
-//! writes. So what they make is listed in `schema.txt`, which a test compares with a database that was just migrated.
+//! The migrations cannot be executed elsewhere for comparison, because that needs the right to create, and a server
+//! that takes writes. So their result is listed in `schema.txt`, which a test compares with a newly migrated database.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::store::check::{Checked, Finding};
 use crate::store::connection::run;
 use crate::store::{Access, Store};
 
-/// Kind, name and definition, between tabs.
+/// Kind, name and definition, separated by tabs.
 const EXPECTED: &str = include_str!("schema.txt");
 
 #[derive(QueryableByName)]
@@ -31,7 +31,7 @@ struct Object {
 const REBUILD: &str =
     "Make it as the migrations do, or export the articles and import them into a new database";
 
-/// What needs the extension, which a database need not have.
+/// Marks indexes that need the extension pg_trgm, which is optional.
 const TRIGRAMS: &str = "gin_trgm_ops";
 
 impl Store {

@@ -1,4 +1,4 @@
-//! Whether the words of articles are current on PostgreSQL.
+//! Checks that the words of articles are current on PostgreSQL.
 
 use std::collections::HashMap;
 
@@ -69,7 +69,7 @@ impl Store {
     }
 }
 
-/// Checks the articles that follow one by their ids, and answers which was the last.
+/// Checks the articles that follow an id, and returns the id of the last.
 async fn batch(
     connection: &mut PgConnection,
     after: Option<ArticleId>,

@@ -1,5 +1,5 @@
-//! Whether tables, indexes, triggers and views are those that the migrations make: they are made again in memory and
-//! compared. And whether the pages that they are kept in are in order.
+//! Checks that tables, indexes, triggers and views are those that the migrations make, by executing these in memory and
+//! comparing. Also checks the database's pages.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::store::check::{Checked, Finding};
 use crate::store::migrations;
 
-/// The tables that FTS5 makes for itself depend on the version of SQLite.
+/// Excludes FTS5's own tables, which depend on the version of SQLite.
 const OBJECTS: &str = "SELECT type AS kind, name, sql FROM sqlite_schema
     WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '__diesel_*'
         AND NOT (type = 'table' AND name GLOB 'article_search_*')";
@@ -34,7 +34,7 @@ struct Said {
     integrity_check: String,
 }
 
-/// What the statement that makes an object says, by the object's kind and name.
+/// The SQL that creates each object, by the object's kind and name.
 type Objects = BTreeMap<(String, String), String>;
 
 impl Sqlite {
@@ -82,7 +82,7 @@ impl Sqlite {
         })
     }
 
-    /// Looks at the database through a connection of its own.
+    /// Inspects the database through a separate connection.
     pub(super) async fn inspect<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
@@ -101,10 +101,10 @@ impl Sqlite {
 const REBUILD: &str =
     "Restore a backup, or export the articles and import them into a new database";
 
-/// All that the migrations make.
+/// All objects that the migrations create.
 fn expected() -> Result<Objects> {
     let mut connection = SqliteConnection::establish(":memory:").map_err(Error::internal)?;
-    // Makes the table in which Diesel notes them.
+    // This call creates the table in which Diesel records them.
     connection.applied_migrations().map_err(Error::internal)?;
     for migration in migrations::sorted::<Sqlite3>(&migrations::SQLITE).map_err(Error::internal)? {
         connection
@@ -123,8 +123,8 @@ fn objects(connection: &mut SqliteConnection) -> QueryResult<Objects> {
     Ok(objects.collect())
 }
 
-/// The statement on one line, without comments, which may have changed since it was executed. No text in a migration
-/// has two hyphens.
+/// The statement on one line, without comments, which may have changed since it was executed. No string in a migration
+/// contains two hyphens.
 fn without_comments(sql: &str) -> String {
     let lines = sql
         .lines()

@@ -1,4 +1,4 @@
-//! Whether the index of words is in step with the articles on SQLite.
+//! Checks that the index of words matches the articles on SQLite.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,7 +15,7 @@ use crate::store::check::WordsCheck;
 use crate::store::sql::stored::StoredText;
 use crate::store::sql::types::Id;
 
-/// A place in the index.
+/// A position in the index.
 #[derive(QueryableByName)]
 struct Place {
     #[diesel(sql_type = BigInt)]
@@ -45,7 +45,7 @@ impl Sqlite {
         if matches!(self.connections, Connections::Sandbox(_)) {
             return Err(Error::internal("a sandbox has nothing to check"));
         }
-        // A table of its own, though a temporary one, is more than the connections that read may make.
+        // A separate connection, because those that read may not create a table, not even a temporary one.
         let mut connection = self
             .target
             .connect(false)
@@ -57,7 +57,7 @@ impl Sqlite {
     }
 }
 
-/// FTS5 keeps words by their places, so the places of each article are summed up and compared with what they should be.
+/// FTS5 stores positions by word, so the positions of each article are summed up and compared with the expected sum.
 fn check(connection: &mut SqliteConnection) -> Result<WordsCheck> {
     connection.batch_execute(
         "CREATE VIRTUAL TABLE temp.search_place USING fts5vocab('main', 'article_search', 'instance')",

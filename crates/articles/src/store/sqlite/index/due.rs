@@ -1,4 +1,4 @@
-//! Some of the articles that are due for the index, whose words are made before the database is locked to write them.
+//! Due articles whose words are computed before the database is locked to write them.
 
 use std::collections::HashSet;
 
@@ -10,21 +10,21 @@ use diesel::{OptionalExtension as _, QueryResult, RunQueryDsl as _, SqliteConnec
 use super::{Entry, Numbered, Remove, TextsRow, put};
 use crate::store::sql::select::query;
 
-/// The most articles of a transaction, and the most bytes of their texts. All of their words are in memory at once, which
-/// take several times as much.
+/// The maximum number of articles per transaction, and of bytes of their texts. All their words are in memory at the
+/// same time, and take several times as much.
 const MOST_ARTICLES: i64 = 1_000;
 const MOST_BYTES: usize = 1024 * 1024;
 
-/// Articles with their words, and where they are noted as due.
+/// Articles with their words, and their positions in `search_due`.
 #[derive(Default)]
 pub(in crate::store) struct Made {
     positions: Vec<(i64, i64)>,
     articles: Vec<Article>,
-    /// Numbers of articles that are gone.
+    /// Numbers of deleted articles.
     gone: Vec<i64>,
 }
 
-/// An article as it was when its words were made.
+/// An article as it was when its words were computed.
 struct Article {
     row: TextsRow,
     entry: Entry,
@@ -35,13 +35,13 @@ impl Made {
         self.positions.is_empty()
     }
 
-    /// The lowest position: what is due below it is not among these.
+    /// The lowest position: articles due below it are not included.
     pub(in crate::store) fn oldest(&self) -> i64 {
         self.positions.last().map_or(0, |(position, _)| *position)
     }
 }
 
-/// Makes the words of the newest articles that are noted before a position.
+/// Computes the words of the newest due articles before a position.
 pub(in crate::store) fn make(connection: &mut SqliteConnection, before: i64) -> QueryResult<Made> {
     let noted: Vec<(i64, i64)> = NotedBefore(before).load(connection)?;
     let mut made = Made::default();
@@ -67,11 +67,11 @@ pub(in crate::store) fn make(connection: &mut SqliteConnection, before: i64) -> 
     Ok(made)
 }
 
-/// Indexes the articles that are still as they were. Others stay due. Answers how many are not due any more.
+/// Indexes the articles that are unchanged. The others stay due. Returns how many are no longer due.
 ///
-/// In a transaction without a savepoint: there FTS5 gathers words over many statements. A statement of many rows would
-/// need a copy of each page that it changes, so that it can be undone, and the copies are in memory: tens of megabytes
-/// while FTS5 merges.
+/// The transaction has no savepoint: without one, FTS5 gathers words over many statements. A statement of many rows
+/// would need a copy of each page that it changes, so that it can be undone, and the copies are in memory: tens of
+/// megabytes while FTS5 merges.
 pub(in crate::store) fn write(connection: &mut SqliteConnection, made: Made) -> QueryResult<i64> {
     let Made {
         positions,
@@ -109,10 +109,10 @@ pub(in crate::store) fn write(connection: &mut SqliteConnection, made: Made) -> 
     Ok(i64::try_from(forgotten).unwrap_or_default())
 }
 
-/// What is due before a position, the newest first.
+/// Due articles before a position, the newest first.
 struct NotedBefore(i64);
 
-/// A position is given a second time where the last ones are gone, so that it alone says nothing.
+/// Positions are reused after the last ones are deleted, so the position alone does not identify a row.
 struct ForgetOne {
     position: i64,
     number: i64,
