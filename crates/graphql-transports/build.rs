@@ -1,5 +1,5 @@
-//! Looks for the audits of GraphQL over HTTP, which a test runs; where they are missing that test is ignored, by
-//! `cfg(no_audits)`.
+//! Looks for the audits of GraphQL over HTTP that a test runs; where they are missing, `cfg(no_audits)` makes that test
+//! ignored.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ fn main() {
     println!("cargo::rerun-if-env-changed=PATH");
     println!("cargo::rerun-if-changed=build.rs");
     let package = Path::new(PACKAGE);
-    // Where only the program is built, the tests are not there.
+    // Where only the program is built, the tests are absent.
     if !package.is_dir() {
         return;
     }
@@ -29,7 +29,7 @@ fn main() {
             println!("cargo::rerun-if-changed={}", directory.display());
         }
     }
-    // Under CI a test that cannot run is a failure.
+    // Under CI, a test that cannot run counts as failed.
     let is_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
     if !(has_node && has_package || is_ci) {
         println!("cargo::rustc-cfg=no_audits");

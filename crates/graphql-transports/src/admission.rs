@@ -1,4 +1,4 @@
-//! Who may call: what the transports ask before they read or execute anything.
+//! The trait by which the transports decide whether to read and execute a request.
 
 use std::convert::Infallible;
 
@@ -9,23 +9,23 @@ use graphql_guard::json::ObjectText;
 
 use super::rejection::Rejection;
 
-/// Decides who calls and what they may do, the same on every transport. Cheap to clone.
+/// Decides who calls and what they may do, in the same way on every transport. Cheap to clone.
 ///
-/// The order in which the transports ask is the order in which rejections win: [`admit`](Self::admit) when only the head
-/// of a request has been read (on a socket, once `connection_init` is there), [`check`](Self::check) when the document
-/// turns out to be a query, a mutation or a subscription, before anything is kept for others or shared with them.
+/// The order of the calls determines which rejection a request gets: [`admit`](Self::admit) after only the head of a
+/// request was read (on a socket, after `connection_init`); [`check`](Self::check) when it is known whether the
+/// document is a query, a mutation or a subscription, and before anything is cached or shared with others.
 pub trait Admit: Clone + Send + Sync + 'static {
-    /// As whom a caller is admitted. The default is somebody who may do nothing yet: a socket before `connection_init`.
+    /// An admitted caller. The default may do nothing yet: it is that of a socket before `connection_init`.
     type Caller: Clone + Default + Send + Sync + 'static;
 
     /// Why a caller is not admitted.
     type Error: Into<Rejection> + Send;
 
-    /// Says who calls, by the headers of a request, or by the headers of a WebSocket's handshake and the payload of its
-    /// `connection_init`; an empty object where that has none.
+    /// The caller of a request, by its headers, or by the headers of a WebSocket's handshake and the payload of its
+    /// `connection_init`; an empty object where there is no payload.
     ///
     /// # Errors
-    /// It is nobody who may do anything. On a socket, 503 closes with 1013, anything else with 4403.
+    /// The caller may do nothing at all. On a socket, 503 closes with 1013, any other status with 4403.
     fn admit(
         &self,
         headers: &HeaderMap,
@@ -38,21 +38,21 @@ pub trait Admit: Clone + Send + Sync + 'static {
     /// It may not.
     fn check(&self, caller: &Self::Caller, kind: OperationKind) -> Result<(), Self::Error>;
 
-    /// Comes when what a caller was admitted by has ended: then its sockets are closed with 4403 and its event streams end.
-    /// `None` where it has no end.
+    /// Completes when the caller's credential is no longer valid: its sockets are then closed with 4403, and its event
+    /// streams end. `None` for a credential that never expires.
     fn ended(&self, caller: &Self::Caller) -> Option<BoxFuture<'static, ()>> {
         let _ = caller;
         None
     }
 
-    /// What tells a caller from all others, as up to three texts: idempotency keys of different callers never meet.
+    /// Up to three texts that together identify the caller: the idempotency keys of different callers are independent.
     fn identity<'c>(&self, caller: &'c Self::Caller) -> [Option<&'c str>; 3] {
         let _ = caller;
         [None; 3]
     }
 }
 
-/// Admits everybody to everything.
+/// Admits every caller to everything.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AdmitAll;
 

@@ -1,4 +1,4 @@
-//! Reading the body of a POST: its media type, its encoding, its size.
+//! Reads the body of a POST: checks its media type, decodes it, and limits its size.
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
@@ -17,15 +17,15 @@ pub(super) fn out_of_time() -> Rejection {
     Rejection::unavailable([ResponseError::new(ErrorCode::TIMEOUT, message)])
 }
 
-/// What the body of a request may be.
+/// The limits of a request's body.
 pub(super) struct BodyLimits<'e> {
-    /// The most bytes, after decompression.
+    /// The maximum number of bytes, after decompression.
     pub(super) max_bytes: usize,
-    /// The content encodings that are decoded before a handler reads; `None` where there are none.
+    /// The content encodings that a layer has decoded before the handler; `None` where there are none.
     pub(super) decoded: Option<&'e HeaderValue>,
 }
 
-/// Reads the body of a POST, which must be JSON by what its head says. `count` gets the number of bytes as they come.
+/// Reads the body of a POST, whose `Content-Type` must be JSON. `count` receives the numbers of bytes as they arrive.
 pub(super) async fn read_json(
     headers: &HeaderMap,
     body: Body,
@@ -43,7 +43,7 @@ pub(super) async fn read_json(
             ));
         }
     }
-    // What was decoded has lost this header by now.
+    // A decoding layer has removed this header.
     if list(headers, CONTENT_ENCODING).any(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err(not_decoded(limits.decoded));
     }
@@ -75,7 +75,7 @@ fn any_of(encodings: &str) -> String {
     }
 }
 
-/// Reads no more than the limit, of a body that grows while it is decompressed too.
+/// Reads up to the limit, which applies to the decompressed size too.
 async fn read_body(
     body: Body,
     max_bytes: usize,
@@ -104,7 +104,7 @@ async fn read_body(
             continue;
         };
         count(data.len())?;
-        // Most bodies come in one piece, which is not copied.
+        // Most bodies arrive in one piece, which is not copied.
         if whole.is_empty() && parts.is_empty() {
             whole = data;
         } else {

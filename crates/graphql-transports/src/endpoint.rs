@@ -1,4 +1,4 @@
-//! An endpoint of GraphQL: its settings, and the service that a router of axum mounts.
+//! A GraphQL endpoint: its settings, and the service that an axum router mounts.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -28,29 +28,29 @@ use super::websocket::WebSocketSettings;
 /// An endpoint for queries, mutations and subscriptions by GET, POST, server-sent events and WebSocket.
 #[derive(Clone)]
 pub struct Endpoint<E> {
-    /// What runs the operations.
+    /// Executes the operations.
     pub execute: E,
-    /// What a browser gets; without it, `text/html` is not acceptable.
+    /// The page for browsers; without it, `text/html` is not acceptable.
     pub page: Option<FrontPage>,
-    /// The longest body of a request, in bytes, after decompression; then 413.
+    /// The maximum length of a request's body in bytes, after decompression; beyond it 413.
     pub max_body_bytes: usize,
-    /// The content encodings that a layer outside decodes, such as `gzip, br`; the others get 415.
+    /// The content encodings that an outer layer decodes, such as `gzip, br`; others get 415.
     pub decoded: Option<HeaderValue>,
-    /// The longest time until all of the body is here; then 503.
+    /// The time limit for receiving the whole body; then 503.
     pub body_timeout: Duration,
-    /// `Cache-Control` of a response without errors to a query by GET whose caller shows no token.
+    /// `Cache-Control` for responses without errors to GET queries without a token.
     pub cache_control: HeaderValue,
-    /// How event streams are kept up.
+    /// The keep-alive of event streams.
     pub sse: SseSettings,
     /// The limits of a socket.
     pub websocket: Arc<WebSocketSettings>,
-    /// When streams and sockets are to end.
+    /// Tells streams and sockets when the server stops.
     pub shutdown: Shutdown,
 }
 
 impl<E: Execute> Endpoint<E> {
-    /// Without a page; bodies of at most 2 MiB, within half a minute; responses that a cache must validate again.
-    /// `shutdown` is that of the pipeline.
+    /// Without a page; bodies of at most 2 MiB, within half a minute; responses that a cache must revalidate.
+    /// `shutdown` must be the pipeline's.
     pub fn new(execute: E, shutdown: Shutdown) -> Self {
         Self {
             execute,
@@ -65,16 +65,16 @@ impl<E: Execute> Endpoint<E> {
         }
     }
 
-    /// The endpoint as a service, for `Router::route_service`. It gives responses `ETag` and `X-Request-Id`, and 304 to
-    /// those who have them; an application that compresses responses calls [`http::serve`] and
-    /// [`Conditions::apply`] itself instead, in this order around its compression.
+    /// The endpoint as a service, for `Router::route_service`. It adds `ETag` and `X-Request-Id` to responses, and
+    /// answers 304 where the client already has the response. An application that compresses responses calls
+    /// [`http::serve`] and [`Conditions::apply`] itself instead, in this order, with its compression in between.
     pub fn into_service(self) -> EndpointService<E> {
         EndpointService(Arc::new(self))
     }
 }
 
 impl<X: Executor> Endpoint<Pipeline<SchemaEngine<X>>> {
-    /// An endpoint for a schema of async-graphql, open to everybody.
+    /// An endpoint for a schema of async-graphql, open to everyone.
     pub fn for_schema(schema: X) -> Self {
         Self::new(
             Pipeline::new(SchemaEngine::new(schema)),
@@ -97,7 +97,7 @@ impl<E: Execute> Service<Request> for EndpointService<E> {
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response, Infallible>>;
 
-    /// It always is.
+    /// It is always ready.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }

@@ -1,4 +1,4 @@
-//! What executes operations: the application, as [`Pipeline`](super::Pipeline) sees it.
+//! The trait of the application that executes operations for a [`Pipeline`](super::Pipeline).
 
 mod schema;
 
@@ -12,23 +12,23 @@ use super::error::ResponseErrors;
 use super::events::Events;
 use super::operation::{Caller, GraphQLParams, Outcome, ResponseBody, Transport};
 
-/// Executes operations. [`SchemaEngine`] is the one for a schema of async-graphql as it is; an application that limits
-/// documents, shares executions or writes JSON itself implements its own. Cheap to clone.
+/// Executes operations. [`SchemaEngine`] works with any schema of async-graphql; an application that limits documents,
+/// shares executions or writes JSON itself implements its own engine. Cheap to clone.
 ///
-/// `A` is as whom a caller is admitted, [`Admit::Caller`](super::Admit::Caller).
+/// `A` is the type of an admitted caller, [`Admit::Caller`](super::Admit::Caller).
 pub trait Engine<A>: Clone + Send + Sync + 'static {
     /// An operation that is ready to be executed.
     type Operation: PreparedOperation;
 
-    /// What the engine notes of one operation while it prepares and executes it, for [`observe`](Self::observe); `()` for
-    /// nothing. Clones share what is noted.
+    /// What the engine records about one operation while it prepares and executes it, for [`observe`](Self::observe);
+    /// `()` for nothing. Clones share the record.
     type Notes: Clone + Default + Send + Sync + 'static;
 
-    /// Makes an operation of a document ready to be executed. Nothing but the document decides about it: what comes
-    /// again as the same bytes is not prepared again.
+    /// Prepares an operation of a document. The result must depend on the request only, because it is cached for later
+    /// requests with the same bytes.
     ///
     /// # Errors
-    /// Why it must not be executed; at least one reason.
+    /// Why it must not be executed; at least one error.
     fn prepare(
         &self,
         document: &str,
@@ -37,8 +37,8 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
         notes: &Self::Notes,
     ) -> Result<Self::Operation, ResponseErrors>;
 
-    /// Waits until a mutation may begin, where only so many are executed at a time. Until then its client may go, and it
-    /// is not executed.
+    /// Waits until a mutation may begin, where the number of concurrent ones is limited. If its client disconnects
+    /// before that, the mutation is not executed.
     ///
     /// # Errors
     /// It may not begin in time (503). Nothing was executed.
@@ -50,7 +50,7 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
         std::future::ready(Ok(None))
     }
 
-    /// Executes a query or a mutation. Queries are dropped when their client has gone; mutations are not.
+    /// Executes a query or a mutation. A query is dropped when its client disconnects; a mutation is not.
     fn execute(
         &self,
         operation: &Self::Operation,
@@ -58,10 +58,10 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
         notes: &Self::Notes,
     ) -> impl Future<Output = ExecutionResult> + Send;
 
-    /// Whether [`execute_once`](Self::execute_once) is there. Without it `Idempotency-Key` is ignored.
+    /// Whether [`execute_once`](Self::execute_once) is implemented. If not, `Idempotency-Key` is ignored.
     const EXECUTES_ONCE: bool = false;
 
-    /// Executes a mutation unless it was executed under the same key before.
+    /// Executes a mutation unless it was already executed with the same key.
     fn execute_once(
         &self,
         operation: &Self::Operation,
@@ -73,9 +73,9 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
         self.execute(operation, caller, notes)
     }
 
-    /// Begins a subscription, after the event that [`Caller::last_event_id`] names, where it names one.
+    /// Begins a subscription, after the event that [`Caller::last_event_id`] names, if any.
     ///
-    /// While what it needs is not available, it is retried for as long as `patience`.
+    /// While a resource that it needs is unavailable, it retries for as long as `patience`.
     ///
     /// # Errors
     /// It has not begun.
@@ -86,8 +86,8 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
         patience: Duration,
     ) -> impl Future<Output = Result<Events, SubscribeError>> + Send;
 
-    /// Is told what became of each operation, before its response is sent, in the task of its request. For logs and
-    /// traces; it must not wait.
+    /// Is called with the outcome of each operation, before its response is sent, in the task of its request. For logs
+    /// and traces; it must not block.
     fn observe(&self, ended: &EndedOperation<'_, A, Self::Operation>, notes: &Self::Notes) {
         let _ = (ended, notes);
     }
@@ -96,23 +96,23 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
 /// An operation that has ended, or a subscription that has begun.
 #[derive(Clone, Copy)]
 pub struct EndedOperation<'o, A, O> {
-    /// What its caller gets.
+    /// The outcome for its caller.
     pub outcome: &'o Outcome,
     /// `None` where it could not be prepared, or its caller may not execute it.
     pub operation: Option<&'o O>,
-    /// What was asked; `None` where the operation was known by the bytes of its request.
+    /// The request's parameters; `None` where the operation was found by the bytes of its request.
     pub params: Option<&'o GraphQLParams>,
     pub caller: &'o Caller<A>,
     pub transport: Transport,
-    /// When the pipeline got it.
+    /// When the pipeline received it.
     pub began: Instant,
-    /// From then until it could run.
+    /// The time from then until it was prepared.
     pub prepared_after: Option<Duration>,
-    /// From then until now.
+    /// The time from then until now.
     pub duration: Duration,
 }
 
-/// What is held until a mutation has been executed, such as its turn.
+/// A value that is held until a mutation has been executed, such as its turn.
 pub type Begun = Option<Box<dyn Send>>;
 
 /// An operation that is ready to be executed.
@@ -120,27 +120,27 @@ pub trait PreparedOperation: Send + Sync + 'static {
     /// Query, mutation or subscription.
     fn kind(&self) -> OperationKind;
 
-    /// The operation's name. Metrics have it where the document is trusted.
+    /// The operation's name. It is a label of metrics where the document is trusted.
     fn name(&self) -> Option<&str> {
         None
     }
 
-    /// What it costs its caller, where callers are charged.
+    /// Its cost, where callers are charged.
     fn cost(&self) -> u64;
 
-    /// The number of fields at the root, without introspection: the number of mutations, if it is one.
+    /// The number of root fields, without introspection: for a mutation, the number of mutations.
     fn root_fields(&self) -> usize;
 
-    /// An estimate of the memory that it takes, in bytes.
+    /// The estimated memory that it takes, in bytes.
     fn bytes(&self) -> u64;
 }
 
-/// What a mutation is executed once under.
+/// The idempotency key of a mutation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyedRequest {
     /// The SHA-256 of the caller and its idempotency key.
     pub key: [u8; 32],
-    /// The SHA-256 of what is asked.
+    /// The SHA-256 of the request.
     pub request: [u8; 32],
 }
 
@@ -149,15 +149,15 @@ pub struct KeyedRequest {
 pub enum ExecutionResult {
     /// It was executed. With `data`, and `errors` where fields failed.
     Response(ResponseBody),
-    /// Without `errors`, as it was returned before under the same idempotency key.
+    /// The response of an earlier request with the same idempotency key. Without `errors`.
     Replayed(ResponseBody),
     /// Nothing was executed: the document or its variables are not valid, or the response would be too large (400).
     Invalid(ResponseErrors),
-    /// Nothing was executed, because the idempotency key was used before, by another request (422).
+    /// Nothing was executed, because the idempotency key was already used with another request (422).
     KeyReused(ResponseErrors),
-    /// Nothing was executed, because what it needs was not available or the time was over (503).
+    /// Nothing was executed, because a required resource was unavailable or the time limit was exceeded (503).
     Unavailable(ResponseErrors),
-    /// The execution broke off by a fault of the server (500).
+    /// The execution failed because of a bug of the server (500).
     Internal(ResponseErrors),
 }
 
@@ -166,6 +166,6 @@ pub enum ExecutionResult {
 pub enum SubscribeError {
     /// The document or its variables are not valid (400).
     Invalid(ResponseErrors),
-    /// What it needs is not available: its client is to come back (503, on a socket 1013).
+    /// A required resource is unavailable: the client should retry (503, on a socket 1013).
     Unavailable(ResponseErrors),
 }

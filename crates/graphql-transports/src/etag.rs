@@ -1,7 +1,7 @@
-//! Entity tags: a client or a cache that still has a response gets 304 instead of the same bytes again.
+//! Entity tags: a client or a cache that still has a response gets 304 instead of the same bytes.
 //!
-//! A strong tag names one sequence of bytes, so each content encoding has its own. Whether a response is compressed is
-//! decided around the handlers, so tags are given around that.
+//! A strong tag identifies one sequence of bytes, so each content encoding has its own. An outer layer decides whether
+//! a response is compressed, so tags are set outside that layer.
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -17,7 +17,7 @@ use super::headers::list;
 pub struct ContentHash(u128);
 
 impl ContentHash {
-    /// Half of the SHA-256: enough that no two responses share one by chance or by malice.
+    /// Half of the SHA-256: enough that no two responses share a hash, neither by chance nor by malice.
     pub fn of(media_type: &HeaderValue, body: &[u8]) -> Self {
         let mut hash = Sha256::new_with_prefix(media_type);
         hash.update([0]);
@@ -28,11 +28,11 @@ impl ContentHash {
     }
 }
 
-/// What a request asks under the condition that the client does not have it already.
+/// The conditional headers of a request.
 pub struct Conditions(Option<HeaderMap>);
 
 impl Conditions {
-    /// Those of a request, if it is a read.
+    /// The headers of a request, if it is a GET or HEAD.
     pub fn of(request: &Request) -> Self {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         let has_any = is_read && request.headers().contains_key(header::IF_NONE_MATCH);
@@ -44,7 +44,8 @@ impl Conditions {
         }))
     }
 
-    /// Sets `ETag` where the handler gave a [`ContentHash`], and makes a 304 of what `If-None-Match` names.
+    /// Sets `ETag` where the handler has left a [`ContentHash`], and turns the response into a 304 where
+    /// `If-None-Match` contains the tag.
     pub fn apply(&self, response: &mut Response) {
         let Some(ContentHash(hash)) = response.extensions_mut().remove() else {
             return;
@@ -75,7 +76,7 @@ impl Conditions {
     }
 }
 
-/// Whether `If-None-Match` names this tag; the comparison is the weak one (RFC 9110, section 13.1.2).
+/// Whether `If-None-Match` contains this tag, by weak comparison (RFC 9110, section 13.1.2).
 pub fn matches_etag(request: &HeaderMap, etag: &str) -> bool {
     list(request, header::IF_NONE_MATCH)
         .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)

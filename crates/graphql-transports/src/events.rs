@@ -1,4 +1,4 @@
-//! The events of a subscription, as a transport gets them.
+//! The events of a subscription, as transports receive them.
 
 use std::any::Any;
 
@@ -10,21 +10,22 @@ use futures_util::stream::BoxStream;
 pub struct Event {
     /// A whole response, `{"data":…}`.
     pub body: Bytes,
-    /// What resumes the subscription after this event.
+    /// The cursor that resumes the subscription after this event.
     pub cursor: Option<String>,
 }
 
-/// The events of a subscription; they end when the subscription does, and are dropped when nobody listens any more. The
-/// next one is asked for only when there is room for it.
+/// The events of a subscription. They end with the subscription, and are dropped when the client no longer listens. The
+/// next one is produced only when there is room for it.
 pub struct Events {
     pub(super) stream: BoxStream<'static, Event>,
     position: Box<dyn Fn() -> Option<String> + Send + Sync>,
-    /// What lives as long as the events.
+    /// A value that lives as long as the events.
     held: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Events {
-    /// `position` returns where a client resumes that has all events until now, unless it knows that already.
+    /// `position` returns where a client that has received all events so far can resume, unless the client knows that
+    /// position already.
     pub fn new(
         stream: BoxStream<'static, Event>,
         position: impl Fn() -> Option<String> + Send + Sync + 'static,
@@ -36,20 +37,20 @@ impl Events {
         }
     }
 
-    /// The same events, which keep a value as long as they live.
+    /// The same events, with a value that is dropped with them.
     pub(super) fn holding(mut self, value: Option<impl Send + Sync + 'static>) -> Self {
         self.held = value.map(|value| Box::new(value) as _);
         self
     }
 
-    /// What a client that has heard nothing for a while is to resume with.
+    /// The position with which a client that has received nothing for a while can resume.
     pub(super) fn take_position(&self) -> Option<String> {
         (self.position)()
     }
 }
 
 impl From<BoxStream<'static, Event>> for Events {
-    /// Those of a source that knows no position but the cursors of its events.
+    /// Events of a source whose only positions are the cursors of its events.
     fn from(stream: BoxStream<'static, Event>) -> Self {
         Self::new(stream, || None)
     }

@@ -1,4 +1,4 @@
-//! Operations of graphql-guard are ready for a pipeline.
+//! Makes operations of graphql-guard usable in a pipeline.
 
 use graphql_guard::{Operation, OperationKind};
 

@@ -1,8 +1,8 @@
-//! What several modules read in headers: lists, weights, origins.
+//! Parsers of header values that several modules use: lists, weights, origins.
 
 use axum::http::{HeaderMap, header};
 
-/// The items of a header that is a list, over all its lines.
+/// The items of a list header, across all its lines.
 pub fn list(request: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
     let lines = request
         .get_all(name)
@@ -14,8 +14,8 @@ pub fn list(request: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item
         .filter(|item| !item.is_empty())
 }
 
-/// An item of a list with weights, such as `gzip;q=0.5`: its name, and its weight in thousandths. `None` where the weight
-/// cannot be read.
+/// An item of a list with weights, such as `gzip;q=0.5`: its name, and its weight in thousandths. `None` where the
+/// weight is invalid.
 pub fn weighted(item: &str) -> Option<(&str, u16)> {
     let (name, parameter) = item.split_once(';').unwrap_or((item, "q=1"));
     let (key, value) = parameter.split_once('=')?;
@@ -40,7 +40,7 @@ pub fn read_weight(text: &str) -> Option<u16> {
     }
 }
 
-/// Whether an `Origin` is one of those listed, of which `*` means any.
+/// Whether an `Origin` is in the list, in which `*` means any.
 pub fn is_listed_origin(listed: &[String], origin: &str) -> bool {
     listed
         .iter()

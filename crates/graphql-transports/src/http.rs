@@ -1,8 +1,8 @@
-//! GraphQL over HTTP, to the letter of the GraphQL foundation's draft: what an [`Endpoint`] responds to a request.
+//! GraphQL over HTTP, strictly following the GraphQL foundation's draft: how an [`Endpoint`] responds to a request.
 //!
-//! One handler for every method. It chooses the representation, reads the parameters, hands them to the pipeline, and
-//! turns the outcome into status, headers and body; pages, events and sockets have files of their own. Every error is a
-//! GraphQL response with a code, without `data` where nothing was executed.
+//! One handler serves every method. It negotiates the representation, reads the parameters, passes them to the
+//! pipeline, and turns the outcome into status, headers and body; other files implement the page, event streams and
+//! sockets. Every error is a GraphQL response with a code, without `data` where nothing was executed.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -33,12 +33,12 @@ use super::{sse, websocket};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS, POST");
 
-/// `Cache-Control` of what a token has opened: it is for its bearer alone, whatever the setting says.
+/// `Cache-Control` of responses to requests with a token: only for that caller, whatever the setting says.
 pub const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// Responds to a request of any method. What `ETag` is made of stands in the extensions of the response, see
+/// Responds to a request of any method. The extensions of the response contain the hash for its `ETag`, see
 /// [`etag`](super::etag).
 pub async fn serve<E: Execute>(endpoint: &Endpoint<E>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
@@ -58,8 +58,8 @@ pub async fn serve<E: Execute>(endpoint: &Endpoint<E>, request: Request) -> Resp
     }
 }
 
-/// What all responses have in common whose representation was chosen by `Accept`. Nothing that came by GET is kept
-/// by a cache unless it says so itself: some statuses of errors would be.
+/// Headers of all responses that were negotiated by `Accept`. No response to a GET may be cached by default: caches
+/// would otherwise store some error statuses.
 fn negotiated(mut response: Response, by_get: bool) -> Response {
     let headers = response.headers_mut();
     headers.append(VARY, HeaderValue::from_static("accept"));
@@ -117,7 +117,7 @@ impl<E: Execute> Endpoint<E> {
                     false => self.cache_control.clone(),
                 };
                 headers.insert(CACHE_CONTROL, caching);
-                // A cache must not send what it keeps for callers without a token to one whose token is not valid.
+                // A cache must not serve a response for anonymous callers to a caller whose token is invalid.
                 headers.append(VARY, HeaderValue::from_static("authorization"));
                 response.extensions_mut().insert(hash);
                 response
@@ -148,7 +148,7 @@ impl<E: Execute> Endpoint<E> {
         representation: Representation,
     ) -> Response {
         let limits = self.execute.limits();
-        // Until the operation has been executed.
+        // The bytes count until the operation has been executed.
         let mut held = limits.hold();
         let counted = |bytes| limits.add(&mut held, bytes, caller).map_err(Into::into);
         let body_limits = BodyLimits {
@@ -174,7 +174,7 @@ impl<E: Execute> Endpoint<E> {
         }
     }
 
-    /// Who calls. Of those who may do nothing, or have nothing left to spend, nothing but the head is read.
+    /// The caller. For callers that may do nothing, or have nothing left to spend, only the head is read.
     async fn admitted(&self, parts: Parts) -> Result<Caller<E::Admitted>, Rejection> {
         let admitted = self.execute.admit(&parts.headers, None).await?;
         let caller = caller(parts, admitted);
@@ -196,7 +196,7 @@ impl<E: Execute> Endpoint<E> {
     async fn open_socket(&self, mut parts: Parts) -> Response {
         match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
             Ok(upgrade) => {
-                // Who calls, the socket's `connection_init` says.
+                // The socket's `connection_init` will identify the caller.
                 let caller = caller(parts, E::Admitted::default());
                 let (execute, settings) = (self.execute.clone(), Arc::clone(&self.websocket));
                 websocket::upgrade(upgrade, execute, caller, settings, &self.shutdown)
@@ -209,7 +209,7 @@ impl<E: Execute> Endpoint<E> {
     }
 }
 
-/// The response with what its caller has left to spend, where callers are charged.
+/// Adds what the caller has left to spend, where callers are charged.
 fn with_rate_limit<A>(mut response: Response, caller: &Caller<A>) -> Response {
     if let Some(rate_limit) = caller.rate_limit.get() {
         rate_limit.write_unless_there(response.headers_mut());
@@ -238,7 +238,7 @@ fn caller<A>(mut parts: Parts, admitted: A) -> Caller<A> {
     }
 }
 
-/// The response to a caller that did not ask for events.
+/// The response to a request that did not ask for events.
 fn conclude(outcome: Outcome, representation: Representation) -> Response {
     match outcome {
         Outcome::Rejected(rejection) | Outcome::NotBegun(rejection) => {
@@ -254,7 +254,7 @@ fn conclude(outcome: Outcome, representation: Representation) -> Response {
     }
 }
 
-/// Whatever the fields' errors, an operation that was executed is a success of HTTP's.
+/// An operation that was executed has status 200, even if it has field errors.
 fn respond(body: Bytes, representation: Representation) -> Response {
     let mut response = Response::new(Body::from(body));
     let content_type = representation.content_type();
@@ -262,7 +262,7 @@ fn respond(body: Bytes, representation: Representation) -> Response {
     response
 }
 
-/// The response to a request that is not executed.
+/// The response to a request that was not executed.
 fn rejected(rejection: &Rejection, representation: Representation) -> Response {
     let representation = match representation {
         Representation::GraphQLResponse => representation,
@@ -275,8 +275,8 @@ fn rejected(rejection: &Rejection, representation: Representation) -> Response {
     response
 }
 
-/// In `application/json` a well-formed request has 200, although its document may be wrong. What is no GraphQL
-/// request at all keeps its status, and so does what proxies and clients act upon (401, 405, 429, 503).
+/// In `application/json` a well-formed request gets 200, even if its document is invalid. A request that is not GraphQL
+/// at all keeps its status, and so do the statuses that proxies and clients act on (401, 405, 429, 503).
 fn status(rejection: &Rejection, representation: Representation) -> StatusCode {
     let is_of_the_document =
         rejection.status == StatusCode::BAD_REQUEST && !rejection.has(ErrorCode::BAD_REQUEST);
@@ -293,19 +293,19 @@ fn not_acceptable() -> Response {
     rejected(&rejection, Representation::Json)
 }
 
-/// The same form for what is rejected elsewhere than at the endpoint, or before it was reached.
+/// A response of the same form for requests that are rejected before they reach the endpoint, or by other routes.
 pub fn rejection(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Response {
     Rejection::new(status, code, message).into_response()
 }
 
-/// The response to somebody who is not admitted elsewhere than at the endpoint. No cache keeps it.
+/// The response to a caller that another route does not admit. Caches do not store it.
 pub fn not_admitted(rejection: impl Into<Rejection>) -> Response {
     let mut response = rejection.into().into_response();
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
 }
 
-/// The response where something is a fault of the server.
+/// The response to a bug of the server.
 pub fn internal_error(id: &RequestId) -> Response {
     Rejection::internal(id).into_response()
 }

@@ -1,7 +1,8 @@
-//! `Idempotency-Key`: how a request says that its mutation is to be executed once, however often it is sent.
+//! `Idempotency-Key`: how a client asks that its mutation is executed once, however often it is sent.
 //!
-//! Over HTTP it is a header, on WebSockets `extensions.idempotencyKey`; HTTP takes either. What is asked is the document,
-//! the operation's name and the variables, in whatever order these stand. Queries and subscriptions pass it by.
+//! Over HTTP it is a header, on WebSockets `extensions.idempotencyKey`; HTTP accepts either. The request is identified
+//! by the document, the operation's name and the variables, in any order. It has no effect on queries and
+//! subscriptions.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use graphql_guard::json::{self, ObjectText};
@@ -20,15 +21,14 @@ pub(super) const REPLAYED: (HeaderName, HeaderValue) = (
     HeaderValue::from_static("true"),
 );
 
-/// The longest key, in characters.
+/// The maximum length of a key, in characters.
 const MAX_CHARS: usize = 255;
 
-/// What a mutation is to be executed once under; `None` where the request has no key, or nothing is left of the
-/// mutation. `query` is its document, `headers` those of the operation itself, `identity` what tells its caller from
-/// others.
+/// The key with which a mutation is executed once; `None` where the request has no key, or `@skip` leaves no mutation
+/// to execute. `query` is its document, `headers` those of the operation itself, `identity` identifies its caller.
 ///
 /// # Errors
-/// The key is not allowed, or the operation has several mutations.
+/// The key is invalid, or the operation has several mutations.
 pub(super) fn keyed_request(
     params: &GraphQLParams,
     query: &str,
@@ -55,7 +55,7 @@ pub(super) fn keyed_request(
     }))
 }
 
-/// The headers that may have the key: those of a WebSocket are those of its handshake, and no operation's.
+/// The headers that may contain the key: a WebSocket has only those of its handshake, which belong to no operation.
 pub(super) fn headers<A>(caller: &Caller<A>, transport: Transport) -> Option<&HeaderMap> {
     (transport != Transport::WebSocket).then_some(&caller.headers)
 }
@@ -94,7 +94,7 @@ fn extension(extensions: &ObjectText) -> Result<Option<String>, Rejection> {
     }
 }
 
-/// Printable characters are those that a header can have on its way through any proxy.
+/// Only printable characters, because these pass any proxy in a header.
 fn checked(name: &str, key: &[u8]) -> Result<String, Rejection> {
     let is_printable = key
         .iter()
@@ -120,13 +120,13 @@ fn digest_of_request(
     operation_name: Option<&str>,
     variables: &ObjectText,
 ) -> [u8; 32] {
-    // Read, so that neither the order nor the spaces count.
+    // Parsed, so that neither the order of members nor whitespace matters.
     let read: Result<Value, _> = serde_json::from_str(variables.as_str());
     let variables = read.map_or_else(|_| variables.as_str().to_owned(), |read| read.to_string());
     digest([Some(query), operation_name, Some(&variables)])
 }
 
-/// Of the parts with their lengths, so that no two lists of parts read the same.
+/// Hashes the parts with their lengths, so that different lists of parts never hash the same bytes.
 fn digest<const N: usize>(parts: [Option<&str>; N]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {

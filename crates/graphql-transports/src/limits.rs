@@ -1,4 +1,4 @@
-//! How much callers may take: what the transports count.
+//! The trait by which the transports count what callers use.
 
 use std::convert::Infallible;
 
@@ -8,13 +8,13 @@ use super::operation::Caller;
 use super::rate_limit::RateLimit;
 use super::rejection::Rejection;
 
-/// What each request costs, whatever becomes of it; what its operation costs comes on top.
+/// The cost of each request, whatever its outcome; the cost of its operation is added.
 pub const REQUEST_COST: u64 = 1;
 
-/// Limits what callers take: WebSockets and event streams, bytes of requests and responses at a time, and what they spend.
-/// Cheap to clone.
+/// Limits what callers use: WebSockets and event streams, bytes of requests and responses in memory, and cost. Cheap to
+/// clone.
 ///
-/// `A` is as whom a caller is admitted, [`Admit::Caller`](super::Admit::Caller).
+/// `A` is the type of an admitted caller, [`Admit::Caller`](super::Admit::Caller).
 pub trait LimitCallers<A>: Clone + Send + Sync + 'static {
     /// Counts a WebSocket or an event stream until it is dropped.
     type Stream: Send + Sync + 'static;
@@ -22,14 +22,14 @@ pub trait LimitCallers<A>: Clone + Send + Sync + 'static {
     /// Counts the bytes of a request until it is dropped.
     type Bytes<'l>: Send;
 
-    /// Why something is beyond a limit.
+    /// Why a limit is exceeded.
     type Error: Into<Rejection> + Send;
 
-    /// Charges the caller, and says what it has left, for the fields `RateLimit` and `RateLimit-Policy`; `None` where
-    /// callers may spend what they like.
+    /// Charges the caller, and returns what it has left, for the fields `RateLimit` and `RateLimit-Policy`; `None`
+    /// where there is no limit.
     ///
     /// # Errors
-    /// It has not enough left.
+    /// It has too little left.
     fn charge(&self, caller: &Caller<A>, cost: u64) -> Result<Option<RateLimit>, Self::Error>;
 
     /// Counts a WebSocket or an event stream of this caller.
@@ -38,7 +38,7 @@ pub trait LimitCallers<A>: Clone + Send + Sync + 'static {
     /// There are too many.
     fn open_stream(&self, caller: &Caller<A>) -> Result<Self::Stream, Self::Error>;
 
-    /// Counts a WebSocket for its caller once it is known who that is.
+    /// Counts a WebSocket for its caller, once it has authenticated.
     ///
     /// # Errors
     /// That caller has too many. The socket closes with 1013.
@@ -47,7 +47,7 @@ pub trait LimitCallers<A>: Clone + Send + Sync + 'static {
     /// Begins to count the bytes of a request.
     fn hold(&self) -> Self::Bytes<'_>;
 
-    /// Counts so many bytes more of a request that is being read or executed.
+    /// Counts this number of further bytes of a request that is being read or executed.
     ///
     /// # Errors
     /// There are too many.
@@ -58,7 +58,7 @@ pub trait LimitCallers<A>: Clone + Send + Sync + 'static {
         caller: &Caller<A>,
     ) -> Result<(), Self::Error>;
 
-    /// The same response, of which so many bytes count until nobody has it any more.
+    /// The same response, of which `count` bytes are counted until the last clone is dropped.
     ///
     /// # Errors
     /// There are too many.

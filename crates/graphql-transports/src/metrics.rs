@@ -1,8 +1,8 @@
-//! What is counted of GraphQL operations, on every transport, by the names of the GraphQL working group's OpenTelemetry
-//! conventions (graphql/otel-wg) as Prometheus writes them.
+//! Metrics of GraphQL operations on every transport, with the names of the GraphQL working group's OpenTelemetry
+//! conventions (graphql/otel-wg) in Prometheus notation.
 //!
-//! No label has a value that clients make up: the name of an operation is one where its document is trusted, up to a
-//! number of them.
+//! No label has a value that clients can choose: the name of an operation is a label only where its document is
+//! trusted, and the number of names is limited.
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -24,10 +24,10 @@ const SECONDS: [f64; 12] = [
     0.000_25, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
 ];
 
-/// The name of an operation whose document is not trusted, or of one too many.
+/// The label of operations whose document is not trusted, or whose name is beyond the limit.
 const OTHER: &str = "other";
 
-/// The most names of operations that become labels, and the most bytes of each.
+/// The maximum number of operation names that become labels, and the maximum bytes of each.
 const NAMES: usize = 200;
 const NAME_BYTES: usize = 64;
 
@@ -38,18 +38,18 @@ pub struct OperationMetrics(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     duration: Family<OperationLabels, Histogram, fn() -> Histogram>,
-    /// Of documents that were not known.
+    /// Of documents that were not cached.
     parse: Histogram,
     validate: Histogram,
-    /// Until an operation may run: the document is found, parsed and validated, and its variables are read.
+    /// Until an operation may run: its document is found, parsed and validated, and its variables are coerced.
     prepare: Histogram,
     execute: Histogram,
     errors: Family<ErrorLabels, Counter>,
     active: Gauge,
-    /// Requests whose body was known, and documents that were, of the others.
+    /// Requests whose body was cached; and of the others, those whose document was.
     known_requests: Counter,
     known_documents: Counter,
-    /// Of the operations of trusted documents.
+    /// The names of trusted documents' operations.
     names: RwLock<HashSet<&'static str>>,
 }
 
@@ -84,7 +84,7 @@ impl Default for OperationMetrics {
 }
 
 impl OperationMetrics {
-    /// Has them shown in this registry.
+    /// Registers the metrics in this registry.
     pub fn register(&self, registry: &mut Registry) {
         let Inner {
             duration,
@@ -146,7 +146,8 @@ impl OperationMetrics {
         );
     }
 
-    /// Counts how long a document took to be parsed and validated. For an [`Engine`](super::Engine) that knows.
+    /// Records how long a document took to be parsed and validated. An [`Engine`](super::Engine) that knows this calls
+    /// it.
     pub fn prepared(&self, timings: &Timings) {
         let Inner {
             parse,
@@ -164,12 +165,12 @@ impl OperationMetrics {
         }
     }
 
-    /// Counts a request whose body was known.
+    /// Counts a request whose body was cached.
     pub(super) fn is_known(&self) {
         self.0.known_requests.inc();
     }
 
-    /// Begins to count an operation, which ends when this value is dropped.
+    /// Counts an operation as under way until this value is dropped.
     pub(super) fn begin(&self) -> UnderWay<'_> {
         self.0.active.inc();
         UnderWay {
@@ -181,7 +182,7 @@ impl OperationMetrics {
         }
     }
 
-    /// Counts the errors of an outcome, and tells whether it has any.
+    /// Counts the errors of an outcome, and returns whether it has any.
     fn count_errors(&self, outcome: &Outcome) -> bool {
         let count = |codes: &mut dyn Iterator<Item = ErrorCode>| {
             let mut has_any = false;
@@ -205,8 +206,8 @@ impl OperationMetrics {
         }
     }
 
-    /// The name of a trusted document's operation as a label. Manifests may be read again, so the names that they ever
-    /// had are limited too.
+    /// The label for the name of a trusted document's operation. Manifests may be reloaded, so the total number of
+    /// names over time is limited.
     fn label(&self, name: &str) -> &'static str {
         let names = self.0.names.read();
         let names = names.unwrap_or_else(PoisonError::into_inner);
@@ -225,7 +226,7 @@ impl OperationMetrics {
         if names.len() >= NAMES {
             return OTHER;
         }
-        // Kept as long as the program runs, and there are few.
+        // Leaked, because it is needed as long as the program runs, and there are few.
         let name: &'static str = Box::leak(name.to_owned().into_boxed_str());
         names.insert(name);
         name
@@ -236,14 +237,14 @@ impl OperationMetrics {
 pub(super) struct UnderWay<'m> {
     metrics: &'m OperationMetrics,
     pub(super) began: Instant,
-    /// From then until it could run.
+    /// The time from then until it was prepared.
     pub(super) prepared_after: Option<Duration>,
     kind: Option<OperationKind>,
     name: &'static str,
 }
 
 impl UnderWay<'_> {
-    /// It may run. The name is that of an operation whose document is trusted.
+    /// It may be executed. The name is that of an operation whose document is trusted.
     pub(super) fn is_prepared(&mut self, kind: OperationKind, name: Option<&str>) {
         let took = self.took();
         self.kind = Some(kind);
@@ -254,7 +255,7 @@ impl UnderWay<'_> {
         }
     }
 
-    /// This is what became of it, after so long.
+    /// It has ended with this outcome, after this time.
     pub(super) fn ends_with(self, outcome: &Outcome, duration: Duration) {
         let has_errors = self.metrics.count_errors(outcome);
         let labels = OperationLabels {
@@ -276,7 +277,7 @@ impl UnderWay<'_> {
         }
     }
 
-    /// How long it has taken until now.
+    /// The time until now.
     pub(super) fn took(&self) -> Duration {
         self.began.elapsed()
     }
@@ -309,7 +310,7 @@ mod tests {
         assert_ne!(metrics.label(&"N".repeat(NAME_BYTES)), OTHER);
     }
 
-    /// What a registry shows, without the values.
+    /// The series of a registry, without their values.
     fn series(registry: &Registry) -> Vec<String> {
         let mut page = String::new();
         prometheus_client::encoding::text::encode(&mut page, registry).unwrap();

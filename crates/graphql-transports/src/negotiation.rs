@@ -1,7 +1,7 @@
-//! The media type of the response, and whether a request's body is of the one that is read.
+//! Negotiates the media type of the response, and checks that of a request's body.
 //!
-//! RFC 9110 (sections 8.3 and 12.5.1) as far as GraphQL over HTTP needs it. Nothing here knows requests or responses,
-//! only headers.
+//! The parts of RFC 9110 (sections 8.3 and 12.5.1) that GraphQL over HTTP needs. This module depends only on headers,
+//! not on requests or responses.
 
 #[cfg(test)]
 mod tests;
@@ -14,14 +14,14 @@ use super::headers::read_weight;
 /// The media types of responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Representation {
-    /// `application/graphql-response+json`: the status tells what became of the request.
+    /// `application/graphql-response+json`: the status shows the outcome of the request.
     GraphQLResponse,
-    /// `application/json`: a well-formed request gets 200 whatever became of it, because servers
-    /// in between may have made up a response of that type with any other status.
+    /// `application/json`: a well-formed request gets 200 whatever its outcome, because with any other status a
+    /// response of this type may come from an intermediary.
     Json,
     /// `text/event-stream`, see `sse`.
     EventStream,
-    /// `text/html`, the page for people.
+    /// `text/html`, the page for browsers.
     Html,
 }
 
@@ -30,7 +30,7 @@ use Representation::{EventStream, GraphQLResponse, Html, Json};
 impl Representation {
     /// The value of `Content-Type`.
     pub(super) fn content_type(self) -> HeaderValue {
-        // Constants, because a value is read letter by letter when it is made.
+        // Constants, because creating a header value validates every byte.
         const GRAPHQL_RESPONSE: HeaderValue =
             HeaderValue::from_static("application/graphql-response+json; charset=utf-8");
         const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -54,9 +54,9 @@ impl Representation {
         }
     }
 
-    /// Decides between two that are accepted alike. Who names both JSON types knows the newer one;
-    /// who accepts anything, or names nothing, may know only the older. Clients such as urql name
-    /// all but the page in every request, and want JSON where JSON will do.
+    /// Decides between representations of equal weight. A client that names both JSON types knows the newer one; a
+    /// client that accepts anything, or sends no `Accept`, may only know the older. Clients such as urql name all but
+    /// the page in every request, and prefer JSON where it is possible.
     fn preference(self, named: bool) -> u8 {
         match self {
             GraphQLResponse if named => 4,
@@ -69,10 +69,10 @@ impl Representation {
     }
 }
 
-/// The best of `offered` by `Accept`: the highest weight, then the range that names it most exactly.
-/// `None` where nothing is acceptable (406). A header that is missing or empty accepts anything.
+/// The best of `offered` by `Accept`: the highest weight, then the most specific range. `None` where nothing is
+/// acceptable (406). A missing or empty header accepts anything.
 ///
-/// Of the parameters only `q` and `charset` count; ranges that cannot be read are passed over.
+/// Only the parameters `q` and `charset` are considered; invalid ranges are ignored.
 pub(super) fn negotiate(headers: &HeaderMap, offered: &[Representation]) -> Option<Representation> {
     let mut lines = headers.get_all(ACCEPT).iter().peekable();
     let mut ranges = Vec::new();
@@ -99,7 +99,7 @@ pub(super) fn negotiate(headers: &HeaderMap, offered: &[Representation]) -> Opti
         .map(|(.., representation)| representation)
 }
 
-/// How exactly a range names a media type.
+/// How specific a range is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Exactness {
     Anything,
@@ -115,7 +115,7 @@ struct Range<'h> {
 }
 
 impl<'h> Range<'h> {
-    /// `None` where it is not a range, or demands another charset than UTF-8.
+    /// `None` where it is invalid, or demands a charset other than UTF-8.
     fn read(text: &'h str) -> Option<Self> {
         let mut parts = split(text, ';');
         let name = parts.next()?;
@@ -149,15 +149,15 @@ impl<'h> Range<'h> {
     }
 }
 
-/// What a request says of its body's media type.
+/// The media type of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyType {
     /// `application/json` in UTF-8, the only one that is read.
     Json,
-    /// Nothing.
+    /// No `Content-Type`.
     Unnamed,
-    /// Anything else. To demand JSON is also what keeps pages of foreign sites from posting here:
-    /// a browser asks beforehand (CORS) for all but three types, and this is none of the three.
+    /// Any other type. Requiring JSON also keeps pages of other sites from posting here: browsers send a CORS preflight
+    /// for all but three types, and JSON is not one of them.
     Other,
 }
 
@@ -166,7 +166,7 @@ pub(super) fn body_type(headers: &HeaderMap) -> BodyType {
     let mut lines = headers.get_all(CONTENT_TYPE).iter();
     match (lines.next(), lines.next()) {
         (None, _) => BodyType::Unnamed,
-        // Nearly every request has just this.
+        // Nearly every request has exactly this value.
         (Some(line), None) if line == "application/json" => BodyType::Json,
         (Some(line), None) if line.to_str().is_ok_and(is_json_in_utf8) => BodyType::Json,
         _ => BodyType::Other,
@@ -194,10 +194,10 @@ fn is_utf8_if_charset(name: &str, value: &str) -> bool {
         || value.eq_ignore_ascii_case("utf8")
 }
 
-/// The parts between separators, trimmed; a separator within quotes separates nothing.
+/// The parts between separators, trimmed; separators within quotes are ignored.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let has_quotes = text.contains('"');
-    // The same for what has none, and several times as fast.
+    // The same result for a text without quotes, and several times as fast.
     let plain = (!has_quotes).then(|| text.split(separator));
     let quoted = has_quotes.then(|| {
         let mut quoted = false;

@@ -1,7 +1,7 @@
-//! What every transport hands to the engine, and what it gets back.
+//! What every transport passes to the engine, and what it gets back.
 //!
-//! HTTP, WebSocket and SSE read the same parameters by the same strict rules and run against one trait, [`Execute`], so
-//! none of them knows the engine. A response is serialized once; errors stay typed until then.
+//! HTTP, WebSocket and SSE parse parameters by the same strict rules and use one trait, [`Execute`], so none of them
+//! depends on the engine. A response is serialized once; errors stay typed until then.
 
 mod params;
 
@@ -22,23 +22,23 @@ use super::rate_limit::RateLimit;
 use super::rejection::Rejection;
 use super::request_id::RequestId;
 
-/// Who sends a request, as far as the transport can tell. `A` is as whom it is admitted.
+/// The sender of a request, as far as the transport knows it. `A` is the type of an admitted caller.
 #[derive(Clone, Debug, Default)]
 pub struct Caller<A = ()> {
     /// The headers of the request, or of the WebSocket's handshake.
     pub headers: HeaderMap,
     /// The payload of `connection_init`, where the transport has one.
     pub connection_init: Option<ObjectText>,
-    /// The request's id in the logs.
+    /// The request's id in the log.
     pub request_id: RequestId,
-    /// Where a stream that broke off is to continue: `Last-Event-ID`, the cursor of the last event that arrived. It stands
-    /// above what the operation's own arguments say.
+    /// Where to resume an interrupted stream: `Last-Event-ID`, the cursor of the last received event. It takes
+    /// precedence over the operation's own arguments.
     pub last_event_id: Option<String>,
-    /// Where the request comes from.
+    /// The address that the request comes from.
     pub peer: PeerAddress,
-    /// As whom [`Execute::admit`] admitted it.
+    /// The caller as [`Execute::admit`] has admitted it.
     pub admitted: A,
-    /// What is left of what it may spend, once it was charged for its operation.
+    /// What it has left to spend, once it was charged for its operation.
     pub rate_limit: OnceLock<RateLimit>,
 }
 
@@ -48,13 +48,13 @@ pub struct Caller<A = ()> {
 pub struct PeerAddress(pub IpAddr);
 
 impl Default for PeerAddress {
-    /// None that is known.
+    /// An unspecified address.
     fn default() -> Self {
         Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED))
     }
 }
 
-/// How the operation came, which decides what it may be.
+/// How the operation arrived, which determines the allowed kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// Queries only.
@@ -70,12 +70,12 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Whether a mutation may come this way. By GET it may not: it is rejected with 405 and `Allow: POST`.
+    /// Whether mutations are allowed. By GET they are not: the request is rejected with 405 and `Allow: POST`.
     pub fn allows_mutations(self) -> bool {
         !matches!(self, Self::HttpGet | Self::SseGet)
     }
 
-    /// Whether an operation of this kind may come this way.
+    /// Whether operations of this kind are allowed.
     pub fn allows(self, kind: OperationKind) -> bool {
         match kind {
             OperationKind::Query => true,
@@ -84,7 +84,7 @@ impl Transport {
         }
     }
 
-    /// Whether there is a way for more than one result.
+    /// Whether more than one result can be sent.
     pub fn allows_subscriptions(self) -> bool {
         matches!(self, Self::WebSocket | Self::SseGet | Self::SsePost)
     }
@@ -97,39 +97,39 @@ pub struct ResponseBody {
     pub json: Bytes,
     /// Whether it has `errors`.
     pub has_errors: bool,
-    /// Those of the errors.
+    /// The codes of the errors.
     pub codes: Vec<ErrorCode>,
 }
 
-/// What became of an operation.
+/// The outcome of an operation.
 pub enum Outcome {
     /// Execution did not begin.
     Rejected(Rejection),
-    /// A subscription did not begin because what it needs is not available. Its client must not take it for complete: it
-    /// is to come back.
+    /// A subscription did not begin because a resource that it needs is unavailable. Its client must not treat it as
+    /// complete: it should retry.
     NotBegun(Rejection),
     /// A whole response, `{"data":…}` with or without `errors`.
     Single(ResponseBody),
-    /// A whole response that was sent before, under the same idempotency key.
+    /// The response of an earlier request with the same idempotency key.
     Replayed(ResponseBody),
     /// A subscription's events.
     Stream(Events),
 }
 
-/// What executes operations, as the transports see it. [`Pipeline`](super::Pipeline) implements it for every engine; cheap
-/// to clone.
+/// Executes operations for the transports. [`Pipeline`](super::Pipeline) implements it for every engine. Cheap to
+/// clone.
 pub trait Execute: Clone + Send + Sync + 'static {
-    /// As whom a caller is admitted.
+    /// The type of an admitted caller.
     type Admitted: Clone + Default + Send + Sync + 'static;
 
-    /// What counts what callers take.
+    /// Counts what callers use.
     type Limits: LimitCallers<Self::Admitted>;
 
-    /// What counts what callers take.
+    /// Counts what callers use.
     fn limits(&self) -> &Self::Limits;
 
-    /// Runs one operation as far as its outcome is known. Dropping the future gives the operation up, except for a
-    /// mutation that has begun.
+    /// Runs one operation until its outcome is known. Dropping the future cancels the operation, except for a mutation
+    /// that has begun.
     fn execute(
         &self,
         params: GraphQLParams,
@@ -137,7 +137,7 @@ pub trait Execute: Clone + Send + Sync + 'static {
         transport: Transport,
     ) -> impl Future<Output = Outcome> + Send;
 
-    /// The same for the body of a request that nobody has read yet: an engine may know it already.
+    /// The same for a request body that has not been parsed: the implementation may have cached its operation.
     ///
     /// # Errors
     /// It is not a GraphQL request.
@@ -153,26 +153,26 @@ pub trait Execute: Clone + Send + Sync + 'static {
         }
     }
 
-    /// Says who calls, before anything but the headers is read, and on a socket once its `connection_init` is here. The
-    /// transports keep it in [`Caller::admitted`]; what the caller may do is for [`execute`](Self::execute) to decide.
+    /// Admits a caller after only the headers were read, and on a socket after its `connection_init`. The transports
+    /// keep the result in [`Caller::admitted`]; [`execute`](Self::execute) decides what the caller may do.
     ///
     /// # Errors
-    /// It is nobody who may do anything.
+    /// The caller may do nothing at all.
     fn admit(
         &self,
         headers: &HeaderMap,
         connection_init: Option<&ObjectText>,
     ) -> impl Future<Output = Result<Self::Admitted, Rejection>> + Send;
 
-    /// Comes when what a caller was admitted by has ended: then its sockets are closed and its streams end, and it may
-    /// come back with what is valid. `None` where it has no end.
+    /// Completes when the caller's credential is no longer valid: its sockets are then closed and its streams end, and
+    /// it may return with a valid credential. `None` for a credential that never expires.
     fn ended(&self, caller: &Caller<Self::Admitted>) -> Option<BoxFuture<'static, ()>> {
         let _ = caller;
         None
     }
 }
 
-/// Comes when the future does, where there is one.
+/// Completes when the future does; never without one.
 pub(super) async fn or_never<T>(future: Option<&mut BoxFuture<'static, T>>) -> T {
     match future {
         Some(future) => future.await,

@@ -1,10 +1,10 @@
-//! What a browser gets that opens the endpoint.
+//! The page for browsers that open the endpoint.
 
 use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use bytes::Bytes;
 
-/// A page, and the policy that it is shown under. Clones share it.
+/// A page with its Content-Security-Policy. Clones share it.
 #[derive(Debug, Clone)]
 pub struct FrontPage {
     html: Bytes,

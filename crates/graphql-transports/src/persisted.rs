@@ -1,8 +1,8 @@
 //! Documents that a request names instead of sending: automatic persisted queries and trusted documents.
 //!
-//! The pipeline asks [`PersistedOperations::resolve`] before anything else, on every transport, and
-//! [`PersistedOperations::register`] once the document has proved valid. `store.rs` keeps what clients have
-//! registered, `manifest.rs` what an operator trusts; which of the two may speak is decided here.
+//! The pipeline first calls [`PersistedOperations::resolve`] on every transport, and [`PersistedOperations::register`]
+//! once the document has passed validation. `store.rs` keeps what clients have registered, `manifest.rs` what an
+//! operator trusts; this file decides between the two.
 
 mod manifest;
 mod store;
@@ -23,30 +23,30 @@ use super::operation::GraphQLParams;
 use super::rejection::Rejection;
 use graphql_guard::json::{self, ObjectText};
 
-/// What may be named, and where it is read from.
+/// The settings of persisted documents.
 #[derive(Clone, Debug)]
 pub struct PersistedSettings {
     /// The memory for automatic persisted queries, in bytes; 0 turns them off.
     pub automatic_bytes: usize,
     /// The manifest of trusted documents, as graphql-codegen, Relay or Apollo's tools write it.
     pub manifest: Option<PathBuf>,
-    /// What the manifest decides.
+    /// What the manifest is used for.
     pub mode: TrustedMode,
 }
 
-/// What a manifest of trusted documents decides.
+/// What a manifest of trusted documents is used for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TrustedMode {
     /// Nothing: it is not read.
     #[default]
     Off,
-    /// Its documents can be asked for by their ids; any other document is served too.
+    /// Its documents can be requested by their ids; other documents are executed too.
     Prefer,
-    /// Nothing but its documents is served.
+    /// Only its documents are executed.
     Only,
 }
 
-/// Which documents may run, and what the names of documents stand for. Clones share everything.
+/// The documents that may be executed, by text or by name. Clones share everything.
 #[derive(Clone)]
 pub struct PersistedOperations(Arc<Inner>);
 
@@ -56,18 +56,18 @@ struct Inner {
     trusted: RwLock<Arc<Manifest>>,
 }
 
-/// The document that a request means.
+/// The document of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
     /// Its text.
     pub query: Arc<str>,
-    /// Whether an operator's manifest has it.
+    /// Whether the manifest contains it.
     pub is_trusted: bool,
-    /// What to [`PersistedOperations::register`] once the document has proved valid.
+    /// What to pass to [`PersistedOperations::register`] once the document has passed validation.
     pub register: Option<Registration>,
 }
 
-/// A document that a client wants to be kept under its hash.
+/// A document to be kept with its hash, as a client requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registration {
     hash: Hash,
@@ -78,10 +78,10 @@ pub struct Registration {
 type Hash = [u8; 32];
 
 impl PersistedOperations {
-    /// Reads the manifest, where there is one.
+    /// Reads the manifest, if any.
     ///
     /// # Errors
-    /// The manifest cannot be read, or the mode needs one and none is named.
+    /// The manifest cannot be read, or the mode needs one and none is configured.
     pub fn open(settings: PersistedSettings) -> Result<Self, ManifestError> {
         let manifest = match (&settings.manifest, settings.mode) {
             (_, TrustedMode::Off) => Manifest::default(),
@@ -91,7 +91,7 @@ impl PersistedOperations {
         Ok(Self::with(settings, manifest))
     }
 
-    /// Automatic persisted queries in so many bytes, and no trusted documents.
+    /// Automatic persisted queries within this number of bytes, and no trusted documents.
     pub fn automatic(bytes: usize) -> Self {
         let settings = PersistedSettings {
             automatic_bytes: bytes,
@@ -112,7 +112,7 @@ impl PersistedOperations {
     /// Reads the manifest again.
     ///
     /// # Errors
-    /// The manifest cannot be read; what was trusted before stays so.
+    /// The manifest cannot be read; the documents trusted so far stay trusted.
     pub fn reload(&self) -> Result<(), ManifestError> {
         let Some(path) = &self.0.settings.manifest else {
             return Ok(());
@@ -129,7 +129,7 @@ impl PersistedOperations {
         Ok(())
     }
 
-    /// How many documents are trusted.
+    /// The number of trusted documents.
     pub fn trusted_count(&self) -> usize {
         self.trusted().len()
     }
@@ -139,15 +139,15 @@ impl PersistedOperations {
         Arc::clone(&trusted.unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The document that a request means, by its text or by a name, and whether it may run.
+    /// The document of a request, by its text or by a name, if it may be executed.
     ///
     /// # Errors
-    /// The name is not known (the client may send the text too), the name and the text do not belong together, or
-    /// only trusted documents may run and this is none.
+    /// The name is unknown (the client may send the text too), the name and the text do not match, or only trusted
+    /// documents are allowed and this is not one.
     pub fn resolve(&self, params: &GraphQLParams) -> Result<Resolved, Rejection> {
         let persisted = PersistedQuery::read(&params.extensions)?;
         let is_named = params.document_id.is_some() || persisted.is_some();
-        // Clients whose requests always have a `query`, such as graphql-ws, leave it empty beside a name.
+        // Clients whose requests always have a `query`, such as graphql-ws, leave it empty when they send a name.
         let query = params.query.as_deref();
         let query = query.filter(|query| !(is_named && query.is_empty()));
         let id = params.document_id.as_deref();
@@ -165,14 +165,14 @@ impl PersistedOperations {
         }
     }
 
-    /// Keeps a document that has proved valid.
+    /// Keeps a document that has passed validation.
     pub fn register(&self, registration: Registration) {
         self.0
             .automatic
             .insert(registration.hash, registration.query);
     }
 
-    /// By `documentId`, by the hash of an automatic persisted query, or by the text itself.
+    /// Finds the document by `documentId`, by the hash of an automatic persisted query, or by the text itself.
     fn resolve_trusted(
         &self,
         document_id: Option<&str>,
@@ -246,7 +246,7 @@ impl Resolved {
 
 /// `extensions.persistedQuery`, as Apollo's and urql's clients send it.
 struct PersistedQuery {
-    /// What they call `sha256Hash`; where it is the id of a trusted document it may be anything.
+    /// Called `sha256Hash` in requests; it may be any text where it is the id of a trusted document.
     hash: String,
 }
 
@@ -285,12 +285,12 @@ fn bad_request(message: &str) -> Rejection {
     Rejection::bad_request(StatusCode::BAD_REQUEST, message)
 }
 
-/// The clients know it by the message or by the code, and send the text too.
+/// Clients recognize the message or the code, and send the text too.
 fn not_found() -> Rejection {
     not_known("PersistedQueryNotFound")
 }
 
-/// The clients know it by the message, and send no hash again.
+/// Clients recognize the message, and send no more hashes.
 fn not_supported() -> Rejection {
     not_known("PersistedQueryNotSupported")
 }

@@ -1,5 +1,5 @@
-//! An operation on its way from a transport to the engine, the same on every transport: what a name stands for, what was
-//! prepared before, what may run where, and what becomes of the result.
+//! The path of an operation from a transport to the engine, which is the same on every transport: it resolves named
+//! documents, reuses cached preparations, checks permissions, and turns the result into an outcome.
 
 mod run;
 
@@ -23,8 +23,8 @@ use super::rejection::Rejection;
 use super::request_cache::RepeatedRequests;
 use super::shutdown::Shutdown;
 
-/// What runs the operations of every transport on an engine `E`, for callers that `A` admits and `L` has room for. Clones
-/// share everything.
+/// Executes the operations of every transport on an engine `E`, with admission `A` and limits `L`. Clones share
+/// everything.
 pub struct Pipeline<E, A = AdmitAll, L = Unlimited>
 where
     A: Admit,
@@ -40,18 +40,18 @@ where
     metrics: OperationMetrics,
 }
 
-/// What a [`Pipeline`] has beside engine, admission and limits.
+/// The parts of a [`Pipeline`] besides engine, admission and limits.
 #[derive(Clone)]
 pub struct PipelineSettings {
     /// Documents that requests name instead of sending.
     pub persisted: PersistedOperations,
-    /// The memory for bodies of requests that come again, with what was prepared for them, in bytes; 0 for none.
+    /// The memory for repeated request bodies and their prepared operations, in bytes; 0 for none.
     pub request_cache_bytes: usize,
-    /// A subscription that has not begun after this long does not begin.
+    /// The time limit for a subscription to begin.
     pub subscribe_timeout: Duration,
-    /// What is waited for when the server stops.
+    /// What the server waits for when it stops.
     pub shutdown: Shutdown,
-    /// What counts operations.
+    /// Counts operations.
     pub metrics: OperationMetrics,
 }
 
@@ -89,7 +89,7 @@ where
 }
 
 impl<E: Engine<()>> Pipeline<E> {
-    /// Runs whatever anybody sends, with the default settings.
+    /// Executes the operations of any caller, with the default settings.
     pub fn new(engine: E) -> Self {
         Self::with(engine, AdmitAll, Unlimited, PipelineSettings::default())
     }
@@ -101,7 +101,7 @@ where
     E: Engine<A::Caller>,
     L: LimitCallers<A::Caller>,
 {
-    /// Runs on `engine` what `admission` admits and `limits` have room for.
+    /// Executes operations on `engine`, subject to `admission` and `limits`.
     pub fn with(engine: E, admission: A, limits: L, settings: PipelineSettings) -> Self {
         Self {
             engine,
@@ -157,7 +157,7 @@ where
         let mut params = None;
         let prepared = if let Some(operation) = self.repeated.get(body) {
             self.metrics.is_known();
-            // A query.
+            // Only queries are cached.
             let checked = self.check(caller, operation.kind());
             checked.map(|()| Prepared::repeated(operation))
         } else {
@@ -192,19 +192,19 @@ where
     }
 }
 
-/// An operation that may run.
+/// An operation that may be executed.
 struct Prepared<O> {
     operation: Arc<O>,
-    /// Whether it follows from what stands in the request alone: what names stand for, and what is trusted, may change.
+    /// Whether it depends on the request alone, and not on named documents and trust, which may change.
     is_self_contained: bool,
     /// Whether an operator's manifest has its document.
     is_trusted: bool,
-    /// What a mutation is to be executed once under.
+    /// The idempotency key of a mutation.
     once: Option<KeyedRequest>,
 }
 
 impl<O> Prepared<O> {
-    /// A query whose request came before.
+    /// A query whose request was cached.
     fn repeated(operation: Arc<O>) -> Self {
         Self {
             operation,
@@ -215,10 +215,10 @@ impl<O> Prepared<O> {
     }
 }
 
-/// What is asked, by whom, and which way it came.
+/// The request, its caller and its transport.
 #[derive(Clone, Copy)]
 struct Asked<'a, C> {
-    /// `None` where the request came before.
+    /// `None` where the request was cached.
     params: Option<&'a GraphQLParams>,
     caller: &'a Caller<C>,
     transport: Transport,
@@ -230,7 +230,7 @@ where
     E: Engine<A::Caller>,
     L: LimitCallers<A::Caller>,
 {
-    /// Executes what may run, and has it counted and observed.
+    /// Executes an operation, and has it counted and observed.
     async fn carry_out(
         &self,
         prepared: Result<Prepared<E::Operation>, Rejection>,
@@ -269,7 +269,7 @@ where
         outcome
     }
 
-    /// Makes an operation ready that the caller may run. Until that is known, nothing is kept for others.
+    /// Prepares an operation, if the caller may execute it. Nothing is cached before that is known.
     fn prepare(
         &self,
         params: &GraphQLParams,
@@ -305,7 +305,7 @@ where
         })
     }
 
-    /// Whether the caller may run an operation of this kind.
+    /// Whether the caller may execute operations of this kind.
     fn check(&self, caller: &Caller<A::Caller>, kind: OperationKind) -> Result<(), Rejection> {
         let checked = self.admission.check(&caller.admitted, kind);
         checked.map_err(Into::into)

@@ -5,10 +5,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// The seconds in which a caller may spend all of its quota.
+/// The window of the quota, in seconds.
 const WINDOW: u64 = 60;
 
-/// What a caller has left of what it may spend in a minute.
+/// What a caller has left to spend in the current minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     per_minute: u32,
@@ -31,7 +31,7 @@ impl RateLimit {
         self.per_minute
     }
 
-    /// Writes both fields, unless something more important has written them.
+    /// Writes both fields, unless a more specific limit has written them.
     pub fn write_unless_there(self, headers: &mut HeaderMap) {
         if !headers.contains_key(LIMIT) {
             self.write(headers);
@@ -45,7 +45,7 @@ impl RateLimit {
             remaining,
         } = self;
         let spent = u64::from(per_minute.saturating_sub(remaining));
-        // When all of it is there again.
+        // When the whole quota is available again.
         let seconds = (spent * WINDOW).div_ceil(u64::from(per_minute.max(1)));
         let limit = format!(r#""cost";r={remaining};t={seconds}"#);
         let policy = format!(r#""cost";q={per_minute};w={WINDOW}"#);
@@ -53,7 +53,7 @@ impl RateLimit {
     }
 }
 
-/// Writes the fields for something of which a caller may have so many at a time, and has as many.
+/// Writes the fields for a limit on concurrent things that the caller has reached.
 pub fn write_no_more(headers: &mut HeaderMap, what: &'static str, max: usize) {
     let policy = format!(r#""{what}";q={max};qu="concurrent-requests""#);
     write(headers, &format!(r#""{what}";r=0"#), &policy);

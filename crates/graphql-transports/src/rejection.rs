@@ -1,4 +1,4 @@
-//! Why a request is rejected, as every transport tells it.
+//! Rejected requests, in a form for every transport.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -13,7 +13,7 @@ use super::request_id::RequestId;
 pub struct Rejection {
     /// The status over HTTP.
     pub status: StatusCode,
-    /// At least one.
+    /// At least one error.
     pub errors: ResponseErrors,
     /// Further headers for that status, such as `Allow` and `Retry-After`.
     pub headers: HeaderMap,
@@ -25,18 +25,18 @@ impl Rejection {
         Self::with_errors(status, [ResponseError::new(code, message)])
     }
 
-    /// It is no request that is served: one error with the code `BAD_REQUEST`.
+    /// The request is not one that is served: one error with the code `BAD_REQUEST`.
     pub fn bad_request(status: StatusCode, message: impl Into<String>) -> Self {
         Self::new(status, ErrorCode::BAD_REQUEST, message)
     }
 
-    /// A fault of the server. Its cause stands in the log under the request's id.
+    /// A bug of the server. Its cause is in the log, with the request's id.
     pub fn internal(request_id: &RequestId) -> Self {
         let error = ResponseError::internal(request_id.as_str());
         Self::with_errors(StatusCode::INTERNAL_SERVER_ERROR, [error])
     }
 
-    /// Nothing was done: the same may be sent again in a second (503).
+    /// Nothing was executed: the request may be sent again in a second (503).
     pub fn unavailable(errors: impl Into<ResponseErrors>) -> Self {
         let mut rejection = Self::with_errors(StatusCode::SERVICE_UNAVAILABLE, errors);
         let seconds = HeaderValue::from_static("1");
@@ -44,7 +44,7 @@ impl Rejection {
         rejection
     }
 
-    /// With these errors.
+    /// A rejection with these errors.
     pub fn with_errors(status: StatusCode, errors: impl Into<ResponseErrors>) -> Self {
         Self {
             status,
@@ -63,7 +63,7 @@ impl Rejection {
         self.errors.first().map_or("", |error| &error.message)
     }
 
-    /// Leaves the code of the first error as an extension of the response, for the application's log.
+    /// Stores the code of the first error as an extension of the response, for the application's log.
     pub(super) fn leave_code(&self, response: &mut Response) {
         if let Some(error) = self.errors.first() {
             response.extensions_mut().insert(error.code);
@@ -87,7 +87,7 @@ impl Rejection {
     }
 }
 
-/// Errors can always be written as JSON.
+/// Serializing errors cannot fail.
 fn json(value: &(impl Serialize + ?Sized)) -> Bytes {
     serde_json::to_vec(value).unwrap_or_default().into()
 }

@@ -1,8 +1,8 @@
-//! Requests that come again and again, byte by byte the same: what their bodies say is worked out once.
+//! A cache for requests that are repeated byte by byte: their bodies are processed once.
 //!
-//! Front ends ask for the same page of the same list all day. To read the JSON of such a request, to find its document
-//! and to coerce its variables takes longer than all else that is done for one that shares an execution. Only bodies
-//! of POSTs pass here; what comes by GET is for caches in front, and what streams is sent once.
+//! Front ends request the same page of the same list all day. Parsing such a request's JSON, finding its document and
+//! coercing its variables takes longer than everything else for a request that shares an execution. Only bodies of
+//! POSTs are cached; responses to GETs are left to caches in front of the server, and subscriptions are sent once.
 
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
@@ -18,19 +18,19 @@ use super::engine::PreparedOperation;
 /// The number of slots for the hashes of the latest bodies.
 const SLOTS: usize = 1024;
 
-/// The shards of the cache: enough that threads seldom wait for each other, few enough that large values find room.
+/// Enough shards that threads seldom wait for each other, and few enough that large values fit into one.
 const SHARDS: usize = 4;
 
-/// What an entry takes in memory besides the body and the operation.
+/// The memory of an entry besides the body and the operation.
 const OVERHEAD: u64 = 512;
 
-/// About what an entry takes.
+/// The approximate size of an entry.
 const ORDINARY: u64 = 16 * 1024;
 
-/// Longer bodies seldom repeat, and are not even looked for.
+/// Longer bodies seldom repeat, and are not looked up.
 const LONGEST: usize = 16 * 1024;
 
-/// Operations by the bodies that asked for them, bounded in bytes.
+/// Operations by the request bodies that contained them, with a limit in bytes.
 pub(super) struct RepeatedRequests<O> {
     operations: Cache<Box<[u8]>, Arc<O>, Bytes>,
     /// For each slot, the hash of the latest body that maps to it.
@@ -47,7 +47,7 @@ impl<O: PreparedOperation> RepeatedRequests<O> {
         }
     }
 
-    /// What the body asks for, where that is known.
+    /// The operation of the body, if it is cached.
     pub(super) fn get(&self, body: &[u8]) -> Option<Arc<O>> {
         if body.len() > LONGEST {
             return None;
@@ -55,10 +55,10 @@ impl<O: PreparedOperation> RepeatedRequests<O> {
         self.operations.get(body)
     }
 
-    /// Keeps what the body asks for, if it comes for the second time. Most bodies come once, and would push out those
-    /// that do not. So would mutations, which are not kept.
+    /// Caches the operation of a body that arrives for the second time. Most bodies arrive only once, and would
+    /// displace those that repeat. So would mutations, which are not cached.
     ///
-    /// The operation must follow from the body alone.
+    /// The operation must depend on the body alone.
     pub(super) fn offer(&self, body: &[u8], operation: &Arc<O>) {
         if body.len() > LONGEST || operation.kind() != OperationKind::Query {
             return;
@@ -74,7 +74,7 @@ impl<O: PreparedOperation> RepeatedRequests<O> {
     }
 }
 
-/// A cache of so many bytes. What would fill more than a fair part of it by itself is not kept.
+/// A cache of this number of bytes. A value larger than a fair share of it is not kept.
 fn bounded<O: PreparedOperation>(bytes: u64) -> Cache<Box<[u8]>, Arc<O>, Bytes> {
     let items = usize::try_from(bytes / ORDINARY).unwrap_or(usize::MAX);
     let options = OptionsBuilder::new()
@@ -82,7 +82,7 @@ fn bounded<O: PreparedOperation>(bytes: u64) -> Cache<Box<[u8]>, Arc<O>, Bytes> 
         .weight_capacity(bytes)
         .shards(SHARDS)
         .build();
-    // Fails only where a capacity is missing, and both are there.
+    // `build` fails only where a capacity is missing, and both are set.
     match options {
         Err(_) => Cache::with_weighter(SHARDS, bytes, Bytes),
         Ok(options) => Cache::with_options(

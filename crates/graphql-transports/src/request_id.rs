@@ -1,4 +1,5 @@
-//! The id of a request: the caller's where it is sane, or a new one; in the response, and in every line of the log.
+//! The id of a request: the caller's where it is valid, or a new one. It is in the response, and in every line of the
+//! log.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
@@ -6,28 +7,28 @@ use uuid::Uuid;
 /// The header of requests and responses.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The most characters of an id that a caller may choose.
+/// The maximum number of characters of an id that a caller chooses.
 const MAX_LENGTH: usize = 128;
 
-/// The id of the request under way. A middleware that gives requests their ids leaves it as an extension of the request;
-/// otherwise the transports make one.
+/// The id of the current request. A middleware that assigns ids leaves it as an extension of the request; otherwise the
+/// transports generate one.
 #[derive(Debug, Clone)]
 pub struct RequestId(HeaderValue);
 
 impl Default for RequestId {
-    /// None: of what is executed without a request.
+    /// Empty, for operations without a request.
     fn default() -> Self {
         Self(HeaderValue::from_static(""))
     }
 }
 
 impl RequestId {
-    /// The caller's `X-Request-Id` where it is sane, or else a new one, which `new` makes.
+    /// The caller's `X-Request-Id` where it is valid, or else a new one from `new`.
     pub fn of(headers: &HeaderMap, new: impl FnOnce() -> Uuid) -> Self {
         let callers = headers
             .get(HEADER)
             .filter(|value| value.to_str().is_ok_and(is_sane));
-        // A copy: the value itself keeps all of the buffer that the head was read into.
+        // A copy: the value itself would keep the whole buffer of the request's head in memory.
         if let Some(copy) = callers.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok())
         {
             return Self(copy);
@@ -39,7 +40,7 @@ impl RequestId {
         Self(HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("")))
     }
 
-    /// As text.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
@@ -50,7 +51,7 @@ impl RequestId {
     }
 }
 
-/// Whether an id may stand in a header and in a log as it is.
+/// Whether an id can be used in a header and in a log unchanged.
 fn is_sane(id: &str) -> bool {
     (1..=MAX_LENGTH).contains(&id.len())
         && id

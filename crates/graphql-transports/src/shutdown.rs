@@ -1,10 +1,11 @@
-//! The end of the server: when it is told to stop, and what it waits for then.
+//! The shutdown of the server: when it starts, and what it waits for.
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// Shared by everything that outlives the HTTP request that began it: sockets, and operations that run to their end.
+/// Shared by everything that outlives the HTTP request that started it: sockets, and operations that must run to
+/// completion.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     stop: CancellationToken,
@@ -12,7 +13,7 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// It begins when `stop` is cancelled.
+    /// The shutdown begins when `stop` is cancelled.
     pub fn new(stop: CancellationToken) -> Self {
         Self {
             stop,
@@ -20,17 +21,17 @@ impl Shutdown {
         }
     }
 
-    /// Cancelled when the server is told to stop.
+    /// Cancelled when the server starts shutting down.
     pub fn token(&self) -> &CancellationToken {
         &self.stop
     }
 
-    /// The server waits until the value is dropped.
+    /// The server waits until the returned value is dropped.
     pub fn hold(&self) -> TaskTrackerToken {
         self.under_way.token()
     }
 
-    /// Runs to its end in a task of its own, for which the server waits.
+    /// Runs `work` to completion in its own task, for which the server waits.
     pub fn spawn<F>(&self, work: F) -> tokio::task::JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -39,7 +40,7 @@ impl Shutdown {
         self.under_way.spawn(work)
     }
 
-    /// Waits for all that is held or runs.
+    /// Waits until nothing is held and all tasks have ended.
     pub async fn finished(&self) {
         self.under_way.close();
         self.under_way.wait().await;

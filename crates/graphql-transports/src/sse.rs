@@ -1,8 +1,8 @@
-//! GraphQL over server-sent events, in the distinct-connections mode of the graphql-sse protocol:
-//! one request, one operation, one stream of `next` events that a `complete` ends.
+//! GraphQL over server-sent events, in the distinct-connections mode of the graphql-sse protocol: one request, one
+//! operation, one stream of `next` events that a `complete` ends.
 //!
-//! The HTTP side has read the parameters already. A stream that is cut off without `complete` (the
-//! server stops, the token ends, the network breaks) is to be resumed: the id of its last event is the cursor.
+//! `http` has already parsed the parameters. A client can resume a stream that was cut off without `complete` (the
+//! server stops, the token expires, the network fails): the id of its last event is the cursor.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -22,11 +22,12 @@ use super::idempotency::REPLAYED;
 use super::operation::{Caller, Execute, GraphQLParams, Outcome, Transport, or_never};
 use super::rejection::Rejection;
 
-/// How a stream is kept up.
+/// The keep-alive of a stream.
 #[derive(Clone, Copy, Debug)]
 pub struct SseSettings {
-    /// A comment, or the id of the position reached, is sent whenever this long nothing else was. It keeps proxies from
-    /// closing the connection, finds out that the client has gone, and keeps the client's cursor from expiring.
+    /// A comment, or the id of the current position, is sent when nothing else was sent for this long. It keeps proxies
+    /// from closing the connection, detects that the client has disconnected, and keeps the client's cursor from
+    /// expiring.
     pub keep_alive: Duration,
 }
 
@@ -38,16 +39,16 @@ impl Default for SseSettings {
     }
 }
 
-/// Nothing to a client; sent first, it takes the headers past whatever waits for a body.
+/// Ignored by clients; sent first, it makes intermediaries that wait for a body forward the headers.
 const COMMENT: Bytes = Bytes::from_static(b": \n\n");
 
-/// `data` must be there although it is empty: browsers dispatch no event without it.
+/// `data` must be present although it is empty: browsers dispatch no event without it.
 const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata:\n\n");
 
-/// `Last-Event-ID`, which a browser sends by itself when it connects again.
+/// `Last-Event-ID`, which browsers send automatically when they reconnect.
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// What the headers say about resuming, for [`Caller::last_event_id`]. Empty is the same as absent.
+/// The cursor to resume from, according to the headers; for [`Caller::last_event_id`]. Empty is the same as absent.
 pub fn last_event_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(LAST_EVENT_ID)?.to_str().ok()?;
     (!id.is_empty()).then(|| id.to_owned())
@@ -55,9 +56,9 @@ pub fn last_event_id(headers: &HeaderMap) -> Option<String> {
 
 /// Runs the operation and responds with its events.
 ///
-/// The errors of a document that is wrong are sent in the stream, as the protocol demands, because browsers show nothing
-/// of a response that is not 200. Any other rejection (401, 405, 429, 503) keeps its status, by which clients and proxies
-/// know what to do, with a JSON body.
+/// Request errors of a document are sent in the stream, as the protocol requires, because browsers do not show
+/// responses with a status other than 200. Any other rejection (401, 405, 429, 503) keeps its status, so that clients
+/// and proxies know what to do, with a JSON body.
 pub async fn respond<E: Execute>(
     execute: E,
     params: GraphQLParams,
@@ -89,7 +90,7 @@ pub async fn respond<E: Execute>(
             CACHE_CONTROL,
             HeaderValue::from_static("no-cache, no-transform"),
         ),
-        // Asks nginx, and those who follow it, not to hold events back.
+        // Tells nginx, and proxies that follow its convention, not to buffer events.
         (
             HeaderName::from_static("x-accel-buffering"),
             HeaderValue::from_static("no"),
@@ -116,9 +117,9 @@ fn rejected(rejection: &Rejection) -> Response {
     response
 }
 
-/// An operation with one result. It has been executed, so it is sent also when the server stops.
+/// An operation with one result. It has been executed, so it is sent even when the server stops.
 fn single(json: Bytes) -> Body {
-    /// An event and the response that it is of, which counts until the event is sent.
+    /// An event, and its response, which is counted until the event is sent.
     struct Sent(Bytes, #[expect(dead_code, reason = "it counts")] Bytes);
     impl AsRef<[u8]> for Sent {
         fn as_ref(&self) -> &[u8] {
@@ -134,10 +135,10 @@ fn single(json: Bytes) -> Body {
     Body::from_stream(stream::iter(parts))
 }
 
-/// The stream as bytes: events, signs of life in between, and `complete` where the operation ended.
+/// The stream as bytes: events, keep-alives in between, and `complete` where the operation has ended.
 ///
-/// The next event is asked for only when the one before it has been taken, so a slow client slows
-/// its own source and nothing piles up here. The stream breaks off when the server stops, or `ended` comes.
+/// The next event is produced only after the previous one was taken, so a slow client slows its own source and nothing
+/// accumulates here. The stream is cut off when the server stops, or `ended` completes.
 fn written(
     events: Events,
     settings: SseSettings,
@@ -162,9 +163,10 @@ fn written(
     stream::iter([COMMENT]).chain(following)
 }
 
-/// Where the source has moved on although no event came, the id with which the client resumes; else a comment.
+/// The id with which the client can resume, where the source has advanced although it produced no event; otherwise a
+/// comment.
 ///
-/// A block with an id and no data sets the last event id of a client, and dispatches no event.
+/// A block with an id and no data sets a client's last event id, and dispatches no event.
 fn sign_of_life(events: &Events) -> Bytes {
     let Some(position) = events.take_position().filter(|id| is_valid_id(id)) else {
         return COMMENT;
@@ -176,7 +178,7 @@ fn is_valid_id(id: &str) -> bool {
     !id.contains(['\n', '\r', '\0'])
 }
 
-/// A `next` event; JSON of more than one line becomes as many `data` lines, which clients join again.
+/// A `next` event; each line of the JSON becomes a `data` line, which clients join again.
 fn next(event: &Event) -> Bytes {
     let mut text = BytesMut::with_capacity(event.body.len() + 128);
     text.put_slice(b"event: next\n");

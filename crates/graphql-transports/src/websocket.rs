@@ -1,9 +1,10 @@
 //! GraphQL over WebSocket: the `graphql-transport-ws` protocol, as graphql-ws, Apollo and urql speak it.
 //!
-//! This file decides who gets a socket; `socket` is the conversation on one, `operation` what runs on it and
-//! `authorization` as whom, `message` its messages, `closing` its end. async-graphql's own WebSocket falls short of the protocol, and the extractor of
-//! async-graphql-axum (`GraphQLProtocol`) rejects with 400 where the protocol wants 4406, prefers the obsolete
-//! `graphql-ws` where a client offers both, and does not tell which it chose: neither is used here.
+//! This file decides who gets a socket; `socket` implements the protocol on one, `operation` the operations on it and
+//! `authorization` their own tokens, `message` its messages, `closing` its end. async-graphql's own WebSocket does not
+//! implement the whole protocol, and the extractor of async-graphql-axum (`GraphQLProtocol`) rejects with 400 where the
+//! protocol requires 4406, prefers the obsolete `graphql-ws` where a client offers both, and does not expose its
+//! choice: neither is used here.
 
 mod authorization;
 mod closing;
@@ -28,36 +29,34 @@ use super::operation::{Caller, Execute};
 use super::rejection::Rejection;
 use super::shutdown::Shutdown;
 
-/// The subprotocol, the only one that is spoken.
+/// The only supported subprotocol.
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";
 
-/// Buffers start small, because a server holds thousands of sockets that say little. It is also the most that is read
-/// at once: long messages take more calls.
+/// Buffers start small, because a server holds thousands of mostly idle sockets. This is also the maximum of one read:
+/// long messages take more calls.
 const BUFFER_BYTES: usize = 512;
 
 /// The limits of a socket.
 #[derive(Clone, Debug)]
 pub struct WebSocketSettings {
-    /// How long a client may take to send `connection_init`, and to be admitted; then 4408.
+    /// The time limit for a client to send `connection_init` and be admitted; then 4408.
     pub initialisation: Duration,
-    /// Between two pings of the server's. They are frames of WebSocket itself, which browsers and
-    /// libraries answer without the page's doing, and which no version of the protocol misses.
+    /// The interval between the server's pings. They are frames of WebSocket itself, which browsers and libraries
+    /// answer without the page's code, and which every version of the protocol has.
     pub ping_every: Duration,
-    /// A client that has sent nothing at all for this long, not even an answer to a ping, is gone,
-    /// and its socket is dropped. Long enough for one that stops reading for a minute: an unread
-    /// ping is an unanswered one.
+    /// A client that has sent nothing for this long, not even a pong, counts as gone, and its connection is dropped.
+    /// Long enough for a client that stops reading for a minute, because it does not answer pings that it has not read.
     pub silence: Duration,
-    /// The longest message a client may send, in bytes; then 1009.
+    /// The maximum length of a client's message, in bytes; then 1009.
     pub message_bytes: usize,
-    /// Operations on one socket at the same time; one more is rejected with `TOO_COMPLEX`.
+    /// The maximum number of concurrent operations on one socket; further ones are rejected with `TOO_COMPLEX`.
     pub operations: usize,
-    /// Messages that may wait for a slow client, all its operations together; also the most that one
-    /// operation may say before another has its turn.
+    /// The maximum number of messages that wait for a slow client, for all its operations together; also how many
+    /// messages one operation may send before another gets its turn.
     pub queue: usize,
-    /// How long a client may take to learn that it is being closed.
+    /// How long the server waits for a client to confirm a close.
     pub farewell: Duration,
-    /// Origins, such as `https://example.com`, whose pages may connect besides those of this host;
-    /// `*` stands for all.
+    /// Origins, such as `https://example.com`, whose pages may connect besides those of this host; `*` allows all.
     pub origins: Vec<String>,
 }
 
@@ -76,16 +75,16 @@ impl Default for WebSocketSettings {
     }
 }
 
-/// The origin of a page that may not connect: an extension of the response, for the application's log.
+/// The rejected origin of a page: an extension of the response, for the application's log.
 #[derive(Clone, Debug)]
 pub struct ForeignOrigin(pub HeaderValue);
 
-/// Responds to a handshake, and serves the socket in a task of its own until it ends.
+/// Responds to a handshake, and serves the socket in its own task until it ends.
 ///
-/// A page of a foreign origin gets 403: browsers let any page open a socket to any host, and send
-/// this host's cookies along. A client that does not offer the subprotocol gets a socket, and 4406
-/// on it, because that is where browsers can read a reason. When the server stops, what is under way
-/// is finished, and the socket closes with 1001; `shutdown` waits for it.
+/// A page of another origin gets 403: browsers let any page open a socket to any host, and send this host's cookies
+/// along. A client that does not offer the subprotocol gets a socket that closes with 4406, because browsers only
+/// expose the reason of a close. When the server stops, operations under way are finished, and the socket closes with
+/// 1001; `shutdown` waits for it.
 pub fn upgrade<E: Execute>(
     upgrade: WebSocketUpgrade,
     execute: E,
@@ -100,7 +99,7 @@ pub fn upgrade<E: Execute>(
         }
         return response;
     }
-    // Until `connection_init` says whose it is, it counts for the address.
+    // Until `connection_init` identifies the caller, the socket counts for the address.
     let stream = match execute.limits().open_stream(&caller) {
         Ok(stream) => stream,
         Err(error) => return rejected(&error.into()),
@@ -118,13 +117,13 @@ pub fn upgrade<E: Execute>(
     if speaks {
         upgrade.set_selected_protocol(subprotocol);
     }
-    // From here on, because the connection is no longer waited for once it has been upgraded.
+    // Held from here on, because the server does not wait for a connection that has been upgraded.
     let held = shutdown.hold();
     let stop = shutdown.token().clone();
-    // In the log it is the request that it began with.
+    // The log shows the socket's lines in the span of the handshake's request.
     let span = Span::current();
     upgrade.on_upgrade(move |socket| {
-        // What is captured here lives as long as the socket: the halves are smaller than the whole.
+        // Everything that is captured here lives as long as the socket: the halves are smaller than the whole.
         let halves = socket.split();
         let conversation = if speaks {
             socket::serve(halves, execute, caller, settings, stream, stop).boxed()
@@ -137,8 +136,8 @@ pub fn upgrade<E: Execute>(
     })
 }
 
-/// What is kept of the handshake's headers while the socket lives: copies, because each header would keep alive all of
-/// the large buffer that it was read into, and none of those that are about the handshake itself.
+/// The headers of the handshake that are kept with the socket: copies, because each header keeps the whole buffer of
+/// the request's head in memory, and without those that only concern the handshake.
 fn kept(headers: &HeaderMap) -> HeaderMap {
     let is_kept = |name: &HeaderName| {
         *name != CONNECTION && *name != UPGRADE && !name.as_str().starts_with("sec-websocket-")
@@ -165,7 +164,7 @@ fn foreign_origin() -> Rejection {
     )
 }
 
-/// The response to a handshake of which no socket comes.
+/// The response to a rejected handshake.
 fn rejected(rejection: &Rejection) -> Response {
     let json = [("content-type", "application/json; charset=utf-8")];
     let mut response = (rejection.status, json, rejection.body()).into_response();

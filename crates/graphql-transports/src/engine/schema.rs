@@ -21,10 +21,11 @@ use crate::events::{Event, Events};
 use crate::operation::{Caller, ResponseBody};
 use crate::pipeline;
 
-/// Executes operations on an [`Executor`] of async-graphql: a schema, static or dynamic, with its extensions and limits.
+/// Executes operations on an [`Executor`] of async-graphql: a schema, static or dynamic, with its extensions and
+/// limits.
 ///
-/// Documents are parsed by async-graphql, and validated by it when they are executed. Its parser recurses, so the bytes of
-/// a document are limited; for callers that are not trusted, put `graphql-guard` in front by an engine of your own.
+/// async-graphql parses documents, and validates them when they are executed. Its parser recurses, so the length of a
+/// document is limited; for untrusted callers, write an engine that puts `graphql-guard` in front.
 pub struct SchemaEngine<X, A = ()> {
     executor: X,
     context: Option<Arc<AddContext<A>>>,
@@ -44,7 +45,7 @@ impl<X: Clone, A> Clone for SchemaEngine<X, A> {
 }
 
 impl<X: Executor, A> SchemaEngine<X, A> {
-    /// Executes on this schema. A query may take half a minute.
+    /// Executes on this schema, with a time limit of half a minute for a query.
     pub fn new(executor: X) -> Self {
         Self {
             executor,
@@ -53,8 +54,8 @@ impl<X: Executor, A> SchemaEngine<X, A> {
         }
     }
 
-    /// Adds to each request what resolvers are to know of its caller:
-    /// `|request, caller| request.data(caller.admitted.clone())`.
+    /// Adds data about the caller to each request, for resolvers: `|request, caller|
+    /// request.data(caller.admitted.clone())`.
     #[must_use]
     pub fn with_context(
         mut self,
@@ -64,7 +65,7 @@ impl<X: Executor, A> SchemaEngine<X, A> {
         self
     }
 
-    /// A query may take so long; then 503.
+    /// Sets the time limit for a query; then 503.
     #[must_use]
     pub fn with_query_timeout(mut self, timeout: Duration) -> Self {
         self.query_timeout = timeout;
@@ -82,7 +83,7 @@ impl<X: Executor, A> SchemaEngine<X, A> {
     }
 }
 
-/// An operation of a document that was parsed.
+/// An operation of a parsed document.
 pub struct SchemaOperation {
     text: Box<str>,
     document: ExecutableDocument,
@@ -98,7 +99,7 @@ impl PreparedOperation for SchemaOperation {
         self.kind
     }
 
-    /// One, because the schema does not say what it costs.
+    /// One, because the schema does not declare costs.
     fn cost(&self) -> u64 {
         1
     }
@@ -108,7 +109,7 @@ impl PreparedOperation for SchemaOperation {
     }
 
     fn bytes(&self) -> u64 {
-        /// What a parsed document takes of the bytes of its text, measured; values of variables take about as much.
+        /// The memory of a parsed document per byte of its text, measured; values of variables take about as much.
         const OF_TEXT: usize = 50;
         (OF_TEXT * (self.text.len() + self.variables_bytes)) as u64
     }
@@ -180,14 +181,14 @@ impl<X: Executor, A: Send + Sync + 'static> Engine<A> for SchemaEngine<X, A> {
     ) -> Result<Events, SubscribeError> {
         let request = self.request(operation, caller);
         let mut responses = self.executor.execute_stream(request, None);
-        // A document that is not valid is found out at once; an event may take as long as it likes.
+        // An invalid document fails immediately, while the first event may take any time.
         let first = poll_immediate(responses.next()).await;
         let first = match first {
             Some(Some(response)) => match request_errors(&response) {
                 Some(errors) => return Err(SubscribeError::Invalid(errors)),
                 None => Some(response),
             },
-            // A stream must not be polled again after its end.
+            // A stream must not be polled again after it has ended.
             Some(None) => return Ok(Events::from(stream::empty().boxed())),
             None => None,
         };
@@ -223,8 +224,8 @@ fn find<'d>(
     found.map(|operation| &operation.node).ok_or(missing)
 }
 
-/// The fields at the root, those of fragments too. Fragments that spread each other without end are the validator's to
-/// find, so each is looked into once.
+/// The root fields, including those of fragments. Detecting cycles of fragments is the validator's task, so each
+/// fragment is visited once.
 fn root_fields(document: &ExecutableDocument, operation: &OperationDefinition) -> usize {
     let mut count = 0;
     let mut seen = Vec::new();
@@ -253,7 +254,7 @@ fn root_fields(document: &ExecutableDocument, operation: &OperationDefinition) -
     count
 }
 
-/// The errors of a response if nothing was executed: a field's error has a path.
+/// The errors of a response whose execution did not begin: field errors have a path, these have not.
 fn request_errors(response: &Response) -> Option<ResponseErrors> {
     let is_of_request = |error: &ServerError| error.path.is_empty();
     let nothing_ran = response.data == async_graphql::Value::Null
@@ -281,7 +282,7 @@ fn of_request(error: &ServerError, code: ErrorCode) -> ResponseError {
 /// The response as JSON.
 ///
 /// # Errors
-/// A value of it cannot be written.
+/// One of its values cannot be serialized.
 fn written(response: &Response) -> Result<Vec<u8>, ResponseErrors> {
     serde_json::to_vec(response).map_err(|error| {
         tracing::error!(%error, "a response cannot be written as JSON");

@@ -1,29 +1,29 @@
-//! The codes that clients tell errors apart by.
+//! The codes by which clients distinguish errors.
 
 use std::fmt;
 
 use graphql_guard::Code;
 use serde::{Serialize, Serializer};
 
-/// What stands in `extensions.code` of an error. The constants are the codes of the transports; an engine adds its own by
-/// [`new`](Self::new).
+/// The value of `extensions.code` in an error. The constants are the codes of the transports; an engine adds its own
+/// with [`new`](Self::new).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ErrorCode(&'static str);
 
 impl ErrorCode {
-    /// The body, the URL or the method is not that of a GraphQL request, or the operation that is asked for is missing.
+    /// The body, the URL or the method is not that of a GraphQL request, or the requested operation is missing.
     pub const BAD_REQUEST: Self = Self::new(Code::BadRequest.as_str());
-    /// The document is not GraphQL.
+    /// The document has a syntax error.
     pub const PARSE_FAILED: Self = Self::new(Code::ParseFailed.as_str());
-    /// The document does not fit the schema.
+    /// The document is not valid for the schema.
     pub const VALIDATION_FAILED: Self = Self::new(Code::ValidationFailed.as_str());
     /// A value is not allowed.
     pub const BAD_USER_INPUT: Self = Self::new(Code::BadUserInput.as_str());
     /// A limit is exceeded.
     pub const TOO_COMPLEX: Self = Self::new(Code::TooComplex.as_str());
-    /// No document has this name; the client may send its text.
+    /// No document has this name; the client may send its text instead.
     pub const PERSISTED_QUERY_NOT_FOUND: Self = Self::new("PERSISTED_QUERY_NOT_FOUND");
-    /// Only trusted documents are served, and this is none.
+    /// Only trusted documents are executed, and this is not one.
     pub const DOCUMENT_NOT_TRUSTED: Self = Self::new("DOCUMENT_NOT_TRUSTED");
     /// The request needs a token, or its token is not valid.
     pub const UNAUTHENTICATED: Self = Self::new("UNAUTHENTICATED");
@@ -35,10 +35,10 @@ impl ErrorCode {
     pub const TIMEOUT: Self = Self::new("TIMEOUT");
     /// Nothing was done; the same request may succeed later.
     pub const UNAVAILABLE: Self = Self::new("UNAVAILABLE");
-    /// A fault of the server.
+    /// A bug of the server.
     pub const INTERNAL: Self = Self::new("INTERNAL");
 
-    /// A code of the application's own, in upper case with underscores by convention.
+    /// A code of the application, in upper case with underscores by convention.
     pub const fn new(code: &'static str) -> Self {
         Self(code)
     }

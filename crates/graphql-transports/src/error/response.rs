@@ -9,29 +9,29 @@ use serde_json::Value;
 
 use super::ErrorCode;
 
-/// What a client reads of a fault of the server, beside the id of its request.
+/// The message that a client gets for a bug of the server, besides the id of its request.
 const INTERNAL: &str = "something went wrong on our side; tell us the request id";
 
-/// One entry of the list `errors` (GraphQL specification, section 7.1.2). Serialized, its keys are in the order `message`,
-/// `locations`, `path`, `extensions`.
+/// One entry of the list `errors` (GraphQL specification, section 7.1.2). Serialized, its keys are in the order
+/// `message`, `locations`, `path`, `extensions`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResponseError {
     /// A sentence for the person who made the request.
     pub message: String,
-    /// Where in the document.
+    /// The positions in the document.
     pub locations: Vec<Location>,
-    /// The field of the response that the error is of.
+    /// The path of the field with the error in the response.
     pub path: Vec<PathSegment>,
     /// What kind of error it is.
     pub code: ErrorCode,
-    /// What `extensions` has beside the code.
+    /// The members of `extensions` besides the code.
     pub detail: Detail,
 }
 
-/// The list `errors` of a response that equal requests may share.
+/// The list `errors` of a response, which equal requests may share.
 pub type ResponseErrors = Arc<[ResponseError]>;
 
-/// A position in the document. Both numbers begin at 1.
+/// A position in the document. Both numbers start at 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Location {
     /// The line.
@@ -50,30 +50,30 @@ pub enum PathSegment {
     Index(usize),
 }
 
-/// What the extensions of an error have beside its code.
+/// The members of an error's extensions besides the code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Detail {
     /// Nothing.
     None,
-    /// The dotted path of the value that is not allowed, such as `input.title`.
+    /// The dotted path of the invalid value, such as `input.title`.
     Field(String),
-    /// The limit of a document or a response that is exceeded.
+    /// The exceeded limit of a document or a response.
     Limit(Exceeded),
-    /// The limit of a number, and the number.
+    /// A count that exceeds its limit.
     Count {
-        /// The highest number that is allowed.
+        /// The limit.
         limit: usize,
-        /// The number.
+        /// The count.
         value: usize,
     },
-    /// The id of the request, under which the log has the cause.
+    /// The id of the request, with which the log has the cause.
     RequestId(String),
-    /// A member of the application's own.
+    /// A member that the application defines.
     Other(&'static str, Value),
 }
 
 impl ResponseError {
-    /// An error of the request as a whole.
+    /// An error that belongs to no field.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -84,7 +84,7 @@ impl ResponseError {
         }
     }
 
-    /// A fault of the server. Its cause is in the log, under the id of the request.
+    /// A bug of the server. Its cause is in the log, with the id of the request.
     pub fn internal(request_id: &str) -> Self {
         Self::new(ErrorCode::INTERNAL, INTERNAL).with(Detail::RequestId(request_id.to_owned()))
     }
@@ -97,7 +97,7 @@ impl ResponseError {
         }
     }
 
-    /// The same error with a detail.
+    /// The same error with this detail.
     #[must_use]
     pub fn with(self, detail: Detail) -> Self {
         Self { detail, ..self }

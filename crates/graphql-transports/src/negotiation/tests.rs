@@ -1,4 +1,4 @@
-//! Which media type is chosen by `Accept`, and which bodies are read.
+//! Which media type `Accept` selects, and which bodies are accepted.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn accept(value: &'static str) -> HeaderMap {
     HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(value))])
 }
 
-/// What is chosen in a GET and in a POST.
+/// The representations that a GET and a POST get.
 fn chosen(value: &'static str) -> [Option<Representation>; 2] {
     let headers = accept(value);
     [negotiate(&headers, &BY_GET), negotiate(&headers, &BY_POST)]
@@ -46,7 +46,7 @@ fn the_representation_follows_weights_then_exactness_then_preference() {
             "application/graphql-response+json;q=0.001,application/json;q=0.002",
             Json,
         ),
-        // Zero refuses, and the exact range stands above the open one.
+        // A weight of zero excludes a type, and an exact range takes precedence over a wildcard.
         ("application/json;q=0, */*", GraphQLResponse),
         ("application/graphql-response+json;q=0.1, */*", Json),
         (
@@ -54,7 +54,7 @@ fn the_representation_follows_weights_then_exactness_then_preference() {
             GraphQLResponse,
         ),
         ("*/*, application/graphql-response+json", GraphQLResponse),
-        // The same twice: the better weight.
+        // The same range twice: the higher weight counts.
         (
             "application/json;q=0.1, application/json, application/graphql-response+json;q=0.5",
             Json,
@@ -67,7 +67,7 @@ fn the_representation_follows_weights_then_exactness_then_preference() {
         ),
         ("application/json;note=\"a,b;q=0\"", Json),
         ("application/json;q=1.000", Json),
-        // What cannot be read is passed over.
+        // Invalid ranges are ignored.
         (
             "application/json;q=2, application/graphql-response+json;q=0.1",
             GraphQLResponse,

@@ -1,29 +1,29 @@
-//! The parameters of a request, read by the same strict rules whichever way they came.
+//! The parameters of a request, parsed by the same strict rules on every transport.
 
 use serde_json::value::RawValue;
 
 use graphql_guard::json::{self, ObjectText};
 
-/// The parameters of a request: "Request Parameters" of GraphQL over HTTP, the payload of a
-/// `subscribe` message of `graphql-transport-ws`.
+/// The parameters of a request: "Request Parameters" of GraphQL over HTTP, the payload of a `subscribe` message of
+/// `graphql-transport-ws`.
 ///
-/// `null` is the same as absent everywhere, an empty `operationName` too, and keys that are not
-/// listed are ignored. There is always a document: `query`, or what stands for it.
+/// `null` is the same as absent everywhere, and so is an empty `operationName`; unknown keys are ignored. There is
+/// always a document: `query`, or a name for it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GraphQLParams {
     /// The document; absent only where `document_id` or `extensions.persistedQuery` names one.
     pub query: Option<String>,
     /// `documentId`, the name of a persisted document.
     pub document_id: Option<String>,
-    /// Which operation of the document to run.
+    /// The name of the operation to execute.
     pub operation_name: Option<String>,
-    /// Values of the operation's variables, not read yet: their types are still to be found out.
+    /// Values of the operation's variables, not parsed yet because their types are not known.
     pub variables: ObjectText,
-    /// What clients and servers agree on beyond the specification, such as `persistedQuery`.
+    /// Protocol extensions, such as `persistedQuery`.
     pub extensions: ObjectText,
 }
 
-/// Why something is not a GraphQL request: one sentence for the person who sent it.
+/// Why this is not a GraphQL request, as a sentence for the person who sent it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidParams(String);
@@ -37,7 +37,7 @@ const NAMES: [&str; 5] = [
 ];
 
 impl GraphQLParams {
-    /// Reads a JSON body, with or without a byte order mark.
+    /// Parses a JSON body, with or without a byte order mark.
     pub fn from_json(body: &[u8]) -> Result<Self, InvalidParams> {
         let members = json::members(json::without_byte_order_mark(body), NAMES);
         match members.map_err(|error| not_json(&error))? {
@@ -48,8 +48,8 @@ impl GraphQLParams {
         }
     }
 
-    /// Reads the query of a URL, in which `variables` and `extensions` are JSON. A parameter that
-    /// is empty, other than `query`, is as if it were not there; of one given twice the last counts.
+    /// Parses the query of a URL, in which `variables` and `extensions` are JSON. An empty parameter, other than
+    /// `query`, counts as absent; of a repeated one the last counts.
     pub fn from_url_query(query: &str) -> Result<Self, InvalidParams> {
         let mut params = Self::default();
         for (name, text) in url_pairs(query)? {
@@ -80,7 +80,7 @@ impl GraphQLParams {
         params.checked()
     }
 
-    /// Whether a name stands for the document, or beside it.
+    /// Whether the request names a document, with or without its text.
     pub fn names_a_document(&self) -> bool {
         self.document_id.is_some() || self.extensions.get("persistedQuery").is_some()
     }

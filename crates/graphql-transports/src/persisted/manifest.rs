@@ -1,7 +1,7 @@
 //! Trusted documents: the manifests that clients' build tools write.
 //!
-//! Three forms, told apart by their content: the map from id to text of graphql-codegen (`persisted-documents.json`)
-//! and Relay, Relay's list of pairs, and Apollo's `apollo-persisted-query-manifest`.
+//! Three formats, distinguished by their content: the map from id to text of graphql-codegen
+//! (`persisted-documents.json`) and Relay, Relay's list of pairs, and Apollo's `apollo-persisted-query-manifest`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use graphql_guard::json;
 /// Why the trusted documents could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// The mode wants documents, and there is no file to take them from.
+    /// The mode needs a manifest, and none is configured.
     #[error("documents are to be trusted, but no manifest of them is named")]
     NotNamed,
     /// The file cannot be read.
@@ -26,7 +26,7 @@ pub enum ManifestError {
     /// The file is not JSON.
     #[error("{0} is not valid JSON: {1}")]
     Json(PathBuf, #[source] serde_json::Error),
-    /// JSON of another form than the three.
+    /// JSON in none of the three formats.
     #[error("{0} is no manifest of trusted documents: {1}")]
     Form(PathBuf, String),
 }
@@ -39,7 +39,7 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
-    /// Reads a file in whichever form it is.
+    /// Reads a file in any of the three formats.
     pub(super) fn load(path: &Path) -> Result<Self, ManifestError> {
         let text =
             std::fs::read(path).map_err(|error| ManifestError::Read(path.to_owned(), error))?;
@@ -93,13 +93,13 @@ impl Manifest {
         Ok(())
     }
 
-    /// How many there are.
+    /// The number of documents.
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
     }
 
-    /// By the id that the manifest gives it, or by its SHA-256. An id may have the prefix that "Persisted Documents"
-    /// of GraphQL over HTTP gives to hashes.
+    /// Finds a document by its id in the manifest, or by its SHA-256. An id may have the prefix that "Persisted
+    /// Documents" of GraphQL over HTTP defines for hashes.
     pub(super) fn by_id(&self, id: &str) -> Option<Arc<str>> {
         let bare = id.strip_prefix("sha256:").unwrap_or(id);
         let by_id = self.by_id.get(id).or_else(|| self.by_id.get(bare));
@@ -108,7 +108,7 @@ impl Manifest {
             .cloned()
     }
 
-    /// By its text, character by character.
+    /// Finds a document by its exact text.
     pub(super) fn by_text(&self, text: &str) -> Option<Arc<str>> {
         let hash = Hash::from(Sha256::digest(text));
         self.by_hash.get(&hash).cloned()
@@ -138,7 +138,7 @@ impl ApolloManifest {
     }
 }
 
-/// 64 hexadecimal digits.
+/// Parses 64 hexadecimal digits.
 pub(super) fn read_sha256(text: &str) -> Option<Hash> {
     let mut hash = [0; 32];
     (base16ct::mixed::decode(text, &mut hash).ok()?.len() == 32).then_some(hash)

@@ -1,22 +1,22 @@
-//! Automatic persisted queries: documents by their hash, in as many bytes as are granted.
+//! Automatic persisted queries: documents by their hash, within a limit in bytes.
 //!
-//! Where a new one needs room, those go that were not asked for the longest. Clients send again what is gone.
+//! The least recently used ones are removed when there is no room for a new one. Clients then send the text again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Hash;
 
-/// What a document takes besides its text, in bytes: its places in both maps, and their slack.
+/// The memory of a document besides its text, in bytes: its entries in both maps, and their spare capacity.
 const OVERHEAD_BYTES: usize = 200;
 
-/// Documents by hash. Shared by all requests; the lock is held for a look-up and no longer.
+/// Documents by hash. Shared by all requests; the lock is held only during a lookup or an insertion.
 pub(super) struct Store(Mutex<Kept>);
 
 struct Kept {
     max_bytes: usize,
     bytes: usize,
-    /// Counts uses; the number of a document's last use is its place in `order`.
+    /// Counts uses; the number of a document's last use is its key in `order`.
     uses: u64,
     documents: HashMap<Hash, Document>,
     /// From the least to the most recently used.
@@ -45,7 +45,7 @@ impl Store {
         kept.use_again(hash)
     }
 
-    /// Keeps a document, unless it alone is larger than all that may be kept.
+    /// Keeps a document, unless it alone exceeds the limit.
     pub(super) fn insert(&self, hash: Hash, query: Arc<str>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = size(&query);

@@ -1,4 +1,4 @@
-//! What a request may mean, told by whole results.
+//! The document that each request resolves to, as whole results.
 
 mod manifests;
 
@@ -37,8 +37,8 @@ fn automatic(bytes: usize) -> PersistedOperations {
     PersistedOperations::automatic(bytes)
 }
 
-/// The result of a request in one line, such as `untrusted { __typename } (registers)` or `BAD_REQUEST: …`. What
-/// may be registered is registered.
+/// The result of a request in one line, such as `untrusted { __typename } (registers)` or `BAD_REQUEST: …`. Registers
+/// the document if the result asks for it.
 fn ask(operations: &PersistedOperations, request: &Value) -> String {
     match operations.resolve(&GraphQLParams::from_json(request.to_string().as_bytes()).unwrap()) {
         Ok(resolved) => {
@@ -237,7 +237,7 @@ fn any_other_document_is_served_with_prefer_and_rejected_with_only() {
         let only = codegen(TrustedMode::Only);
         assert_eq!(ask(&only, &request), NOT_TRUSTED, "{request}");
     }
-    // A text that differs by a space is another text.
+    // A text that differs by a space is another document.
     let only = codegen(TrustedMode::Only);
     let request = json!({ "query": format!("{TITLES} ") });
     assert_eq!(ask(&only, &request), NOT_TRUSTED);

@@ -1,4 +1,5 @@
-//! What becomes of an operation that is prepared: charged, executed as its kind demands, and its result as an outcome.
+//! Runs a prepared operation: charges its caller, executes it according to its kind, and turns the result into an
+//! outcome.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ where
     E: Engine<A::Caller>,
     L: LimitCallers<A::Caller>,
 {
-    /// Executes an operation, if it may come this way and its caller can pay for it.
+    /// Executes an operation, if its transport allows it and its caller has enough left to spend.
     pub(super) async fn run(
         &self,
         operation: &Arc<E::Operation>,
@@ -58,7 +59,7 @@ where
         }
     }
 
-    /// One that has begun is finished, whoever hangs up; the engine has limits of its own.
+    /// A mutation that has begun is finished even if its client disconnects; the engine has its own time limits.
     async fn mutate(
         &self,
         operation: &Arc<E::Operation>,
@@ -92,7 +93,8 @@ where
         }
     }
 
-    /// A query's outcome, counted for its caller until it has been sent: clients that do not read keep it in memory.
+    /// A query's outcome, counted for its caller until it has been sent: responses to clients that do not read stay in
+    /// memory.
     fn kept(&self, outcome: Outcome, caller: &Caller<A::Caller>, transport: Transport) -> Outcome {
         let Outcome::Single(ResponseBody {
             json,
@@ -102,7 +104,7 @@ where
         else {
             return outcome;
         };
-        // A message or an event has a copy of it.
+        // A message or an event contains a copy of the response.
         let copies = match transport {
             Transport::HttpGet | Transport::HttpPost => 1,
             Transport::WebSocket | Transport::SseGet | Transport::SsePost => 2,
@@ -118,8 +120,8 @@ where
         }
     }
 
-    /// Begins a subscription. On a socket it waits for what is not available, as long as a subscription may take to begin:
-    /// its client has no other way to learn that it should come back than to be closed.
+    /// Begins a subscription. On a socket it waits for unavailable resources for as long as a subscription may take to
+    /// begin: only closing the whole socket could tell the client to retry.
     async fn subscribe(
         &self,
         operation: &E::Operation,
@@ -127,7 +129,7 @@ where
         transport: Transport,
     ) -> Outcome {
         let (patience, stream) = match transport {
-            // The socket is what counts.
+            // The socket itself is counted, not its subscriptions.
             Transport::WebSocket => (self.subscribe_timeout, None),
             _ => match self.limits.open_stream(caller) {
                 Ok(stream) => (Duration::ZERO, Some(stream)),
@@ -140,7 +142,7 @@ where
             () = self.shutdown.token().cancelled() => return Outcome::NotBegun(stopping()),
         };
         match subscribed {
-            // With the events goes what counts them.
+            // The stream's slot is held as long as its events.
             Ok(Ok(events)) => Outcome::Stream(events.holding(stream)),
             Ok(Err(SubscribeError::Invalid(errors))) => {
                 Outcome::Rejected(Rejection::with_errors(StatusCode::BAD_REQUEST, errors))
@@ -175,7 +177,7 @@ fn no_mutation_by_get() -> Rejection {
     rejection
 }
 
-/// The error of an operation that took too long. Nothing has changed, so it may be sent again.
+/// The error of an operation that exceeded its time limit. Nothing has changed, so it may be sent again.
 pub fn timeout() -> ResponseError {
     ResponseError::new(
         ErrorCode::TIMEOUT,
@@ -183,7 +185,7 @@ pub fn timeout() -> ResponseError {
     )
 }
 
-/// The subscription may begin on another server, or on this one when it is back.
+/// The subscription may begin on another server, or on this one after its restart.
 fn stopping() -> Rejection {
     Rejection::unavailable([ResponseError::new(
         ErrorCode::UNAVAILABLE,

@@ -1,6 +1,6 @@
-//! A token of one operation: `extensions.authorization` of its `subscribe`. It is judged as one in `connection_init` is,
-//! for this operation alone, so that a socket that lives long outlives the tokens of its operations, and has those of
-//! several callers.
+//! The token of a single operation: `extensions.authorization` of its `subscribe`. It is checked like a token in
+//! `connection_init`, but for this operation alone, so that a long-lived socket can outlive the tokens of its
+//! operations, and serve several callers.
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,23 +15,23 @@ use crate::error::ErrorCode;
 use crate::operation::{Caller, Execute, GraphQLParams, Outcome};
 use crate::rejection::Rejection;
 
-/// Says why an operation ends before its source does.
+/// Completes with the reason why an operation ends before its source does.
 pub(super) type Ended = BoxFuture<'static, Rejection>;
 
-/// What becomes of an operation, and what ends it where it is a subscription.
+/// The outcome of an operation and, for a subscription, what ends it early.
 pub(super) type Begun = (Outcome, Option<Ended>);
 
-/// The token of an operation, as `connection_init` would have it; `None` where the operation has none.
+/// The token of an operation in the form of a `connection_init` payload; `None` where it has none.
 pub(super) fn of(params: &GraphQLParams) -> Option<ObjectText> {
     let given = params.extensions.get("authorization");
     let given = given.filter(|value| !json::is_null(value))?;
-    // It is JSON, because `given` is.
+    // Valid JSON, because `given` is.
     let payload = format!(r#"{{"authorization":{}}}"#, given.get());
     let payload: Box<RawValue> = serde_json::from_str(&payload).ok()?;
     ObjectText::new(&payload)
 }
 
-/// Runs an operation as whoever its own token admits, and not as whoever opened the socket.
+/// Runs an operation as the caller that its own token admits, instead of the socket's caller.
 pub(super) async fn run<E, Run>(
     execute: E,
     of_socket: Arc<Caller<E::Admitted>>,
@@ -42,7 +42,7 @@ where
     E: Execute,
     Run: Future<Output = Outcome>,
 {
-    // The log says of the operation's own lines whose they are, and not of the socket's.
+    // The log names this caller in the operation's lines, but not in the socket's.
     let span = info_span!("operation", caller = tracing::field::Empty);
     let whole = async {
         let admitted = execute.admit(&of_socket.headers, Some(&token)).await;

@@ -1,7 +1,8 @@
-//! The close of a socket whose client is to come back: what is under way on it gets its response first.
+//! Closes a socket whose client should reconnect: operations under way get their responses first.
 //!
-//! A mutation that was committed without a response would be sent again. So queries and mutations are finished, no operation
-//! begins any more, and the close follows the last result. Subscriptions are not waited for: they resume elsewhere.
+//! If a mutation was committed without a response, the client would send it again. So queries and mutations are
+//! finished, no new operations begin, and the close follows the last result. Subscriptions are not awaited: clients
+//! resume them elsewhere.
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -18,14 +19,15 @@ pub(super) struct Closing(Arc<State>);
 
 #[derive(Default)]
 struct State {
-    /// With which code and reason, once that is decided.
+    /// The code and the reason, once they are set.
     frame: OnceLock<(u16, Cow<'static, str>)>,
-    /// What the close waits for.
+    /// The operations that the close waits for.
     unanswered: TaskTracker,
 }
 
 impl Closing {
-    /// Closes the socket with this code as soon as nothing is without its response. What was decided before stands.
+    /// Closes the socket with this code as soon as all operations have their responses. The first code that was set is
+    /// used.
     pub(super) fn begin(&self, code: u16, reason: impl Into<Cow<'static, str>>) {
         self.0.frame.get_or_init(|| (code, reason.into()));
         self.0.unanswered.close();
@@ -35,12 +37,12 @@ impl Closing {
         self.0.unanswered.is_closed()
     }
 
-    /// The close waits until this is dropped.
+    /// The close waits until the returned value is dropped.
     pub(super) fn unanswered(&self) -> TaskTrackerToken {
         self.0.unanswered.token()
     }
 
-    /// Comes when the socket is to be closed now.
+    /// Completes when the socket must be closed.
     pub(super) async fn finished(&self) -> CloseFrame {
         self.0.unanswered.wait().await;
         match self.0.frame.get() {

@@ -1,4 +1,4 @@
-//! The messages of `graphql-transport-ws`: what a client may send, what it gets, and how it is closed.
+//! The messages of `graphql-transport-ws`, from clients and to them, and close frames.
 
 use axum::extract::ws::{CloseFrame, Message};
 use bytes::Bytes;
@@ -8,40 +8,40 @@ use serde_json::{Value, json};
 use crate::operation::GraphQLParams;
 use graphql_guard::json::{self, ObjectText};
 
-/// An operation's id is kept as long as the operation runs, so it has a bound.
+/// The maximum length of an operation's id, which is kept as long as the operation runs.
 const MAX_ID_BYTES: usize = 256;
 
-/// What a frame leaves for the reason, RFC 6455 section 5.5.
+/// The maximum length of a close reason (RFC 6455, section 5.5).
 const MAX_REASON_BYTES: usize = 123;
 
-/// The payload of `connection_init` is kept as long as the socket is open, so it has a bound too.
+/// The maximum length of the payload of `connection_init`, which is kept as long as the socket is open.
 const MAX_INIT_BYTES: usize = 16 * 1024;
 
-/// A message of a client.
+/// A message from a client.
 #[derive(Debug, PartialEq)]
 pub enum ClientMessage {
-    /// The first one, with what the client is admitted by.
+    /// The first message, with the client's credential.
     ConnectionInit(Option<ObjectText>),
     /// Asks for a `pong` with the same payload.
     Ping(Option<ObjectText>),
-    /// A sign of life.
+    /// A response to a ping, or a heartbeat.
     Pong,
     /// Begins an operation.
     Subscribe {
-        /// Tells it from the other operations of the socket; 1 to 256 bytes.
+        /// Identifies the operation on this socket; 1 to 256 bytes.
         id: String,
-        /// What is to be executed.
+        /// The request.
         params: GraphQLParams,
     },
     /// Ends an operation.
     Complete {
-        /// That of the operation.
+        /// The operation's id.
         id: String,
     },
 }
 
 impl ClientMessage {
-    /// Reads one message.
+    /// Parses a message.
     ///
     /// # Errors
     /// The reason to close with 4400.
@@ -114,7 +114,7 @@ pub(super) fn pong(payload: Option<ObjectText>) -> Message {
     }
 }
 
-/// `result` is a whole response.
+/// `result` is a complete response.
 pub(super) fn next(id: &str, result: &Bytes) -> Message {
     with_payload("next", id, result)
 }
@@ -128,10 +128,10 @@ pub(super) fn complete(id: &str) -> Message {
     Message::from(json!({ "id": id, "type": "complete" }).to_string())
 }
 
-/// Wraps JSON in a message without reading it again.
+/// Wraps JSON in a message without parsing it.
 fn with_payload(kind: &str, id: &str, payload: &Bytes) -> Message {
     let id = Value::from(id).to_string();
-    // A text frame must be UTF-8, and every JSON writer writes that; any other byte is replaced.
+    // A text frame must be UTF-8, which all JSON writers produce; any invalid byte is replaced.
     let payload = String::from_utf8_lossy(payload);
     let mut text = String::with_capacity(id.len() + payload.len() + 40);
     for part in [
@@ -148,7 +148,7 @@ fn with_payload(kind: &str, id: &str, payload: &Bytes) -> Message {
     Message::from(text)
 }
 
-/// A closing frame; a reason that is too long for one is cut.
+/// A close frame; a reason that is too long is truncated.
 pub(super) fn close(code: u16, reason: &str) -> CloseFrame {
     let end = reason.floor_char_boundary(MAX_REASON_BYTES);
     CloseFrame {
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn the_payload_that_a_socket_begins_with_has_a_bound() {
         let message = |bytes: usize| {
-            // The braces and what the member has besides its text take eight bytes.
+            // The braces, the member's name and the quotes take eight bytes.
             let text = "x".repeat(bytes - 8);
             parse(&json!({ "type": "connection_init", "payload": { "a": text } }))
         };

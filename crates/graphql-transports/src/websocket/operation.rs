@@ -1,8 +1,8 @@
-//! The operations that run on one socket, each in a task of its own.
+//! The operations on one socket, each in its own task.
 //!
-//! All write to one short queue, first come first served: a busy operation cannot starve the
-//! others, and when the client does not read, every source waits. An id is free again when the last
-//! message under it is written, so that nothing of an old operation reaches a new one of its name.
+//! All of them send to one short queue in order: a busy operation cannot starve the others, and when the client does
+//! not read, every source waits. An id is free again after its last message was written, so that no message of an old
+//! operation is taken for one of a new operation with the same id.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -26,21 +26,22 @@ use crate::operation::{Caller, Execute, GraphQLParams, Outcome, Transport, or_ne
 use crate::rejection::Rejection;
 use crate::request_id::RequestId;
 
-/// The way to the client. Each message has a box: a channel has room for many at once, whatever its bound.
+/// The queue of messages to the client. Each message is boxed: a channel allocates room for many messages, whatever its
+/// bound.
 pub(super) type Outbox = mpsc::Sender<Box<Outgoing>>;
 
-/// A message on its way to the client, and the operation it belongs to, if any.
+/// A message to the client, and its operation, if any.
 pub(super) struct Outgoing {
     message: Message,
     operation: Option<Arc<Operation>>,
     is_last: bool,
-    /// With the last message of a query or a mutation.
+    /// Set on the last message of a query or a mutation.
     unanswered: Option<TaskTrackerToken>,
-    /// The response of a query or a mutation, which counts until its message is written.
+    /// The response of a query or a mutation, which is counted until its message is written.
     response: Option<Bytes>,
 }
 
-/// What is kept until a message is written.
+/// Values that are held until a message is written.
 pub(super) type Kept = (Option<TaskTrackerToken>, Option<Bytes>);
 
 impl From<Message> for Outgoing {
@@ -61,7 +62,7 @@ pub(super) struct Operation {
     cancelled: CancellationToken,
 }
 
-/// What runs on a socket. Dropping it ends everything.
+/// The operations of a socket. Dropping it cancels all of them.
 pub(super) struct Operations {
     running: Mutex<HashMap<String, Arc<Operation>>>,
     closing: Closing,
@@ -87,7 +88,7 @@ impl Operations {
         self.running().contains_key(id)
     }
 
-    /// Sends the client what becomes of an operation, under an id that is free.
+    /// Runs an operation under a free id, and sends its results to the client.
     pub(super) fn start(
         &self,
         id: String,
@@ -116,15 +117,15 @@ impl Operations {
         );
     }
 
-    /// The client wants no more of it; an id that is unknown has just ended by itself.
+    /// The client cancels an operation; an unknown id is that of an operation that has just ended.
     pub(super) fn stop(&self, id: &str) {
         if let Some(operation) = self.running().remove(id) {
             operation.cancelled.cancel();
         }
     }
 
-    /// What is to be written of a message, and what to keep until that is done; nothing, where the client has stopped the
-    /// operation since.
+    /// The message to write, and the values to hold until it is written; `None` where the client has cancelled the
+    /// operation in the meantime.
     pub(super) fn release(&self, outgoing: Outgoing) -> Option<(Message, Kept)> {
         if let Some(operation) = outgoing.operation {
             if operation.cancelled.is_cancelled() {
@@ -146,7 +147,7 @@ impl Drop for Operations {
     }
 }
 
-/// Executes an operation that came in a message of so many bytes.
+/// Executes an operation from a message of `bytes` bytes.
 pub(super) async fn run<E: Execute>(
     execute: E,
     caller: Arc<Caller<E::Admitted>>,
@@ -169,7 +170,7 @@ struct Responder {
     operation: Arc<Operation>,
     outbox: Outbox,
     closing: Closing,
-    /// Until the last message, or until it is known to be a subscription.
+    /// Held until the last message, or until the operation turns out to be a subscription.
     unanswered: Option<TaskTrackerToken>,
 }
 
@@ -177,7 +178,7 @@ struct Responder {
 enum End {
     Complete,
     Rejected(Rejection),
-    /// A subscription of a socket that is being closed, so that it is not taken for complete.
+    /// A subscription on a socket that is being closed: it must not look complete to the client.
     Closed,
 }
 
@@ -191,7 +192,7 @@ impl Responder {
             }
             Ok(End::Closed) => return,
             Err(_) => {
-                // The panic hook has said what happened; without a response the client would wait for ever.
+                // The panic hook has logged the panic; without a response the client would wait for ever.
                 let rejection = Rejection::internal(&id);
                 message::error(&self.operation.id, &rejection.errors_json())
             }
@@ -230,7 +231,7 @@ impl Responder {
                 return End::Complete;
             };
             if self.unanswered.is_none() && self.closing.has_begun() {
-                // Of a subscription. The socket is closed before long, perhaps because this may not be sent any more.
+                // The socket is about to close, perhaps because this subscription may not send any more.
                 return End::Closed;
             }
             let response = self.unanswered.as_ref().map(|_| event.body.clone());
@@ -239,7 +240,7 @@ impl Responder {
         }
     }
 
-    /// Waits for room in the queue, which is how a slow client slows its sources. The message is made only then: until
+    /// Waits for room in the queue, which is how a slow client slows its sources. The message is built only then: until
     /// then equal operations share the body of their response.
     async fn send(
         &mut self,
@@ -255,8 +256,8 @@ impl Responder {
                 unanswered: self.unanswered.take_if(|_| is_last),
                 response,
             })),
-            // The socket has ended, and this operation is about to be cancelled. Going on would be an
-            // endless loop if the source is endless, since nothing makes it wait any more.
+            // The socket has ended, and this operation is about to be cancelled. Returning instead would loop for ever
+            // on an endless source, because nothing limits it any more.
             Err(_) => std::future::pending().await,
         }
     }

@@ -1,4 +1,4 @@
-//! Which pages may open a socket: those of this host, those that are listed, and no others.
+//! Which pages may open a socket: those of this host, and those that are listed.
 
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::{Authority, Uri};
@@ -6,12 +6,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::headers::is_listed_origin;
 
-/// The host that the client has asked for, from a proxy that names itself in `Host`.
+/// The host that the client requested, from a proxy that puts its own name into `Host`.
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Whether the handshake may go on. Without an `Origin` it was no browser that sent it, and nothing
-/// of a user's can be misused. No page can send a header of its own in a handshake, so `X-Forwarded-Host` comes from a
-/// proxy.
+/// Whether the handshake is allowed. A request without an `Origin` does not come from a browser, so it cannot misuse a
+/// user's cookies. Pages cannot set headers of a handshake, so `X-Forwarded-Host` comes from a proxy.
 pub(super) fn is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return true;
@@ -24,13 +23,13 @@ pub(super) fn is_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
         || is_of_this_host(origin, headers.get(FORWARDED_HOST))
 }
 
-/// Compares with the host that was asked for, where a missing port means that of the origin's scheme: behind a proxy that
-/// ends TLS the scheme is known from the origin only.
+/// Compares with the requested host, whose port defaults to that of the origin's scheme: behind a proxy that terminates
+/// TLS, only the origin shows the scheme.
 fn is_of_this_host(origin: &str, host: Option<&HeaderValue>) -> bool {
     let Some(host) = host.and_then(|host| host.to_str().ok()) else {
         return false;
     };
-    // A proxy behind another adds its own to the list.
+    // A chain of proxies appends to the list.
     let host = host.split(',').next().unwrap_or_default().trim();
     let (Ok(origin), Ok(host)) = (origin.parse::<Uri>(), host.parse::<Authority>()) else {
         return false;

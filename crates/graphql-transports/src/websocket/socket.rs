@@ -1,7 +1,8 @@
-//! One socket from its first message to its last: reads, writes and watches the clock, all in one task.
+//! One socket from its first message to its last: reads, writes and enforces timeouts, all in one task.
 //!
-//! The server closes with a code when the client breaks the protocol, when its admission ends, when what a subscription
-//! needs is not available, or when the server stops; it drops the connection when nobody is left to read a code.
+//! The server closes with a code when the client violates the protocol, when its credential expires, when a
+//! subscription's resources are unavailable, or when the server stops; it drops the connection when the client can no
+//! longer receive a code.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -38,17 +39,17 @@ const ADMISSION_ENDED: &str = "Admission has ended";
 enum End {
     /// With a code and a reason.
     Close(CloseFrame),
-    /// The client has closed it, or has gone without a word.
+    /// The client has closed it, or has disconnected.
     Gone,
 }
 
-/// What counts a socket for its caller.
+/// Counts a socket for its caller.
 type Stream<E> = <<E as Execute>::Limits as LimitCallers<<E as Execute>::Admitted>>::Stream;
 
-/// A socket as it is written to and read from.
+/// The writing and the reading half of a socket.
 type Halves = (SplitSink<WebSocket, Message>, SplitStream<WebSocket>);
 
-/// Serves a socket to its end.
+/// Serves a socket until it ends.
 pub(super) async fn serve<E: Execute>(
     (mut sink, mut stream): Halves,
     execute: E,
@@ -80,7 +81,7 @@ pub(super) async fn serve<E: Execute>(
         biased;
         () = stopping => End::Gone,
         frame = closing.finished() => End::Close(match stop.is_cancelled() {
-            // Whatever was decided before, such as by a subscription that may not begin any more.
+            // With the code that was set before, for example by a subscription that may not begin any more.
             true => close(1001, SHUTTING_DOWN),
             false => frame,
         }),
@@ -94,7 +95,7 @@ pub(super) async fn serve<E: Execute>(
     }
 }
 
-/// Closes a socket on which no message can be sent.
+/// Closes a socket on which no message was sent yet.
 pub(super) async fn close_at_once(
     (mut sink, mut stream): Halves,
     frame: CloseFrame,
@@ -103,8 +104,8 @@ pub(super) async fn close_at_once(
     close_and_wait(&mut sink, &mut stream, frame, settings.farewell).await;
 }
 
-/// Sends the code, and waits until the client has confirmed it: a connection that is dropped with
-/// unread bytes is reset, and the code would be lost with it.
+/// Sends the close frame, and waits for the client's confirmation: if a connection is dropped with unread bytes, it is
+/// reset, and the code is lost.
 async fn close_and_wait(
     sink: &mut SplitSink<WebSocket, Message>,
     stream: &mut SplitStream<WebSocket>,
@@ -118,14 +119,14 @@ async fn close_and_wait(
         }
         while let Some(Ok(_)) = stream.next().await {}
         if is_too_big {
-            // The rest of the message cannot be read, so the answer behind it cannot either.
+            // The rest of the message cannot be read, so neither can the confirmation after it.
             sleep(patience).await;
         }
     };
     let _ = timeout(patience, farewell).await;
 }
 
-/// Writes what is in the queue, and pings; ends when the connection breaks.
+/// Writes queued messages and pings; returns when the connection fails.
 async fn write(
     sink: &mut SplitSink<WebSocket, Message>,
     mut queue: mpsc::Receiver<Box<Outgoing>>,
@@ -143,7 +144,7 @@ async fn write(
                 None => return,
             },
         };
-        // What is kept is dropped when the message has been written.
+        // `_kept` is dropped after the message has been written.
         if let Some((message, _kept)) = released
             && sink.send(message).await.is_err()
         {
@@ -153,9 +154,9 @@ async fn write(
 }
 
 enum State {
-    /// `connection_init` is still to come.
+    /// `connection_init` has not arrived.
     Opened,
-    /// Operations may run, until what the caller was admitted by has ended.
+    /// Operations may run, until the caller's credential is no longer valid.
     Acknowledged {
         ended: Option<BoxFuture<'static, ()>>,
     },
@@ -186,7 +187,7 @@ impl<E: Execute> Listener<'_, E> {
                 // Boxed: most of the time there is no message.
                 Ok(Some(Ok(Message::Text(text)))) => Box::pin(self.handle(&text)).await,
                 Ok(Some(Ok(Message::Binary(_)))) => Err(bad_request("Messages must be text")),
-                // Tungstenite answers a ping by itself, and a close when the stream is read to its end.
+                // Tungstenite responds to pings by itself, and to a close while the stream is read to its end.
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)))) => Ok(()),
                 Ok(Some(Err(error))) => Err(broken(&error)),
                 Ok(None) | Err(_) => Err(End::Gone),
@@ -197,7 +198,7 @@ impl<E: Execute> Listener<'_, E> {
         }
     }
 
-    /// Comes when the client has taken too long to begin, or its admission is over.
+    /// Completes when `connection_init` is late, or the credential is no longer valid.
     async fn deadline(&mut self) -> End {
         match &mut self.state {
             State::Opened => {
@@ -230,7 +231,7 @@ impl<E: Execute> Listener<'_, E> {
         if let State::Acknowledged { .. } = self.state {
             return Err(End::Close(close(4429, "Too many initialisation requests")));
         }
-        // Boxed, for this moment only.
+        // Boxed: the future is needed only for a moment.
         let admitted = Box::pin(self.execute.admit(&self.caller.headers, payload.as_ref()));
         let admitted = timeout_at(self.initialisation_ends, admitted)
             .await
@@ -244,7 +245,7 @@ impl<E: Execute> Listener<'_, E> {
             .hand_over(&mut self.counted, caller)
             .map_err(|error| {
                 let rejection: Rejection = error.into();
-                // To come back later. 4429 would mean something else, and be final.
+                // 1013 asks the client to retry. 4429 would mean something else, and clients would not reconnect.
                 End::Close(close(1013, rejection.message()))
             })?;
         self.state = State::Acknowledged {
@@ -253,7 +254,7 @@ impl<E: Execute> Listener<'_, E> {
         self.reply(message::connection_ack()).await
     }
 
-    /// Starts an operation that came in a message of so many bytes.
+    /// Starts an operation from a message of `bytes` bytes.
     async fn subscribe(
         &mut self,
         id: String,
@@ -264,7 +265,7 @@ impl<E: Execute> Listener<'_, E> {
             return Err(End::Close(close(4401, "Unauthorized")));
         }
         if self.closing.has_begun() {
-            // Not taken: the client sends it again after the close that is about to come.
+            // Ignored: the client sends it again after the close that follows.
             return Ok(());
         }
         if self.operations.contains(&id) {
@@ -280,7 +281,7 @@ impl<E: Execute> Listener<'_, E> {
         }
         let (caller, execute) = (Arc::clone(&self.caller), self.execute.clone());
         let (request_id, outbox) = (caller.request_id.clone(), self.outbox.clone());
-        // Boxed by itself, and dropped before a subscription begins to wait: it is large.
+        // Boxed separately, and dropped before a subscription begins to wait: it is large.
         let begun = match authorization::of(&params) {
             None => {
                 async move { (operation::run(execute, caller, params, bytes).await, None) }.boxed()
@@ -294,7 +295,7 @@ impl<E: Execute> Listener<'_, E> {
         Ok(())
     }
 
-    /// Nothing is read of a client that does not read, and it is given up in time.
+    /// While the client does not read, nothing is read from it, and it is dropped after a timeout.
     async fn reply(&mut self, message: Message) -> Result<(), End> {
         let message = Box::new(message.into());
         match timeout(self.settings.silence, self.outbox.send(message)).await {
@@ -308,7 +309,7 @@ fn bad_request(reason: &str) -> End {
     End::Close(close(4400, reason))
 }
 
-/// 4401 would keep the client from coming back with another token.
+/// 4401 would keep clients from reconnecting with another token.
 fn not_admitted(rejection: &Rejection) -> End {
     let code = match rejection.status {
         StatusCode::SERVICE_UNAVAILABLE => 1013,
@@ -329,7 +330,7 @@ fn too_many_operations(limit: usize) -> Rejection {
     Rejection::with_errors(StatusCode::BAD_REQUEST, [error])
 }
 
-/// The close of a connection that cannot be read any further, if anybody is left to read it.
+/// How to close a connection that cannot be read any further, if the client can still receive it.
 fn broken(error: &axum::Error) -> End {
     match error.source().and_then(|source| source.downcast_ref()) {
         Some(Error::Capacity(_)) => End::Close(close(1009, "Message too big")),

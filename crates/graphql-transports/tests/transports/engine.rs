@@ -1,4 +1,4 @@
-//! An engine whose documents are orders: `count 3`, `forever`, `rejected`, and so on.
+//! An engine whose documents are commands: `count 3`, `forever`, `rejected`, and so on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,15 +18,15 @@ use tokio::sync::Semaphore;
 
 #[derive(Clone, Default)]
 pub(crate) struct Engine {
-    /// Events that were taken from `forever` so far, all operations together.
+    /// The number of events that `forever` has produced so far, over all operations.
     pub(crate) produced: Arc<AtomicUsize>,
-    /// Streams that are open.
+    /// The number of open streams.
     pub(crate) open: Arc<AtomicUsize>,
-    /// Lets an operation end that is `held`.
+    /// Lets a `held` operation end.
     pub(crate) gate: Gate,
 }
 
-/// Closed until somebody passes.
+/// Closed until it is opened once.
 #[derive(Clone)]
 pub(crate) struct Gate(Arc<Semaphore>);
 
@@ -46,7 +46,7 @@ impl Gate {
     }
 }
 
-/// Counts itself among the open streams as long as it lives.
+/// Counts as an open stream as long as it lives.
 struct Open(Arc<AtomicUsize>);
 
 impl Open {
@@ -125,7 +125,7 @@ impl Execute for Engine {
                         .into(),
                 )
             }
-            // Always has a next event, of 10 kB.
+            // Always has another event, of 10 kB.
             ("forever", _) => {
                 let produced = Arc::clone(&self.produced);
                 let padding = "x".repeat(10_000);
@@ -145,7 +145,7 @@ impl Execute for Engine {
                     .boxed()
                     .into(),
             ),
-            // A source of which nothing comes, but that moves on whenever it is asked.
+            // A source without events that advances whenever it is polled.
             ("passing", _) => {
                 let asked = AtomicUsize::new(0);
                 let position = move || Some(format!("c{}", asked.fetch_add(1, Ordering::SeqCst)));

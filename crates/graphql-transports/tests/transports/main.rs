@@ -1,4 +1,4 @@
-//! The transports that stay open, over real sockets, against an engine that does as it is told.
+//! The long-lived transports, over real sockets, with a scripted engine.
 
 #![expect(
     clippy::panic,

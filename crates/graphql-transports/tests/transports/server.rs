@@ -1,4 +1,4 @@
-//! A server with nothing but the transports, on a port of its own, with limits that a test can wait for.
+//! A server with only the transports, on its own port, with limits short enough for tests.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 
 use crate::engine::Engine;
 
-/// Longer than anything that is expected to happen takes.
+/// Longer than any expected event takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
@@ -61,7 +61,7 @@ impl Server {
         format!("{scheme}://{}/graphql", self.address)
     }
 
-    /// Waits until one of the engine's counters stands at `expected`.
+    /// Waits until one of the engine's counters is `expected`.
     pub(crate) async fn until(&self, counter: &AtomicUsize, expected: usize) {
         let reached = async {
             while counter.load(Ordering::SeqCst) != expected {
@@ -134,8 +134,8 @@ async fn events(
 }
 
 impl Server {
-    /// Waits until the engine's endless streams have begun and produce nothing any more, and tells
-    /// how much they have.
+    /// Waits until the engine's endless streams have begun and no longer produce events, and returns how many they have
+    /// produced.
     pub(crate) async fn standstill(&self) -> usize {
         let mut before = 0;
         loop {

@@ -24,7 +24,7 @@ async fn events(response: Response) -> String {
     response.text().await.unwrap().replace(": \n\n", "")
 }
 
-/// The stream until it holds `text`.
+/// The stream until it contains `text`.
 async fn until(response: &mut Response, text: &str) -> String {
     let mut read = String::new();
     let reading = async {
@@ -150,7 +150,7 @@ async fn a_client_that_does_not_read_stops_its_source() {
     let server = Server::start().await;
     let response = post(&server, "forever").await;
     let produced = server.standstill().await;
-    // Where it stands depends on the buffers of both ends; 10 kB each, so this is 40 MB.
+    // The limit depends on the buffers of both ends; with 10 kB per event, this is 40 MB.
     assert!(produced < 4_000, "{produced}");
     let mut chunks = response.bytes_stream();
     let mut read = 0;

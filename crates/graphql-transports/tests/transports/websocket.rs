@@ -20,11 +20,11 @@ mod slow;
 
 struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
-/// How a socket ended, as the client sees it: code and reason.
+/// The close that the client has received: code and reason.
 type Closed = (u16, String);
 
 impl Client {
-    /// Connects with these headers; the error is the status of the answer.
+    /// Connects with these headers; the error is the status of the response.
     async fn connect(server: &Server, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
         let mut request = server.url("ws").into_client_request().unwrap();
         for (name, value) in headers {
@@ -37,13 +37,13 @@ impl Client {
         }
     }
 
-    /// A socket on which nothing has been said.
+    /// A socket on which no message was sent.
     async fn open(server: &Server) -> Self {
         let headers = [("sec-websocket-protocol", SUBPROTOCOL)];
         Self::connect(server, &headers).await.unwrap()
     }
 
-    /// A socket on which operations may run.
+    /// A socket that is ready for operations.
     async fn ready(server: &Server) -> Self {
         let mut client = Self::open(server).await;
         client.send(json!({ "type": "connection_init" })).await;
@@ -56,7 +56,7 @@ impl Client {
     }
 
     async fn send_text(&mut self, text: &str) {
-        // A server that is closing may not take it any more; what it answers is what counts.
+        // A server that is closing may no longer accept it; the test checks its response.
         let _ = self.0.send(Message::from(text)).await;
     }
 
@@ -83,7 +83,7 @@ impl Client {
         }
     }
 
-    /// How the socket ends, with nothing said before.
+    /// The close, without any message before it.
     async fn closed(&mut self) -> Closed {
         match self.next().await {
             Some(Message::Close(frame)) => {
@@ -95,7 +95,7 @@ impl Client {
         }
     }
 
-    /// True if nothing is said for a moment.
+    /// True if no message arrives for a moment.
     async fn is_quiet(&mut self) -> bool {
         timeout(Duration::from_millis(100), self.0.next())
             .await
@@ -193,7 +193,7 @@ async fn nothing_of_a_stopped_operation_reaches_the_next_of_its_id() {
     let server = Server::start().await;
     let mut client = Client::ready(&server).await;
     client.subscribe("1", "forever").await;
-    // The queue is full of the old operation's events when the new one of the same id begins.
+    // The queue is full of the old operation's events when the new one with the same id begins.
     server.standstill().await;
     client.send(complete("1")).await;
     client.subscribe("1", "count 1").await;
@@ -202,7 +202,7 @@ async fn nothing_of_a_stopped_operation_reaches_the_next_of_its_id() {
     while heard.last() != Some(&complete("2")) {
         let message = client.receive().await;
         if heard.is_empty() && message["payload"]["data"]["text"] != "" {
-            // Sent before the server knew.
+            // Sent before the server had received the `complete`.
             continue;
         }
         heard.push(message);
@@ -263,7 +263,7 @@ async fn every_socket_closes_with_1001_when_the_server_stops() {
     assert_eq!(opened.closed().await, expected);
     assert_eq!(calm.closed().await, expected);
     server.until(&server.engine.open, 0).await;
-    // Behind what had been written before, if it reads in time.
+    // The close follows messages that were written before, if the client reads in time.
     let frame = loop {
         match blocked.next().await {
             Some(Message::Close(frame)) => break frame.unwrap(),

@@ -1,4 +1,4 @@
-//! The manifests of trusted documents: which are read, and when.
+//! The manifests of trusted documents: which formats are accepted, and when they are read.
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! A socket whose client is to come back: what is under way is answered, nothing new is taken, then it is closed.
+//! A socket whose client should reconnect: operations under way get their responses, new ones are ignored, then it is
+//! closed.
 
 use super::*;
 
@@ -6,7 +7,7 @@ fn done(id: &str) -> Value {
     json!({ "id": id, "type": "next", "payload": { "data": { "done": true } } })
 }
 
-/// A socket with a subscription, and two operations that are under way.
+/// A socket with a subscription, and two other operations under way.
 async fn busy(server: &Server) -> Client {
     let mut client = Client::ready(server).await;
     client.subscribe("subscription", "silent").await;
@@ -16,7 +17,7 @@ async fn busy(server: &Server) -> Client {
     client
 }
 
-/// Lets one of the two end after the other, and checks that nothing is lost and nothing more is taken.
+/// Lets the two operations end one after the other, and checks that no response is lost and no new operation begins.
 async fn is_answered_and_closed(server: &Server, mut client: Client, expected: Closed) {
     assert!(client.is_quiet().await, "it was closed at once");
     client.subscribe("late", "count 1").await;

@@ -73,7 +73,7 @@ async fn an_admission_that_ends_closes_with_4403() {
 #[tokio::test]
 async fn a_client_without_the_subprotocol_is_closed_with_4406() {
     let server = Server::start().await;
-    // A client that named one would refuse the handshake itself, as its protocol was not chosen.
+    // A client that offers a subprotocol would reject the handshake itself, because its protocol was not chosen.
     let mut client = Client::connect(&server, &[]).await.unwrap();
     assert_eq!(
         client.closed().await,

@@ -1,4 +1,4 @@
-//! Clients that read slowly or not at all, and operations that have much to send.
+//! Clients that read slowly or not at all, and operations that send a lot.
 
 use super::*;
 
@@ -31,7 +31,7 @@ async fn a_client_that_does_not_read_stops_its_source_and_then_gets_every_event(
     let mut client = Client::ready(&server).await;
     client.subscribe("1", "forever").await;
     let produced = server.standstill().await;
-    // Where it stands depends on the buffers of both ends; 10 kB each, so this is 40 MB.
+    // The limit depends on the buffers of both ends; with 10 kB per event, this is 40 MB.
     assert!(produced < 4_000, "{produced}");
     for number in 1..=3 * produced {
         let message = client.receive().await;
@@ -49,7 +49,7 @@ async fn a_client_that_answers_no_ping_is_dropped() {
     let mut client = Client::ready(&server).await;
     client.subscribe("1", "silent").await;
     server.until(&server.engine.open, 1).await;
-    // A client that is not polled does not answer.
+    // A client that is not polled does not respond to pings.
     server.until(&server.engine.open, 0).await;
     while let Some(Ok(message)) = client.0.next().await {
         assert!(message.is_ping(), "{message:?}");
