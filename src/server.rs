@@ -1,4 +1,4 @@
-//! The HTTP server: its start and its graceful stop.
+//! The HTTP server: its start and its graceful shutdown.
 
 mod admin;
 mod articles;
@@ -35,7 +35,7 @@ use crate::graphql::shutdown::Shutdown;
 use crate::store::{OpenError, Store};
 use graphql_guard::InvalidSchema;
 
-/// Why the server could not be started, or did not end well.
+/// Why the server could not be started, or did not stop cleanly.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error(transparent)]
@@ -56,7 +56,7 @@ pub enum ServeError {
     Manifest(ManifestError),
     #[error("the server failed: {0}")]
     Serve(#[source] std::io::Error),
-    /// The process is to end all the same, and not to wait for what goes on.
+    /// The process must exit nevertheless, without waiting for work under way.
     #[error("stopped although something was still under way when STOP_TIMEOUT was over")]
     Unfinished,
 }
@@ -73,7 +73,7 @@ impl From<ManifestError> for ServeError {
 /// Connects to the database, serves until SIGTERM or Ctrl-C, finishes what is under way, and disconnects.
 ///
 /// # Errors
-/// A setting cannot be followed, which is found out before the database is touched, or the database cannot be used.
+/// A setting is invalid, which is detected before the database is used, or the database cannot be used.
 pub async fn serve(
     settings: &ServerSettings,
     database: &DatabaseSettings,
@@ -111,7 +111,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// Reads what the settings name.
+/// Reads the files that the settings name.
 fn open_files(
     settings: &ServerSettings,
     host: IpAddr,
@@ -126,13 +126,13 @@ fn open_files(
     })
 }
 
-/// A server that applies none waits for somebody else to, and answers meanwhile as far as it can.
+/// A server that does not apply migrations waits for another process to do so, and serves in the meantime what it can.
 async fn warn_of_pending_migrations(store: &Store) {
     let what = match store.migration_status().await {
         Ok(status) if status.pending.is_empty() => return,
         Ok(status) => format!("migrations are pending ({})", status.pending.join(", ")),
         Err(Error::Internal(_)) => "the database has no migrations".to_owned(),
-        // Whoever asks whether the server is ready is told.
+        // `/health/ready` reports the error.
         Err(_) => return,
     };
     tracing::warn!(
@@ -140,11 +140,10 @@ async fn warn_of_pending_migrations(store: &Store) {
     );
 }
 
-/// As many connections as [`TcpListener::bind`] lets wait to be accepted.
+/// The same backlog as that of [`TcpListener::bind`].
 const BACKLOG: u32 = 1_024;
 
-/// Takes the address, so that it is known to be one that can be had. Whoever connects is refused until the socket
-/// listens.
+/// Binds the address, so that a conflict is detected early. Connections are refused until the socket listens.
 fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
@@ -157,11 +156,11 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
 }
 
 /// Serves on `listener` until `stop` is cancelled; then finishes what is under way, within
-/// [`ServerSettings::stop_timeout`], and closes the store. `clock` says which tokens are valid.
+/// [`ServerSettings::stop_timeout`], and closes the store. `clock` decides which tokens are valid.
 ///
 /// # Errors
-/// A file cannot be read, the settings do not go together, the listener fails, or something is still under way when the
-/// time is over.
+/// A file cannot be read, the settings contradict each other, the listener fails, or something is still under way after
+/// the timeout.
 pub async fn run(
     listener: TcpListener,
     settings: &ServerSettings,
@@ -228,7 +227,7 @@ async fn run_with(
             tracer.flush(traces::FLUSH).await;
         }
     };
-    // One bound for all of it: for the requests under way, the sockets, and the writes that nobody waits for any more.
+    // One deadline for everything: requests under way, sockets, and writes whose callers are gone.
     let deadline = async {
         stop.cancelled().await;
         tokio::time::sleep(settings.stop_timeout).await;

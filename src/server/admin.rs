@@ -1,4 +1,4 @@
-//! The address for those who watch the server: `/health/*` and `/metrics`, apart from its clients.
+//! The admin address: `/health/*` and `/metrics`, separate from the clients' address.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{BACKLOG, ServeError, bind};
 
-/// An address that was taken, and does not listen yet.
+/// A socket that is bound, and does not listen yet.
 pub(super) struct AdminSocket {
     socket: TcpSocket,
     address: SocketAddr,
@@ -20,7 +20,7 @@ impl AdminSocket {
         Ok(Self { socket, address })
     }
 
-    /// Serves `routes` until `stop` is cancelled, in a task of its own.
+    /// Serves `routes` in its own task until `stop` is cancelled.
     pub(super) fn serve(self, routes: Router, stop: CancellationToken) -> Result<(), ServeError> {
         let failed = |error| ServeError::Listen(self.address, error);
         let listener: TcpListener = self.socket.listen(BACKLOG).map_err(failed)?;

@@ -13,7 +13,7 @@ use crate::caller_limits::{CallerKey, Network, PeerAddress};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graphql::http;
 
-/// An article as this endpoint shows it.
+/// An article as this endpoint returns it.
 #[derive(Serialize)]
 struct Item<'a> {
     id: String,
@@ -23,10 +23,11 @@ struct Item<'a> {
     created_at: String,
 }
 
-/// What an article of the list costs: as much as its fields by GraphQL.
+/// The cost of an article in the list: that of its fields in GraphQL.
 const ARTICLE_COST: u64 = 5;
 
-/// Answers all articles. Where that fails half-way the connection is cut off, so that nobody takes a part for all.
+/// Returns all articles. On an error in the middle the connection is cut off, so that no client takes a part for the
+/// whole.
 pub(super) async fn all(
     State(app): State<App>,
     Extension(peer): Extension<PeerAddress>,
@@ -37,11 +38,11 @@ pub(super) async fn all(
         .await
 }
 
-/// Charged and counted batch by batch. What the caller cannot spend, or may not hold, for the first is refused; the others
-/// wait until it can.
+/// Each batch is charged and counted. The request is rejected if the caller cannot afford the first batch, or exceeds a
+/// limit with it; later batches wait until the caller can.
 async fn list(app: &App, key: CallerKey, network: Network) -> Response {
     let mut batches = Box::pin(app.store.all_articles());
-    // What fails before the first byte can still be answered in full.
+    // An error before the first byte can still be a proper error response.
     let first = match batches.try_next().await {
         Ok(first) => first.unwrap_or_default(),
         Err(error) => return refuse(&error),
@@ -101,14 +102,14 @@ fn refuse(error: &Error) -> Response {
     }
 }
 
-/// The articles of the list one after the other.
+/// Writes the articles of the list one after the other.
 #[derive(Default)]
 struct Array {
     has_begun: bool,
 }
 
 impl Array {
-    /// These articles as the next items.
+    /// These articles as the next items of the array.
     fn items(&mut self, articles: Vec<Article>) -> Result<Bytes> {
         let mut bytes = Vec::new();
         for article in articles {

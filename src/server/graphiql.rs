@@ -1,8 +1,8 @@
-//! The page that a browser gets at `GET /graphql`, and the files it is made of.
+//! The page for browsers at `GET /graphql`, and its files.
 //!
-//! The build embeds them (`build/pages.rs`): `GraphiQL` where npm was there, else a plain page of our own. Nothing is
-//! fetched from elsewhere, and the Content-Security-Policy holds the browser to that. Each file is kept once, in
-//! gzip, and its address carries a hash of its content, so that caches may keep it for ever.
+//! The build embeds them (`build/pages.rs`): `GraphiQL` where npm was available, otherwise a plain page of our own.
+//! Nothing is loaded from other hosts, and the Content-Security-Policy enforces that. Each file is stored once,
+//! compressed with gzip, and its URL contains a hash of its content, so that caches may keep it for ever.
 //!
 //! Decision: `docs/decisions/0004-graphiql.md`.
 
@@ -20,16 +20,16 @@ use crate::graphql::etag::matches_etag;
 use crate::graphql::headers::{list, weighted};
 use crate::graphql::page::FrontPage;
 
-/// A page and every file that it fetches.
+/// A page and all the files that it loads.
 struct Page {
-    /// With `{SERVICE_NAME}` and `{DESCRIPTION}` where those stand.
+    /// With the placeholders `{SERVICE_NAME}` and `{DESCRIPTION}`.
     html: &'static str,
     assets: &'static [Asset],
 }
 
 struct Asset {
     name: &'static str,
-    /// Of the content as it is before compression.
+    /// The hash of the content before compression.
     hash: &'static str,
     content_type: &'static str,
     gzip: &'static [u8],
@@ -41,8 +41,8 @@ mod embedded {
     include!(concat!(env!("OUT_DIR"), "/ui/embedded.rs"));
 }
 
-/// `GraphiQL` and the libraries in it write style elements and attributes, which cannot be helped. Scripts come
-/// from files alone. `'self'` covers the WebSocket of the same host.
+/// `GraphiQL` and its libraries need inline styles. Scripts are allowed from files only. `'self'` includes the
+/// WebSocket of the same host.
 const GRAPHIQL_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; \
      connect-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -58,8 +58,8 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/graphiql/{hash}/{name}", get(serve))
 }
 
-/// `GraphiQL` where the build had npm, the plain page where it had not, with the name of the service and a sentence about
-/// it. Its addresses are relative, so that the server may stand behind a path of a proxy's.
+/// `GraphiQL` where the build had npm, otherwise the plain page, with the name and description of the service. Its URLs
+/// are relative, so that a proxy may serve it under another path.
 pub(super) fn front_page(service_name: &str, description: &str) -> FrontPage {
     let (page, policy) = match &embedded::GRAPHIQL {
         Some(page) => (page, GRAPHIQL_POLICY),
@@ -76,8 +76,8 @@ impl Page {
     }
 }
 
-/// The text for a place in HTML, between tags or in an attribute's quotation marks. Braces too, so that a name
-/// cannot hold the place of the description.
+/// Escapes text for HTML content and quoted attributes. Also escapes braces, so that a name cannot contain the
+/// placeholder of the description.
 fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for c in text.chars() {
@@ -117,7 +117,7 @@ async fn serve(
 impl Asset {
     fn answer(&self, request: &HeaderMap) -> Response {
         let gzip = accepts_gzip(request);
-        // A strong tag names one sequence of bytes, so each encoding has its own.
+        // A strong tag identifies one sequence of bytes, so each encoding has its own.
         let etag = if gzip {
             format!("\"{}-gzip\"", self.hash)
         } else {
@@ -191,7 +191,7 @@ mod tests {
             .unwrap()
     }
 
-    /// What a browser is told to fetch: each `src` and `href` of the page.
+    /// The URLs that a browser loads: each `src` and `href` of the page.
     fn fetched(html: &str) -> Vec<&str> {
         let values = |attribute| {
             html.split(attribute)
@@ -201,7 +201,7 @@ mod tests {
         values(" src=\"").chain(values(" href=\"")).collect()
     }
 
-    /// Sends one request to the routes as a server on the loopback would get it, with these headers.
+    /// Sends one request to the routes of a server on a loopback address, with these headers.
     async fn get(path: &str, headers: &[(header::HeaderName, &str)]) -> reqwest::Response {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -8,7 +8,7 @@ use super::routes::App;
 use crate::error::Error;
 use crate::store::Indexing;
 
-/// What a server says that is ready: also how far its search is, where many articles wait for it.
+/// The text for a ready server, with the progress of indexing where many articles are due.
 fn is_ready(indexing: Option<Indexing>) -> String {
     match indexing {
         None => "ready\n".to_owned(),
@@ -16,8 +16,8 @@ fn is_ready(indexing: Option<Indexing>) -> String {
     }
 }
 
-/// 200 when the database answers, has every migration that this binary knows and takes writes, and the keys of each issuer
-/// of JWTs are known; else 503 with the reason.
+/// 200 if the database responds, has every migration that this binary knows and takes writes, and each JWT issuer has
+/// keys; otherwise 503 with the reason.
 pub(super) async fn ready(State(app): State<App>) -> (StatusCode, String) {
     const SILENT: &str = "the database does not answer\n";
     let asked = async {
@@ -34,7 +34,7 @@ pub(super) async fn ready(State(app): State<App>) -> (StatusCode, String) {
             None => return (StatusCode::OK, is_ready(indexing)),
             Some(issuer) => format!("the keys for JWTs of {issuer} are not known yet\n"),
         },
-        // The store has told the log.
+        // The store has already logged this.
         Ok(Err(Error::NoWrites { reason, .. })) => {
             format!("the database takes no writes, because {reason}\n")
         }
@@ -54,7 +54,7 @@ pub(super) async fn ready(State(app): State<App>) -> (StatusCode, String) {
     (StatusCode::SERVICE_UNAVAILABLE, reason)
 }
 
-/// An issuer whose tokens nobody can judge at the moment.
+/// An issuer whose tokens cannot be verified at the moment, because it has no keys.
 fn without_keys(app: &App) -> Option<String> {
     let issuers = app.admission.status().into_iter();
     let mut without = issuers.filter(|issuer| issuer.keys == 0);

@@ -1,4 +1,4 @@
-//! `GET /metrics`: what the server counts, in the text form that Prometheus reads.
+//! `GET /metrics`: the server's metrics, in the Prometheus text format.
 
 mod admission;
 mod caller_limits;
@@ -44,14 +44,14 @@ use otlp_spans::Tracer;
 /// Upper bounds of the histogram of durations, in seconds.
 const SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0];
 
-/// All that a server counts. Clones share it.
+/// All metrics of a server. Clones share them.
 #[derive(Clone)]
 pub(super) struct Metrics {
     registry: Arc<Registry>,
     feed: FeedMetrics,
 }
 
-/// What counts by itself, and is asked when metrics are requested.
+/// Parts with counters of their own, which are read when metrics are requested.
 pub(super) struct Parts {
     pub(super) admission: Admission,
     pub(super) limits: CallerLimits,
@@ -61,7 +61,7 @@ pub(super) struct Parts {
     pub(super) tracer: Option<Tracer>,
 }
 
-/// What is counted of requests. Clones share it.
+/// The metrics of requests. Clones share them.
 #[derive(Clone)]
 pub(super) struct RequestMetrics {
     requests: Family<Labels, Counter>,
@@ -69,7 +69,7 @@ pub(super) struct RequestMetrics {
     response_bytes: Family<RouteLabel, Counter>,
 }
 
-/// What requests are told apart by. Each has few values, whatever clients send.
+/// The labels of requests. Each has few values, whatever clients send.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
     route: &'static str,
@@ -142,7 +142,7 @@ impl Default for RequestMetrics {
 }
 
 impl RequestMetrics {
-    /// Counts a request when its answer begins.
+    /// Counts a request when its response begins.
     pub(super) fn count(&self, route: Route, status: StatusCode, began: Instant) {
         let labels = Labels {
             route: route.0,
@@ -153,7 +153,7 @@ impl RequestMetrics {
         self.requests.get_or_create(&labels).inc();
     }
 
-    /// Counts the bytes of a response's body: of one whose length is known at once, of a stream as they are taken.
+    /// Counts the bytes of a response's body: immediately where its length is known, otherwise while it is streamed.
     pub(super) fn count_body(&self, route: Route, response: &mut Response) {
         let label = RouteLabel { route: route.0 };
         let bytes = self.response_bytes.get_or_create(&label);
@@ -164,12 +164,12 @@ impl RequestMetrics {
     }
 }
 
-/// The route of a request, by which it is counted: not the path, of which clients can make up as many as they like.
+/// The route of a request, which is its label: clients could make up any number of paths.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Route(&'static str);
 
 impl Route {
-    /// As metrics and traces name it.
+    /// The name in metrics and traces.
     pub(super) fn name(self) -> &'static str {
         self.0
     }
@@ -189,7 +189,7 @@ impl Route {
     }
 }
 
-/// The page itself.
+/// The metrics as a page of text.
 pub(super) async fn page(State(metrics): State<Metrics>) -> Response {
     const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     metrics.feed.refresh().await;
@@ -203,7 +203,7 @@ pub(super) async fn page(State(metrics): State<Metrics>) -> Response {
     }
 }
 
-/// What the parts of the server count themselves, read when metrics are requested.
+/// Reads the counters of the server's parts when metrics are requested.
 struct Shared {
     api: Api,
     store: Store,

@@ -1,8 +1,7 @@
-//! What surrounds every route: one service, which each request passes on its way in and each answer on its way out.
+//! The middleware of all routes: one service that every request and every response passes.
 //!
-//! The parts stand in files of their own and are plain functions. They are not layers of axum's, because each of
-//! those clones the routes below it and boxes a future for every request, and a dozen of them cost more than a
-//! request that is answered from a shared read.
+//! Its parts are plain functions in separate files, not axum layers: each layer clones the routes inside it and boxes a
+//! future for every request, and a dozen of them cost more than a request that shares the read of another.
 //!
 //! Decision: `docs/decisions/0007-fast-path.md`.
 
@@ -46,7 +45,7 @@ use crate::graphql::request_id::RequestId;
 use crate::observed;
 use graphql_transports::Endpoint;
 
-/// The routes and everything around them.
+/// The routes with the middleware around them.
 pub(super) fn around<E: Execute>(
     routes: Routes<E>,
     hosts: AllowedHosts,
@@ -65,7 +64,7 @@ pub(super) fn around<E: Execute>(
     }
 }
 
-/// All routes. Nearly every request is for `/graphql`, so axum's router is asked for the others only.
+/// All routes. Nearly every request is for `/graphql`, so axum's router is used only for the others.
 #[derive(Clone)]
 pub(super) struct Routes<E> {
     pub(super) graphql: Arc<Endpoint<E>>,
@@ -77,7 +76,7 @@ impl<E: Execute> Service<Request> for Routes<E> {
     type Error = Infallible;
     type Future = Either<BoxFuture<'static, Result<Response, Infallible>>, RouteFuture<Infallible>>;
 
-    /// A router always is.
+    /// A router is always ready.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
@@ -92,7 +91,7 @@ impl<E: Execute> Service<Request> for Routes<E> {
     }
 }
 
-/// Gives a request its id and its span, answers what is answered without a route, and completes the answers.
+/// Assigns an id and a span to each request, responds to requests that need no route, and completes the responses.
 #[derive(Clone)]
 pub(super) struct Middleware<E> {
     routes: Routes<E>,
@@ -106,12 +105,12 @@ struct Settings {
     told: Told,
 }
 
-/// What is told of each request, besides metrics.
+/// How each request is reported, besides metrics.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {
-    /// Whether the log has a line for it.
+    /// Whether each request is logged.
     pub(super) log_requests: bool,
-    /// What sends its spans.
+    /// Sends its spans.
     pub(super) tracer: Option<Tracer>,
 }
 
@@ -120,7 +119,7 @@ impl<E: Execute> Service<Request> for Middleware<E> {
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response, Infallible>>;
 
-    /// It is, as its routes are.
+    /// It is always ready, as its routes are.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
@@ -145,13 +144,13 @@ impl<E: Execute> Service<Request> for Middleware<E> {
         };
         let settings = Arc::clone(&self.settings);
         let answered = async move {
-            // A handler that panics is a fault of ours, and no reason to hang up on the client.
+            // A panic in a handler is a bug of ours; the client gets a response instead of a closed connection.
             let response = AssertUnwindSafe(answer).catch_unwind().await;
             let response = response.unwrap_or_else(|panic| {
                 tracing::error!(message = panic_message(&*panic), "a handler panicked");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             });
-            // Whatever failed, it is told in one way.
+            // All internal errors have the same response.
             let response = match is_untold(&response) {
                 true => internal_error(&id),
                 false => response,
@@ -164,9 +163,9 @@ impl<E: Execute> Service<Request> for Middleware<E> {
             if let Some(operation) = operation.as_deref() {
                 told::write_server_timing(operation, began, &mut response);
             }
-            // Each encoding has a tag of its own.
+            // Each encoding has its own tag.
             conditions.apply(&mut response);
-            // A page may read of errors too.
+            // Pages may read error responses too.
             permission.grant(&mut response);
             settings.requests.count(route, response.status(), began);
             if response.status() == StatusCode::FORBIDDEN {
@@ -196,7 +195,7 @@ impl<E: Execute> Service<Request> for Middleware<E> {
     }
 }
 
-/// The answer to a request of HTTP/2 whose address has too many of them.
+/// The response to an HTTP/2 request whose address has too many of them.
 fn too_many(request: &mut Request) -> Option<Response> {
     if request.version() != Version::HTTP_2 || paths::is_watched(request.uri().path()) {
         return None;
@@ -205,27 +204,27 @@ fn too_many(request: &mut Request) -> Option<Response> {
     Some(http::not_admitted(rejection))
 }
 
-/// What stands before each line that the request writes to the log.
+/// The fields of each line that the request logs.
 fn span(id: &RequestId, request: &Request) -> Span {
     tracing::info_span!(
         "request",
         id = id.as_str(),
         method = %request.method(),
         path = request.uri().path(),
-        // Who it is that asks is known later, if at all.
+        // The caller is known later, if at all.
         caller = tracing::field::Empty,
         trace = tracing::field::Empty,
     )
 }
 
-/// Whether it is our fault, and the handler has left it at that.
+/// Whether it is an internal error for which the handler has not written a response.
 fn is_untold(response: &Response) -> bool {
     response.status() == StatusCode::INTERNAL_SERVER_ERROR
         && response.body().size_hint().exact() == Some(0)
 }
 
-/// Makes a GET of a HEAD, so that the answer has the same headers: how a body is encoded is known once there is one.
-/// Tells whether the request was a HEAD.
+/// Turns a HEAD into a GET, so that the response has the same headers: the encoding of a body is known only once there
+/// is a body. Returns whether the request was a HEAD.
 fn as_get(request: &mut Request) -> bool {
     let is_head = request.method() == Method::HEAD;
     if is_head {
@@ -235,7 +234,7 @@ fn as_get(request: &mut Request) -> bool {
     is_head
 }
 
-/// Leaves the head of the answer, which says how long the body would be.
+/// Keeps only the head of the response, with the body's length.
 fn without_body(response: &mut Response) {
     let body = std::mem::take(response.body_mut());
     if let Some(length) = body.size_hint().exact() {

@@ -1,4 +1,4 @@
-//! SIGHUP: what comes from files is read again, and what is broken stays as it was.
+//! SIGHUP: reads files again; where one is invalid, its previous contents stay in force.
 
 use tokio_util::sync::CancellationToken;
 
@@ -6,7 +6,7 @@ use crate::admission::Admission;
 use crate::connections::Tls;
 use crate::graphql::persisted::PersistedOperations;
 
-/// What is read again.
+/// What is reloaded.
 #[derive(Clone)]
 pub(super) struct Reloaded {
     pub(super) admission: Admission,
@@ -15,8 +15,8 @@ pub(super) struct Reloaded {
 }
 
 impl Reloaded {
-    /// Reads it again at each SIGHUP, until `stop` is cancelled. To be called before the server listens: without it the
-    /// signal would end the process.
+    /// Reloads at each SIGHUP, until `stop` is cancelled. Call this before the server listens: without a handler, the
+    /// signal would terminate the process.
     pub(super) fn on_hangup(self, stop: CancellationToken) {
         #[cfg(unix)]
         {
@@ -51,7 +51,7 @@ impl Reloaded {
         if let Some(tls) = &self.tls {
             tls.reload();
         }
-        // It tells the log what is broken.
+        // It logs what is invalid.
         if self.admission.reload().is_ok() && self.admission.has_credentials() {
             let tokens = self.admission.token_uses().len();
             tracing::info!(tokens, "read tokens and keys again");

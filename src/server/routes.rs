@@ -1,4 +1,4 @@
-//! The routes, and what their handlers share.
+//! The routes, and the state of their handlers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ use graphql_guard::InvalidSchema;
 use graphql_transports::{Endpoint, Pipeline, PipelineSettings};
 use otlp_spans::Tracer;
 
-/// What the handlers share.
+/// The state that handlers share.
 #[derive(Clone)]
 pub(super) struct App {
     pub(super) admission: Admission,
@@ -43,7 +43,7 @@ pub(super) struct App {
     pub(super) request_timeout: Duration,
 }
 
-/// Everything that is served.
+/// All routes.
 pub(super) fn all(
     settings: &ServerSettings,
     (hosts, tracer): (AllowedHosts, Option<Tracer>),
@@ -102,7 +102,7 @@ pub(super) fn all(
         }),
         shutdown,
     };
-    // Whoever may not ask for the schema is not shown it either.
+    // A caller that may not introspect the schema must not read it here either.
     let schema_route = match settings.limits.introspection {
         true => get(schema),
         false => get(not_found),
@@ -119,7 +119,7 @@ pub(super) fn all(
     let metrics = Metrics::new(&requests, &operations, parts);
     let watched = watched(metrics);
     let admin = watched.clone().fallback(not_found).with_state(app.clone());
-    // With an address for it, metrics are nowhere else.
+    // With an admin address, metrics are served only there.
     let watched = match settings.admin_address {
         Some(_) => health(),
         None => watched,
@@ -129,7 +129,7 @@ pub(super) fn all(
             paths::FRONT_PAGE,
             get(async || Redirect::temporary(paths::GRAPHQL)),
         )
-        // A million articles take longer than a request may; a slow reader holds nothing.
+        // No request timeout: a million articles take longer, and a slow reader holds no connection to the database.
         .route(paths::ARTICLES, get(articles::all))
         .route(paths::ARTICLES_WITHOUT_SLASH, get(articles::all))
         .route(paths::SCHEMA, schema_route)
@@ -166,7 +166,7 @@ fn observer_settings(settings: &ObserveSettings) -> ObserverSettings {
     }
 }
 
-/// As many operations as keep the connections to the database busy, and gather into batches, without being late.
+/// Enough operations to keep the database connections busy and to fill batches, without long waits.
 fn turns(settings: &ServerSettings, store: &Store) -> TurnSettings {
     const FOR_EACH_CONNECTION: usize = 26;
     let connections = store.pool_status().iter().map(|pool| pool.most).max();
@@ -178,10 +178,10 @@ fn turns(settings: &ServerSettings, store: &Store) -> TurnSettings {
     }
 }
 
-/// What is served at either address.
+/// The routes of both addresses.
 pub(super) struct Served {
     pub(super) all: Middleware<ApiPipeline>,
-    /// For those who watch the server.
+    /// For monitoring.
     pub(super) admin: Router,
 }
 
@@ -195,7 +195,7 @@ fn watched(metrics: Metrics) -> Router<App> {
     health().route(paths::METRICS, get(metrics::page).with_state(metrics))
 }
 
-/// Who may ask for the schema by GraphQL may have it here.
+/// Callers that may introspect the schema may also read it here.
 async fn schema(
     State(app): State<App>,
     Extension(peer): Extension<PeerAddress>,
@@ -209,7 +209,7 @@ async fn schema(
 }
 
 impl App {
-    /// The answer to a request for reading, if whoever sends it may read and has something left to spend.
+    /// The response of a read route, if the caller may read and has something left to spend.
     pub(super) async fn for_readers(
         &self,
         peer: PeerAddress,
@@ -240,7 +240,7 @@ impl App {
     }
 }
 
-/// The answer at a path where nothing is.
+/// The response for an unknown path.
 pub(super) async fn not_found() -> Response {
     http::rejection(
         StatusCode::NOT_FOUND,
@@ -249,7 +249,7 @@ pub(super) async fn not_found() -> Response {
     )
 }
 
-/// The header `Allow` is added to it.
+/// axum adds the header `Allow`.
 async fn method_not_allowed() -> Response {
     http::rejection(
         StatusCode::METHOD_NOT_ALLOWED,

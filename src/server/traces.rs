@@ -1,4 +1,4 @@
-//! Traces: off until OpenTelemetry's variables name a collector.
+//! Traces, which are off unless OpenTelemetry's environment variables name a collector.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::config::ObserveSettings;
 /// How long a server that stops waits for its last spans to be sent.
 pub(super) const FLUSH: Duration = Duration::from_secs(3);
 
-/// Why requests cannot be traced as the settings say.
+/// Why requests cannot be traced with these settings.
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {
     #[error("OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_HEADERS: {0}")]
@@ -18,7 +18,7 @@ pub enum TracesError {
     Sampler(#[from] UnknownSampler),
 }
 
-/// What sends traces, where there is somewhere to send them to.
+/// The tracer, if a collector is configured.
 pub(super) fn start(settings: &ObserveSettings) -> Result<Option<Tracer>, TracesError> {
     let sampler = Sampler::new(
         &settings.otel_traces_sampler,
@@ -28,7 +28,7 @@ pub(super) fn start(settings: &ObserveSettings) -> Result<Option<Tracer>, Traces
         return Ok(None);
     };
     let tracer = Tracer::start(TracerSettings {
-        // As the specification has it of an endpoint for all signals.
+        // OpenTelemetry's specification defines this path for an endpoint for all signals.
         endpoint: format!("{}/v1/traces", endpoint.trim_end_matches('/')),
         headers: settings.otel_exporter_otlp_headers.clone(),
         service_name: settings.otel_service_name.clone(),

@@ -1,4 +1,5 @@
-//! What a server says on a terminal when it has started: where to look, where the articles are, and who may do what.
+//! What a server prints on a terminal when it has started: its URLs, the location of the articles, and the permissions
+//! of callers.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
@@ -6,7 +7,7 @@ use std::net::SocketAddr;
 use crate::admission::{Admission, Scope};
 use crate::store::Store;
 
-/// Says it, where somebody sits in front of a terminal.
+/// Prints it, if standard error is a terminal.
 pub(super) fn tell(scheme: &str, address: SocketAddr, admission: &Admission, store: &Store) {
     let mut terminal = std::io::stderr();
     if terminal.is_terminal() {

@@ -1,10 +1,10 @@
-//! The line of the log that says at start who may do what, and how to close what is open.
+//! The log line at startup that says what callers may do, and how to restrict that.
 
 use std::net::SocketAddr;
 
 use crate::admission::{Admission, Scope};
 
-/// Says it. What is open to more than this machine is a warning where it is writing.
+/// Logs it. Anonymous writing from other machines is logged as a warning.
 pub(super) fn tell(admission: &Admission, address: SocketAddr) {
     let tokens = admission.token_uses().len();
     let issuers = admission.status().len();

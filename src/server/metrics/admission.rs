@@ -1,4 +1,4 @@
-//! What is counted of admission. Its labels are few: reasons, names of tokens, and issuers; never who a JWT is about.
+//! Metrics of admission. Its labels have few values: reasons, names of tokens, and issuers; never the subject of a JWT.
 
 use std::fmt::Error;
 

@@ -1,4 +1,4 @@
-//! What callers take at the moment, and which limits on them were exceeded.
+//! What callers use at the moment, and how often the limits on them were exceeded.
 
 use std::fmt::Error;
 

@@ -1,4 +1,4 @@
-//! How many follow the feed of changes, and how far it and they are behind.
+//! The number of subscribers to the change feed, and how far it and they are behind.
 
 use std::fmt::Error;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,19 +12,19 @@ use tokio::time::timeout;
 use crate::api::Api;
 use crate::store::FeedLag;
 
-/// The shortest time between two questions to the database: who may read metrics may read them often.
+/// The minimum time between two queries to the database, because metrics may be requested often.
 const BETWEEN_QUESTIONS: Duration = Duration::from_secs(1);
 
-/// How long metrics wait for it. Without an answer they leave out what it would have told.
+/// How long metrics wait for the query. Without a result its metrics are left out.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Read when metrics are requested. Clones share what the database has told.
+/// Read when metrics are requested. Clones share the query's result.
 #[derive(Clone)]
 pub(super) struct FeedMetrics(Arc<Inner>);
 
 struct Inner {
     api: Api,
-    /// Held while it is asked.
+    /// Locked during the query.
     asked_at: tokio::sync::Mutex<Option<Instant>>,
     lag: Mutex<Option<FeedLag>>,
 }
@@ -38,7 +38,7 @@ impl FeedMetrics {
         }))
     }
 
-    /// Asks the database how far the feed is behind, unless that was done a moment ago or is being done.
+    /// Queries how far the feed is behind, unless a query is running or has just ended.
     pub(super) async fn refresh(&self) {
         let Ok(mut asked_at) = self.0.asked_at.try_lock() else {
             return;

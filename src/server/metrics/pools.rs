@@ -1,4 +1,4 @@
-//! The connections to the database: how many there are, how many are used, and how long they are waited for.
+//! The connection pools: how many connections there are and are in use, and how long tasks wait for one.
 
 use std::fmt::Error;
 
@@ -8,7 +8,7 @@ use prometheus_client::metrics::{MetricType, TypedMetric as _};
 
 use crate::store::PoolStatus;
 
-/// Writes what is known of each pool.
+/// Writes the metrics of each pool.
 pub(super) fn encode(
     pools: &[PoolStatus],
     encoder: &mut DescriptorEncoder<'_>,

@@ -1,4 +1,4 @@
-//! What is known of the process, by the names that Prometheus's own clients give it, and what was built.
+//! Metrics of the process, with the names of Prometheus's own client libraries, and of the build.
 
 use std::fmt::Error;
 use std::fs;
@@ -10,11 +10,11 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-/// Read when metrics are requested. Outside Linux there is nothing to read.
+/// Read when metrics are requested. Available on Linux only.
 #[derive(Debug)]
 pub(super) struct ProcessMetrics;
 
-/// Says in `registry` which program this is.
+/// Registers the version of this program.
 pub(super) fn register_build(registry: &mut Registry) {
     let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("build", "The program", build);
@@ -66,7 +66,7 @@ fn resident_bytes() -> Option<i64> {
 }
 
 fn open_descriptors() -> Option<i64> {
-    // One of them reads the directory.
+    // One of the descriptors is that of this directory.
     let count = fs::read_dir("/proc/self/fd")
         .ok()?
         .count()
@@ -83,10 +83,10 @@ fn max_descriptors() -> Option<i64> {
 }
 
 fn processor_seconds() -> Option<f64> {
-    /// Of a second, on every Linux.
+    /// Ticks per second, the same on every Linux.
     const TICKS: u32 = 100;
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The name of the process, in parentheses, may have spaces.
+    // The name of the process, in parentheses, may contain spaces.
     let (_, fields) = stat.rsplit_once(')')?;
     let ticks = fields.split_whitespace().skip(11).take(2);
     let ticks: Option<u32> = ticks.map(|ticks| ticks.parse::<u32>().ok()).sum();

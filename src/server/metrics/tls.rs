@@ -1,4 +1,4 @@
-//! What is counted of the certificate.
+//! Metrics of the certificate.
 
 use std::fmt::Error;
 
@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 
 use crate::connections::Tls;
 
-/// Read when metrics are requested. Without a certificate nothing fails.
+/// Read when metrics are requested. Without a certificate there are no failures.
 pub(super) struct TlsMetrics(pub(super) Option<Tls>);
 
 impl std::fmt::Debug for TlsMetrics {

@@ -1,4 +1,4 @@
-//! What became of spans.
+//! Metrics of spans.
 
 use std::fmt::Error;
 
@@ -7,7 +7,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::ConstCounter;
 
-/// Read when metrics are requested. Where requests are not traced nothing is dropped.
+/// Read when metrics are requested. Without tracing, no spans are dropped.
 #[derive(Debug)]
 pub(super) struct TraceMetrics(pub(super) Option<Tracer>);
 

@@ -1,7 +1,8 @@
-//! Cross-origin requests (the CORS protocol of the Fetch standard): which pages of other sites may read the answers.
+//! Cross-origin requests (the CORS protocol of the Fetch standard): which pages of other sites may read responses.
 //!
-//! By default none may. Credentials (cookies) are never allowed; tokens come in `Authorization`, which a page sets
-//! itself. Only what needs it varies by `Origin`, so that caches in front keep one answer for all.
+//! By default none may. Credentials (cookies) are never allowed; tokens are in `Authorization`, which a page sets
+//! itself. Only responses that depend on the origin have `Vary: Origin`, so that caches can otherwise keep one response
+//! for all.
 
 use std::sync::Arc;
 
@@ -17,29 +18,29 @@ use axum::response::{IntoResponse as _, Response};
 use super::told::SERVER_TIMING;
 use crate::graphql::headers::is_listed_origin;
 
-/// What a page may read besides the body and the headers that are always safe.
+/// Headers that a page may read besides the safelisted ones.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "allow, etag, idempotency-replayed, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id",
 );
 
-/// How long a browser may remember a permission, in seconds; Chromium remembers none longer.
+/// How long a browser may cache a preflight response, in seconds; this is Chromium's maximum.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
-/// Whose pages may read `Server-Timing` (W3C Resource Timing).
+/// Which pages may read `Server-Timing` (W3C Resource Timing).
 const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST");
 
 const ANY: HeaderValue = HeaderValue::from_static("*");
 
-/// The origins that may read, such as `https://example.com`; `*` stands for all.
+/// The origins that may read responses, such as `https://example.com`; `*` allows all.
 pub(super) type Origins = Arc<[String]>;
 
-/// Whether the page that a request comes from may read the answer.
+/// Whether the page that sent a request may read the response.
 pub(super) enum Permission {
     /// No page of another site may read anything.
     Closed,
-    /// Some may; this one has the permission that stands here.
+    /// Some pages may; the fields are the permission of this one.
     Asked {
         allowed: Option<HeaderValue>,
         is_preflight: bool,
@@ -47,7 +48,7 @@ pub(super) enum Permission {
 }
 
 impl Permission {
-    /// What the request gets, and its answer where it is a preflight request.
+    /// The permission of the request, and the response if it is a preflight request.
     pub(super) fn of(origins: &Origins, request: &Request) -> (Self, Option<Response>) {
         if origins.is_empty() {
             return (Self::Closed, None);
@@ -65,7 +66,7 @@ impl Permission {
         (permission, answer)
     }
 
-    /// Writes it into the answer.
+    /// Adds the permission to the response.
     pub(super) fn grant(self, response: &mut Response) {
         let Self::Asked {
             allowed,
@@ -90,7 +91,7 @@ impl Permission {
     }
 }
 
-/// What to write into `Access-Control-Allow-Origin`.
+/// The value of `Access-Control-Allow-Origin`.
 fn allowed_origin(origins: &[String], request: &HeaderMap) -> Option<HeaderValue> {
     if origins.iter().any(|listed| listed == "*") {
         return Some(ANY);
@@ -100,7 +101,7 @@ fn allowed_origin(origins: &[String], request: &HeaderMap) -> Option<HeaderValue
     is_listed_origin(origins, text).then(|| origin.clone())
 }
 
-/// Any header may be sent: what is secret is behind a token, not behind a header's name.
+/// Any request header is allowed: access depends on a token, not on the name of a header.
 fn preflight(request: &HeaderMap, is_allowed: bool) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();

@@ -1,8 +1,9 @@
-//! Content encodings: requests are decoded, answers are encoded, where there is something to do.
+//! Content encodings: decodes requests and encodes responses, where necessary.
 //!
-//! Where a client takes several encodings equally gladly it gets Brotli or gzip before zstd. The fetch of many GraphQL
-//! tools (whatwg-node, in graphql-codegen among others) says that it reads zstd on every version of Node.js, and
-//! crashes below 22.15, which cannot. Who weighs zstd higher than the others, or takes only it, gets zstd.
+//! If a client accepts several encodings with equal weight, it gets Brotli or gzip rather than zstd. The fetch
+//! implementation of many GraphQL tools (whatwg-node, in graphql-codegen among others) accepts zstd on every version of
+//! Node.js, and crashes on versions below 22.15, which cannot decode it. A client that gives zstd a higher weight, or
+//! accepts nothing else, gets zstd.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -29,13 +30,13 @@ use crate::graphql::headers::weighted;
 /// The encodings of requests that are decoded here.
 pub(in crate::server) const DECODED: HeaderValue = HeaderValue::from_static("gzip, br, zstd");
 
-/// A body that is shorter, in bytes, is sent as it is: it fills one packet either way.
+/// A shorter body, in bytes, is not encoded: it fits into one packet either way.
 const ENCODED_ABOVE_BYTES: u16 = 1024;
 
-/// Hands the request to the routes, its body decoded.
+/// Passes the request to the routes, with its body decoded.
 ///
-/// Whoever reads a body bounds it, and what is bounded is what comes out of here. Encodings that are not known pass,
-/// so that they are refused in words.
+/// The reader of a body limits its size, which is the size after decoding. Unknown encodings are passed on, so that the
+/// endpoint rejects them with a message.
 pub(super) async fn decoded<S>(mut routes: S, request: Request) -> Response
 where
     S: Service<Request, Response = Response, Error = Infallible> + Send + 'static,
@@ -57,11 +58,11 @@ where
     response.map(Body::new)
 }
 
-/// A frame of zstd may ask its decoder for a window of 128 MiB; RFC 8878 (section 3.1.1.1.2) recommends that decoders
-/// support 8 MiB, and encoders use no more. As a power of two.
+/// A zstd frame may require a window of 128 MiB; RFC 8878 (section 3.1.1.1.2) recommends that decoders support 8 MiB,
+/// and encoders use no more. As a power of two.
 const ZSTD_WINDOW_LOG: u32 = 23;
 
-/// The request with its body decoded, as frames of zstd.
+/// The request with its body decoded from zstd frames.
 fn without_zstd_frames(request: Request) -> Request {
     let (mut parts, body) = request.into_parts();
     parts.headers.remove(CONTENT_ENCODING);
@@ -73,13 +74,14 @@ fn without_zstd_frames(request: Request) -> Request {
     Request::from_parts(parts, Body::from_stream(ReaderStream::new(decoder)))
 }
 
-/// Which encodings the client takes; `None` where it does not say.
+/// The encodings that the client accepts; `None` where it does not say.
 pub(super) fn accepted(headers: &HeaderMap) -> Option<HeaderValue> {
     let accepted = headers.get(ACCEPT_ENCODING)?;
     Some(without_zstd(accepted).unwrap_or_else(|| accepted.clone()))
 }
 
-/// The answer in the encoding that the client likes best, where it is worth one; else at once as it is.
+/// The response in the encoding that the client prefers, where encoding pays off; otherwise unchanged and without
+/// waiting.
 pub(super) fn encoded(
     mut response: Response,
     accepted: Option<HeaderValue>,
@@ -110,7 +112,7 @@ pub(super) fn encoded(
     Either::Right(encoded.boxed())
 }
 
-/// The header with zstd refused; `None` where it can stay as it is.
+/// The header with zstd excluded; `None` where it needs no change.
 fn without_zstd(header: &HeaderValue) -> Option<HeaderValue> {
     let accepted: Vec<(&str, u16)> = header
         .to_str()

@@ -1,7 +1,9 @@
-//! The header `Host`, which a request of HTTP/1.1 must have once (RFC 9112, section 3.2), and the hosts that are answered.
+//! The header `Host`, of which an HTTP/1.1 request must have exactly one (RFC 9112, section 3.2), and the hosts that
+//! the server accepts.
 //!
-//! A page of a foreign site can have its own name resolve to this machine, and is then of the same origin as a server
-//! that listens here: its requests carry that name. So a server on a loopback address answers for its own names only.
+//! DNS rebinding: a page of another site can make its own name resolve to this machine, and then has the same origin as
+//! a server that listens here, but its requests contain that name. So a server on a loopback address accepts only its
+//! own names.
 
 use std::net::IpAddr;
 
@@ -15,18 +17,19 @@ use graphql_guard::shorten;
 use crate::error::ErrorCode;
 use crate::graphql::http::rejection;
 
-/// The hosts for which requests are answered.
+/// The hosts that the server accepts.
 #[derive(Debug, Clone)]
 pub(in crate::server) enum AllowedHosts {
     Any,
-    /// `localhost`, what ends with `.localhost`, and the addresses of the loopback interface, with any port.
+    /// `localhost`, names that end with `.localhost`, and loopback addresses, with any port.
     Loopback,
-    /// In lower case. Where an entry has no port, any will do.
+    /// In lower case. An entry without a port allows any port.
     Listed(Vec<String>),
 }
 
 impl AllowedHosts {
-    /// Those that are listed, of which `*` means any; else, for a server that listens on a loopback address, its own.
+    /// The listed hosts, in which `*` means any; without a list, a server that listens on a loopback address accepts
+    /// only its own names.
     pub(in crate::server) fn new(listed: &[String], address: IpAddr) -> Self {
         match listed {
             [] if address.to_canonical().is_loopback() => Self::Loopback,
@@ -36,7 +39,7 @@ impl AllowedHosts {
         }
     }
 
-    /// Whether requests to this host are answered, which may have a port.
+    /// Whether this host, which may have a port, is accepted.
     fn allow(&self, host: &str) -> bool {
         let (name, port) = split(host);
         match self {
@@ -51,10 +54,10 @@ impl AllowedHosts {
     }
 }
 
-/// The name, without the dot that may end it, and the port.
+/// The name, without a trailing dot, and the port.
 fn split(host: &str) -> (&str, Option<&str>) {
     let (name, port) = match host.rsplit_once(':') {
-        // Within brackets it is part of an IPv6 address.
+        // Within brackets the colon is part of an IPv6 address.
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
         _ => (host, None),
     };
@@ -80,7 +83,7 @@ fn is_loopback(name: &str) -> bool {
             .is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
-/// The answer to a request whose `Host` is missing, stands there twice, is none, or is not answered.
+/// The response to a request whose `Host` is missing, repeated, malformed, or not accepted.
 pub(super) fn refused(request: &Request, allowed: &AllowedHosts) -> Option<Response> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let message = match (hosts.next(), hosts.next()) {
@@ -99,13 +102,13 @@ pub(super) fn refused(request: &Request, allowed: &AllowedHosts) -> Option<Respo
     ))
 }
 
-/// The answer to a request for a host that is not answered. What watches over the server asks by whatever address it
-/// knows, and learns nothing but that it is alive.
+/// The response to a request for a host that is not accepted. Health checks may use any address, and learn only that
+/// the server is alive.
 fn misdirected(request: &Request, host: &str, allowed: &AllowedHosts) -> Option<Response> {
     if matches!(allowed, AllowedHosts::Any) || request.uri().path().starts_with("/health/") {
         return None;
     }
-    // Where the target has a host, it stands above the header.
+    // A host in the request target takes precedence over the header.
     let target = request.uri().authority().map(Authority::as_str);
     let foreign = [Some(host), target]
         .into_iter()
@@ -119,7 +122,7 @@ fn misdirected(request: &Request, host: &str, allowed: &AllowedHosts) -> Option<
     Some(rejection(status, ErrorCode::BAD_REQUEST, &message))
 }
 
-/// Whether a byte may stand in a host or a port (RFC 3986, section 3.2.2).
+/// Whether a byte is allowed in a host or a port (RFC 3986, section 3.2.2).
 fn is_allowed(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }

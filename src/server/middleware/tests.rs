@@ -1,4 +1,4 @@
-//! What `/graphql` answers, with all layers around it, against an engine that does as it is told.
+//! The responses of `/graphql`, with all middleware, from a scripted engine.
 
 mod bodies;
 mod caching;
@@ -38,10 +38,10 @@ use graphql_guard::json::ObjectText;
 use graphql_transports::events::Event;
 use graphql_transports::{Endpoint, Rejection, Unlimited};
 
-/// Small enough that a test can go over it.
+/// Small enough for a test to exceed.
 const MAX_BODY_BYTES: usize = 10_000;
 
-/// An engine whose documents are orders.
+/// An engine whose documents are commands.
 #[derive(Clone)]
 struct Engine;
 
@@ -148,7 +148,7 @@ fn server() -> Middleware<Engine> {
     server_for(&[])
 }
 
-/// A server whose answers pages of these origins may read.
+/// A server whose responses pages of these origins may read.
 fn server_for(origins: &[&str]) -> Middleware<Engine> {
     let origins: Vec<_> = origins.iter().map(ToString::to_string).collect();
     around(
@@ -182,7 +182,7 @@ fn request(method: &str, query: &str, headers: Headers<'_>, body: impl Into<Body
     request
 }
 
-/// A query by GET; `document` is one of the engine's orders.
+/// A query by GET; `document` is one of the engine's commands.
 fn get(document: &str, headers: Headers<'_>) -> Request {
     let document = document
         .replace(' ', "%20")
@@ -207,7 +207,7 @@ async fn answer(server: &Middleware<Engine>, request: Request) -> Response {
     server.clone().oneshot(request).await.unwrap()
 }
 
-/// The whole answer, its headers in order of their names.
+/// The whole response, its headers sorted by name.
 async fn whole(server: &Middleware<Engine>, request: Request) -> String {
     let (parts, body) = answer(server, request).await.into_parts();
     let mut headers: Vec<_> = parts

@@ -1,4 +1,4 @@
-//! What is told of a request when its response begins: a line in the log, and the header `Server-Timing`.
+//! Reports a request when its response begins: a line in the log, and the header `Server-Timing`.
 
 use std::time::{Duration, Instant};
 
@@ -19,10 +19,10 @@ use crate::observed::trace::spans;
 use crate::observed::{self, ObservedOperation, milliseconds};
 use crate::server::metrics::Route;
 
-/// How long the parts of a request took (W3C Server Timing).
+/// The header with the duration of each part of a request (W3C Server Timing).
 pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Writes how long the parts of the operation took, where its caller may know.
+/// Writes the duration of each part of the operation, where its caller has that scope.
 pub(super) fn write_server_timing(
     operation: &ObservedOperation,
     began: Instant,
@@ -37,10 +37,10 @@ pub(super) fn write_server_timing(
     }
 }
 
-/// How often the log names the origin of a page whose socket was rejected: any page could fill it.
+/// How often the log names the origin of a page whose socket was rejected: any page could fill the log.
 static FOREIGN_ORIGINS: LogLimit = LogLimit::new(Duration::from_mins(1));
 
-/// Tells the log of a page that may not open a socket, unless it has told of one a moment ago.
+/// Logs that a page may not open a socket, at most once per minute.
 pub(super) fn log_foreign_origin(response: &Response) {
     let origin = response.extensions().get::<ForeignOrigin>();
     if let Some(ForeignOrigin(origin)) = origin
@@ -57,7 +57,7 @@ pub(super) fn log_foreign_origin(response: &Response) {
 }
 
 impl Told {
-    /// The trace of a request, where requests are traced. The log has its id where it is sampled.
+    /// Begins the trace of a request, where tracing is on. If it is sampled, the log contains its id.
     pub(super) fn begin_trace(&self, request: &Request, span: &Span) -> Option<Trace> {
         let tracer = self.tracer.as_ref()?;
         let caller = request.headers().get(TRACEPARENT);
@@ -69,7 +69,7 @@ impl Told {
     }
 }
 
-/// Answers with the request's own span, and sends it where it is sampled.
+/// Adds the request's own span to the response, and sends it where it is sampled.
 pub(super) fn trace(
     tracer: &Tracer,
     trace: &Trace,
@@ -95,12 +95,12 @@ pub(super) fn trace(
     tracer.end(spans(trace, name, began, attributes, operation));
 }
 
-/// Logs the request. Its id, method, path and caller stand in the span.
+/// Logs the request. Its id, method, path and caller are in the span.
 #[cold]
 pub(super) fn log(operation: Option<&ObservedOperation>, began: Instant, response: &Response) {
     let duration_ms = milliseconds(began.elapsed());
     let status = response.status().as_u16();
-    // Of the body as it is sent; not known of a stream.
+    // The size of the body as it is sent; unknown for a stream.
     let bytes = response.body().size_hint().exact();
     let Some(operation) = operation else {
         let code = response.extensions().get::<ErrorCode>();

@@ -8,7 +8,7 @@ use tower_http::compression::CompressionLayer;
 
 use super::*;
 
-/// The bytes in a content encoding, made by the layer that compresses answers.
+/// Encodes the bytes with the layer that compresses responses.
 async fn encoded(body: Vec<u8>, encoding: &str) -> Vec<u8> {
     let service = Router::new()
         .fallback(async move || body)
@@ -27,14 +27,14 @@ fn encoded_post(body: impl Into<Body>, encoding: &str) -> Request {
     request("POST", "", &[json, ("content-encoding", encoding)], body)
 }
 
-/// A request for `{ short }` that is as many bytes long.
+/// A request for `{ short }` with this length in bytes.
 fn of_length(length: usize) -> Vec<u8> {
     let mut body = br#"{"query":"{ short }"}"#.to_vec();
     body.resize(length, b' ');
     body
 }
 
-/// A body that does not tell its length, and the count of its bytes that were read.
+/// A body without a declared length, and a counter of the bytes that were read.
 fn streamed(body: &[u8]) -> (Body, Arc<AtomicUsize>) {
     let read = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&read);
@@ -185,7 +185,7 @@ async fn a_compressed_body_is_read_and_counted_after_decompression() {
 async fn a_bomb_is_not_unpacked_beyond_the_limit() {
     let server = server();
     for encoding in ["gzip", "br", "zstd"] {
-        // One that goes over the limit, and twenty more behind it, which nobody may so much as read.
+        // The first part exceeds the limit, and none of the twenty that follow may be read.
         let mut bomb = encoded(of_length(4_000_000), encoding).await;
         let packed = bomb.len();
         let more = bomb.clone();
@@ -229,7 +229,7 @@ async fn a_damaged_or_unknown_encoding_is_rejected() {
     assert_eq!(line(&server, identity, &[]).await, ANSWER);
 }
 
-/// A frame of zstd that holds the text as it is, and asks for a window of this size: section 3.1.1.1.2 of RFC 8878.
+/// A zstd frame with the text as a raw block, and this window descriptor (RFC 8878, section 3.1.1.1.2).
 fn zstd_frame(text: &[u8], window: u8) -> Vec<u8> {
     let header = [0x28, 0xB5, 0x2F, 0xFD, 0, window];
     let last_raw_block = u32::try_from(text.len()).unwrap() << 3 | 1;
@@ -241,7 +241,7 @@ async fn a_frame_of_zstd_may_ask_for_a_window_of_eight_mebibytes_and_no_more() {
     let server = server();
     let body = of_length(30);
     let (start, end) = body.split_at(10);
-    // An exponent, to which ten is added, and eighths of its power of two: 8 MiB, 9 MiB, 128 MiB, and the largest.
+    // The exponent minus ten, and eighths of the power of two: 8 MiB, 9 MiB, 128 MiB, and the maximum.
     let (allowed, others) = (13 << 3, [13 << 3 | 1, 17 << 3, 0xFF]);
     let frames = [zstd_frame(start, 0), zstd_frame(end, allowed)].concat();
     assert_eq!(
@@ -249,7 +249,7 @@ async fn a_frame_of_zstd_may_ask_for_a_window_of_eight_mebibytes_and_no_more() {
         ANSWER
     );
     for window in others {
-        // Also where it is not the first frame that asks.
+        // Also where a later frame requires the window.
         let frames = [zstd_frame(start, 0), zstd_frame(end, window)].concat();
         for frames in [zstd_frame(&body, window), frames] {
             let answer = line(&server, encoded_post(frames, "zstd"), &[]).await;

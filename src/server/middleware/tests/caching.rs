@@ -1,4 +1,4 @@
-//! Entity tags, `Cache-Control` and the compression of answers.
+//! Entity tags, `Cache-Control` and the compression of responses.
 
 use axum::http::header::ETAG;
 use tower::Layer as _;
@@ -37,7 +37,7 @@ async fn who_still_has_the_answer_is_told_so() {
         let request = get("{ short }", &[("if-none-match", &known)]);
         assert_eq!(answer(&server, request).await.status(), status, "{known}");
     }
-    // Another answer.
+    // A different response.
     let response = answer(&server, get("{ long }", &[known])).await;
     assert_eq!(response.status(), 200);
 }

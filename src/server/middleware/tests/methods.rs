@@ -1,4 +1,4 @@
-//! Methods, and the permissions of pages from elsewhere.
+//! Methods, and CORS.
 
 use axum::body::HttpBody as _;
 use axum::http::header::CONTENT_LENGTH;
@@ -48,7 +48,7 @@ async fn head_is_get_without_the_body() {
             let mut head = answer(&server, head).await;
             let get = answer(&server, get(document, headers)).await;
             assert_eq!(head.status(), get.status());
-            // What has a body gets its length on the way out.
+            // hyper adds the length of a body later.
             let length = head.headers_mut().remove(CONTENT_LENGTH);
             let length = length.map(|length| length.to_str().unwrap().parse().unwrap());
             assert_eq!(length, get.body().size_hint().exact());
@@ -110,7 +110,7 @@ async fn a_page_of_a_listed_origin_may_read() {
 
     {"data":{"text":"short"}}
     "#);
-    // Of errors, too, and of those that never reach a handler.
+    // Also for error responses, including those that do not come from a handler.
     insta::assert_snapshot!(whole(&server, post("panic", &[PAGE])).await, @r#"
     500 Internal Server Error
     access-control-allow-origin: https://app.example

@@ -1,4 +1,4 @@
-//! Which representation is answered with, and the statuses of each.
+//! Which representation a response has, and its statuses.
 
 use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use futures_util::SinkExt as _;
