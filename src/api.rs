@@ -1,9 +1,9 @@
-//! The GraphQL API: the schema, and how an operation becomes an answer.
+//! The GraphQL API: the schema, and how an operation becomes a response.
 //!
-//! [`graphql_guard`] makes an operation ready. Resolvers (`query.rs`, `mutation.rs`, `subscription.rs`) take the
-//! [`Store`] or the [`Feed`] from the context, turn arguments into values of the domain (`input.rs`, `filter.rs`), and
-//! show what comes back (`types.rs`). They return [`crate::error::Error`]; `error.rs` turns it into a
-//! GraphQL error, in one place, and `json/response.rs` writes the whole as JSON.
+//! [`graphql_guard`] prepares an operation. Resolvers (`query.rs`, `mutation.rs`, `subscription.rs`) take the [`Store`]
+//! or the [`Feed`] from the context, convert arguments to values of the domain (`input.rs`, `filter.rs`), and results
+//! to GraphQL types (`types.rs`). They return [`crate::error::Error`]; `error.rs` converts it to a GraphQL error, in
+//! one place, and `json/response.rs` writes the response as JSON.
 //!
 //! Decisions: `docs/decisions/0002-coalescing.md` and `docs/decisions/0003-graphql-guard.md`.
 
@@ -59,7 +59,7 @@ pub use graphql_transports::operation::ResponseBody;
 /// The schema with its resolvers.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// The schema definition language of the API, as `schema.graphql` has it.
+/// The schema definition language of the API, as in `schema.graphql`.
 pub fn sdl() -> &'static str {
     static SDL: LazyLock<String> = LazyLock::new(|| {
         let schema = Schema::build(Query, Mutation, Subscription).finish();
@@ -68,7 +68,7 @@ pub fn sdl() -> &'static str {
     &SDL
 }
 
-/// Answers GraphQL operations. Clones share everything.
+/// Executes GraphQL operations. Clones share everything.
 #[derive(Clone)]
 pub struct Api(Arc<Inner>);
 
@@ -86,12 +86,12 @@ struct Inner {
     keep_statements: bool,
 }
 
-/// What equal queries share. A failure too: executing again, each for itself, would multiply the load just when the
-/// database is down.
+/// The result that equal queries share. Failures are shared too: if each query retried on its own, the load would
+/// multiply just when the database is down.
 #[derive(Clone)]
 enum Shared {
     Result(ExecutionResult),
-    /// With an error that has the id of the request, so that each request writes its own response.
+    /// With an error that will contain the id of the request, so each request writes its own response.
     Failed(Arc<Response>),
 }
 
@@ -106,9 +106,9 @@ impl Api {
         settings: ApiSettings,
     ) -> std::result::Result<Self, InvalidSchema> {
         let schema = Schema::build(Query, Mutation, Subscription)
-            // Documents are validated before they come here, by rules that the engine's own fall short of.
+            // The guard has already validated documents, more strictly than the engine does.
             .validation_mode(ValidationMode::Fast)
-            // Documents are bounded before they come here, and told which limit they went over.
+            // The guard has already limited documents, with errors that name the exceeded limit.
             .limit_recursive_depth(usize::MAX)
             .disable_introspection()
             .data(store)
@@ -129,7 +129,7 @@ impl Api {
         })))
     }
 
-    /// As [`prepare`](Self::prepare), and says how long its parts took.
+    /// Like [`prepare`](Self::prepare), and returns how long its parts took.
     ///
     /// # Errors
     /// The same.
@@ -145,10 +145,10 @@ impl Api {
         prepared.map_err(|errors| errors.into_iter().map(ResponseError::from).collect())
     }
 
-    /// Makes an operation of a document ready to be executed.
+    /// Prepares an operation of a document.
     ///
     /// # Errors
-    /// Why it must not be executed; at least one reason.
+    /// Why it must not be executed; at least one error.
     pub fn prepare(
         &self,
         query: &str,
@@ -158,17 +158,17 @@ impl Api {
         self.prepare_timed(query, operation_name, variables, &mut Timings::default())
     }
 
-    /// The turn of a mutation, which it keeps until it has been executed. A query takes its own, because those that join
-    /// the execution of another need none.
+    /// The turn of a mutation, held until it has been executed. A query takes its turn itself, because queries that
+    /// join another's execution need none.
     ///
     /// # Errors
-    /// It does not come in time: nothing is to be executed.
+    /// The turn does not come in time: the mutation must not be executed.
     pub async fn mutation_turn(&self) -> std::result::Result<Turn, ResponseErrors> {
         let turn = self.0.mutations.take().await;
         turn.map_err(overloaded)
     }
 
-    /// How the turns of queries and of mutations are taken.
+    /// The status of the turns of queries and of mutations.
     pub fn turns(&self) -> [(&'static str, TurnStatus); 2] {
         [
             ("query", self.0.queries.status()),
@@ -176,7 +176,7 @@ impl Api {
         ]
     }
 
-    /// Executes a query or a mutation. Internal errors tell `request_id`.
+    /// Executes a query or a mutation. Internal errors contain `request_id`.
     pub async fn execute(&self, operation: &Operation, request_id: &str) -> Executed {
         if operation.kind != OperationKind::Query {
             let statements = self.statements();
@@ -186,7 +186,7 @@ impl Api {
                 statements: Some(statements),
             };
         }
-        // Set where this call executes.
+        // Set if this call executes the query itself.
         let own = OnceLock::new();
         let result = self.execute_shared(operation, request_id, &own).await;
         Executed {
@@ -213,7 +213,7 @@ impl Api {
                 },
                 false => None,
             };
-            // The timeout is shared too: otherwise each call that waits would lead in turn, and begin again.
+            // A timeout is shared too: otherwise the waiting calls would one after the other execute the query again.
             let statements = own.get_or_init(|| self.statements());
             let run = Box::pin(self.run(operation, Results::Json, None, statements));
             match timeout_at(deadline, run).await {
@@ -237,7 +237,7 @@ impl Api {
         }
     }
 
-    /// Executes a mutation unless it was executed under the same key before.
+    /// Executes a mutation unless it was already executed with the same key.
     pub async fn execute_once(
         &self,
         operation: &Operation,
@@ -265,7 +265,7 @@ impl Api {
         }
     }
 
-    /// What measures an execution.
+    /// Measures an execution.
     fn statements(&self) -> Arc<Statements> {
         match self.0.keep_statements {
             true => Arc::new(Statements::keeping_each()),
@@ -273,17 +273,17 @@ impl Api {
         }
     }
 
-    /// How many queries shared an execution.
+    /// The number of queries that shared an execution.
     pub fn shared_reads(&self) -> Counts {
         self.0.reads.counts()
     }
 
-    /// How many subscriptions to the feed there are.
+    /// The number of subscriptions to the feed.
     pub fn subscribers(&self) -> usize {
         self.0.feed.subscribers()
     }
 
-    /// How far the feed is behind, and the slowest of them.
+    /// How far the feed is behind, and how far its slowest subscription is.
     ///
     /// # Errors
     /// The database does not answer.
@@ -304,7 +304,7 @@ fn out_of_time() -> ExecutionResult {
     ExecutionResult::Unavailable(error::timeout_errors())
 }
 
-/// The store that the resolvers work on.
+/// The store that resolvers use.
 fn store<'c>(ctx: &'c Context<'_>) -> Result<&'c Store> {
     ctx.data::<Store>()
         .map_err(|error| Error::internal(error.message))

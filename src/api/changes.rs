@@ -1,4 +1,4 @@
-//! The arguments of the change feed, which become a filter and a cursor.
+//! Converts the arguments of the change feed to a filter and a cursor.
 
 use async_graphql::{Context, ID};
 
@@ -9,23 +9,23 @@ use crate::article::change::{ChangeFilter, FeedCursor};
 use crate::error::{Error, Violation};
 use crate::feed::Feed;
 
-/// The most ids that `articleIds` may hold.
+/// The maximum number of ids in `articleIds`.
 pub(super) const MAX_ARTICLE_IDS: usize = 1_000;
 
-/// The feed that the resolvers read.
+/// The feed that resolvers use.
 pub(super) fn feed<'c>(ctx: &'c Context<'_>) -> Result<&'c Feed, Error> {
     ctx.data::<Feed>()
         .map_err(|error| Error::internal(error.message))
 }
 
-/// The cursor that a client gave as `after`.
+/// Parses the cursor that a client gave as `after`.
 pub(super) fn cursor(after: &str) -> Result<FeedCursor> {
     after
         .parse()
         .map_err(|violation: Violation| FieldError::at("after", violation))
 }
 
-/// What the arguments `kinds` and `articleIds` want. An id that is no UUID names no article.
+/// The filter of the arguments `kinds` and `articleIds`. An id that is not a UUID matches no article.
 pub(super) fn filter(
     kinds: Option<Vec<ArticleChangeKind>>,
     article_ids: Option<Vec<ID>>,
@@ -47,7 +47,7 @@ pub(super) fn filter(
     ))
 }
 
-/// Where a subscription broke off, as its transport says.
+/// The cursor with which a client resumes a subscription, according to its transport.
 pub(super) struct ResumeAfter(pub(super) String);
 
 #[cfg(test)]

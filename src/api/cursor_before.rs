@@ -1,4 +1,4 @@
-//! The cursor of the change feed, read before the lists beside it.
+//! Reads the cursor of the change feed before the lists in the same query.
 
 use async_graphql::Request;
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
@@ -6,15 +6,15 @@ use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use crate::article::change::FeedCursor;
 use crate::feed::Feed;
 
-/// The answer to `articleChangesCursor`, read before the document is executed.
+/// The value of `articleChangesCursor`, read before the document is executed.
 pub(super) struct CursorBefore(pub(super) async_graphql::Result<FeedCursor>);
 
-/// Reads the answer to `articleChangesCursor` where the document asks for it.
+/// Reads `articleChangesCursor` where the document selects it.
 ///
-/// The fields of a query are resolved side by side, and a cursor that is read after the list beside it would miss what
-/// happened in between.
+/// The fields of a query are resolved concurrently, and a cursor that is read after a list would skip the changes in
+/// between.
 pub(super) async fn read_cursor_before(feed: &Feed, mut request: Request) -> Request {
-    // A document that cannot be parsed fails when it is executed.
+    // An invalid document fails when it is executed.
     let asks = request.parsed_query().is_ok_and(asks_for_cursor);
     if !asks {
         return request;
@@ -23,8 +23,7 @@ pub(super) async fn read_cursor_before(feed: &Feed, mut request: Request) -> Req
     request.data(CursorBefore(cursor))
 }
 
-/// Whether some operation or fragment of the document has the field `articleChangesCursor`. The root is the only type
-/// that has one.
+/// Whether any operation or fragment of the document selects `articleChangesCursor`. Only the root type has that field.
 fn asks_for_cursor(document: &ExecutableDocument) -> bool {
     let operations = document
         .operations
@@ -37,7 +36,7 @@ fn asks_for_cursor(document: &ExecutableDocument) -> bool {
     operations.chain(fragments).any(has_cursor_field)
 }
 
-/// Looks into inline fragments, not into fields.
+/// Checks inline fragments, but not the selections of fields.
 fn has_cursor_field(selections: &SelectionSet) -> bool {
     selections
         .items
@@ -47,7 +46,7 @@ fn has_cursor_field(selections: &SelectionSet) -> bool {
             Selection::InlineFragment(fragment) => {
                 has_cursor_field(&fragment.node.selection_set.node)
             }
-            // All fragments are looked into.
+            // All fragments are checked separately.
             Selection::FragmentSpread(_) => false,
         })
 }

@@ -1,4 +1,5 @@
-//! What resolvers fail with, and the one place where it becomes an error of a response: its code, and what clients read.
+//! The errors of resolvers, and the one place that converts them to errors of a response, with their codes and
+//! messages.
 
 use async_graphql::{PathSegment as EnginePath, Response, ServerError, Value};
 
@@ -8,10 +9,10 @@ use crate::error::{
 use graphql_guard::{Exceeded, OperationKind};
 use graphql_transports::pipeline;
 
-/// What a client reads where the database did not answer.
+/// The message for a client when the database is unavailable.
 const UNREACHABLE: &str = "the server cannot reach its database at the moment; try again later";
 
-/// The codes of `extensions.code` that the transports do not have.
+/// The values of `extensions.code` that the transports do not define.
 mod code {
     use crate::error::ErrorCode;
 
@@ -21,24 +22,24 @@ mod code {
     pub(super) const SLUG_TAKEN: ErrorCode = ErrorCode::new("SLUG_TAKEN");
     /// The article has changed since the client read it.
     pub(super) const VERSION_CONFLICT: ErrorCode = ErrorCode::new("VERSION_CONFLICT");
-    /// The changes after a cursor are not kept any more.
+    /// The changes after a cursor are no longer kept.
     pub(super) const CURSOR_EXPIRED: ErrorCode = ErrorCode::new("CURSOR_EXPIRED");
-    /// The idempotency key was used before, by another request.
+    /// The idempotency key was already used with another request.
     pub(super) const IDEMPOTENCY_KEY_REUSED: ErrorCode = ErrorCode::new("IDEMPOTENCY_KEY_REUSED");
 }
 
 /// The name of the limit of a response.
 const RESPONSE_BYTES: &str = "responseBytes";
 
-/// What a resolver fails with.
+/// The error of a resolver.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum FieldError {
-    /// An argument has the right type, but its value is not allowed.
+    /// An argument has the right type, but an invalid value.
     #[error("{message}")]
     Invalid {
         /// The dotted path of the argument, such as `input.title`.
         field: String,
-        /// What would be accepted, in a sentence.
+        /// A sentence that says which values are valid.
         message: String,
     },
     /// The slug in an argument belongs to another article.
@@ -52,7 +53,7 @@ pub(super) enum FieldError {
 pub(super) type Result<T, E = FieldError> = std::result::Result<T, E>;
 
 impl FieldError {
-    /// The value of the argument `field` is not allowed; `message` says what would be.
+    /// The value of the argument `field` is invalid; `message` says which values are valid.
     pub(super) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid {
             field: field.into(),
@@ -65,7 +66,7 @@ impl FieldError {
         Self::invalid(field, violation.0)
     }
 
-    /// The error of a mutation whose articles have their slugs at these paths of the arguments.
+    /// The error of a mutation; `path` returns the path of an article's slug in the arguments.
     pub(super) fn of_slugs(error: Error, path: impl Fn(usize) -> String) -> Self {
         match error {
             Error::SlugTaken { article, slug } => Self::SlugTaken {
@@ -77,7 +78,7 @@ impl FieldError {
     }
 }
 
-/// The cause of an error, where it is not a client's.
+/// The cause of an error, unless the client caused it.
 fn cause(error: &ServerError) -> Option<&Error> {
     match error.source::<FieldError>() {
         Some(FieldError::Other(cause)) => Some(cause),
@@ -86,10 +87,10 @@ fn cause(error: &ServerError) -> Option<&Error> {
     }
 }
 
-/// An error of the engine as clients read it.
+/// Converts an error of the engine for clients.
 ///
-/// What the client did wrong keeps its message. What we did wrong is logged in full, and the client gets the id under
-/// which the log has it.
+/// A client error keeps its message. An internal error is logged in full, and the client gets the id with which it is
+/// logged.
 pub(super) fn response_error(
     error: ServerError,
     request_id: &str,
@@ -129,7 +130,7 @@ pub(super) fn response_error(
     }
 }
 
-/// An error that the engine found itself: of the document where it names no field, else of a value.
+/// An error that the engine detected itself: in the document where it names no field, otherwise in a value.
 fn of_engine(error: &ServerError) -> ResponseError {
     let code = match error.path.is_empty() {
         true => ErrorCode::VALIDATION_FAILED,
@@ -138,7 +139,7 @@ fn of_engine(error: &ServerError) -> ResponseError {
     ResponseError::new(code, error.message.as_str())
 }
 
-/// What a client reads of an error of the layers below.
+/// Converts an error of the layers below for clients.
 fn told(
     cause: &Error,
     error: &ServerError,
@@ -154,7 +155,7 @@ fn told(
         Error::CursorExpired { oldest } => with_message(code::CURSOR_EXPIRED)
             .with(Detail::Other("oldestCursor", oldest.as_str().into())),
         &Error::TooLarge { max, value } => too_large_error(max, value),
-        // Resolvers say at which argument; see `FieldError`.
+        // Resolvers add the path of the argument; see `FieldError`.
         Error::SlugTaken { .. } => with_message(code::SLUG_TAKEN),
         Error::LastVersion(_) => {
             with_message(ErrorCode::BAD_USER_INPUT).with(Detail::Field("id".to_owned()))
@@ -169,7 +170,7 @@ fn told(
         Error::NoWrites { .. } => unavailable(
             "the database takes no writes at the moment, so nothing was changed; reading goes on",
         ),
-        // The store tells once that the database is away or has no room.
+        // The store logs once that the database is unavailable.
         Error::Unavailable(_) => {
             tracing::debug!(error = %cause, "the database is unavailable");
             unavailable(UNREACHABLE)
@@ -199,13 +200,13 @@ fn unavailable(message: &str) -> ResponseError {
     ResponseError::new(ErrorCode::UNAVAILABLE, message)
 }
 
-/// The errors of an operation that took too long. Nothing has changed, so it may be sent again.
+/// The errors of an operation that exceeded its time limit. Nothing has changed, so it may be sent again.
 pub fn timeout_errors() -> ResponseErrors {
     [pipeline::timeout()].into()
 }
 
-/// The error of a query whose response was found to be too large while it was read or written. None of it is shown: which
-/// of its fields exceeded the limit is chance.
+/// The error of a query whose response turned out to be too large while it was read or written. No part of the response
+/// is returned, because which of its fields exceeded the limit is a matter of timing.
 pub(super) fn too_large(response: &Response) -> Option<ResponseError> {
     response.errors.iter().find_map(|error| match cause(error) {
         Some(&Error::TooLarge { max, value }) => Some(too_large_error(max, value)),
@@ -224,21 +225,20 @@ pub(super) fn too_large_error(max: usize, value: usize) -> ResponseError {
     }))
 }
 
-/// Whether nothing of an operation was done because the database was not available, so that it may be sent again.
+/// Whether an operation had no effect because the database was unavailable, so that it may be sent again.
 ///
-/// A query has no data then, whatever it has tried. A mutation must not have begun: a statement that was cut off may have
-/// been executed.
+/// A query then simply has no data. A mutation must not have begun: an interrupted statement may have been executed.
 pub(super) fn nothing_ran(response: &Response, kind: OperationKind) -> bool {
     let no_data = match &response.data {
         Value::Object(fields) => fields.values().all(|field| match field {
-            // The `__typename` of a root needs no database.
+            // `__typename` at the root needs no database.
             Value::String(name) => ["Query", "Mutation"].contains(&name.as_str()),
             field => *field == Value::Null,
         }),
         data => *data == Value::Null,
     };
     let unavailable = |error: &ServerError| match cause(error) {
-        // A transaction that lost against others each time was rolled back.
+        // A transaction that lost all its conflicts was rolled back.
         Some(Error::Unavailable(_) | Error::Raced | Error::NoWrites { .. }) => true,
         Some(Error::Lost(_) | Error::Timeout(_)) => kind != OperationKind::Mutation,
         _ => false,
@@ -246,13 +246,13 @@ pub(super) fn nothing_ran(response: &Response, kind: OperationKind) -> bool {
     no_data && !response.errors.is_empty() && response.errors.iter().all(unavailable)
 }
 
-/// Whether nothing was executed because the idempotency key was used before, by another request.
+/// Whether nothing was executed because the idempotency key was already used with another request.
 pub(super) fn key_was_reused(response: &Response) -> bool {
     let is_reused = |error: &ServerError| matches!(cause(error), Some(Error::KeyReused));
     response.errors.iter().any(is_reused)
 }
 
-/// Whether an error of the response will have the id of the request.
+/// Whether an error of the response will contain the id of the request.
 pub(super) fn tells_request_id(response: &Response) -> bool {
     let is_internal = |error: &ServerError| matches!(cause(error), Some(Error::Internal(_)));
     response.errors.iter().any(is_internal)

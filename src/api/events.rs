@@ -26,31 +26,30 @@ use graphql_guard::{Operation, OperationKind};
 /// One result of a subscription.
 #[derive(Debug)]
 pub struct Event {
-    /// A JSON object with `data`, and `errors` where there are any; without `data` where the subscription is rejected.
+    /// A JSON object with `data`, and `errors` if there are any; without `data` where the subscription is rejected.
     pub body: Bytes,
-    /// The cursor of its change in the feed, for transports that can resume after it; `None` where it has no change, such
-    /// as an error.
+    /// The cursor of its change, with which a transport can resume; `None` where it has no change, as for an error.
     pub cursor: Option<FeedCursor>,
 }
 
-/// The events of a subscription that has begun, or the one that rejects it.
+/// The events of a subscription that has begun, or the single event that rejects it.
 pub struct Events {
     stream: BoxStream<'static, Event>,
     progress: Progress,
 }
 
 impl Events {
-    /// The position reached, also where no change matches.
+    /// The position reached, even where no change matches.
     pub fn position(&self) -> ResumePosition {
         ResumePosition(self.progress.clone())
     }
 }
 
-/// The position after which a client resumes that has all events so far.
+/// The position with which a client that has received all events so far can resume.
 pub struct ResumePosition(Progress);
 
 impl ResumePosition {
-    /// `None` where it is the cursor of the last event, or was taken already.
+    /// `None` where it is the cursor of the last event, or was already taken.
     pub fn take(&self) -> Option<FeedCursor> {
         self.0.take_position()
     }
@@ -64,16 +63,16 @@ impl Stream for Events {
     }
 }
 
-/// The database was not available, so the subscription has not begun.
+/// The database was unavailable, so the subscription has not begun.
 #[derive(Debug)]
 pub struct Unavailable(pub ResponseErrors);
 
 impl Api {
-    /// Begins a subscription: an event for each change that follows. `resume_after` is the cursor after which it broke off
-    /// before; it has precedence over its arguments. The last event of the stream may be an error, and is the only one
-    /// where the subscription is rejected.
+    /// Begins a subscription, with an event for each subsequent change. `resume_after` is the cursor after which it was
+    /// interrupted; it takes precedence over the arguments. The last event may be an error, and is the only one where
+    /// the subscription is rejected.
     ///
-    /// While the database is not available, it is retried for as long as `patience`.
+    /// While the database is unavailable, it retries for as long as `patience`.
     ///
     /// # Errors
     /// [`Unavailable`]: it has not begun.
@@ -105,10 +104,10 @@ impl Api {
         }
     }
 
-    /// Executes until the stream of changes is there, or has failed.
+    /// Executes until the stream of changes has begun, or has failed.
     ///
     /// # Errors
-    /// The response where the database was not available.
+    /// The response where the database was unavailable.
     pub(super) async fn begin(
         &self,
         operation: &Operation,
@@ -123,7 +122,7 @@ impl Api {
         }
         let mut responses = self.0.schema.execute_stream(request).boxed();
         let first = poll_fn(|context| match responses.poll_next_unpin(context) {
-            // The stream of changes is there, and its first change is still to come.
+            // The stream of changes has begun, and its first change is pending.
             Poll::Pending if progress.has_begun() => Poll::Ready(None),
             next => next.map(Some),
         });
@@ -134,7 +133,7 @@ impl Api {
             {
                 return Err(response);
             }
-            // A stream must not be polled again after its end.
+            // A stream must not be polled again after it has ended.
             Some(None) => stream::empty().boxed(),
             Some(Some(response)) => stream::iter([response]).chain(responses).boxed(),
             None => responses,
@@ -165,7 +164,7 @@ impl Begun {
             let errors = response_errors(response.errors, &request_id, kind);
             Event {
                 body: match shared.has_begun() {
-                    // An event is checked while it is written.
+                    // The size of an event is checked while it is written.
                     true => response::write(&response.data, &errors, &document, usize::MAX)
                         .unwrap_or_default(),
                     false => response::without_data(&errors),

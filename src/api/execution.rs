@@ -1,4 +1,4 @@
-//! The engine's part: an operation becomes its request, and its response becomes the result of the operation.
+//! The engine's part: converts an operation to the engine's request, and its response to the operation's result.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::store::Statements;
 use crate::store::idempotency::IdempotencyKey;
 
 impl Api {
-    /// Has the engine execute an operation, and adds what the guard has answered of introspection.
+    /// Has the engine execute an operation, and adds the introspection results of the guard.
     pub(super) async fn run(
         &self,
         operation: &Operation,
@@ -45,7 +45,7 @@ impl Api {
         response
     }
 
-    /// What the request with this id gets.
+    /// The result for the request with this id.
     pub(super) fn conclude(
         &self,
         response: Response,
@@ -71,7 +71,7 @@ impl Api {
         let document = operation.document();
         let most = match operation.kind {
             OperationKind::Query => self.0.response_bytes,
-            // The result of a mutation is shown whatever its size: it was checked before the mutation.
+            // The result of a mutation is returned whatever its size: it was checked before the mutation.
             _ => usize::MAX,
         };
         match response::write(&response.data, &errors, document, most) {
@@ -85,14 +85,14 @@ impl Api {
     }
 }
 
-/// A copy of data and errors. What resolvers have written as JSON is shared.
+/// A copy of data and errors. JSON that resolvers have written is shared.
 pub(super) fn copy(response: &Response) -> Response {
     let mut copy = Response::new(response.data.clone());
     copy.errors.clone_from(&response.errors);
     copy
 }
 
-/// The request of an operation to the engine.
+/// Converts an operation to a request of the engine.
 pub(super) fn engine_request(
     operation: &Operation,
     budget: ResponseBudget,
@@ -109,7 +109,7 @@ pub(super) fn engine_request(
     request
 }
 
-/// The engine's errors as the request with this id gets them.
+/// Converts the engine's errors for the request with this id.
 pub(super) fn response_errors(
     errors: Vec<ServerError>,
     request_id: &str,

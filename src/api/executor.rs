@@ -26,7 +26,7 @@ use graphql_guard::json::ObjectText;
 use graphql_guard::{Operation, OperationKind};
 
 impl Executor for Api {
-    /// Executes a query or a mutation. A mutation that has begun is finished, also when the future is dropped.
+    /// Executes a query or a mutation. A mutation that has begun is finished even if the future is dropped.
     async fn execute(&self, request: Request) -> Response {
         match self.prepare_request(&request) {
             Ok(operation) if operation.kind == OperationKind::Subscription => {
@@ -39,8 +39,8 @@ impl Executor for Api {
         }
     }
 
-    /// Executes a single request. Batches are not served, as on the server's own transports: a body could hold any number of
-    /// operations, each within the limits.
+    /// Executes a single request. Batches are rejected, as on the server's own transports: a body could contain any
+    /// number of operations, each within the limits.
     async fn execute_batch(&self, batch: BatchRequest) -> BatchResponse {
         BatchResponse::Single(match batch {
             BatchRequest::Single(request) => Executor::execute(self, request).await,
@@ -120,7 +120,7 @@ impl Api {
     }
 }
 
-/// Puts the fields in the order of the document, and gives errors their codes.
+/// Sorts the fields in the order of the document, and adds codes to the errors.
 fn completed(mut response: Response, operation: &Operation) -> Response {
     let request_id = match error::tells_request_id(&response) {
         true => new_request_id(),
@@ -165,7 +165,7 @@ fn engine_error(error: ResponseError) -> ServerError {
     }
 }
 
-/// An id for the log, because the request ids of the program that mounts the API are not known here.
+/// An id for the log, because the mounting program's request ids are not known here.
 fn new_request_id() -> String {
     Clock::system().new_id().to_string()
 }

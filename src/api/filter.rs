@@ -1,4 +1,4 @@
-//! The filter that a client gives, and how it becomes that of the domain, within its bounds.
+//! The filter input type, and its conversion to the domain's filter, with limits.
 
 use async_graphql::{ID, InputObject};
 
@@ -34,7 +34,7 @@ pub(crate) struct IdFilter {
 }
 
 impl ArticleFilter {
-    /// Whether it has a search at its top, blank or not.
+    /// Whether it has a `search` at the top level, even an empty one.
     pub(super) fn searches(&self) -> bool {
         self.search.is_some()
     }
@@ -61,14 +61,14 @@ pub(crate) struct DateTimeFilter {
     gte: Option<DateTime>,
 }
 
-/// How large a filter may be.
+/// The maximum size of a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FilterLimits {
-    /// The conditions in all of it.
+    /// The total number of conditions.
     pub conditions: usize,
     /// The values of a list, and the words of all searches together.
     pub values: usize,
-    /// How deep `and`, `or` and `not` nest.
+    /// The nesting depth of `and`, `or` and `not`.
     pub nesting: usize,
 }
 
@@ -82,10 +82,10 @@ impl Default for FilterLimits {
     }
 }
 
-/// The filter that the argument at `field` gives; every article where it gives none.
+/// The filter in the argument at `field`; without one, every article matches.
 ///
 /// # Errors
-/// A value is not allowed, or the filter is larger than `limits`.
+/// A value is invalid, or the filter is larger than `limits`.
 pub(super) fn filter(
     given: Option<ArticleFilter>,
     field: &str,
@@ -102,10 +102,10 @@ pub(super) fn filter(
     }
 }
 
-/// What a value becomes.
+/// Converts a value to a test.
 type MakeTest<'a> = &'a dyn Fn(String) -> TextTest;
 
-/// Counts the conditions, and the words of searches, while it reads them.
+/// Counts the conditions, and the words of searches, during the conversion.
 struct Reader {
     limits: FilterLimits,
     conditions: usize,
@@ -122,7 +122,7 @@ impl Reader {
             ));
         }
         let mut parts = Vec::new();
-        // First, so that it is the one that relevance is measured by.
+        // First, because relevance is measured by the first search.
         if let Some(text) = given.search {
             self.count(field)?;
             parts.extend(self.search(&text, &format!("{field}.search"))?);
@@ -201,7 +201,7 @@ impl Reader {
     }
 
     fn id(&mut self, given: IdFilter, field: &str, parts: &mut Vec<Filter>) -> Result<()> {
-        // What is no UUID names no article.
+        // An id that is not a UUID matches no article.
         if let Some(id) = given.eq {
             self.count(field)?;
             parts.push(Filter::Id(ArticleId::parse(&id).into_iter().collect()));

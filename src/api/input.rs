@@ -1,4 +1,4 @@
-//! What clients give: input types, and how each becomes a value of the domain or an error with its path.
+//! Input types, and their conversion to values of the domain or to errors with a path.
 
 use async_graphql::{Enum, ID, InputObject, OneofObject};
 
@@ -16,7 +16,7 @@ pub(crate) enum ArticleBy {
 }
 
 impl ArticleBy {
-    /// `None` for an id that is no UUID, which names no article.
+    /// `None` for an id that is not a UUID, which matches no article.
     pub(super) fn into_key(self) -> Result<Option<ArticleKey>> {
         match self {
             Self::Id(id) => Ok(ArticleId::parse(&id).map(ArticleKey::Id)),
@@ -122,7 +122,7 @@ pub(super) fn within(field: &str, value: i32, low: i32, high: i32) -> Result<i32
     ))
 }
 
-/// Checks that a list is no longer than it may be.
+/// Checks the length of a list.
 pub(super) fn at_most<T>(field: &str, list: &[T], most: usize) -> Result<()> {
     if list.len() <= most {
         return Ok(());

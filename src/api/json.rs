@@ -1,4 +1,4 @@
-//! JSON as it is sent: objects that write themselves, and the response around them.
+//! Writes JSON: prewritten objects, and the response that contains them.
 
 pub(super) mod arguments;
 mod escape;

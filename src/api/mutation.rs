@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::store::idempotency::Write;
 
-/// The most articles that are created at once.
+/// The maximum number of articles in one mutation.
 pub(super) const MAX_ARTICLES: usize = 1_000;
 
 /// The path of the slug of an article that is created or updated.
@@ -109,7 +109,7 @@ async fn update_article(
     let edit = input.into_edit("input")?;
     let id = ArticleId::parse(id).ok_or(Error::NotFound)?;
     let room = room_after(ctx, [largest_after(&edit)])?;
-    // A text that is given is known to fit.
+    // A text that the edit contains is known to fit.
     let text_bytes = match &edit.text {
         Some(_) => None,
         None => room.checked_div(texts(ctx)),
@@ -158,19 +158,19 @@ fn fresh(article: article::Article) -> Kept<One<Article>> {
     Kept::Fresh(One(Article::new(article)))
 }
 
-/// The largest article that a new one can become, but for the bytes of its escapes the same as it will be.
+/// An article whose JSON is at least as large as that of the one that this input creates.
 fn largest(new: &NewArticle) -> Article {
     let slug = new.slug.as_ref().map(Slug::as_str);
     Article::new(article::Article {
         title: new.title.as_str().to_owned(),
-        // What is made from a title has only letters of ASCII.
+        // A slug that is generated from a title is ASCII only.
         slug: slug.map_or_else(|| "x".repeat(MAX_CHARS), str::to_owned),
         text: new.text.as_str().to_owned(),
         ..placeholder()
     })
 }
 
-/// The largest article that an edited one can be, without a text where the edit has none.
+/// An article whose JSON is at least as large as after this edit, without a text where the edit has none.
 fn largest_after(edit: &ArticleEdit) -> Article {
     // A control character takes the most bytes as JSON.
     let longest = || "\u{1}".repeat(MAX_CHARS);
@@ -201,7 +201,7 @@ fn placeholder() -> article::Article {
     }
 }
 
-/// The store knows how much may be read, but not the limit of the response.
+/// Replaces the limit in an error of the store, which only knows the remaining budget, by the response's limit.
 fn of_the_response(ctx: &Context<'_>, error: Error) -> Error {
     match (error, budget(ctx)) {
         (Error::TooLarge { .. }, Ok(budget)) => budget.exceeded(budget.max().saturating_add(1)),

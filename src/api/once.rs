@@ -1,4 +1,4 @@
-//! Mutations under an idempotency key: they are executed once, and answered with what is stored.
+//! Mutations with an idempotency key: they are executed once, and return the stored result.
 
 use std::sync::Arc;
 
@@ -11,15 +11,15 @@ use crate::article;
 use crate::error::{Error, Result};
 use crate::store::idempotency::{IdempotencyKey, KeptAnswer, Write, WriteAnswer};
 
-/// By which the API notices in a response of the engine that its answer was given before.
+/// A marker in the engine's response: the result is that of an earlier request.
 pub(super) const REPLAYED: &str = "idempotency-replayed";
 
-/// The key of the request, where it has one.
+/// The idempotency key of the request, if any.
 pub(super) fn once(ctx: &Context<'_>) -> Option<IdempotencyKey> {
     ctx.data_opt::<IdempotencyKey>().copied()
 }
 
-/// Carries out a write of one article.
+/// Executes a write of one article.
 pub(super) async fn one<T>(
     ctx: &Context<'_>,
     key: IdempotencyKey,
@@ -33,7 +33,7 @@ pub(super) async fn one<T>(
     kept(ctx, key, write, Arc::new(answer)).await
 }
 
-/// Carries out a write of several articles.
+/// Executes a write of several articles.
 pub(super) async fn many<T>(
     ctx: &Context<'_>,
     key: IdempotencyKey,

@@ -1,4 +1,4 @@
-//! How far a subscription has come, told by its resolver to whoever sends its results.
+//! The progress of a subscription, which its resolver reports to the sender of its results.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,9 +11,9 @@ pub(super) struct Progress(Arc<Mutex<Reached>>);
 
 #[derive(Default)]
 struct Reached {
-    /// Set when the stream of changes is there.
+    /// Set once the stream of changes has begun.
     position: Option<Position>,
-    /// The change that was shown last, until it is taken.
+    /// The last change that was returned, until it is taken.
     shown: Option<FeedCursor>,
     /// The last cursor that was taken.
     taken: Option<FeedCursor>,

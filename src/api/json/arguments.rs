@@ -1,4 +1,4 @@
-//! The arguments of fields of objects that write themselves.
+//! The arguments of fields of prewritten objects.
 
 use async_graphql::parser::types::Field;
 use async_graphql::{ContextBase, Value, Variables};
@@ -9,22 +9,22 @@ use crate::api::error::Result;
 use crate::api::input::within;
 use crate::article::excerpt::{Excerpt, Highlights, LENGTHS};
 
-/// How many characters an excerpt has at most where that is not said.
+/// The default maximum number of characters in an excerpt.
 pub(in crate::api) const EXCERPT_LENGTH: i32 = 200;
 
-/// Checks how many characters an excerpt may have.
+/// Checks the maximum number of characters in an excerpt.
 pub(in crate::api) fn excerpt_length(length: i32) -> Result<usize> {
     let (least, most) = LENGTHS.into_inner();
     let length = within("length", length, least, most)?;
     Ok(usize::try_from(length).unwrap_or_default())
 }
 
-/// What the arguments of fields are found by.
+/// What is needed to resolve the arguments of fields.
 pub(in crate::api) struct Arguments<'c> {
     variables: &'c Variables,
-    /// What counts the texts that are looked through; `None` where that is over.
+    /// Counts the texts that are searched; `None` after the execution has ended.
     under_way: Option<&'c UnderWay>,
-    /// Searches whose words are known: of all articles of a list it is the same.
+    /// Parsed searches: all articles of a list have the same one.
     highlights: Vec<(String, Highlights)>,
 }
 
@@ -44,7 +44,7 @@ impl<'c> Arguments<'c> {
         }
     }
 
-    /// The value of an argument of a field, where it is given.
+    /// The value of a field's argument, where it is given.
     fn value(&self, field: &Field, name: &str) -> Option<Value> {
         let mut given = field.arguments.iter();
         let (_, value) = given.find(|(given, _)| given.node == name)?;
@@ -55,7 +55,7 @@ impl<'c> Arguments<'c> {
         value.ok().filter(|value| *value != Value::Null)
     }
 
-    /// The excerpt of a text that the arguments of a field ask for.
+    /// The excerpt of a text, according to the field's arguments.
     pub(super) fn excerpt(&mut self, text: &str, field: &Field) -> Result<Excerpt, Unwritten> {
         let length = match self.value(field, "length") {
             Some(Value::Number(length)) => {
@@ -72,7 +72,7 @@ impl<'c> Arguments<'c> {
         if let Some(under_way) = self.under_way
             && !search.trim().is_empty()
         {
-            // All of the text is looked through, however short the excerpt is.
+            // The whole text is searched, however short the excerpt is.
             under_way.count_read(text.len())?;
         }
         let highlights = self.highlights(search);

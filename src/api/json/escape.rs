@@ -1,10 +1,9 @@
-//! Texts as JSON strings, a block at a time.
+//! Writes texts as JSON strings, in blocks.
 //!
-//! Few characters of an article need an escape (RFC 8259, section 7), and all of them are single bytes. To ask of a
-//! whole block whether it has any of them takes a few instructions of the processor, so texts are copied rather than
-//! written byte by byte.
+//! Few characters of an article need an escape (RFC 8259, section 7), and all of them are single bytes. Checking a
+//! whole block for them takes a few instructions, so most text is copied in blocks instead of byte by byte.
 
-/// How many bytes are looked at together.
+/// The number of bytes that are checked together.
 const BLOCK: usize = 32;
 
 /// Writes a text with its quotes.
@@ -12,10 +11,10 @@ pub(in crate::api) fn string(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     out.reserve(bytes.len() + 2);
     out.push(b'"');
-    // Up to here it is written.
+    // Everything before this index is written.
     let mut written = 0;
     for (index, block) in bytes.chunks(BLOCK).enumerate() {
-        // Every byte is looked at, without a branch for each, so that the compiler compares many at once.
+        // Checks every byte without branching, so that the compiler can use SIMD.
         if block
             .iter()
             .fold(false, |any, &byte| any | is_escaped(byte))

@@ -1,5 +1,5 @@
-//! What a mutation under an idempotency key is answered with: JSON that is written within its transaction, stored there,
-//! and given again.
+//! The result of a mutation with an idempotency key: JSON that is written within its transaction, stored there, and
+//! returned again.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use super::prewritten::{Json, Prewritten, list, object, unknown};
 use super::under_way::{UnderWay, field_at_root};
 use crate::error::Result;
 
-/// What a mutation answers.
+/// The result of a mutation.
 pub(crate) enum Kept<T> {
-    /// As it was executed, without a key.
+    /// Of a mutation that was executed without a key.
     Fresh(T),
-    /// As it stands in the database.
+    /// As stored in the database.
     Stored(Bytes),
 }
 
@@ -50,16 +50,16 @@ impl<T: OutputType> OutputType for Kept<T> {
     }
 }
 
-/// Writes objects by the selections of a field at the root, where the context is no more at hand.
+/// Writes objects by the selections of a root field, after its context is no longer available.
 pub(in crate::api) struct Writer {
     document: Arc<ExecutableDocument>,
-    /// Has the variables.
+    /// Contains the variables.
     environment: QueryEnv,
     response_key: String,
 }
 
 impl Writer {
-    /// By the selections of the field that is resolved.
+    /// With the selections of the current field.
     pub(in crate::api) fn new<T>(ctx: &ContextBase<'_, T>) -> Result<Self> {
         let document = Arc::clone(&UnderWay::of(ctx)?.document);
         match ctx.path_node.as_ref().map(|node| &node.segment) {
@@ -80,7 +80,7 @@ impl Writer {
         self.written(|out, selected| list(out, values, selected))
     }
 
-    /// Whether there is room for what has happened was asked before.
+    /// The size was checked before the mutation was executed.
     fn written(
         &self,
         write: impl FnOnce(

@@ -1,10 +1,10 @@
-//! Objects that write their JSON themselves, in one pass and into one buffer.
+//! Objects that write their own JSON, in one pass and into one buffer.
 //!
-//! The engine resolves each field of each object as a future of its own and copies each value into a tree, which for
-//! a page of articles costs more than the database. An object whose fields are all at hand needs none of that. The
-//! engine still has the same types; it takes the JSON as a value that it calls binary, and `response.rs` writes that
-//! as it is. What is selected of such an object the engine is not shown, because it would walk over it and copy it
-//! for each request; resolvers find it with `under_way::selections`.
+//! The engine resolves each field of each object as a separate future and copies each value into a tree, which for a
+//! page of articles costs more than the database. An object that has all its field values in memory needs none of that.
+//! The types in the engine's schema stay the same; the engine passes the JSON through as a binary value, and
+//! `response.rs` writes it unchanged. The engine does not get the selections of such an object, because it would walk
+//! and copy them for each request; resolvers read them with `under_way::selections`.
 //!
 //! Decision: `docs/decisions/0007-fast-path.md`.
 
@@ -24,40 +24,40 @@ use crate::api::error::{FieldError, Result};
 use crate::article::excerpt::Excerpt;
 use crate::error::Error;
 
-/// An object whose fields are all at hand.
+/// An object that has all its field values in memory.
 pub(in crate::api) trait Prewritten: OutputType {
     /// Writes the value of a field.
     fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written;
 
-    /// How many bytes it takes at most, but for escapes.
+    /// The maximum number of bytes, not counting escapes.
     fn size_hint(&self) -> usize;
 }
 
 /// JSON that is being written.
 pub(in crate::api) struct Json<'c> {
     pub(in crate::api) bytes: Vec<u8>,
-    /// What the arguments of fields are found by; `None` where no field is written.
+    /// What is needed to resolve arguments; `None` where no fields are written.
     arguments: Option<Arguments<'c>>,
-    /// The most bytes that it may have. Looked at before a name or a text is written, because nothing else is large.
+    /// The maximum number of bytes. Checked before a name or a text is written, because nothing else is large.
     most: usize,
 }
 
-/// Whether something was written.
+/// Success, or why a value could not be written.
 pub(in crate::api) type Written = std::result::Result<(), Unwritten>;
 
-/// Why something could not be written.
+/// Why a value could not be written.
 #[derive(Debug)]
 pub(in crate::api) enum Unwritten {
-    /// A fragment, which a normalized operation does not have here, or an unknown field.
+    /// A fragment, which a normalized operation does not contain here, or an unknown field.
     Unknown,
-    /// An argument whose value is not allowed.
+    /// An argument with an invalid value.
     Argument(Box<FieldError>),
-    /// There is no room for it: with the next text there would be so many bytes, or more.
+    /// It would exceed the maximum: with the next text there would be at least this number of bytes.
     TooLarge { bytes: usize },
 }
 
 impl<'c> Json<'c> {
-    /// Empty, with room for so many bytes where it may have them.
+    /// Empty, with capacity for `size_hint` bytes, or for `most` if that is less.
     pub(in crate::api) fn new(size_hint: usize, most: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(size_hint.min(most)),
@@ -72,7 +72,7 @@ impl<'c> Json<'c> {
         self
     }
 
-    /// The excerpt of a text that the arguments of a field ask for.
+    /// The excerpt of a text, according to the field's arguments.
     pub(in crate::api) fn excerpt(
         &mut self,
         text: &str,
@@ -84,7 +84,7 @@ impl<'c> Json<'c> {
 }
 
 impl Json<'_> {
-    /// Looks whether there is room for so many bytes more.
+    /// Checks whether this number of further bytes fits.
     pub(in crate::api) fn has_room_for(&self, bytes: usize) -> Written {
         let bytes = self.bytes.len() + bytes;
         match bytes <= self.most {
@@ -94,8 +94,7 @@ impl Json<'_> {
     }
 }
 
-/// Checks that there is room for objects with the selections of the field that is resolved, and answers how many bytes are
-/// left after them.
+/// Checks that objects with the selections of the current field fit, and returns how many bytes are left after them.
 ///
 /// # Errors
 /// [`Error::TooLarge`]
@@ -113,7 +112,7 @@ pub(in crate::api) fn room_after<T: Prewritten, C>(
         let written = object(&mut out, &one, selected);
         let used = budget.max() - out.most;
         let bytes = match written {
-            // With the comma.
+            // Including the comma.
             Ok(()) => out.bytes.len() + 1,
             Err(Unwritten::TooLarge { bytes }) => bytes,
             Err(unwritten) => return Err(refusal(unwritten)),
@@ -125,10 +124,10 @@ pub(in crate::api) fn room_after<T: Prewritten, C>(
     Ok(out.most)
 }
 
-/// One object that writes itself.
+/// One prewritten object.
 pub(crate) struct One<T>(pub(in crate::api) T);
 
-/// A list of objects that write themselves.
+/// A list of prewritten objects.
 pub(crate) struct Many<T>(pub(in crate::api) Vec<T>);
 
 impl<T: Prewritten> OutputType for One<T> {
@@ -184,7 +183,7 @@ impl<T: Prewritten> OutputType for Many<T> {
     }
 }
 
-/// The selections that the engine is to resolve; `None` where objects write themselves.
+/// The selections that the engine must resolve; `None` where objects are prewritten.
 fn selections_of_values<'c>(ctx: &ContextSelectionSet<'c>) -> Option<&'c Positioned<SelectionSet>> {
     let under_way = UnderWay::of(ctx).ok()?;
     match under_way.results {
@@ -193,7 +192,7 @@ fn selections_of_values<'c>(ctx: &ContextSelectionSet<'c>) -> Option<&'c Positio
     }
 }
 
-/// The JSON that `write` makes of the selections of a field.
+/// The JSON that `write` produces for the selections of a field.
 fn written(
     ctx: &ContextSelectionSet<'_>,
     field: &Positioned<Field>,
@@ -225,7 +224,7 @@ pub(super) fn name_bytes<C>(ctx: &ContextBase<'_, C>) -> usize {
     }
 }
 
-/// The error of a field that could not be written for another reason than its size.
+/// The error of a field that could not be written for a reason other than its size.
 fn refusal(unwritten: Unwritten) -> FieldError {
     match unwritten {
         Unwritten::Argument(error) => *error,

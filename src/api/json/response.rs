@@ -1,4 +1,4 @@
-//! A response as JSON, written once into one buffer, or as values of the engine.
+//! Writes a response as JSON, once and into one buffer, or returns it as values of the engine.
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
@@ -9,11 +9,11 @@ use serde::Serialize;
 use super::prewritten::{self, Json, Unwritten, Written};
 use crate::error::ResponseError;
 
-/// Room for what is not prewritten: a few names.
+/// Capacity for the names around prewritten JSON.
 const NAMES_BYTES: usize = 512;
 
 /// `{"data":…}`, after `errors` where there are any. The fields have the order of the normalized operation (GraphQL
-/// specification, section 7.2.2); the engine has them in the order in which their resolvers ended.
+/// specification, section 7.2.2); the engine returns them in the order in which their resolvers ended.
 ///
 /// # Errors
 /// It would have more bytes than `most`; the number of bytes counted.
@@ -25,7 +25,7 @@ pub(in crate::api) fn write(
 ) -> Result<Bytes, usize> {
     written(data, errors, operation, most).map_err(|unwritten| match unwritten {
         Unwritten::TooLarge { bytes } => bytes,
-        // Everything that the engine has is written here.
+        // The engine's values contain neither.
         Unwritten::Unknown | Unwritten::Argument(_) => usize::MAX,
     })
 }
@@ -38,7 +38,7 @@ fn written(
 ) -> Result<Bytes, Unwritten> {
     let texts = text_bytes(data);
     let mut out = Json::new(NAMES_BYTES + texts, most);
-    // Before any of them is copied.
+    // Checked before any of them is copied.
     out.has_room_for(texts)?;
     out.bytes.push(b'{');
     if !errors.is_empty() {
@@ -55,7 +55,7 @@ fn written(
     Ok(out.bytes.into())
 }
 
-/// `{"errors":…}`, for what was not executed.
+/// `{"errors":…}`, for operations that were not executed.
 pub(in crate::api) fn without_data(errors: &[ResponseError]) -> Bytes {
     let mut out = Vec::new();
     out.extend_from_slice(b"{\"errors\":");
@@ -98,7 +98,7 @@ fn in_order_of(given: Value, selections: Option<&SelectionSet>) -> Value {
     }
 }
 
-/// The bytes of prewritten JSON, and of texts without their escapes.
+/// The bytes of prewritten JSON and of texts, not counting escapes.
 fn text_bytes(given: &Value) -> usize {
     match given {
         Value::Binary(raw) => raw.len(),
@@ -109,7 +109,7 @@ fn text_bytes(given: &Value) -> usize {
     }
 }
 
-/// A value of the engine. A binary one is prewritten JSON.
+/// Writes a value of the engine. A binary value is prewritten JSON.
 fn value(out: &mut Json<'_>, given: &Value, selections: Option<&SelectionSet>) -> Written {
     match given {
         Value::Binary(raw) => {
@@ -147,7 +147,7 @@ fn value(out: &mut Json<'_>, given: &Value, selections: Option<&SelectionSet>) -
 
 type Keys<'f, 's> = Vec<(&'f Name, &'f Value, Option<&'s SelectionSet>)>;
 
-/// The fields of an object in the order of its selections, with the selections below each.
+/// The fields of an object in the order of its selections, each with its own selections.
 fn in_order<'f, 's>(
     keys: &mut Keys<'f, 's>,
     fields: &'f IndexMap<Name, Value>,
@@ -158,7 +158,7 @@ fn in_order<'f, 's>(
             Selection::Field(field) => {
                 let name = &field.node.response_key().node;
                 let below = Some(&field.node.selection_set.node);
-                // A field beside a fragment may occur within it too.
+                // A field next to a fragment may also occur inside it.
                 if let Some((name, value)) = fields.get_key_value(name)
                     && !keys.iter().any(|(known, ..)| *known == name)
                 {
@@ -173,7 +173,7 @@ fn in_order<'f, 's>(
     }
 }
 
-/// Writing to memory does not fail, and all of these values can be written as JSON.
+/// Writing to memory cannot fail, and all these values are valid in JSON.
 fn json(out: &mut Vec<u8>, given: &(impl Serialize + ?Sized)) {
     let before = out.len();
     if serde_json::to_writer(&mut *out, given).is_err() {

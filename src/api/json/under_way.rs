@@ -1,5 +1,5 @@
-//! What resolvers find of the operation that is under way: its selections, which the engine is not shown, and what its
-//! response may take.
+//! What resolvers need to know of the current operation: its selections, which the engine does not get, and the budget
+//! of its response.
 
 use std::sync::Arc;
 
@@ -10,21 +10,21 @@ use super::prewritten::{Unwritten, Written, name_bytes};
 use crate::budget::ResponseBudget;
 use crate::error::{Error, Result};
 
-/// What a resolver finds in the context of the operation under way.
+/// The data about the current operation in a resolver's context.
 pub(in crate::api) struct UnderWay {
     /// The normalized operation.
     pub(in crate::api) document: Arc<ExecutableDocument>,
-    /// The bytes that its response may have.
+    /// The bytes that its response may still have.
     pub(in crate::api) budget: ResponseBudget,
     pub(in crate::api) results: Results,
 }
 
-/// What becomes of the objects that can write themselves.
+/// How objects that can be prewritten are resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::api) enum Results {
-    /// They write themselves as JSON, for our own transports.
+    /// They write their own JSON, for our own transports.
     Json,
-    /// The engine resolves them, for those who want values.
+    /// The engine resolves them, for programs that need values.
     Values,
 }
 
@@ -43,8 +43,8 @@ impl UnderWay {
         below(&operation.node.selection_set, ctx.path_node.as_ref())
     }
 
-    /// How many bytes a field may have. What a mutation shows has happened, so it is shown: it was asked before whether
-    /// there is room.
+    /// The number of bytes that a field may have. A mutation has already been executed, so its result is unlimited: the
+    /// size was checked before.
     pub(super) fn left_to_write(&self) -> usize {
         match self.is_mutation() {
             true => usize::MAX,
@@ -52,7 +52,7 @@ impl UnderWay {
         }
     }
 
-    /// Counts the bytes of a field, those of its name among them.
+    /// Counts the bytes of a field, including its name.
     pub(super) fn count<C>(&self, ctx: &ContextBase<'_, C>, bytes: usize) -> Result<()> {
         let counted = self.budget.write(bytes + name_bytes(ctx));
         match self.is_mutation() {
@@ -61,7 +61,7 @@ impl UnderWay {
         }
     }
 
-    /// Counts bytes of a text that are looked through once more. A mutation shows what has happened.
+    /// Counts the bytes of a text that is searched again. Not limited for a mutation, which has already been executed.
     pub(super) fn count_read(&self, bytes: usize) -> Written {
         match self.budget.read(bytes) {
             Err(Error::TooLarge { value, .. }) if !self.is_mutation() => {
@@ -77,12 +77,12 @@ impl UnderWay {
     }
 }
 
-/// What is selected of the field that is resolved; `None` where the context has no [`UnderWay`].
+/// The selections of the current field; `None` where the context has no [`UnderWay`].
 pub(in crate::api) fn selections<'c, T>(ctx: &ContextBase<'c, T>) -> Option<&'c SelectionSet> {
     Some(&UnderWay::of(ctx).ok()?.selections(ctx)?.node)
 }
 
-/// What the answer may take.
+/// The budget of the response.
 pub(in crate::api) fn budget<'c, T>(ctx: &ContextBase<'c, T>) -> Result<&'c ResponseBudget> {
     UnderWay::of(ctx).map(|under_way| &under_way.budget)
 }
