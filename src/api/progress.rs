@@ -20,7 +20,7 @@ struct Reached {
 }
 
 impl Progress {
-    /// The stream of changes is there: what fails from now on fails in the execution.
+    /// The stream of changes has begun: errors from now on are execution errors.
     pub(super) fn begin(&self, position: Position) {
         self.reached().position = Some(position);
     }
@@ -33,9 +33,9 @@ impl Progress {
         self.reached().shown = Some(cursor);
     }
 
-    /// The cursor of the change that was shown last, for transports that send it beside the change.
+    /// The cursor of the last change that was returned, for transports that send it with the change.
     ///
-    /// A subscription makes one result after another, so when a result has come it is the cursor of this result.
+    /// A subscription produces one result at a time, so right after a result this is its cursor.
     pub(super) fn take_shown(&self) -> Option<FeedCursor> {
         let mut reached = self.reached();
         let shown = reached.shown.take();
@@ -43,7 +43,8 @@ impl Progress {
         shown
     }
 
-    /// Where a client resumes that has all results until now, if it does not know that yet.
+    /// The position with which a client that has received all results can resume, unless it knows that position
+    /// already.
     pub(super) fn take_position(&self) -> Option<FeedCursor> {
         let mut reached = self.reached();
         let position = reached.position.as_ref()?.get();

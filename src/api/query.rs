@@ -16,9 +16,9 @@ use crate::article::page::{Cursor, End, PageRequest};
 use crate::article::{self, ArticleId, ArticleKey};
 use crate::error::Error;
 
-/// The size of a page where none is asked for.
+/// The default size of a page.
 const PAGE_SIZE: i32 = 20;
-/// The largest page, and the most ids of `nodes`.
+/// The maximum size of a page, and the maximum number of ids of `nodes`.
 const MAX_PAGE_SIZE: i32 = 100;
 const MAX_IDS: usize = 100;
 
@@ -88,7 +88,7 @@ impl Query {
                 (within("first", first, 0, MAX_PAGE_SIZE)?, End::Front)
             }
         };
-        // What Apollo's relayStylePagination makes of the null cursor of an empty page.
+        // Apollo's relayStylePagination turns the null cursor of an empty page into this.
         let cursor = |field: &str, text: Option<String>| {
             let text = text.filter(|text| !text.is_empty());
             text.map(|text| Cursor::decode(&text, order))
@@ -149,10 +149,10 @@ impl Query {
         let first = usize::try_from(within("first", first, 1, 500)?).map_err(Error::internal)?;
         let filter = changes::filter(kinds, article_ids)?;
         let (budget, texts) = (budget(ctx)?, texts_of_changes(ctx));
-        // How much fits on a page depends on those before it.
+        // How many changes fit on a page depends on the pages before it.
         let _turn = budget.turn().await;
         budget.check()?;
-        // Half, because as JSON a text is longer.
+        // Half of the bytes left, because a text takes more as JSON.
         let text_bytes = (texts > 0).then(|| budget.left_to_read() / 2 / texts);
         let page = feed(ctx)?.page(after, first, filter, text_bytes).await?;
         if texts > 0 {
@@ -177,8 +177,8 @@ fn limits(ctx: &Context<'_>) -> FilterLimits {
     ctx.data_opt().copied().unwrap_or_default()
 }
 
-/// Relevance is measured by the search at the top of the filter, so one must be given there. Where it is blank, or finds
-/// nothing, all are equally relevant.
+/// Relevance is measured by the search at the top level of the filter, so one must be given there. If it is empty or
+/// finds nothing, all articles are equally relevant.
 fn order(given: ArticleOrder, searches: bool) -> Result<article::ArticleOrder> {
     if given == ArticleOrder::Relevance && !searches {
         return Err(FieldError::invalid(

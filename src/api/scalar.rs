@@ -18,7 +18,7 @@ pub(crate) enum DateTime {
 }
 
 impl DateTime {
-    /// The instant that the argument at `field` gives.
+    /// Parses the timestamp in the argument at `field`.
     pub(crate) fn at(self, field: impl Into<String>) -> Result<Timestamp, FieldError> {
         match self {
             Self::Known(timestamp) => Ok(timestamp),

@@ -1,4 +1,4 @@
-//! Look-ahead: what the selection of the field that is resolved asks for, so that no more is read.
+//! Look-ahead: the selected columns and fields below the current field, so that no more is read.
 
 use async_graphql::Context;
 use async_graphql::parser::types::{Field, Selection, SelectionSet};
@@ -7,7 +7,7 @@ use super::json::under_way;
 use crate::article::Columns;
 use crate::article::page::Wanted;
 
-/// The columns that the field which is resolved needs of its articles.
+/// The columns that the current field needs of its articles.
 pub(super) fn columns(ctx: &Context<'_>) -> Columns {
     let mut columns = Columns::ID;
     for_each_field(under_way::selections(ctx), &mut |field| {
@@ -16,7 +16,7 @@ pub(super) fn columns(ctx: &Context<'_>) -> Columns {
     columns
 }
 
-/// What a connection has to bring.
+/// The selected fields of a connection.
 pub(super) fn wanted(ctx: &Context<'_>) -> Wanted {
     let mut wanted = Wanted::default();
     for_each_field(under_way::selections(ctx), &mut |field| {
@@ -40,7 +40,7 @@ pub(super) fn wanted(ctx: &Context<'_>) -> Wanted {
     wanted
 }
 
-/// How often the field that is resolved, an article, shows its text.
+/// How often the current field, an article, selects its text.
 pub(super) fn texts(ctx: &Context<'_>) -> usize {
     let mut texts = 0;
     for_each_field(under_way::selections(ctx), &mut |field| {
@@ -49,13 +49,13 @@ pub(super) fn texts(ctx: &Context<'_>) -> usize {
     texts
 }
 
-/// How often a page of changes shows the text of each article.
+/// How often a page of changes selects the text of each article.
 pub(super) fn texts_of_changes(ctx: &Context<'_>) -> usize {
     let mut texts = 0;
     for_each_field(under_way::selections(ctx), &mut |changes| {
         for_each_field(Some(&changes.selection_set.node), &mut |article| {
             for_each_field(Some(&article.selection_set.node), &mut |field| {
-                // An excerpt is made of the text.
+                // An excerpt needs the text.
                 texts += usize::from(matches!(field.name.node.as_str(), "text" | "excerpt"));
             });
         });
@@ -63,7 +63,7 @@ pub(super) fn texts_of_changes(ctx: &Context<'_>) -> usize {
     texts
 }
 
-/// Adds the column that a field of an article shows.
+/// Adds the column that a field of an article needs.
 fn add(columns: &mut Columns, field: &Field) {
     match field.name.node.as_str() {
         "title" => columns.title = true,
@@ -76,7 +76,7 @@ fn add(columns: &mut Columns, field: &Field) {
     }
 }
 
-/// The fields of a selection set, those of inline fragments among them.
+/// Visits the fields of a selection set, including those in inline fragments.
 fn for_each_field(selections: Option<&SelectionSet>, visit: &mut dyn FnMut(&Field)) {
     for selection in selections.iter().flat_map(|selections| &selections.items) {
         match &selection.node {
@@ -84,7 +84,7 @@ fn for_each_field(selections: Option<&SelectionSet>, visit: &mut dyn FnMut(&Fiel
             Selection::InlineFragment(fragment) => {
                 for_each_field(Some(&fragment.node.selection_set.node), visit);
             }
-            // A normalized operation has none.
+            // A normalized operation contains none.
             Selection::FragmentSpread(_) => {}
         }
     }

@@ -1,4 +1,4 @@
-//! The settings of the API, and of the guard before it.
+//! The settings of the API and of its guard.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ pub struct ApiSettings {
     pub document: Limits,
     pub filter: FilterLimits,
     pub query_timeout: Duration,
-    /// The largest response, in bytes, and the largest event of a subscription.
+    /// The maximum bytes of a response, and of an event of a subscription.
     pub response_bytes: usize,
-    /// How long the answer to a mutation under an idempotency key is kept.
+    /// How long the result of a mutation with an idempotency key is kept.
     pub idempotency_retention: Duration,
-    /// How many queries are executed at a time, and as many mutations.
+    /// The maximum number of concurrent queries, and of concurrent mutations.
     pub turns: TurnSettings,
     /// Whether the statements of an execution are kept one by one, for traces.
     pub keep_statements: bool,
@@ -69,7 +69,7 @@ impl From<&LimitSettings> for ApiSettings {
     }
 }
 
-/// What the guard is told about the schema.
+/// The guard's settings for this schema.
 pub(super) fn guard_settings(limits: Limits) -> GuardSettings {
     let page_arguments = ["limit", "first", "last", "ids", "inputs"];
     GuardSettings {

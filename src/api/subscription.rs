@@ -31,7 +31,7 @@ impl Subscription {
         let filter = filter(kinds, article_ids)?;
         let budget = budget(ctx)?.clone();
         let progress = ctx.data_opt::<Progress>().cloned().unwrap_or_default();
-        // Boxed: otherwise the state of its beginning would take room for as long as the subscription lasts.
+        // Boxed: otherwise the state of this future would take memory for as long as the subscription lasts.
         let changes = Box::pin(feed(ctx)?.subscribe(after, filter)).await?;
         progress.begin(changes.position());
         Ok(changes.map(move |change| {

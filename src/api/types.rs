@@ -1,4 +1,4 @@
-//! What clients see: a file for each group of types of the schema.
+//! The types of the schema, a file for each group.
 
 mod article;
 mod change;
@@ -10,5 +10,5 @@ pub(crate) use self::change::{ArticleChange, ArticleChangeKind, ArticleChangePag
 pub(crate) use self::connection::ArticleConnection;
 pub(crate) use self::excerpt::Excerpt;
 
-/// The types that write themselves wherever they are the type of a field.
+/// The prewritten types.
 pub(super) const PREWRITTEN: [&str; 2] = ["Article", "ArticleEdge"];

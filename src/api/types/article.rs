@@ -79,7 +79,7 @@ impl Article {
 
     #[expect(clippy::unused_async, reason = "the engine awaits its resolvers")]
     async fn text(&self, ctx: &Context<'_>) -> Result<&str> {
-        // The engine copies it.
+        // The engine copies the text.
         under_way::budget(ctx)?.write(self.0.text.len())?;
         Ok(&self.0.text)
     }
