@@ -1,4 +1,4 @@
-//! An article and the rules for its values. Knows no database and no GraphQL.
+//! An article and the rules for its values. Independent of databases and GraphQL.
 
 pub mod change;
 mod cursor_text;
@@ -19,7 +19,7 @@ use crate::error::Violation;
 pub use filter::{ArticleOrder, Filter};
 pub use slug::Slug;
 
-/// The most Unicode scalar values of a title and of a slug, counted as PostgreSQL's `varchar(n)` counts.
+/// The maximum number of Unicode scalar values in a title and in a slug, as PostgreSQL's `varchar(n)` counts them.
 pub const MAX_CHARS: usize = 65;
 
 /// An article's id: a UUID, of version 7 where this server made it.
@@ -27,7 +27,7 @@ pub const MAX_CHARS: usize = 65;
 pub struct ArticleId(pub Uuid);
 
 impl ArticleId {
-    /// Reads any form of a UUID. A text that is none names no article, which is not an error.
+    /// Parses any form of a UUID. A text that is not a UUID matches no article, which is not an error.
     pub fn parse(text: &str) -> Option<Self> {
         Uuid::try_parse(text).ok().map(Self)
     }
@@ -39,11 +39,11 @@ impl fmt::Display for ArticleId {
     }
 }
 
-/// The highest version that an article can have. The database refuses higher ones, of which some might be no number of
-/// 32 bits any more after an update.
+/// The highest version that an article can have. The databases reject higher ones: incrementing them could overflow 32
+/// bits.
 pub const MAX_VERSION: i32 = i32::MAX - 1;
 
-/// An article as it is kept.
+/// An article as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Article {
     pub id: ArticleId,
@@ -52,21 +52,21 @@ pub struct Article {
     pub text: String,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    /// Starts at 1 and grows by one with each update.
+    /// Starts at 1 and is incremented by each update.
     pub version: i32,
-    /// Only where another program stored a title or a slug that is not UTF-8.
+    /// Set only where another program stored a title or a slug that is not UTF-8.
     pub stored_keys: Option<Box<StoredKeys>>,
 }
 
-/// The bytes of a title and a slug, by which an article has its place in a list, where the texts that are shown have
-/// replacement characters.
+/// The original bytes of a title and a slug, which determine the article's position in a list. The texts that clients
+/// get contain replacement characters instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredKeys {
     pub title: Box<[u8]>,
     pub slug: Box<[u8]>,
 }
 
-/// An article that is to be created. What is `None` is made up at the moment of the call.
+/// An article that is to be created. `None` values are generated at the time of the call.
 #[derive(Debug, Clone)]
 pub struct NewArticle {
     pub title: Title,
@@ -75,7 +75,7 @@ pub struct NewArticle {
     pub created_at: Option<Timestamp>,
 }
 
-/// The columns of an article that a caller wants to see. `text` may be large, so what nobody asks for is not read.
+/// The selected columns of an article. `text` may be large, so it is read only if it is selected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each column")]
 pub struct Columns {
@@ -106,7 +106,7 @@ impl Columns {
         version: false,
     };
 
-    /// The columns that either has.
+    /// The columns that are in either.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         Self {
@@ -120,7 +120,7 @@ impl Columns {
     }
 }
 
-/// What of an article is to be changed; what is `None` stays as it is.
+/// The changed values of an article; `None` leaves a value unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct ArticleEdit {
     pub title: Option<Title>,
@@ -128,19 +128,19 @@ pub struct ArticleEdit {
     pub text: Option<Text>,
 }
 
-/// How an article is asked for.
+/// The key by which an article is looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ArticleKey {
     Id(ArticleId),
     Slug(String),
 }
 
-/// 1 to 65 characters without NUL, kept as they are given.
+/// 1 to 65 characters without NUL, stored unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Title(String);
 
 impl Title {
-    /// Nothing is trimmed.
+    /// Does not trim the title.
     pub fn new(title: String) -> Result<Self, Violation> {
         check_short("title", &title)?;
         Ok(Self(title))
@@ -155,7 +155,7 @@ impl Title {
     }
 }
 
-/// Any text without NUL, also none. Only the limit on a request's body bounds it.
+/// Any text without NUL, including the empty one. Only the limit on request bodies limits its length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(String);
 
@@ -187,7 +187,7 @@ fn check_short(name: &str, value: &str) -> Result<(), Violation> {
     }
 }
 
-/// PostgreSQL cannot keep a NUL character in a text, and both databases keep the same.
+/// PostgreSQL cannot store NUL in a text, and both databases accept the same values.
 pub fn check_no_nul(name: &str, value: &str) -> Result<(), Violation> {
     if value.contains('\0') {
         return Err(Violation(format!(

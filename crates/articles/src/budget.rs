@@ -1,4 +1,4 @@
-//! How large one answer may become: what is read for it, and what is written of it, counted while it grows.
+//! The budget of a response: the bytes that are read and written for it, counted while it grows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,10 +7,10 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::{Error, Result};
 
-/// The bytes that one answer may have. Clones count together.
+/// The bytes that one response may have. Clones share the count.
 ///
-/// Texts are counted when they are read from the database, and again when they are written as JSON, each time up to the
-/// limit. So an answer that is too large is found out before more than the limit of it is in memory in either form.
+/// Texts are counted when they are read from the database, and again when they are written as JSON, each up to the
+/// limit. So a response that is too large is detected before more than the limit is in memory in either form.
 #[derive(Debug, Clone)]
 pub struct ResponseBudget(Arc<Counted>);
 
@@ -23,7 +23,7 @@ struct Counted {
 }
 
 impl ResponseBudget {
-    /// A budget of `max` bytes, of which none is used.
+    /// An unused budget of `max` bytes.
     pub fn new(max: usize) -> Self {
         Self(Arc::new(Counted {
             max,
@@ -33,7 +33,7 @@ impl ResponseBudget {
         }))
     }
 
-    /// Counts bytes of text that were read for the answer.
+    /// Counts bytes of text that were read for the response.
     ///
     /// # Errors
     /// [`Error::TooLarge`]
@@ -41,7 +41,7 @@ impl ResponseBudget {
         self.count(&self.0.read, bytes)
     }
 
-    /// Counts bytes of the answer itself.
+    /// Counts bytes of the response itself.
     ///
     /// # Errors
     /// [`Error::TooLarge`]
@@ -49,7 +49,7 @@ impl ResponseBudget {
         self.count(&self.0.written, bytes)
     }
 
-    /// Fails where the answer is known to be too large already, so that nothing more is read for it.
+    /// Fails if the response is already known to be too large, so that nothing more is read for it.
     ///
     /// # Errors
     /// [`Error::TooLarge`]
@@ -58,33 +58,33 @@ impl ResponseBudget {
         self.write(0)
     }
 
-    /// How many bytes the whole answer may have.
+    /// The limit of the whole response.
     pub fn max(&self) -> usize {
         self.0.max
     }
 
-    /// How many more bytes may be read.
+    /// The number of bytes that may still be read.
     pub fn left_to_read(&self) -> usize {
         self.0.max.saturating_sub(load(&self.0.read))
     }
 
-    /// How many more bytes may be written.
+    /// The number of bytes that may still be written.
     pub fn left_to_write(&self) -> usize {
         self.0.max.saturating_sub(load(&self.0.written))
     }
 
-    /// Begins again, for the next of many answers.
+    /// Resets the counts, for the next of several responses.
     pub fn reset(&self) {
         self.0.read.store(0, Ordering::Relaxed);
         self.0.written.store(0, Ordering::Relaxed);
     }
 
-    /// Waits for the other fields of the answer that take turns: those which read as much as is left.
+    /// Waits for the response's other fields that read as much as is left: these take turns.
     pub async fn turn(&self) -> MutexGuard<'_, ()> {
         self.0.turn.lock().await
     }
 
-    /// The error of an answer that would have `value` bytes or more.
+    /// The error of a response that would have at least `value` bytes.
     pub fn exceeded(&self, value: usize) -> Error {
         Error::TooLarge {
             max: self.0.max,

@@ -1,7 +1,7 @@
-//! Time and identity: [`Timestamp`], the [`Clock`] that all times come from, and the ids it gives.
+//! Time and ids: [`Timestamp`], and the [`Clock`] that all times and ids come from.
 //!
-//! Nothing else in Broadsheet asks the operating system for the time or makes an id, so that a test which
-//! sets the clock decides both.
+//! Nothing else in Broadsheet asks the operating system for the time or generates an id, so that a test that sets the
+//! clock controls both.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use uuid::Uuid;
 
-/// An instant in UTC, exact to the microsecond, between the years 1 and 9999.
+/// A timestamp in UTC, exact to the microsecond, between the years 1 and 9999.
 ///
-/// Displayed as RFC 3339 with six digits and `Z`: `2026-01-31T09:30:00.123456Z`. What another program stored beyond these
-/// years, [`stored`](Self::stored), keeps its order among the others and is displayed as the nearest instant within.
-// The most that either database stores does not fit into 64 bits of microseconds since 1970.
+/// Displayed as RFC 3339 with six digits and `Z`: `2026-01-31T09:30:00.123456Z`. A [`stored`](Self::stored) value of
+/// another program beyond these years keeps its order among the others, and is displayed as the nearest timestamp
+/// within.
+// The maximum values of both databases do not fit into 64 bits of microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i128);
 
@@ -25,13 +26,13 @@ impl Timestamp {
     /// `9999-12-31T23:59:59.999999Z`
     pub const MAX: Self = Self(253_402_300_799_999_999);
 
-    /// The instant that many microseconds after 1970 began; `None` outside the years 1 to 9999.
+    /// The timestamp of a number of microseconds since 1970; `None` outside the years 1 to 9999.
     pub fn from_micros(micros: i64) -> Option<Self> {
         let instant = Self::stored(micros.into());
         instant.is_within_bounds().then_some(instant)
     }
 
-    /// The instant that a database has, as microseconds since 1970 began, whatever its year.
+    /// A timestamp from a database, in microseconds since 1970, of any year.
     pub fn stored(micros: i128) -> Self {
         Self(micros)
     }
@@ -41,18 +42,18 @@ impl Timestamp {
         (Self::MIN..=Self::MAX).contains(&self)
     }
 
-    /// Microseconds since 1970 began, of the instant that is displayed.
+    /// Microseconds since 1970, of the timestamp that is displayed.
     pub fn as_micros(self) -> i64 {
         i64::try_from(self.clamp(Self::MIN, Self::MAX).0).unwrap_or_default()
     }
 
-    /// Microseconds since 1970 began, also beyond what can be displayed.
+    /// Microseconds since 1970, even beyond what can be displayed.
     pub fn stored_micros(self) -> i128 {
         self.0
     }
 
-    /// The text of [`Display`](fmt::Display), 27 bytes of ASCII, made without the formatting machinery:
-    /// a page of articles prints dozens.
+    /// The text of [`Display`](fmt::Display), 27 bytes of ASCII, made without the formatting machinery, because a page
+    /// of articles contains dozens.
     pub fn to_rfc3339(self) -> [u8; 27] {
         let mut text = *b"0000-00-00T00:00:00.000000Z";
         let instant = DateTime::from_timestamp_micros(self.as_micros()).unwrap_or_default();
@@ -79,7 +80,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Why a text is not a [`Timestamp`]; the message says what would be.
+/// Why a text is not a [`Timestamp`]; the message says what is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TimestampError {
     #[error("expected an RFC 3339 instant such as 2026-01-31T09:30:00.123456Z")]
@@ -91,18 +92,18 @@ pub enum TimestampError {
 impl FromStr for Timestamp {
     type Err = TimestampError;
 
-    /// Reads RFC 3339 with any offset. Digits finer than a microsecond are cut off.
+    /// Parses RFC 3339 with any offset. Digits below a microsecond are cut off.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let instant = DateTime::parse_from_rfc3339(text).map_err(|_| TimestampError::Format)?;
         Self::from_micros(instant.timestamp_micros()).ok_or(TimestampError::Range)
     }
 }
 
-/// Where times and ids come from.
+/// The source of times and ids.
 #[derive(Debug, Clone, Default)]
 pub struct Clock(Option<Arc<Fixed>>);
 
-/// A clock that a test holds: it stands still until it is set, and its ids are numbered.
+/// A clock for tests: it is paused until it is set, and its ids are sequential.
 #[derive(Debug)]
 struct Fixed {
     micros: AtomicI64,
@@ -115,7 +116,7 @@ impl Clock {
         Self(None)
     }
 
-    /// A clock that stands at `now` until [`set`](Self::set) moves it, and that counts its ids from one.
+    /// A clock that is paused at `now` until [`set`](Self::set) moves it, and that counts its ids from one.
     pub fn fixed(now: Timestamp) -> Self {
         Self(Some(Arc::new(Fixed {
             micros: AtomicI64::new(now.as_micros()),
@@ -123,14 +124,14 @@ impl Clock {
         })))
     }
 
-    /// Moves a fixed clock; the machine's clock is left alone.
+    /// Moves a fixed clock; no effect on the machine's clock.
     pub fn set(&self, now: Timestamp) {
         if let Some(fixed) = &self.0 {
             fixed.micros.store(now.as_micros(), Ordering::SeqCst);
         }
     }
 
-    /// The present moment.
+    /// The current time.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
@@ -139,7 +140,7 @@ impl Clock {
         }
     }
 
-    /// A new UUID of version 7 (RFC 9562): ids that one process makes ascend.
+    /// A new UUID of version 7 (RFC 9562): the ids of one process are ascending.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn new_id(&self) -> Uuid {
         match &self.0 {

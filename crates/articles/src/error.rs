@@ -10,38 +10,38 @@ pub enum Error {
     /// The slug belongs to another article.
     #[error("the slug {slug:?} belongs to another article")]
     SlugTaken {
-        /// Which of the articles of the call has it, counted from 0.
+        /// The index of the article of the call that has it.
         article: usize,
         slug: String,
     },
-    /// The feed does not have what follows a cursor: it is not kept any more, or the cursor is of another epoch of the
-    /// database (`CURSOR_EXPIRED`).
+    /// The feed no longer has the changes after a cursor: they were removed, or the cursor belongs to another epoch of
+    /// the database (`CURSOR_EXPIRED`).
     #[error(
         "the changes after this cursor are not kept any more; read the list again and continue from a new cursor"
     )]
     CursorExpired {
-        /// The oldest cursor that still serves, as clients see it.
+        /// The oldest cursor that is still valid, as clients see it.
         oldest: String,
     },
-    /// The idempotency key came before, with another request (`IDEMPOTENCY_KEY_REUSED`).
+    /// The idempotency key was already used with another request (`IDEMPOTENCY_KEY_REUSED`).
     #[error(
         "this idempotency key came before with another request, so nothing was done; use a new key for each mutation, and \
          the same one only to send the same again"
     )]
     KeyReused,
-    /// The article that is to be changed is not there.
+    /// The article does not exist.
     #[error("there is no article with this id")]
     NotFound,
-    /// The article has the largest version.
+    /// The article has the maximum version.
     #[error(
         "this article has version {0} or above, after which there is none, so it cannot be updated any more; delete it \
          and create it again"
     )]
     LastVersion(i32),
-    /// The article has changed since the client saw it.
+    /// The article has changed since the client read it.
     #[error("the article has version {current} now; fetch it again and retry")]
     VersionConflict { current: i32 },
-    /// The answer would have more bytes than it may (`TOO_COMPLEX`).
+    /// The response would exceed its limit (`TOO_COMPLEX`).
     #[error(
         "The answer is too large: it has {value} bytes or more, and {max} are allowed. Ask for fewer articles, or leave \
          out their texts."
@@ -49,52 +49,52 @@ pub enum Error {
     TooLarge {
         /// The limit, in bytes.
         max: usize,
-        /// How many bytes were counted when it was found out.
+        /// The number of bytes counted so far.
         value: usize,
     },
-    /// Another transaction got in the way. The store tries such a write again, and lets this through once it has done
-    /// so often enough.
+    /// The transaction conflicted with others. The store retries such a write, and returns this error after the last
+    /// attempt.
     #[error("other transactions got in the way each time")]
     Raced,
-    /// The database takes no writes at the moment, for this reason; reading goes on.
+    /// The database takes no writes at the moment, for this reason; reads continue.
     #[error("the database takes no writes, because {reason}: {cause}")]
     NoWrites {
         reason: NoWrites,
         #[source]
         cause: Cause,
     },
-    /// Nothing was done, because there was no connection within the bounds; trying again later may help.
+    /// Nothing was done, because no connection was available in time; retrying later may help.
     #[error("the database cannot be reached: {0}")]
     Unavailable(#[source] Cause),
-    /// The connection was lost while a statement ran on it: a write may have been committed, or not.
+    /// The connection was lost during a statement: a write may or may not have been committed.
     #[error("the connection to the database was lost: {0}")]
     Lost(#[source] Cause),
-    /// A statement took longer than it may.
+    /// A statement exceeded its time limit.
     #[error("the database took too long: {0}")]
     Timeout(#[source] Cause),
-    /// Anything that is our own fault. The cause is for the log, never for the client.
+    /// A bug of ours. The cause is for the log, never for the client.
     #[error("internal error: {0}")]
     Internal(#[source] Cause),
 }
 
-/// The cause of an error that is not the client's. Equal reads share one, so it can be cloned.
+/// The cause of an error that the client did not cause. Equal reads share an error, so it can be cloned.
 pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
-/// The result of everything that reaches the store.
+/// The result of operations on the store.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Something that only a fault of ours can bring about.
+    /// An error that only a bug of ours can cause.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(Arc::from(cause.into()))
     }
 
-    /// Nothing was done: the database did not answer, or had no connection to spare.
+    /// Nothing was done: the database did not answer, or had no free connection.
     pub fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable(Arc::from(cause.into()))
     }
 
-    /// The connection was lost while a statement ran on it.
+    /// The connection was lost during a statement.
     pub fn lost(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Lost(Arc::from(cause.into()))
     }
@@ -129,7 +129,7 @@ pub enum NoWrites {
     NotPermitted,
 }
 
-/// Why a value is not allowed, wherever it was given.
+/// Why a value is invalid, wherever it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation(pub String);
 

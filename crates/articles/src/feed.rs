@@ -1,8 +1,8 @@
-//! The change feed: every committed change of an article, once, in the one order of the change log.
+//! The change feed: every committed change of an article, exactly once, in the order of the change log.
 //!
 //! Each server reads the log once, for all its subscribers (`feed/reader.rs`), and keeps the newest changes in memory
-//! (`feed/window.rs`). A subscriber (`feed/subscriber.rs`) holds nothing but its position: one that is slow falls
-//! behind, reads from the table, and loses nothing. What was not committed is not in the log, so it cannot be announced.
+//! (`feed/window.rs`). A subscriber (`feed/subscriber.rs`) only holds its position: a slow one falls behind, reads from
+//! the table, and loses nothing. Changes that were not committed are not in the log, so they cannot be sent.
 //!
 //! Decision: `docs/decisions/0001-change-feed.md`.
 
@@ -29,24 +29,24 @@ use crate::article::change::{ArticleChange, ChangeFilter, FeedCursor};
 use crate::error::Result;
 use crate::store::{ChangesAfter, ChangesPage, FeedLag, Store};
 
-/// How many changes are kept in memory, and how many bytes they may take.
+/// The maximum number of changes in memory, and of their bytes.
 const WINDOW_CHANGES: usize = 4_096;
 const WINDOW_BYTES: usize = 32 * 1024 * 1024;
 
-/// How many subscribers read from the table at the same time, so that they leave connections to the others.
+/// The maximum number of subscribers that read from the table at the same time, so that others get connections too.
 const CATCHING_UP: usize = 3;
 
-/// The most bytes of text on a page of [`Feed::page`], which always has one change.
+/// The maximum bytes of text on a page of [`Feed::page`], which always has at least one change.
 const PAGE_BYTES: usize = 16 * 1024 * 1024;
 
-/// The feed as one server has it. Clones share it; it ends with the last of them, or when the store is closed.
+/// The feed of one server. Clones share it; it ends with the last clone, or when the store is closed.
 #[derive(Clone)]
 pub struct Feed {
     shared: Arc<Shared>,
     _stop: Arc<DropGuard>,
 }
 
-/// What the tasks and the subscribers share.
+/// Shared by the tasks and the subscribers.
 struct Shared {
     store: Store,
     window: RwLock<Window>,
@@ -58,8 +58,8 @@ struct Shared {
 }
 
 impl Feed {
-    /// Starts to follow the change log of `store`, and to remove what has been in it for longer than `retention`; and to
-    /// keep the words of the search in step with what other programs write.
+    /// Starts following the change log of `store`, removing changes older than `retention`, and indexing what other
+    /// programs write.
     ///
     /// # Panics
     /// Outside a Tokio runtime.
@@ -81,13 +81,12 @@ impl Feed {
         }
     }
 
-    /// How many follow it.
+    /// The number of subscribers.
     pub fn subscribers(&self) -> usize {
         *self.shared.subscribers.borrow()
     }
 
-    /// How far the feed is behind the changes that have committed, and the slowest subscriber of this server behind the
-    /// feed.
+    /// How far the feed is behind the commits, and the slowest subscriber of this server behind the feed.
     ///
     /// # Errors
     /// The database does not answer.
@@ -97,14 +96,14 @@ impl Feed {
         self.shared.store.feed_lag(slowest).await
     }
 
-    /// Where the feed stands: every change that had committed before the call is at or before it.
+    /// The head of the feed: every change that had committed before the call is at or before it.
     pub async fn head(&self) -> Result<FeedCursor> {
         Ok(self.shared.store.feed_state().await?.head)
     }
 
-    /// The changes that follow `after` and match `filter`: at most `first`, oldest first, of the next 10,000. `text_bytes` is
-    /// how many bytes the texts of the articles may have, although there is always one change; `None` where they are not
-    /// wanted.
+    /// The changes after `after` that match `filter`: at most `first`, oldest first, of the next 10,000. `text_bytes`
+    /// is the maximum bytes of the articles' texts, but there is always at least one change; `None` where the texts are
+    /// not selected.
     ///
     /// # Errors
     /// [`crate::error::Error::CursorExpired`]
@@ -128,22 +127,22 @@ impl Feed {
         self.shared.store.changes(wanted).await
     }
 
-    /// The changes that follow `after`, or else the head of the feed at the moment of the call, and match `filter`; those
-    /// that are there first, then each as it is committed.
+    /// The changes after `after`, or else after the current head of the feed, that match `filter`: first the existing
+    /// ones, then each as it is committed.
     ///
-    /// The stream has no end. While the database cannot be read it waits, also when the feed has ended: a client that
-    /// were told that its subscription is complete would not come back. It holds little more than a position
-    /// however long it is not polled.
+    /// The stream has no end. While the database cannot be read it waits, even if the feed has ended: a client that was
+    /// told that its subscription is complete would not reconnect. It holds little more than a position, however long
+    /// it is not polled.
     ///
     /// # Errors
-    /// [`crate::error::Error::CursorExpired`], at once or, for a stream that has been left alone for longer than changes
+    /// [`crate::error::Error::CursorExpired`], immediately or, for a stream that was not polled for longer than changes
     /// are kept, as its last item.
     pub async fn subscribe(
         &self,
         after: Option<FeedCursor>,
         filter: ChangeFilter,
     ) -> Result<Changes> {
-        // Before the state is read: should the feed become another one meanwhile, the subscriber looks again.
+        // Read before the state: if the feed is replaced in between, the subscriber checks again.
         let incarnation = self.shared.window().incarnation();
         let state = self.shared.store.feed_state().await?;
         if let Some(after) = after {
@@ -171,7 +170,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// How far the stream has come, also where no change matches.
+    /// The position of the stream, even where no change matches.
     pub fn position(&self) -> Position {
         self.position.clone()
     }
@@ -186,7 +185,7 @@ impl Stream for Changes {
 }
 
 impl Shared {
-    // A panic while the window was locked cannot leave it half-changed in a way that matters.
+    // A panic while the window was locked cannot leave it in a harmful state.
     fn window(&self) -> RwLockReadGuard<'_, Window> {
         self.window.read().unwrap_or_else(PoisonError::into_inner)
     }

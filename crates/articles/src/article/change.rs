@@ -1,4 +1,4 @@
-//! A change of an article, as the feed tells it, and the cursor that says where it stands in the feed.
+//! A change of an article in the feed, and the cursor of its position.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use super::{Article, ArticleId};
 use crate::article::cursor_text;
 use crate::error::Violation;
 
-/// What became of an article.
+/// What happened to an article.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ChangeKind {
     Created,
@@ -20,16 +20,16 @@ pub enum ChangeKind {
 /// One change, as it was committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArticleChange {
-    /// Where it stands in the feed.
+    /// Its position in the feed.
     pub cursor: FeedCursor,
     pub kind: ChangeKind,
     pub article_id: ArticleId,
-    /// The article as the change left it; `None` when it was deleted.
+    /// The article after the change; `None` when it was deleted.
     pub article: Option<Article>,
 }
 
 impl ArticleChange {
-    /// Roughly how much memory it takes, in bytes.
+    /// The approximate memory that it takes, in bytes.
     pub fn size(&self) -> usize {
         let texts = self.article.as_ref().map_or(0, |article| {
             article.title.len() + article.slug.len() + article.text.len()
@@ -38,7 +38,7 @@ impl ArticleChange {
     }
 }
 
-/// Which changes a reader of the feed wants. An empty list wants none.
+/// The changes that a reader of the feed selects. An empty list selects none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChangeFilter {
     kinds: Option<Box<[ChangeKind]>>,
@@ -47,7 +47,7 @@ pub struct ChangeFilter {
 }
 
 impl ChangeFilter {
-    /// `None` wants all kinds, or the changes of all articles.
+    /// `None` selects all kinds, or the changes of all articles.
     pub fn new(kinds: Option<Vec<ChangeKind>>, article_ids: Option<Vec<ArticleId>>) -> Self {
         Self {
             kinds: kinds.map(set),
@@ -55,7 +55,7 @@ impl ChangeFilter {
         }
     }
 
-    /// Whether it wants this change.
+    /// Whether this change is selected.
     pub fn matches(&self, change: &ArticleChange) -> bool {
         let kind = self.kinds.as_ref();
         let article_id = self.article_ids.as_ref();
@@ -63,18 +63,18 @@ impl ChangeFilter {
             && article_id.is_none_or(|ids| ids.binary_search(&change.article_id).is_ok())
     }
 
-    /// Whether no change whatever can match.
+    /// Whether no change can match.
     pub fn matches_nothing(&self) -> bool {
         self.kinds.as_ref().is_some_and(|kinds| kinds.is_empty())
             || self.article_ids.as_ref().is_some_and(|ids| ids.is_empty())
     }
 
-    /// The kinds that it wants; `None` for all.
+    /// The selected kinds; `None` for all.
     pub fn kinds(&self) -> Option<&[ChangeKind]> {
         self.kinds.as_deref()
     }
 
-    /// The articles whose changes it wants; `None` for all.
+    /// The selected articles; `None` for all.
     pub fn article_ids(&self) -> Option<&[ArticleId]> {
         self.article_ids.as_deref()
     }
@@ -86,12 +86,11 @@ fn set<T: Ord>(mut values: Vec<T>) -> Box<[T]> {
     values.into()
 }
 
-/// What tells one history of the feed from another: after a restore from a backup the same positions stand for
-/// other changes.
+/// Identifies a period of the feed: after a restore from a backup, the same positions mean other changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Epoch(pub Uuid);
 
-/// A place in the feed: after the change at `position`, before the next one.
+/// A position in the feed: after the change at `position`, before the next one.
 ///
 /// Displayed as an opaque text of 39 characters: base64url of a format number, the epoch, the position and a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,7 +99,7 @@ pub struct FeedCursor {
     pub position: i64,
 }
 
-/// The first byte of a cursor, so that its form may change.
+/// The first byte of a cursor, so that its format can change.
 const FORMAT: u8 = 1;
 
 impl FeedCursor {

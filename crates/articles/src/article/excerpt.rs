@@ -1,4 +1,4 @@
-//! The part of an article's text that fits a search best.
+//! The part of an article's text that matches a search best.
 
 use search_words::Highlight;
 
@@ -6,14 +6,14 @@ use super::filter::Filter;
 use super::search::{Phrase, Search};
 use super::words::{analyzer, searched};
 
-/// How many characters an excerpt may have at most: those that a caller asks for.
+/// The allowed values for the maximum number of characters in an excerpt.
 pub const LENGTHS: std::ops::RangeInclusive<i32> = 50..=1_000;
 
-/// How many characters of a search, and words of it, are looked for in a text.
+/// The maximum number of characters of a search, and of its words, that are searched for in a text.
 const MOST_CHARS: usize = 4_000;
 const MOST_WORDS: usize = 100;
 
-/// What is looked for: words and phrases of which each is marked wherever it stands.
+/// The words and phrases that are marked wherever they occur.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Highlights(Vec<Vec<Highlight>>);
 
@@ -21,12 +21,12 @@ pub struct Highlights(Vec<Vec<Highlight>>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
     pub text: String,
-    /// Where the words of the search stand, in characters of the excerpt: in order, none overlapping another.
+    /// The matches of the search, as ranges of characters in the excerpt: sorted, and without overlaps.
     pub matches: Vec<std::ops::Range<usize>>,
 }
 
 impl Highlights {
-    /// Those of a search in the web-search form, as far as it is not longer than any that a person types.
+    /// The words and phrases of a search in the web-search syntax, up to a length that no person types.
     pub fn of(search: &str) -> Self {
         let end = search.char_indices().nth(MOST_CHARS);
         let search = end.map_or(search, |(end, _)| &search[..end]);
@@ -41,7 +41,7 @@ impl Highlights {
 }
 
 impl Excerpt {
-    /// The part of a text that has the most different words and phrases, or its beginning where it has none.
+    /// The part of a text with the most different words and phrases, or its beginning where it contains none.
     pub fn of(text: &str, highlights: &Highlights, length: usize) -> Self {
         let excerpt = analyzer().excerpt(searched(text), &highlights.0, length);
         Self {

@@ -1,4 +1,4 @@
-//! Which articles, and in which order: plain values that know no database.
+//! Filters and orders of articles: plain values, independent of the databases.
 
 use super::ArticleId;
 use super::search::Search;
@@ -7,9 +7,9 @@ use crate::clock::Timestamp;
 /// A condition on articles.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Filter {
-    /// All must hold; none is true.
+    /// All must hold; an empty list is true.
     And(Vec<Filter>),
-    /// One must hold; none is false.
+    /// One must hold; an empty list is false.
     Or(Vec<Filter>),
     Not(Box<Filter>),
     /// The id is one of these.
@@ -46,7 +46,7 @@ pub enum Comparison {
     GreaterOrEqual,
 }
 
-/// What a text must be. Only [`Affix`] ignores case.
+/// A condition on a text. Only [`Affix`] ignores case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TextTest {
     Equal(String),
@@ -56,7 +56,7 @@ pub enum TextTest {
     Affix(Affix),
 }
 
-/// A part that a text must have, ignoring case: both are compared as [`fold_case`] has them.
+/// A part that a text must contain, ignoring case: both are folded by [`fold_case`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Affix {
     pub place: Place,
@@ -70,8 +70,8 @@ pub enum Place {
     End,
 }
 
-/// Unicode's full lower case, with σ for ς: each character becomes what it becomes whatever stands beside it, so that a
-/// text always has its own beginning and end.
+/// Unicode's full lower case, with σ for ς: the result for each character does not depend on its neighbours, so that a
+/// text always starts and ends with its own parts.
 pub fn fold_case(text: &str) -> String {
     let lower = text.to_lowercase();
     match lower.contains('ς') {

@@ -1,4 +1,4 @@
-//! Relay pagination: which part of a list, cursors, and where a page begins and ends
+//! Relay pagination: the requested part of a list, cursors, and the boundaries of a page
 //! (<https://relay.dev/graphql/connections.htm>).
 
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use crate::article::cursor_text;
 use crate::clock::Timestamp;
 use crate::error::Violation;
 
-/// A page that is asked for.
+/// A requested page.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PageRequest {
     pub filter: Filter,
     pub order: ArticleOrder,
     pub size: usize,
-    /// Which end of what lies between the cursors the page is taken from.
+    /// Which end of the range between the cursors the page is taken from.
     pub end: End,
     pub after: Option<Cursor>,
     pub before: Option<Cursor>,
@@ -40,7 +40,7 @@ pub struct Wanted {
     pub total: bool,
 }
 
-/// A page. What was not wanted is empty.
+/// A page. Fields that are not selected are empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     pub articles: Vec<Placed>,
@@ -49,32 +49,32 @@ pub struct Page {
     pub total: i64,
 }
 
-/// An article and its place in the list.
+/// An article and its position in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
     pub article: Arc<Article>,
     pub cursor: Cursor,
 }
 
-/// A place in an order: that of an article.
+/// The position of an article in an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Cursor {
     order: ArticleOrder,
     pub place: Place,
 }
 
-/// Where in an order: the value that is sorted by, and the id that breaks ties.
+/// A position in an order: the value that is sorted by, and the id that breaks ties.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Place {
     Instant(Timestamp, ArticleId),
-    /// The bytes as they are stored, of which another program may have made anything.
+    /// The bytes as they are stored; another program may have written anything.
     Text(Box<[u8]>, ArticleId),
-    /// Relevance has no value that would stay the same: its places are counted from the front.
+    /// Relevance has no value that stays the same: its positions are counted from the front.
     Position(i64),
 }
 
 impl Cursor {
-    /// The place of `article`; `position` counts from the front of the list, and matters for relevance only.
+    /// The position of `article`; `position` counts from the front of the list, and is used for relevance only.
     pub fn of(article: &Article, order: ArticleOrder, position: i64) -> Self {
         use ArticleOrder as Order;
         let stored = article.stored_keys.as_deref();
@@ -98,7 +98,7 @@ impl Cursor {
         Self { order, place }
     }
 
-    /// Reads the text of [`encode`](Self::encode), which must belong to `order`.
+    /// Parses the text of [`encode`](Self::encode), which must belong to `order`.
     pub fn decode(text: &str, order: ArticleOrder) -> Result<Self, Violation> {
         let invalid = || {
             Violation(
@@ -118,7 +118,7 @@ impl Cursor {
         Ok(Self { order, place })
     }
 
-    /// The opaque text that a client sees.
+    /// The opaque text for clients.
     pub fn encode(&self) -> String {
         let mut bytes = vec![self.order.tag()];
         match &self.place {
@@ -167,7 +167,7 @@ impl Place {
 }
 
 impl ArticleOrder {
-    /// Stands in cursors, so it must not change.
+    /// Part of cursors, so it must not change.
     fn tag(self) -> u8 {
         match self {
             Self::CreatedAtAsc => 1,

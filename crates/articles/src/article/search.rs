@@ -1,8 +1,8 @@
-//! The web-search form: words, `"a phrase"`, `or`, `-without`. Parsed once, for both databases.
+//! The web-search syntax: words, `"a phrase"`, `or`, `-without`. Parsed once, for both databases.
 //!
-//! `or` binds as in PostgreSQL's `websearch_to_tsquery`: looser than the words beside each other. Nothing that a
-//! person can type is an error: what is no word is passed over, and a quotation mark that is never closed reaches
-//! to the end. What a word is, is decided as it is for the texts.
+//! `or` binds as in PostgreSQL's `websearch_to_tsquery`: looser than adjacent words. No input is an error: text that is
+//! not a word is ignored, and a quotation mark that is never closed reaches to the end. Words are recognized by the
+//! same rules as in the texts.
 
 use std::collections::HashSet;
 
@@ -11,14 +11,14 @@ use search_words::{Highlight, Word};
 use super::filter::Filter;
 use super::words::analyzer;
 
-/// The most words of a phrase that are looked for side by side. Of a longer one each part of so many words must occur;
-/// the parts overlap by half.
+/// The maximum number of words of a phrase that must be adjacent. Of a longer phrase each part of this length must
+/// occur; the parts overlap by half.
 pub const MAX_PHRASE_WORDS: usize = 64;
 
-/// The most words that matches are weighed by: as many as a person types.
+/// The maximum number of words that matches are ranked by: as many as a person types.
 pub const RANKED_WORDS: usize = 32;
 
-/// How far apart words stand that count as being close together, in words.
+/// The maximum distance, in words, at which words count as close together.
 pub const CLOSE: usize = 3;
 
 /// A search: any of the alternatives must match. There is at least one, and each has at least one term.
@@ -27,30 +27,30 @@ pub struct Search {
     pub alternatives: Vec<Alternative>,
 }
 
-/// All of the terms must hold.
+/// All of the terms must match.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Alternative {
     pub with: Vec<Phrase>,
     pub without: Vec<Phrase>,
 }
 
-/// Words that stand side by side in this order; at least one.
+/// Adjacent words in this order; at least one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Phrase(pub Vec<Term>);
 
-/// A word that is looked for.
+/// A word of a search.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Term {
-    /// Without accents, by which each word of a text is found. No white space, quotation marks or signs of a query's
-    /// syntax are part of it.
+    /// Without accents, which matches every word of a text. Contains no white space, quotation marks or characters of a
+    /// query syntax.
     pub term: String,
-    /// With accents, where only words with the same ones are meant.
+    /// With accents, where only words with the same accents match.
     pub accented: Option<String>,
 }
 
 impl Search {
-    /// The condition that a text stands for. `None` where it is blank, which is as if no search were given. No article
-    /// matches a text without a word.
+    /// The condition for a search text. `None` for an empty text, which is the same as no search. A text without a word
+    /// matches no article.
     pub fn parse(text: &str) -> Option<Filter> {
         if text.trim().is_empty() {
             return None;
@@ -58,7 +58,7 @@ impl Search {
         let mut alternatives = Vec::new();
         let mut current = Alternative::default();
         let mut rest = text;
-        // Whether something stands before, so that an `or` stands between two things.
+        // Whether an operand precedes, because an `or` needs one on each side.
         let mut after_operand = false;
         while let Some((token, following)) = next_token(rest) {
             rest = following;
@@ -91,7 +91,7 @@ impl Search {
         })
     }
 
-    /// The same search with what it repeats only once.
+    /// The same search without duplicates.
     #[must_use]
     pub fn without_repetitions(self) -> Self {
         let mut seen = HashSet::new();
@@ -111,8 +111,8 @@ impl Search {
         Self { alternatives }
     }
 
-    /// Its first alternatives that have at most so many words together, without what must not occur; where the first
-    /// alone has more, the beginning of that.
+    /// Its first alternatives with at most this number of words together, without excluded words; where the first
+    /// alternative alone has more, its beginning.
     #[must_use]
     pub fn first_words(&self, most: usize) -> Self {
         let mut left = most;
@@ -136,7 +136,7 @@ impl Search {
         Self { alternatives }
     }
 
-    /// The words that matches are weighed by, of each alternative, one after the other.
+    /// The words that matches are ranked by, for each alternative in turn.
     pub fn ranked_words(&self) -> impl Iterator<Item = Vec<&Term>> {
         let mut left = RANKED_WORDS;
         let alternatives = self.alternatives.iter();
@@ -149,7 +149,7 @@ impl Search {
         words.filter(|words| !words.is_empty())
     }
 
-    /// Whether it has words that must stand side by side.
+    /// Whether it contains words that must be adjacent.
     pub fn has_phrases(&self) -> bool {
         let terms = self.alternatives.iter();
         terms
@@ -157,7 +157,7 @@ impl Search {
             .any(|Phrase(words)| words.len() > 1)
     }
 
-    /// How many words it has.
+    /// The number of its words.
     pub fn words(&self) -> usize {
         let terms = self.alternatives.iter();
         terms
@@ -184,7 +184,7 @@ impl Phrase {
         (!words.is_empty()).then_some(Self(words))
     }
 
-    /// The parts that must all occur: the phrase itself, where it is not longer than [`MAX_PHRASE_WORDS`].
+    /// The parts that must all occur: the phrase itself, if it is not longer than [`MAX_PHRASE_WORDS`].
     pub fn parts(&self) -> impl Iterator<Item = &[Term]> {
         let Self(words) = self;
         let starts = (0..words.len()).step_by(MAX_PHRASE_WORDS / 2);
@@ -193,7 +193,7 @@ impl Phrase {
             .map(|start| &words[start..words.len().min(start + MAX_PHRASE_WORDS)])
     }
 
-    /// The accented terms that an article must have besides.
+    /// The accented terms that an article must also contain.
     pub fn accented(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|term| term.accented.as_deref())
     }
@@ -222,7 +222,7 @@ enum Token<'t> {
     Quoted { negated: bool, text: &'t str },
 }
 
-/// The next token, and what follows it.
+/// The next token, and the rest of the text.
 fn next_token(text: &str) -> Option<(Token<'_>, &str)> {
     let text = text.trim_start();
     if text.is_empty() {
@@ -251,7 +251,7 @@ mod tests {
 
     use super::*;
 
-    /// The search in a plain form: `(a "b c" -d) | (e)`.
+    /// The search in a readable form: `(a "b c" -d) | (e)`.
     fn parsed(text: &str) -> String {
         match Search::parse(text) {
             Some(Filter::Search(search)) => shown(search),

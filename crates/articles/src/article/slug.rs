@@ -1,23 +1,23 @@
-//! Slugs: those that are given, and those that are made from a title.
+//! Slugs: given ones, and those generated from a title.
 
 use std::ops::RangeInclusive;
 
 use super::{MAX_CHARS, Title, check_short};
 use crate::error::Violation;
 
-/// 1 to 65 characters without NUL, unique among all articles, kept as they are given.
+/// 1 to 65 characters without NUL, unique among all articles, stored unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slug(String);
 
 impl Slug {
-    /// A slug that is given is kept as it is, spaces and capitals included.
+    /// A given slug is stored unchanged, including spaces and capitals.
     pub fn new(slug: String) -> Result<Self, Violation> {
         check_short("slug", &slug)?;
         Ok(Self(slug))
     }
 
-    /// Lower case, transliterated to ASCII, words joined by `-`, at most 65 characters; `article` where
-    /// nothing is left of the title.
+    /// Lower case, transliterated to ASCII, words joined by `-`, at most 65 characters; `article` where nothing remains
+    /// of the title.
     pub fn from_title(title: &Title) -> Self {
         let mut slug = slug::slugify(title.as_str());
         shorten(&mut slug, MAX_CHARS);
@@ -27,8 +27,8 @@ impl Slug {
         Self(slug)
     }
 
-    /// The slug that is tried where this one and its forms below `number` are taken: `slug-2`, `slug-3`, …
-    /// It is cut where the number needs the room.
+    /// The slug to try where this one and its forms below `number` are taken: `slug-2`, `slug-3`, … It is shortened to
+    /// make room for the number.
     #[must_use]
     pub fn numbered(&self, number: u32) -> Self {
         let number = number.to_string();
@@ -36,8 +36,7 @@ impl Slug {
         Self(self.before_number(digits) + &number)
     }
 
-    /// What stands before the numbers that are tried, and which those are, ascending: a longer number may leave less
-    /// room.
+    /// The prefixes of the numbers to try, each with its range, ascending: a longer number may leave less room.
     pub fn numbers(&self) -> Vec<(String, RangeInclusive<u32>)> {
         let mut numbers: Vec<(String, RangeInclusive<u32>)> = Vec::new();
         let mut first = 2;
@@ -70,7 +69,7 @@ impl Slug {
     }
 }
 
-/// Cuts a slug of ASCII, and the `-` that it would then end with.
+/// Shortens an ASCII slug, and removes a `-` at its end.
 fn shorten(slug: &mut String, chars: usize) {
     slug.truncate(chars);
     slug.truncate(slug.trim_end_matches('-').len());
@@ -99,7 +98,7 @@ mod tests {
     fn a_number_fits_into_the_length_of_a_slug() {
         let slug = Slug::from_title(&Title::new("a".repeat(65)).unwrap());
         assert_eq!(slug.numbered(12).as_str(), format!("{}-12", "a".repeat(62)));
-        // Transliterated, a title may be longer than a slug; it is not cut into `…-`.
+        // Transliterated, a title may be longer than a slug; it is not shortened to `…-`.
         assert_eq!(slug_of(&"影".repeat(17)), ["ying"; 13].join("-"));
     }
 

@@ -1,4 +1,4 @@
-//! The words of an article: what the search of both databases finds it by.
+//! The words by which the search of both databases finds an article.
 //!
 //! Decision: `docs/decisions/0013-search-words.md`.
 
@@ -7,27 +7,27 @@ use std::sync::LazyLock;
 
 use search_words::{Analyzer, Word};
 
-/// The most characters of a text that are searched.
+/// The maximum number of characters of a text that are searched.
 pub const MAX_TEXT_CHARS: usize = 100_000;
 
-/// The most bytes of the different terms of an article, which is near the most that a `tsvector` of PostgreSQL holds.
-/// Only a text of ligatures that stand for whole words has more; what follows is not found.
+/// The maximum bytes of an article's distinct terms, close to the maximum of a PostgreSQL `tsvector`. Only a text of
+/// ligatures that stand for whole words has more; the rest of it is not found.
 const MAX_TERM_BYTES: usize = 900_000;
 
 static ANALYZER: LazyLock<Analyzer> = LazyLock::new(Analyzer::new);
 
-/// What cuts texts and searches into words.
+/// Splits texts and searches into words.
 pub fn analyzer() -> &'static Analyzer {
     &ANALYZER
 }
 
-/// The terms of an article, in their order.
+/// The terms of an article, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ArticleWords {
     pub title: Vec<String>,
-    /// Those of the first [`MAX_TEXT_CHARS`] characters.
+    /// The terms of the first [`MAX_TEXT_CHARS`] characters.
     pub text: Vec<String>,
-    /// The terms with accents that are written anywhere in title and text.
+    /// The terms with accents that occur in the title or the text.
     pub accented: BTreeSet<String>,
 }
 
@@ -72,15 +72,15 @@ pub(super) fn searched(text: &str) -> &str {
     }
 }
 
-/// Counts the bytes of different terms.
+/// Counts the bytes of distinct terms.
 struct Room {
     left: usize,
-    /// `None` where a text is so short that its terms fit, whatever they are.
+    /// `None` where a text is so short that its terms fit in any case.
     seen: Option<HashSet<String>>,
 }
 
 impl Room {
-    /// The bytes of terms that a byte of text has at most, those with accents among them.
+    /// The maximum bytes of terms per byte of text, including terms with accents.
     const MOST_OF_A_BYTE: usize = 24;
 
     fn new(bytes: usize) -> Self {
@@ -91,7 +91,7 @@ impl Room {
         }
     }
 
-    /// Whether there is room for a word.
+    /// Whether a word fits.
     fn take(&mut self, word: &Word) -> bool {
         let Some(seen) = &mut self.seen else {
             return true;

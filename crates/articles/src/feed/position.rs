@@ -1,11 +1,11 @@
-//! How far a subscriber has come, for a client that must be able to resume although nothing matches its filter.
+//! The positions of subscribers, for clients that must be able to resume even if no change matches their filter.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::article::change::{Epoch, FeedCursor};
 
-/// The position up to which a subscriber has delivered every change that matches. Clones share it.
+/// The position up to which a subscriber has delivered every matching change. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Position(Arc<Mutex<FeedCursor>>);
 
@@ -14,7 +14,7 @@ impl Position {
         Self(Arc::new(Mutex::new(cursor)))
     }
 
-    /// A client that resumes here misses nothing, provided that it has what came out of the stream.
+    /// A client that resumes here misses nothing, if it has received what the stream returned.
     pub fn get(&self) -> FeedCursor {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -24,7 +24,7 @@ impl Position {
     }
 }
 
-/// The positions of all subscribers of a server, so that it is known how far the slowest of them is behind.
+/// The positions of a server's subscribers, to know how far the slowest is behind.
 #[derive(Debug, Default)]
 pub(super) struct Positions(Mutex<HashMap<usize, Position>>);
 
@@ -37,7 +37,7 @@ impl Positions {
         self.all().remove(&key(position));
     }
 
-    /// Where the slowest subscriber in this epoch is; `None` where there is none.
+    /// The position of the slowest subscriber in this epoch; `None` without subscribers.
     pub(super) fn slowest(&self, epoch: Epoch) -> Option<FeedCursor> {
         let all = self.all();
         let cursors = all.values().map(Position::get);
@@ -51,7 +51,7 @@ impl Positions {
     }
 }
 
-/// What tells a position from others: where it is in memory, as long as it is one of these.
+/// Identifies a position by its address in memory, as long as it is registered.
 fn key(position: &Position) -> usize {
     Arc::as_ptr(&position.0).addr()
 }

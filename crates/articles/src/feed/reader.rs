@@ -1,4 +1,4 @@
-//! The tasks of a server's feed: one listens for writes of others, one reads the log, one removes old changes.
+//! The tasks of a server's feed: one listens for other writers, one reads the log, one removes old changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +12,18 @@ use crate::article::change::ChangeFilter;
 use crate::error::{Error, Result};
 use crate::store::ChangesAfter;
 
-/// How long a change may go unnoticed without a notification: external writers send none, and one may be lost.
+/// How long a change may go unnoticed without a notification: external writers send none, and notifications may be
+/// lost.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
-/// The shortest time between two readings, so that many writes share one.
+/// The minimum time between two reads, so that many writes share one.
 const BETWEEN_READINGS: Duration = Duration::from_millis(5);
 
-/// How many changes, and bytes of text, a statement reads.
+/// The maximum number of changes, and of bytes of text, that a statement reads.
 const CHANGES: usize = 500;
 const BYTES: usize = 8 * 1024 * 1024;
 
-/// Where the log has grown by more while nobody subscribed, the window begins again at its end.
+/// If the log has grown by more than this while there was no subscriber, the window restarts at its end.
 const TOO_FAR: i64 = 2_000;
 
 /// Starts the tasks, which end when `stop` is cancelled.
@@ -73,7 +74,7 @@ async fn follow(shared: Arc<Shared>, mut notified: watch::Receiver<()>) {
                 continue;
             }
         }
-        // A reading that takes long is followed by a pause as long, which leaves half of the time to others.
+        // A slow read is followed by an equally long pause, which leaves half of the time to others.
         tokio::time::sleep(BETWEEN_READINGS.max(began.elapsed()).min(BETWEEN_LOOKS)).await;
         tokio::select! {
             _ = written.changed() => {}
@@ -83,7 +84,7 @@ async fn follow(shared: Arc<Shared>, mut notified: watch::Receiver<()>) {
     }
 }
 
-/// Reads what the log has and the window has not.
+/// Reads the changes after those in the window.
 async fn read(shared: &Shared, is_resuming: bool) -> Result<()> {
     let head = shared.store.feed_state().await?.head;
     let begin = |cursor| {
@@ -112,7 +113,7 @@ async fn read(shared: &Shared, is_resuming: bool) -> Result<()> {
             text: true,
         });
         let page = match page.await {
-            // Removed before it was read: those who need it are told when they ask.
+            // Removed before they were read: subscribers that need them get the error when they read.
             Err(Error::CursorExpired { .. }) => {
                 begin(head);
                 return Ok(());
@@ -126,7 +127,7 @@ async fn read(shared: &Shared, is_resuming: bool) -> Result<()> {
     Ok(())
 }
 
-/// Removes what has been in the log for too long.
+/// Removes changes that are older than the retention.
 async fn remove(shared: Arc<Shared>, retention: Duration) {
     const BETWEEN_BATCHES: Duration = Duration::from_millis(50);
     let pause = (retention / 10).clamp(Duration::from_millis(100), Duration::from_mins(1));

@@ -1,4 +1,4 @@
-//! One subscriber: a position in the feed, and how the next change after it is found.
+//! One subscriber: its position in the feed, and how it finds the next change.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use crate::article::change::{ArticleChange, ChangeFilter, FeedCursor};
 use crate::error::{Error, Result};
 use crate::store::{ChangesAfter, FeedState};
 
-/// How many changes, and bytes of text, a subscriber that is behind takes from the table at once. They are all that it
-/// can hold, however long its client does not read.
+/// The maximum number of changes, and of bytes of text, that a subscriber that is behind reads from the table at a
+/// time. It never holds more, however long its client does not read.
 const CHANGES: usize = 128;
 const BYTES: usize = 64 * 1024;
 
 pub(super) struct Subscriber {
     shared: Arc<Shared>,
     filter: ChangeFilter,
-    /// All up to here has been delivered, or waits in `page`.
+    /// Everything up to here was delivered, or is in `page`.
     cursor: FeedCursor,
-    /// The same for others to see, without what waits in `page`.
+    /// The same for other tasks, without the changes in `page`.
     position: Position,
     incarnation: u64,
     advanced: watch::Receiver<()>,
@@ -59,9 +59,9 @@ impl Subscriber {
             if let Some(change) = self.page.pop_front() {
                 return Ok(Arc::new(change));
             }
-            // To ask for the next change is to have taken the last one.
+            // Asking for the next change confirms that the last one was received.
             self.position.advance(self.cursor);
-            // What is ready at once must not keep the thread from the others.
+            // Changes that are ready immediately must not keep other tasks from the thread.
             tokio::task::consume_budget().await;
             let next = self
                 .shared
@@ -78,7 +78,7 @@ impl Subscriber {
                     // Its sender is in `shared`.
                     let _ = self.advanced.changed().await;
                 }
-                // Boxed: these futures are large, and most of the time a subscriber just waits.
+                // Boxed: these futures are large, and most of the time a subscriber only waits.
                 Next::Behind(end) => Box::pin(self.catch_up(end)).await?,
                 Next::Other { incarnation } => {
                     Box::pin(self.feed_state()).await?.check(self.cursor)?;
@@ -88,7 +88,7 @@ impl Subscriber {
         }
     }
 
-    /// Takes the next changes up to `end` from the table. The turn lasts one statement, which looks at a bounded part of
+    /// Reads the next changes up to `end` from the table. Its turn lasts one statement, which reads a bounded part of
     /// the log: a subscriber whose filter matches little queues again behind the others.
     async fn catch_up(&mut self, end: FeedCursor) -> Result<()> {
         let wanted = ChangesAfter {
@@ -101,7 +101,7 @@ impl Subscriber {
         };
         let shared = &self.shared;
         let page = patiently(|| async {
-            // Never closed.
+            // The semaphore is never closed.
             let _turn = shared.catching_up.acquire().await;
             shared.store.changes(wanted.clone()).await
         })
@@ -123,8 +123,8 @@ impl Drop for Subscriber {
     }
 }
 
-/// Retries until the log can be read: a client that were told of a failure would take its subscription for complete.
-/// The reader of the feed logs what is wrong.
+/// Retries until the log can be read: a client that got an error would treat its subscription as complete. The feed's
+/// reader logs the problem.
 async fn patiently<T, F: Future<Output = Result<T>>>(attempt: impl Fn() -> F) -> Result<T> {
     const LONGEST_PAUSE: Duration = Duration::from_secs(5);
     let mut pause = Duration::from_millis(100);
