@@ -1,4 +1,4 @@
-//! The commands. Each has its arguments and its function here, or in a file of its own.
+//! The commands. Each has its arguments and its function here, or in its own file.
 
 mod backup;
 mod effective;
@@ -110,10 +110,10 @@ impl Cli {
     /// Reads the flags, the environment, and `.env` in the current directory.
     ///
     /// # Errors
-    /// Something is not understood, or help was asked for: what there is to say has been printed.
+    /// The input is invalid, or help was requested: the message has been printed.
     pub fn read() -> Result<Self, ExitCode> {
         let arguments: Vec<_> = std::env::args_os().collect();
-        // Help tells of the defaults, whatever stands in a file, and also beside one that cannot be read.
+        // Help must show the built-in defaults whatever the file contains, even if it cannot be read.
         if let Err(help) = Self::command().try_get_matches_from(&arguments)
             && help.exit_code() == 0
         {
@@ -151,7 +151,7 @@ impl Cli {
         let Some((name @ "config", matches)) = matches.subcommand() else {
             return Vec::new();
         };
-        // As it was written: what has got its value from a file has lost its variable.
+        // A fresh command: the one above has lost the variable of each value that came from the file.
         let mut command = Self::command();
         command.build();
         let command = command.find_subcommand(name);
@@ -160,7 +160,7 @@ impl Cli {
         })
     }
 
-    /// Whether settings that are each understood go together.
+    /// Checks that the settings do not contradict each other.
     fn check(&self) -> Result<(), String> {
         match &self.command {
             None => self.serve.check(),
@@ -169,7 +169,7 @@ impl Cli {
         }
     }
 
-    /// Runs the command to its end.
+    /// Runs the command to completion.
     pub async fn run(self) -> ExitCode {
         let log = self.log.clone();
         let done = match telemetry::start(&self.log) {
@@ -223,13 +223,13 @@ impl ServeArgs {
     }
 }
 
-/// Prints what clap has to say; answers the code to exit with.
+/// Prints clap's message; returns the exit code.
 fn exit(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-/// The exit status of a server that was told to stop and had not finished when `STOP_TIMEOUT` was over.
+/// The exit status of a server that had not finished within `STOP_TIMEOUT`.
 const UNFINISHED: u8 = 3;
 
 type Done = Result<(), Box<dyn std::error::Error + Send + Sync>>;
@@ -245,7 +245,7 @@ async fn serve(arguments: ServeArgs) -> Done {
 
 type Opened = Result<Store, Box<dyn std::error::Error + Send + Sync>>;
 
-/// The store of a database that is there; `refusal` is what to say in the sandbox.
+/// The store of an existing database; `refusal` is the message for a sandbox.
 async fn open_existing(database: &DatabaseSettings, refusal: &str) -> Opened {
     if database.force_roll_back {
         return Err(refusal.into());
@@ -258,7 +258,7 @@ async fn open_existing(database: &DatabaseSettings, refusal: &str) -> Opened {
     Ok(Store::open(database, Clock::system(), false).await?)
 }
 
-/// Prints to standard output, which somebody may have closed.
+/// Prints to standard output, which may have been closed.
 fn print(text: &str) -> Done {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

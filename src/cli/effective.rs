@@ -1,4 +1,4 @@
-//! `broadsheet config`: the settings that a server would have, and where each comes from.
+//! `broadsheet config`: the settings that a server would use, and the source of each.
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
@@ -10,13 +10,13 @@ use crate::config::environment::Source;
 #[derive(Debug)]
 pub(super) struct EffectiveSetting {
     variable: String,
-    /// `None` where it has none, and no default.
+    /// `None` where it is not set and has no default.
     value: Option<String>,
     source: String,
 }
 
-/// All settings of a command. `command` is as it was written, `matches` what came of it, and `source` the file of which
-/// values were taken.
+/// All settings of a command. `command` is the definition, `matches` the parsed arguments, and `source` the file that
+/// values were taken from.
 pub(super) fn settings(
     command: &Command,
     matches: &ArgMatches,
@@ -54,7 +54,7 @@ pub(super) fn settings(
     settings.collect()
 }
 
-/// Prints settings as lines of `.env`, those that are not set as comments.
+/// Prints settings as lines of `.env`; those that are not set are commented out.
 pub(super) fn show(settings: &[EffectiveSetting]) -> Done {
     let line = |setting: &EffectiveSetting| {
         let (sign, value) = match &setting.value {
@@ -75,7 +75,7 @@ pub(super) fn show(settings: &[EffectiveSetting]) -> Done {
     print(&lines.collect::<String>())
 }
 
-/// A value as `.env` has it.
+/// Quotes a value for `.env`.
 fn quoted(value: &str) -> String {
     let is_plain = |c: char| !c.is_control() && !"'\"$#\\".contains(c);
     match value.chars().all(is_plain) && value.trim() == value {
@@ -86,7 +86,7 @@ fn quoted(value: &str) -> String {
 
 const HIDDEN: &str = "…";
 
-/// A URL without its passwords; of any other secret nothing.
+/// A URL without its passwords; other secrets are hidden completely.
 fn without_secrets(value: &str) -> String {
     if value.starts_with("sqlite:") {
         return value.to_owned();

@@ -14,7 +14,7 @@ pub(super) enum FeedCommand {
     },
 }
 
-/// Carries out a command of the feed.
+/// Executes a command of the feed.
 pub(super) async fn run(command: FeedCommand) -> Done {
     let FeedCommand::NewEpoch { database } = command;
     new_epoch(&database).await

@@ -66,11 +66,11 @@ pub(super) async fn migrate(arguments: MigrateArgs) -> Done {
     print(&lines)
 }
 
-/// Says what would be lost, and asks on a terminal whether to go on.
+/// Prints what would be lost, and asks for confirmation on a terminal.
 async fn ask_before_down(database: &DatabaseSettings) -> Done {
     let status = store::migrate(database, Migrate::Status).await?;
     let Some(version) = status.applied.last().filter(|_| status.unknown.is_empty()) else {
-        // There is nothing to revert, or nothing that this binary can.
+        // There is nothing to revert, or the migration is unknown to this binary.
         return Ok(());
     };
     let once = DatabaseSettings {

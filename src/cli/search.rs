@@ -1,5 +1,4 @@
-//! `broadsheet check` and `broadsheet reindex`: whether what is derived from the articles is in step with them, and the
-//! words that they are found by.
+//! `broadsheet check` and `broadsheet reindex`: check derived data, and index all articles again.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -9,10 +8,10 @@ use crate::config::DatabaseSettings;
 use crate::error::Error;
 use crate::store::{Checked, Store};
 
-/// As [`open_existing`], where no migration is pending.
+/// As [`open_existing`], but fails if a migration is pending.
 async fn open_migrated(database: &DatabaseSettings) -> Opened {
     let refusal = "the search of the sandbox is gone with it: unset DB_FORCE_ROLL_BACK";
-    // Looking at everything takes as long as it takes.
+    // Checks of the whole database have no time limit.
     let database = DatabaseSettings {
         statement_timeout: Duration::ZERO,
         ..database.clone()
@@ -28,7 +27,7 @@ async fn open_migrated(database: &DatabaseSettings) -> Opened {
     Err(format!("{pending}; run `broadsheet migrate` first").into())
 }
 
-/// Prints a line for each thing that is not as it should be, with what to do about it.
+/// Prints each finding, and how to fix it.
 pub(super) async fn check(database: &DatabaseSettings) -> Done {
     let store = open_migrated(database).await?;
     let checked = check_all(&store).await;
@@ -40,7 +39,7 @@ pub(super) async fn check(database: &DatabaseSettings) -> Done {
     }
 }
 
-/// Answers how many findings there are.
+/// Returns the number of findings.
 async fn check_all(store: &Store) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
     let mut count = 0;
     let mut tell = |checked: Checked| {

@@ -1,4 +1,4 @@
-//! `broadsheet completions` and `broadsheet man`: what a package installs besides the program.
+//! `broadsheet completions` and `broadsheet man`: files that a package installs besides the program.
 
 use std::path::PathBuf;
 

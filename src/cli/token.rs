@@ -1,4 +1,4 @@
-//! `broadsheet token`: making, listing and checking static tokens.
+//! `broadsheet token`: creates, lists and checks static tokens.
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -48,7 +48,7 @@ pub(super) enum TokenCommand {
     },
 }
 
-/// How long a token lasts.
+/// The lifetime of a token.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Expiry {
     After(Duration),
@@ -78,7 +78,7 @@ pub(super) fn run(command: TokenCommand) -> Done {
             let Some(path) = append else {
                 return print(&format!("{}\n{token}\n", secret.text()));
             };
-            // First the file: a secret that is known nowhere is good for nothing.
+            // First the file: a secret that no file lists would be useless.
             tokens::append(&path, &token)?;
             print(&format!("{}\n", secret.text()))
         }
@@ -100,7 +100,7 @@ pub(super) fn run(command: TokenCommand) -> Done {
     }
 }
 
-/// Much more than a token has.
+/// Much more than the length of a token.
 const MAX_INPUT_BYTES: u64 = 16 * 1024;
 
 fn read_token() -> std::io::Result<String> {
@@ -123,7 +123,7 @@ fn end(now: Timestamp, expires: Expiry) -> Result<Option<Timestamp>, TimestampEr
         .map(Some)
 }
 
-/// A token on a line, its parts separated by tabs.
+/// A line for a token, its fields separated by tabs.
 fn line(entry: &TokenEntry, now: Timestamp) -> String {
     let TokenEntry {
         name,
@@ -140,7 +140,7 @@ fn line(entry: &TokenEntry, now: Timestamp) -> String {
     format!("{name}\t{scopes}\tcreated {created}\t{end}\n")
 }
 
-/// What a token is, without repeating it. The error says why it is not valid.
+/// Describes a token without repeating it. The error says why it is not valid.
 fn check(
     token: &str,
     known: Option<Vec<TokenEntry>>,

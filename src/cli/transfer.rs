@@ -105,7 +105,7 @@ async fn open(database: &DatabaseSettings, migrate: bool) -> Result<Store, AnyEr
     Ok(Store::open(&settings, Clock::system(), migrate).await?)
 }
 
-/// Indexes what was written without the words that it is found by.
+/// Indexes articles that were written without words.
 async fn index(store: &Store, progress: &mut Progress) -> Result<(), AnyError> {
     progress.begin_again();
     let indexed = store.index_what_is_due(|done| progress.indexed(done));
@@ -118,7 +118,7 @@ async fn index(store: &Store, progress: &mut Progress) -> Result<(), AnyError> {
     }
 }
 
-/// An error of the store for whoever runs a command.
+/// Formats an error of the store for the command line.
 fn plainly(error: Error) -> AnyError {
     match error {
         Error::Internal(cause) => cause.to_string().into(),

@@ -17,17 +17,17 @@ use std::str::Chars;
 
 const NAME: &str = ".env";
 
-/// A file larger than this, in bytes, is none of settings.
+/// A larger file, in bytes, is not a file of settings.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// The values of a file, by their names.
+/// The values of a file, by name.
 #[derive(Debug)]
 pub(crate) struct EnvFile {
     path: PathBuf,
     values: HashMap<String, Result<String, Fault>>,
 }
 
-/// Why a file could not be read. Nothing of it applies then.
+/// Why a file could not be read. None of its values apply then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{NAME} {fault}; nothing in it applies")]
 pub(crate) struct EnvFileError {
@@ -54,8 +54,8 @@ const NOT_SET: &str =
     "${NAME} is of a variable that is not set; in single quotes a $ stands for itself";
 
 impl EnvFile {
-    /// Reads `.env` in the current directory, where there is one. `environment` gives the variables that `${NAME}` may
-    /// name besides those of the file.
+    /// Reads `.env` in the current directory, if it exists. `environment` returns the variables that `${NAME}` may
+    /// refer to besides those of the file.
     pub(crate) fn read(
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, EnvFileError> {
@@ -79,12 +79,12 @@ impl EnvFile {
         }))
     }
 
-    /// Where it is.
+    /// Its path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The value of a variable; `None` where it has none or an empty one.
+    /// The value of a variable; `None` where it is missing or empty.
     pub(crate) fn get(&self, name: &str) -> Result<Option<&str>, EnvFileError> {
         match self.values.get(name) {
             Some(Ok(value)) => Ok(Some(value.as_str()).filter(|value| !value.is_empty())),
@@ -96,8 +96,8 @@ impl EnvFile {
     }
 }
 
-/// All values, of which the last with a name counts. That a `$` is not understood matters only where the value is
-/// asked for: the file may have lines for other programs.
+/// All values; the last one with a name counts. An invalid `$` is an error only when the value is read, because the
+/// file may contain lines for other programs.
 fn parse(
     bytes: &[u8],
     environment: impl Fn(&str) -> Option<String>,
@@ -131,7 +131,7 @@ fn parse(
     Ok(values)
 }
 
-/// Text without NUL, which no variable can have; UTF-16 is full of it.
+/// Text without NUL, which no variable can contain, and which reveals UTF-16.
 fn read_text(bytes: &[u8]) -> Result<&str, Fault> {
     let (text, is_whole) = match str::from_utf8(bytes) {
         Ok(text) => (text, true),
@@ -161,12 +161,12 @@ enum Part {
 
 struct Scanner<'t> {
     rest: Peekable<Chars<'t>>,
-    /// The number of the line, from 1.
+    /// The number of the line, starting at 1.
     line: usize,
 }
 
 impl Scanner<'_> {
-    /// The next name, the line where it stands, and its value.
+    /// The next name, its line, and its value.
     fn assignment(&mut self) -> Result<Option<(String, usize, Vec<Part>)>, Fault> {
         loop {
             self.skip_blanks();
@@ -185,7 +185,7 @@ impl Scanner<'_> {
         }
         let is_named = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         self.skip_blanks();
-        // Compose takes a colon, too.
+        // Compose accepts a colon, too.
         if !is_named || !matches!(self.next(), Some('=' | ':')) {
             return fault(NO_ASSIGNMENT);
         }
@@ -224,7 +224,7 @@ impl Scanner<'_> {
         next
     }
 
-    /// Whether there were any.
+    /// Whether there were any blanks.
     fn skip_blanks(&mut self) -> bool {
         let mut any = false;
         while self
@@ -246,7 +246,7 @@ impl Scanner<'_> {
         std::iter::from_fn(|| self.rest.next_if(is_part)).collect()
     }
 
-    /// To the end of the line, or to a `#` behind a blank.
+    /// Up to the end of the line, or to a `#` after a blank.
     fn unquoted(&mut self) -> Vec<Part> {
         let mut raw = String::new();
         while let Some(c) = self.rest.next_if(|c| *c != '\n') {
@@ -267,13 +267,13 @@ impl Scanner<'_> {
         parts.finish()
     }
 
-    /// To the closing quote, which may be lines below; `None` where there is none.
+    /// Up to the closing quote, which may be on a later line; `None` where there is none.
     fn quoted(&mut self, quote: char) -> Option<Vec<Part>> {
         let mut parts = Parts::default();
         loop {
             match self.next()? {
                 c if c == quote => return Some(parts.finish()),
-                // In single quotes nothing but the quote can be escaped.
+                // In single quotes only the quote itself can be escaped.
                 '\\' if quote == '\'' => match self.rest.next_if_eq(&'\'') {
                     Some(quote) => parts.text.push(quote),
                     None => parts.text.push('\\'),
@@ -286,7 +286,7 @@ impl Scanner<'_> {
                     c => parts.text.extend(['\\', c]),
                 },
                 '$' if quote == '"' => parts.dollar(&mut self.rest),
-                // A line that ends as Windows writes it.
+                // A Windows line ending.
                 '\r' if self.rest.peek() == Some(&'\n') => {}
                 c => parts.text.push(c),
             }
@@ -294,7 +294,7 @@ impl Scanner<'_> {
     }
 }
 
-/// The pieces until now, and the text behind them.
+/// The parts so far, and the text after them.
 #[derive(Default)]
 struct Parts {
     parts: Vec<Part>,
@@ -302,7 +302,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Takes what belongs to a `$` that was just read.
+    /// Parses what follows a `$`.
     fn dollar(&mut self, rest: &mut Peekable<Chars<'_>>) {
         let part = variable(rest).map_or(Part::Dollar, Part::Variable);
         let text = std::mem::take(&mut self.text);
@@ -315,7 +315,7 @@ impl Parts {
     }
 }
 
-/// The name in `{NAME}`, which is taken; else nothing is.
+/// Takes the name in `{NAME}`; takes nothing if there is none.
 fn variable(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
     let mut ahead = rest.clone();
     ahead.next_if_eq(&'{')?;

@@ -1,5 +1,5 @@
-//! Where settings come from besides flags: variables of the environment, and below them the file `.env`. In both, an
-//! empty value is as if it were not there: that is how Compose hands on what was not set.
+//! Sources of settings besides flags: environment variables, and with lower precedence the file `.env`. In both, an
+//! empty value counts as not set, because Compose passes on unset variables as empty ones.
 
 use std::path::PathBuf;
 
@@ -8,17 +8,17 @@ use clap::builder::Resettable;
 
 use super::env_file::{EnvFile, EnvFileError};
 
-/// The file of which settings were taken, and which.
+/// The file that settings were taken from, and their names.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     pub(crate) path: PathBuf,
-    /// The variables' names. A flag may come before any of them.
+    /// The variables' names. A flag may override any of them.
     pub(crate) names: Vec<String>,
 }
 
-/// Gives the arguments of a command, and of those below it, what the environment and `.env` have for them.
+/// Adds the values of the environment and of `.env` to the arguments of a command and its subcommands.
 ///
-/// Values of the file become defaults, because to change the environment of a process is not safe.
+/// Values of the file become defaults, because changing the environment of a process is not safe.
 pub(crate) fn complete(command: Command) -> Result<(Command, Option<Source>), EnvFileError> {
     let file = EnvFile::read(variable)?;
     let mut source = file.as_ref().map(|file| Source {
@@ -69,12 +69,12 @@ fn each_argument(command: Command, change: &mut impl FnMut(clap::Arg) -> clap::A
     })
 }
 
-/// Whether whoever starts the program wants no colors (<https://no-color.org>).
+/// Whether the user wants no colors (<https://no-color.org>).
 pub(crate) fn forbids_colors() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-/// A variable of the environment that has a value.
+/// An environment variable with a value.
 fn variable(name: &str) -> Option<String> {
     let value = std::env::var_os(name)?.into_string().ok()?;
     Some(value).filter(|value| !value.is_empty())

@@ -7,25 +7,25 @@ use graphql_guard::Limits;
 
 use super::value::{at_least_one, number};
 
-/// The conditions of a filter by default.
+/// The default maximum of conditions in a filter.
 pub(crate) const FILTER_CONDITIONS: usize = 200;
 
-/// The values of a list in a filter by default.
+/// The default maximum of values in a list of a filter.
 pub(crate) const FILTER_VALUES: usize = 1_000;
 
-/// How deep a filter nests by default.
+/// The default nesting depth of a filter.
 pub(crate) const FILTER_NESTING: usize = 10;
 
-/// How many hours responses under idempotency keys are kept by default.
+/// The default number of hours that results are kept by idempotency key.
 pub(crate) const IDEMPOTENCY_HOURS: u64 = 24;
 
-/// The size of a response by default, in bytes.
+/// The default maximum size of a response, in bytes.
 pub(crate) const RESPONSE_BYTES: usize = 32 * 1024 * 1024;
 
-/// Whoever reads nested brackets or conditions recurses, also in a build without optimization.
+/// The parsers of nested brackets and conditions are recursive, and must not overflow the stack even in a debug build.
 const DEEPEST: u64 = 100;
 
-/// SQLite takes expressions that are at most 1,000 deep, and each condition of an `or` is a step down.
+/// SQLite limits the depth of expressions to 1,000, and each condition of an `or` adds one level.
 const MOST_CONDITIONS: u64 = 500;
 
 fn nesting(least: u64) -> RangedU64ValueParser<usize> {

@@ -71,7 +71,7 @@ pub struct ObserveSettings {
     pub otel_traces_sampler_arg: f64,
 }
 
-/// NAME=VALUE, as OpenTelemetry's variables have headers.
+/// NAME=VALUE, the format of headers in OpenTelemetry's variables.
 fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text
         .split_once('=')

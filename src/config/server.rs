@@ -183,7 +183,7 @@ impl From<&PersistedSettings> for persisted::PersistedSettings {
 }
 
 impl PersistedSettings {
-    /// The mode that is in force.
+    /// The effective mode.
     pub fn mode(&self) -> TrustedMode {
         match (self.trusted_documents_mode, &self.trusted_documents) {
             (Some(mode), _) => mode,

@@ -1,4 +1,4 @@
-//! The forms of single values: what is understood, and what the others are told.
+//! Parsers of single values, and their error messages.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,20 +7,20 @@ use clap::builder::RangedU64ValueParser;
 use http::Uri;
 use http::uri::Authority;
 
-/// Above it nothing can be counted or kept anyway, and sums of such limits still fit.
+/// No larger number of anything can occur, and sums of such limits still fit.
 const LARGEST_NUMBER: u64 = 1 << 40;
 
-/// A limit or a size of which zero means something: none of it.
+/// A limit or a size, for which zero has a meaning.
 pub(super) fn number<T: TryFrom<u64>>() -> RangedU64ValueParser<T> {
     RangedU64ValueParser::new().range(0..=LARGEST_NUMBER)
 }
 
-/// A limit with which, were it zero, no request could be answered.
+/// A limit that must not be zero, because the server could not process any request then.
 pub(super) fn at_least_one<T: TryFrom<u64>>() -> RangedU64ValueParser<T> {
     RangedU64ValueParser::new().range(1..=LARGEST_NUMBER)
 }
 
-/// The address to listen on. An IPv6 address may stand in brackets, as in a URL.
+/// The address to listen on. An IPv6 address may be in brackets, as in a URL.
 pub(super) fn address(text: &str) -> Result<IpAddr, String> {
     let text = text.trim();
     if text.eq_ignore_ascii_case("localhost") {
@@ -36,7 +36,7 @@ pub(super) fn address(text: &str) -> Result<IpAddr, String> {
     })
 }
 
-/// An origin in the form in which browsers send it, or `*` for all.
+/// An origin as browsers send it, or `*` for all.
 pub(super) fn origin(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text == "*" {
@@ -84,7 +84,7 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     })
 }
 
-/// A host for which requests are answered, with or without a port, or `*` for any.
+/// A host that the server accepts, with or without a port, or `*` for any.
 pub(super) fn host(text: &str) -> Result<String, String> {
     let text = text.trim();
     let is_host = !text.is_empty()

@@ -62,7 +62,7 @@ async fn export_from(store: &Store, arguments: &ExportArgs) -> Result<u64, AnyEr
         }
         _ => {}
     }
-    // It gets its name when it is complete.
+    // It is renamed when it is complete.
     let directory = path.parent().filter(|it| *it != Path::new(""));
     let file = tempfile::Builder::new()
         .prefix(".export-")

@@ -117,7 +117,7 @@ pub(in crate::cli) async fn import(arguments: ImportArgs) -> Done {
     ))
 }
 
-/// What an import has done.
+/// The totals of an import.
 #[derive(Debug, Default)]
 struct Total {
     imported: Imported,
@@ -133,11 +133,11 @@ struct Import<'a> {
     total: Total,
 }
 
-/// The most rejected rows that are printed.
+/// The maximum number of rejected rows that are printed.
 const MOST_PRINTED: u64 = 100;
 
 impl<'a> Import<'a> {
-    /// Opens the source, at the row where it was interrupted; `None` where all of it was imported before.
+    /// Opens the source at the row where an import was interrupted; `None` where all of it was imported before.
     async fn begin(store: &'a Store, arguments: &'a ImportArgs) -> Result<Option<Self>, AnyError> {
         let file = &arguments.source;
         let progress = Progress::new();
@@ -149,7 +149,7 @@ impl<'a> Import<'a> {
         };
         let mut resumes = false;
         match before {
-            // Standard input cannot be read a second time, so that its end is the end of its import.
+            // Standard input cannot be read a second time, so a finished import of it is not repeated.
             Some(before) if !(before.is_finished && file.is_standard()) => {
                 let (skipped, is_same) = tokio::task::spawn_blocking(move || {
                     let is_same = source.skip(&before)?;
@@ -218,7 +218,7 @@ impl<'a> Import<'a> {
             ConflictArg::Skip => OnConflict::Skip,
             ConflictArg::Replace => OnConflict::Replace,
         };
-        // What is in the way of a row is known after it was handed over.
+        // Conflicts of a row are known only after it was handed over, so the rows are kept.
         let keeps = goes_on && on_conflict == OnConflict::Error;
         let index = match arguments.index {
             IndexArg::Now => ImportIndex::Now,
@@ -260,17 +260,17 @@ impl<'a> Import<'a> {
     }
 }
 
-/// A chunk whose rows can be written.
+/// A chunk of rows that are ready to be written.
 struct Prepared {
     rows: PreparedRows,
-    /// As they were, where that was asked for.
+    /// The original rows, if they were requested.
     kept: Option<Vec<Incoming>>,
     rejects: Vec<Reject>,
     progress: ImportProgress,
     stopped_at: Option<Reject>,
 }
 
-/// Reads chunks, in a thread: one waits while another is read.
+/// Reads chunks in a thread, one ahead.
 fn read(
     source: Source,
     goes_on: bool,
@@ -318,7 +318,7 @@ fn prepare(
     prepared
 }
 
-/// Prints the first rejected rows, and writes all of them to the file for them.
+/// Prints the first rejected rows, and writes all of them to the file for rejected rows.
 fn report(
     rejected: &[Reject],
     count: &mut u64,

@@ -1,4 +1,4 @@
-//! How far an import or export has come: a bar on a terminal, a line now and then elsewhere.
+//! The progress of an import or export: a bar on a terminal, otherwise occasional lines.
 
 use std::io::{IsTerminal as _, Read};
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ impl Progress {
         }
     }
 
-    /// A file of so many bytes, whose reading moves the bar.
+    /// A reader of a file with this length, which advances the bar.
     pub(super) fn read<R: Read>(&self, file: R, length: u64) -> ProgressBarIter<R> {
         self.bar.set_length(length);
         self.bar.set_position(0);
@@ -42,7 +42,7 @@ impl Progress {
         self.bar.wrap_read(file)
     }
 
-    /// So many rows are done.
+    /// This number of rows is done.
     pub(super) fn at(&mut self, row: u64) {
         let now = Instant::now();
         let first = *self.first_row.get_or_insert(row);
@@ -60,13 +60,13 @@ impl Progress {
         }
     }
 
-    /// What follows is another kind of work.
+    /// Another kind of work follows.
     pub(super) fn begin_again(&mut self) {
         self.began = Instant::now();
         self.bar.set_style(style(ROWS));
     }
 
-    /// So much is indexed for the search.
+    /// The progress of indexing.
     pub(super) fn indexed(&mut self, progress: store::Progress) {
         let now = Instant::now();
         let rate = self.rate(progress.done.cast_unsigned());

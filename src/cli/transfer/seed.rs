@@ -21,7 +21,7 @@ pub(in crate::cli) struct SeedArgs {
     database: DatabaseSettings,
 }
 
-/// How many articles are made at once.
+/// The number of articles that are created in one transaction.
 const SEEDED_AT_ONCE: u64 = 1_000;
 
 pub(in crate::cli) async fn seed(arguments: SeedArgs) -> Done {

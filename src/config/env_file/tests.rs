@@ -1,4 +1,4 @@
-//! The form of `.env`, line by line.
+//! The syntax of `.env`, line by line.
 
 use super::*;
 
