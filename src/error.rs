@@ -1,4 +1,4 @@
-//! What can go wrong, and what clients read of it. `api/error.rs` turns the first into the second.
+//! The errors of the domain, and their conversion for clients in `api/error.rs`.
 
 pub use broadsheet_articles::error::*;
 pub use graphql_transports::error::{

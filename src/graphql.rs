@@ -1,5 +1,5 @@
-//! The transports of GraphQL with the API behind them: the engine that `graphql-transports` asks of an application, and
-//! what is noted of each operation.
+//! The GraphQL transports with the API behind them: the engine that `graphql-transports` needs from an application, and
+//! the observation of each operation.
 
 mod engine;
 pub mod observer;
@@ -13,5 +13,5 @@ pub use graphql_transports::{
 use crate::admission::Admission;
 use crate::caller_limits::CallerLimits;
 
-/// What runs the operations of every transport.
+/// Executes the operations of every transport.
 pub type ApiPipeline = Pipeline<ApiEngine, Admission, CallerLimits>;

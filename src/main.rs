@@ -1,11 +1,11 @@
-//! The program: one command, to its end.
+//! The program: runs one command.
 
 use std::process::ExitCode;
 
 use broadsheet::cli::Cli;
 use mimalloc::MiMalloc;
 
-/// A request allocates many pieces of a few kilobytes, which the system's allocator is slow at.
+/// A request allocates many pieces of a few kilobytes, for which the system's allocator is slow.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => {
             let status = runtime.block_on(cli.run());
-            // Dropping it would wait for the threads on which SQLite works, however long a statement takes.
+            // Dropping the runtime would wait for SQLite's threads, however long their statements take.
             std::mem::forget(runtime);
             status
         }

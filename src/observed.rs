@@ -1,8 +1,8 @@
-//! What was observed of the operation of a request, for its line in the log and for `Server-Timing`.
+//! The observation of a request's operation, for its line in the log and for `Server-Timing`.
 //!
-//! The engine knows the operation, and the server knows the response. So the engine leaves here what it has observed,
-//! for the request that its task serves, and the server takes it from here when the response is there. Operations on
-//! a WebSocket are in tasks of their own: what they leave is taken by nobody, and the engine logs them itself.
+//! The engine knows the operation, and the server knows the response. So the engine stores its observation in the task
+//! of the request, and the server takes it when the response is ready. Operations on a WebSocket run in other tasks,
+//! where no one takes it, so the engine logs them itself.
 
 pub(crate) mod trace;
 
@@ -22,61 +22,61 @@ tokio::task_local! {
 /// An operation that has ended, or a subscription that has begun.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ObservedOperation {
-    /// `None` where the document is wrong.
+    /// `None` where the document is invalid.
     pub kind: Option<OperationKind>,
-    /// The operation's name, cut off where it is long. Clients make it up.
+    /// The operation's name, truncated where it is long. Clients choose it.
     pub name: Option<String>,
     /// The SHA-256 of the document in hexadecimal digits.
     pub document: Option<String>,
     /// The code of the first error.
     pub code: Option<ErrorCode>,
-    /// Whether its caller has no token, so that the log does not have its name yet.
+    /// Whether its caller has no token, and therefore is not named in the log yet.
     pub is_anonymous: bool,
-    /// Whether its caller may know how long the parts took.
+    /// Whether its caller may see the durations.
     pub tells_timing: bool,
-    /// Whether it has shared the execution of another one.
+    /// Whether it shared another's execution.
     pub is_shared: bool,
-    /// How many articles it has read or written itself.
+    /// The number of articles that it has read or written itself.
     pub rows: u64,
     pub phases: Phases,
-    /// When the engine got it.
+    /// When the engine received it.
     pub began: Option<Instant>,
     /// What it did on the database itself.
     pub statements: Option<Arc<Statements>>,
 }
 
-/// How long the parts of an operation took.
+/// The durations of an operation's parts.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Phases {
-    /// `None` where the document was known.
+    /// `None` where the document was cached.
     pub parse: Option<Duration>,
     pub validate: Option<Duration>,
-    /// Until the operation could run: with parsing and validation, and the variables.
+    /// The time until the operation could be executed, including parsing, validation and variables.
     pub prepare: Duration,
-    /// From then until there was a response; `None` where it never ran.
+    /// The time from then until the response; `None` where it was not executed.
     pub execute: Option<Duration>,
-    /// The part of it in which connections to the database were waited for.
+    /// The part of it that was spent waiting for database connections.
     pub wait: Duration,
-    /// The part of it in which statements ran, some of them perhaps at the same time.
+    /// The total duration of its statements, some of which may have run at the same time.
     pub database: Duration,
 }
 
-/// Runs what answers a request, and keeps what is observed of its operation.
+/// Runs the handler of a request, and keeps the observation of its operation.
 pub(crate) async fn observing<T>(answer: impl Future<Output = T>) -> T {
     OPERATION.scope(Cell::default(), answer).await
 }
 
-/// Leaves what was observed for the request of this task, if it serves one.
+/// Stores an observation for the request of this task, if it serves one.
 pub(crate) fn leave(operation: Box<ObservedOperation>) {
     let _ = OPERATION.try_with(|kept| kept.set(Some(operation)));
 }
 
-/// Takes what was left for the request of this task.
+/// Takes the observation of this task's request.
 pub(crate) fn take() -> Option<Box<ObservedOperation>> {
     OPERATION.try_with(Cell::take).ok().flatten()
 }
 
-/// What one line of the log says of an operation besides its kind.
+/// The fields of a log line about an operation, besides its kind.
 macro_rules! log {
     ($level:ident, $target:literal, $operation:expr, { $($more:tt)* }, $message:literal) => {{
         let operation: &$crate::observed::ObservedOperation = $operation;
@@ -103,7 +103,7 @@ macro_rules! log {
 }
 pub(crate) use log;
 
-/// The kind of an operation as the log and metrics name it.
+/// The name of an operation's kind in the log and in metrics.
 pub(crate) fn kind(kind: OperationKind) -> &'static str {
     match kind {
         OperationKind::Query => "query",

@@ -17,7 +17,7 @@ use crate::config::{LogFormat, LogSettings, environment};
 pub(crate) enum FilterError {
     #[error(transparent)]
     Parse(#[from] ParseError),
-    /// `tracing` would take it for a target, and log nothing of any other.
+    /// `tracing` would treat it as a target, and log no other targets.
     #[error(
         "{0:?} is not a level; expected one of \"off\", \"error\", \"warn\", \"info\", \"debug\", \"trace\", or \
          TARGET=LEVEL"
@@ -25,10 +25,10 @@ pub(crate) enum FilterError {
     NoLevel(String),
 }
 
-/// Sends what is logged to standard error.
+/// Starts logging to standard error.
 ///
 /// # Errors
-/// The filter is not understood.
+/// The filter is invalid.
 pub(crate) fn start(settings: &LogSettings) -> Result<(), FilterError> {
     let default = if settings.debug {
         "info,broadsheet=debug"
@@ -37,7 +37,7 @@ pub(crate) fn start(settings: &LogSettings) -> Result<(), FilterError> {
     };
     let filter = filter(settings.log.as_deref().unwrap_or(default))?;
     let log = log().with_env_filter(filter);
-    // A second start, as by tests of one process, changes nothing.
+    // A second start, as in tests in one process, has no effect.
     let _ = match settings.log_format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => {
@@ -48,7 +48,7 @@ pub(crate) fn start(settings: &LogSettings) -> Result<(), FilterError> {
     Ok(())
 }
 
-/// Says why the program ends, whatever the filter lets through.
+/// Logs why the program exits, regardless of the filter.
 pub(crate) fn tell_end(error: &dyn std::error::Error, settings: &LogSettings) {
     match settings.log_format {
         LogFormat::Text => {
@@ -64,9 +64,9 @@ pub(crate) fn tell_end(error: &dyn std::error::Error, settings: &LogSettings) {
     }
 }
 
-/// Writes the lines that are on their way, at the end of the program.
+/// Writes buffered lines, at the end of the program.
 pub(crate) fn flush() {
-    // There is nobody to tell of an error.
+    // An error cannot be reported anywhere.
     let _ = lines::to_stderr().write_now(&[]);
 }
 
@@ -75,12 +75,12 @@ type Log<Fields, Format> = SubscriberBuilder<Fields, Format, LevelFilter, ToStde
 fn log() -> Log<DefaultFields, Format> {
     let is_colored = std::io::stderr().is_terminal() && !environment::forbids_colors();
     tracing_subscriber::fmt()
-        // A file or a collector would get the codes of the colors.
+        // Files and collectors must not get color codes.
         .with_ansi(is_colored)
         .with_writer(ToStderr)
 }
 
-/// The span of a request stands in each of its lines once.
+/// Each line contains the span of its request once.
 fn as_json<Filter>(
     log: SubscriberBuilder<DefaultFields, Format, Filter, ToStderr>,
 ) -> SubscriberBuilder<JsonFields, Format<Json>, Filter, ToStderr> {
@@ -90,7 +90,7 @@ fn as_json<Filter>(
         .with_span_list(false)
 }
 
-/// What would be lines of text among those of JSON.
+/// Logs panics in the same format: the default hook would write plain text between JSON lines.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);

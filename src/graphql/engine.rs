@@ -1,4 +1,4 @@
-//! The API, as the engine of the transports.
+//! The API as the engine of the transports.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::article::change::FeedCursor;
 
 type Caller = graphql_transports::Caller<admission::Caller>;
 
-/// Executes operations by the API, and has them observed.
+/// Executes operations with the API, and has them observed.
 #[derive(Clone)]
 pub struct ApiEngine {
     api: Api,
@@ -102,7 +102,7 @@ impl Engine<admission::Caller> for ApiEngine {
     }
 }
 
-/// The same events, with their cursors as clients see them.
+/// The same events, with the text of their cursors.
 fn into_events(events: api::Events) -> Events {
     let cursor = |cursor: FeedCursor| cursor.to_string();
     let position = events.position();

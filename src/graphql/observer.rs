@@ -1,5 +1,5 @@
-//! What is observed of each operation, on every transport: the log tells of it where it was slow or each request has a
-//! line, and `Server-Timing` how long its parts took.
+//! Observes each operation on every transport: the log reports slow ones or all of them, and `Server-Timing` the
+//! durations of their parts.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -17,12 +17,12 @@ use crate::api::{Executed, Statements};
 use crate::error::ErrorCode;
 use crate::observed::{self, ObservedOperation, Phases, milliseconds, trace};
 
-/// The most characters of an operation's name in the log.
+/// The maximum characters of an operation's name in the log.
 const NAME_LENGTH: usize = 64;
 
 type Ended<'o> = EndedOperation<'o, admission::Caller, Operation>;
 
-/// Observes operations. Clones share what is counted.
+/// Observes operations. Clones share the metrics.
 #[derive(Clone, Debug)]
 pub struct Observer {
     metrics: OperationMetrics,
@@ -30,31 +30,31 @@ pub struct Observer {
     tracer: Option<Tracer>,
 }
 
-/// What is told of operations, besides metrics.
+/// How operations are reported, besides metrics.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ObserverSettings {
-    /// Whether the log has a line for each request.
+    /// Whether each request is logged.
     pub log_requests: bool,
-    /// From how long on an operation is logged as slow; zero for never.
+    /// The duration from which an operation is logged as slow; zero for never.
     pub slow: Duration,
-    /// Whether all callers are told how long their requests take, and not only those with the scope for it.
+    /// Whether all callers get `Server-Timing`, and not only those with the scope for it.
     pub server_timing: bool,
 }
 
-/// What the engine has noted of an operation. Clones share it.
+/// What the engine has recorded about an operation. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Notes(Arc<Noted>);
 
 #[derive(Debug, Default)]
 struct Noted {
-    /// Not set where the operation was known by the bytes of its request.
+    /// Not set where the operation was found by the bytes of its request.
     timings: OnceLock<Timings>,
     execution: OnceLock<Execution>,
 }
 
 #[derive(Debug)]
 struct Execution {
-    /// What it did on the database, where it has not shared the execution of another.
+    /// What it did on the database, unless it shared another's execution.
     statements: Option<Arc<Statements>>,
     is_shared: bool,
 }
@@ -65,7 +65,7 @@ impl Notes {
         let _ = self.0.timings.set(timings);
     }
 
-    /// Notes what an execution did, and gives its result.
+    /// Records what an execution did, and returns its result.
     pub(super) fn is_executed(&self, executed: Executed) -> ExecutionResult {
         let is_shared = executed.is_shared();
         let Executed { result, statements } = executed;
@@ -82,7 +82,7 @@ impl Notes {
 }
 
 impl Observer {
-    /// Counts into `metrics`. Operations on sockets are traced by `tracer`, others by the server with their requests.
+    /// Counts into `metrics`. `tracer` traces operations on sockets; the server traces others with their requests.
     pub fn new(
         metrics: OperationMetrics,
         settings: ObserverSettings,
@@ -95,7 +95,7 @@ impl Observer {
         }
     }
 
-    /// Is told what became of an operation.
+    /// Called with the outcome of an operation.
     pub(super) fn observe(&self, ended: &Ended<'_>, notes: &Notes) {
         let Self {
             metrics,
@@ -132,7 +132,7 @@ impl Observer {
 fn observed(ended: &Ended<'_>, notes: &Notes, tells_timing: bool) -> ObservedOperation {
     let (name, document) = match (ended.operation, ended.params) {
         (Some(operation), _) => (operation.name.as_deref(), Some(operation.document_sha256)),
-        // What the client calls it, where its document is wrong.
+        // The name in the request, where the document is invalid.
         (None, Some(params)) => {
             let query = params.query.as_deref();
             let sha256 = query.map(|query| Sha256::digest(query).into());
@@ -176,7 +176,7 @@ fn log_slow(operation: &ObservedOperation, duration: Duration, statements: Optio
     }, "a slow operation");
 }
 
-/// On a socket each operation is a request.
+/// On a socket each operation is logged like a request.
 fn log_on_socket(operation: &ObservedOperation, ended: &Ended<'_>) {
     if operation.is_anonymous {
         tracing::Span::current().record("caller", "anonymous");
@@ -191,7 +191,7 @@ fn log_on_socket(operation: &ObservedOperation, ended: &Ended<'_>) {
     }, "answered on a WebSocket");
 }
 
-/// The handshake may belong to a trace, and so do its operations then.
+/// The handshake may belong to a trace; its operations then belong to it, too.
 fn trace_on_socket(tracer: &Tracer, operation: &ObservedOperation, ended: &Ended<'_>) {
     let caller = ended.caller.headers.get(TRACEPARENT);
     let trace = tracer.begin(caller.and_then(|value| value.to_str().ok()));

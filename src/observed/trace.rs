@@ -1,5 +1,5 @@
-//! The spans of a request that has ended, by the names of OpenTelemetry's semantic conventions for HTTP and databases and of
-//! the GraphQL working group's for operations.
+//! The spans of a completed request, with the names of OpenTelemetry's semantic conventions for HTTP and databases, and
+//! of the GraphQL working group's for operations.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -7,7 +7,7 @@ use otlp_spans::{Kind, Span, Trace, Value};
 
 use super::{ObservedOperation, kind};
 
-/// The span of a request that began at `began` and ends now, and those of its parts.
+/// The span of a request that began at `began` and ends now, and the spans of its parts.
 pub(crate) fn spans(
     trace: &Trace,
     name: String,
@@ -53,7 +53,7 @@ fn of_operation(operation: &ObservedOperation) -> Vec<(&'static str, Value)> {
     attributes
 }
 
-/// Parsing, validation, execution, and in that the statements.
+/// Parsing, validation, execution, and the statements within it.
 fn parts(request: &Span, operation: &ObservedOperation, clock: &Clock) -> Vec<Span> {
     let Some(began) = operation.began.map(|began| clock.at(began)) else {
         return Vec::new();
@@ -80,7 +80,7 @@ fn parts(request: &Span, operation: &ObservedOperation, clock: &Clock) -> Vec<Sp
     for statement in statements.flat_map(|statements| statements.each()) {
         let start = clock.at(statement.began);
         let end = start + statement.duration;
-        // Its verb, as `{db.operation.name}` has it.
+        // The verb, as `{db.operation.name}` requires.
         let verb = statement.sql.split_whitespace().next().unwrap_or("SQL");
         let mut span = execution.child(verb.to_owned(), Kind::Client, start, end);
         span.attributes
@@ -91,7 +91,7 @@ fn parts(request: &Span, operation: &ObservedOperation, clock: &Clock) -> Vec<Sp
     spans
 }
 
-/// What time it was at a moment that was measured.
+/// Converts measured instants to wall-clock time.
 struct Clock {
     now: SystemTime,
     instant: Instant,

@@ -1,8 +1,8 @@
-//! How lines of the log get to standard error: those of requests by way of a buffer, which a thread empties.
+//! Writes log lines to standard error: those of requests through a buffer, which a thread flushes.
 //!
-//! A server may answer tens of thousands of requests a second, and a write for each line takes a good part of the time
-//! that a request does. So their lines gather for a moment. Any other line is written at once, behind those that have
-//! gathered, so that their order stays and what matters cannot be lost: not at the end of the program either.
+//! A server may handle tens of thousands of requests a second, and one write per line would take a considerable part of
+//! a request's time. So these lines are buffered briefly. Any other line is written immediately, after the buffered
+//! ones, so that the order is kept and important lines cannot be lost, not even at the end of the program.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -14,44 +14,45 @@ use tracing_subscriber::fmt::MakeWriter;
 /// The target of the lines of requests.
 const REQUESTS: &str = "broadsheet::requests";
 
-/// How long lines gather.
+/// How long lines are buffered.
 const GATHER: Duration = Duration::from_millis(10);
 
-/// The most bytes that gather. Lines beyond are left out: whoever reads the log is too slow, and no request waits for it.
+/// The maximum bytes in the buffer. Further lines are dropped: the reader of the log is too slow, and no request waits
+/// for it.
 const MOST: usize = 4 * 1024 * 1024;
 
-/// How often the log says how many were left out.
+/// How often the log reports the number of dropped lines.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
-/// The way to standard error.
+/// The writer to standard error.
 pub(super) fn to_stderr() -> &'static Arc<Lines<io::Stderr>> {
     static LINES: OnceLock<Arc<Lines<io::Stderr>>> = OnceLock::new();
     LINES.get_or_init(|| Arc::new(Lines::new(io::stderr())))
 }
 
-/// Lines on their way to `W`.
+/// Buffers lines for `W`.
 #[derive(Debug)]
 pub(super) struct Lines<W> {
     gathered: Mutex<Gathered>,
-    /// Told of the first line that gathers.
+    /// Notified when the first line is buffered.
     begun: Condvar,
-    /// Locked before what has gathered is taken, so that it is written in its order.
+    /// Locked before the buffer is taken, so that lines are written in order.
     out: Mutex<Out<W>>,
-    /// Whether there is a thread that writes.
+    /// Whether a thread flushes the buffer.
     has_thread: OnceLock<bool>,
 }
 
 #[derive(Debug)]
 struct Out<W> {
     to: W,
-    /// What is being written, and an empty buffer after that.
+    /// The lines that are being written; afterwards an empty buffer for reuse.
     lines: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
 struct Gathered {
     lines: Vec<u8>,
-    /// How many lines did not fit, and were not told of.
+    /// The number of dropped lines that was not reported yet.
     left_out: u64,
 }
 
@@ -68,7 +69,7 @@ impl<W: Write + Send + 'static> Lines<W> {
         }
     }
 
-    /// Writes what has gathered, and then this.
+    /// Writes the buffered lines, and then this one.
     pub(super) fn write_now(&self, line: &[u8]) -> io::Result<()> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let Out { to, lines } = &mut *out;
@@ -102,7 +103,7 @@ impl<W: Write + Send + 'static> Lines<W> {
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it could be started.
+    /// Returns whether it could be started.
     fn start_thread(self: &Arc<Self>) -> bool {
         let lines = Arc::clone(self);
         let thread = std::thread::Builder::new().name("log".to_owned());
@@ -117,7 +118,7 @@ impl<W: Write + Send + 'static> Lines<W> {
                 .wait_while(self.gathered(), |gathered| gathered.lines.is_empty());
             drop(gathered);
             std::thread::sleep(GATHER);
-            // There is nobody to tell of an error.
+            // An error cannot be reported anywhere.
             let _ = self.write_now(&[]);
             if told_at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
                 let left_out = std::mem::take(&mut self.gathered().left_out);
@@ -133,7 +134,7 @@ impl<W: Write + Send + 'static> Lines<W> {
     }
 }
 
-/// Writes a line at once, or lets it gather.
+/// Writes a line immediately, or buffers it.
 #[derive(Debug)]
 pub(super) struct Line<W: 'static> {
     lines: &'static Arc<Lines<W>>,
@@ -141,7 +142,7 @@ pub(super) struct Line<W: 'static> {
 }
 
 impl<W: Write + Send + 'static> Write for Line<W> {
-    /// A line comes in one piece.
+    /// Each call contains a whole line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match self.may_gather {
             true => self.lines.gather(line)?,
@@ -155,7 +156,7 @@ impl<W: Write + Send + 'static> Write for Line<W> {
     }
 }
 
-/// What the log asks for a [`Line`].
+/// Creates a [`Line`] for each event.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ToStderr;
 
@@ -183,7 +184,7 @@ mod tests {
 
     use super::*;
 
-    /// Somebody who reads slowly: takes as many pieces as it was allowed to.
+    /// A slow reader: it accepts as many writes as it was allowed to.
     struct Reader {
         may_read: mpsc::Receiver<()>,
         read: Arc<Mutex<Vec<u8>>>,
@@ -226,7 +227,7 @@ mod tests {
         let lines = Arc::new(Lines::new(reader));
         let line = [b'a'; 1024];
         let fit = MOST / line.len();
-        // The thread takes what is there, and waits for the reader with it.
+        // The thread takes the buffered lines, and waits for the reader with them.
         lines.gather(&line).unwrap();
         while !lines.gathered().lines.is_empty() {
             std::thread::yield_now();
