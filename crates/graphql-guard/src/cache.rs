@@ -11,10 +11,10 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use super::prepared::{NormalizedOperation, ParsedDocument};
 use super::variable_shape::Given;
 
-/// What an entry takes in memory besides its value, in bytes.
+/// The memory of an entry besides its value, in bytes.
 const OVERHEAD: u64 = 512;
 
-/// What a document of ordinary size takes, in bytes.
+/// The memory of a document of typical size, in bytes.
 const ORDINARY: u64 = 8 * 1024;
 
 /// Documents by their text, and their normalized operations.
@@ -56,7 +56,7 @@ impl Cache {
         self.normalized.insert(key, normalized);
     }
 
-    /// How many bytes are kept, as estimated.
+    /// The estimated bytes in the cache.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> u64 {
         self.parsed.weight() + self.normalized.weight()
@@ -78,11 +78,11 @@ impl Weighter<NormalizedKey, Arc<NormalizedOperation>> for Bytes {
     }
 }
 
-/// Enough that threads seldom wait for each other, few enough that large values find room.
+/// Enough shards that threads seldom wait for each other, and few enough that large values fit into one.
 const SHARDS: usize = 4;
 
-/// A cache of so many bytes, as `weighter` counts them. What would fill more than a fair part of it by itself is not
-/// kept. `ordinary` is about what a value takes.
+/// A cache of at most this many bytes, as `weighter` counts them. A value larger than a fair share of the cache is not
+/// kept. `ordinary` is the approximate size of a typical value.
 fn bounded<Key, Value, By>(bytes: u64, ordinary: u64, weighter: By) -> sync::Cache<Key, Value, By>
 where
     Key: Eq + Hash,
@@ -95,7 +95,7 @@ where
         .weight_capacity(bytes)
         .shards(SHARDS)
         .build();
-    // Fails only where a capacity is missing, and both are there.
+    // `build` fails only where a capacity is missing, and both are set.
     match options {
         Err(_) => sync::Cache::with_weighter(SHARDS, bytes, weighter),
         Ok(options) => sync::Cache::with_options(

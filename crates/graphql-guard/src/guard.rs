@@ -1,4 +1,4 @@
-//! From a document and variables to an operation that may be executed.
+//! Prepares a document and its variables for execution.
 
 use std::collections::HashSet;
 use std::hash::RandomState;
@@ -26,7 +26,7 @@ use super::{
     introspection, lexer, limits, normalize, parse, print, validate,
 };
 
-/// Makes operations ready for one schema. Meant to be shared by all threads.
+/// Prepares operations for one schema. Can be shared by all threads.
 pub struct Guard {
     schema: Schema,
     limits: Limits,
@@ -38,7 +38,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Judges documents by the schema that `sdl` describes.
+    /// Validates documents against the schema in `sdl`.
     pub fn new(sdl: &str, settings: Settings) -> Result<Self, InvalidSchema> {
         let mut limits = settings.limits;
         limits.nesting = limits.nesting.min(limits::DEEPEST);
@@ -53,11 +53,12 @@ impl Guard {
         })
     }
 
-    /// The same request with its document and its variables as the engine is to have them. Build the schema with
+    /// The same request with a normalized document and coerced variables for the engine. Build the schema with
     /// [`ValidationMode::Fast`](async_graphql::ValidationMode::Fast): the document has been validated.
     ///
     /// # Errors
-    /// Why it must not be executed; at least one reason. Each is a [`ServerError`](async_graphql::ServerError) by `From`.
+    /// Why it must not be executed; at least one error. Each is a [`ServerError`](async_graphql::ServerError) by
+    /// `From`.
     pub fn request(&self, request: Request) -> Result<Request, Vec<RequestError>> {
         let operation = self.prepare(
             &request.query,
@@ -70,7 +71,7 @@ impl Guard {
         Ok(request)
     }
 
-    /// Makes one operation of a document ready to be executed with these variables.
+    /// Prepares one operation of a document for execution with these variables.
     ///
     /// An empty operation name is the same as none.
     ///
@@ -85,7 +86,7 @@ impl Guard {
         self.prepare_timed(query, operation_name, variables, &mut Timings::default())
     }
 
-    /// As [`prepare`](Self::prepare), and says how long its parts took, also where it fails.
+    /// Like [`prepare`](Self::prepare), and returns how long its parts took, even if it fails.
     ///
     /// # Errors
     /// The same.
@@ -169,7 +170,7 @@ impl Guard {
         Ok(parsed)
     }
 
-    /// The syntax tree of a document that is not too large, its lines, and the number of its tokens.
+    /// The syntax tree of a document within the limits, its lines, and the number of its tokens.
     fn parse<'q>(
         &self,
         query: &'q str,

@@ -1,5 +1,5 @@
-//! JSON that stays text until its types are known. A tree of values takes up to a thousand times the memory of its text,
-//! so no such tree is built of what a client sends.
+//! JSON that is kept as text until its types are known. A tree of values can take a thousand times the memory of its
+//! text, so no tree is built from what a client sends.
 
 use std::fmt;
 
@@ -11,17 +11,17 @@ use serde_json::{Deserializer, Map, Result, Value};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The text without the byte order mark that some editors and programs put in front (RFC 8259, section 8.1).
+/// The text without the byte order mark that some editors and programs write (RFC 8259, section 8.1).
 pub fn without_byte_order_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
-/// The text of a JSON object; an empty one where nothing is given.
+/// The text of a JSON object; empty where none is given.
 #[derive(Clone, Default)]
 pub struct ObjectText(Option<Box<RawValue>>);
 
 impl ObjectText {
-    /// `None` where the value is no object.
+    /// `None` where the value is not an object.
     pub fn new(value: &RawValue) -> Option<Self> {
         is_object(value).then(|| Self(Some(value.to_owned())))
     }
@@ -31,7 +31,7 @@ impl ObjectText {
         self.0.as_ref().map_or("{}", |text| text.get())
     }
 
-    /// Whether nothing is given, so that there is nothing to read.
+    /// Whether no object is given.
     pub fn is_absent(&self) -> bool {
         self.0.is_none()
     }
@@ -90,10 +90,10 @@ pub fn is_object(value: &RawValue) -> bool {
     value.get().starts_with('{')
 }
 
-/// The string that the value is; `None` where it is something else.
+/// The value as a string; `None` where it is not a string.
 ///
 /// # Errors
-/// It is a string with escapes of no character.
+/// It is a string with invalid escapes.
 pub fn string(value: &RawValue) -> Result<Option<String>> {
     match value.get().starts_with('"') {
         true => serde_json::from_str(value.get()).map(Some),
@@ -101,8 +101,8 @@ pub fn string(value: &RawValue) -> Result<Option<String>> {
     }
 }
 
-/// The texts of the members with these names. Of duplicates the last counts; all other members are skipped. `None` where
-/// the text is JSON, but no object.
+/// The texts of the members with these names. Of duplicates the last counts; all other members are skipped. `None`
+/// where the text is JSON, but not an object.
 ///
 /// # Errors
 /// The text is not JSON.

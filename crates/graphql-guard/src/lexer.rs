@@ -1,8 +1,8 @@
-//! Measures a document before anything parses it: the number of its tokens, and the nesting of its brackets.
+//! Measures a document before it is parsed: the number of its tokens, and the nesting of its brackets.
 //!
-//! Parsers recurse: a literal that nests some thousand deep overflows their stack and ends the process. This lexer does
-//! not recurse and does not allocate. It finds what is no token, too: a parser may take that, and what follows it, for
-//! other tokens than those that are counted here, so it must not get to see it.
+//! Parsers recurse: a literal nested some thousand levels deep overflows their stack and terminates the process. This
+//! lexer neither recurses nor allocates. It also detects invalid tokens: a parser may split them and what follows into
+//! tokens other than those counted here, so it must not get them.
 
 /// The size of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -11,7 +11,7 @@ pub struct Measure {
     pub tokens: usize,
     /// The deepest nesting of `(`, `[` and `{` together.
     pub nesting: usize,
-    /// The offset, in bytes, of the first thing that is no token, such as a string that is not closed.
+    /// The byte offset of the first invalid token, such as an unterminated string.
     pub broken: Option<usize>,
 }
 
@@ -87,7 +87,7 @@ impl<'source> Iterator for Tokens<'source> {
     }
 }
 
-/// Whether it is a token by the specification, with this byte behind it.
+/// Whether it is a token by the specification, followed by this byte.
 fn is_token(token: &[u8], next: Option<u8>) -> bool {
     match token {
         [byte] if b"!$&():=@[]{|}".contains(byte) => true,
@@ -121,8 +121,8 @@ fn dots(bytes: &[u8], at: usize) -> usize {
     next.take_while(|byte| **byte == b'.').count()
 }
 
-/// The length of the number that begins at `at`. What stands right behind it, such as the dot of `1...F`, is not of it, so
-/// that a broken number counts as several tokens.
+/// The length of the number that begins at `at`. What follows it directly, such as the dot of `1...F`, does not belong
+/// to it, so an invalid number counts as several tokens.
 fn number(bytes: &[u8], at: usize) -> usize {
     let digits = |at| run(bytes, at, |byte| byte.is_ascii_digit());
     let is = |at: usize, allowed: &[u8]| bytes.get(at).is_some_and(|byte| allowed.contains(byte));
@@ -140,8 +140,8 @@ fn number(bytes: &[u8], at: usize) -> usize {
     end - at
 }
 
-/// The length of the string or block string that begins at `at`, and whether it is closed. One that is not ends with its
-/// line or the text.
+/// The length of the string or block string that begins at `at`, and whether it is terminated. An unterminated one ends
+/// with its line or the text.
 fn string(bytes: &[u8], at: usize) -> (usize, bool) {
     let rest = bytes.get(at..).unwrap_or_default();
     let quotes = if rest.starts_with(br#"""""#) { 3 } else { 1 };
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(tokens(&"1.1".repeat(1_000)), 1_001);
     }
 
-    /// It took minutes when each three dots looked for the end of them all.
+    /// This took minutes when every three dots searched for the end of all of them.
     #[test]
     fn any_number_of_dots_is_measured_at_once() {
         assert_eq!(tokens(&".".repeat(3_000_000)), 1_000_000);

@@ -9,10 +9,10 @@ use super::positions::Lines;
 use super::request_error::{Code, RequestError};
 use super::strip_descriptions;
 
-/// The error of a document that has something at this offset that is no token.
+/// The error of a document with an invalid token at this offset.
 ///
-/// apollo-parser takes what follows for other tokens than those that were measured: a comment or a block string could hide
-/// megabytes from the limits.
+/// apollo-parser splits what follows into tokens other than those that were counted: a comment or a block string could
+/// hide megabytes from the limits.
 pub(super) fn broken_token(source: &str, offset: usize, lines: &Lines<'_>) -> RequestError {
     let message = match source.get(offset..).and_then(|rest| rest.chars().next()) {
         Some('"') => {
