@@ -1,8 +1,8 @@
-//! A connection to PostgreSQL: Diesel's statements, sent by tokio-postgres.
+//! A connection to PostgreSQL: executes Diesel's statements with tokio-postgres.
 //!
-//! diesel-async has a connection of its own. It hides the SQLSTATE of an error, of which nothing is then left but a
-//! sentence in the language of the server, and it waits for an answer for as long as there is none. This one keeps the
-//! SQLSTATE (`error.rs`), and waits no longer than a limit: a connection that goes over it is closed.
+//! diesel-async's own connection hides the SQLSTATE of an error, which leaves only a sentence in the server's language,
+//! and waits for a response without a limit. This one keeps the SQLSTATE (`error.rs`), and has a time limit: a
+//! connection that exceeds it is closed.
 
 mod statements;
 
@@ -24,7 +24,7 @@ use tokio_postgres::{AsyncMessage, Client, Connection, Notification, SimpleQuery
 use crate::error;
 use crate::statement::Prepared;
 
-/// How many notifications wait for somebody who takes them. Those beyond are dropped.
+/// The maximum number of notifications that wait to be read. Further ones are dropped.
 const NOTIFICATIONS: usize = 64;
 
 /// A connection to PostgreSQL.
@@ -33,13 +33,13 @@ pub struct PgConnection {
     prepared: Prepared,
     transactions: AnsiTransactionManager,
     instrumentation: DynInstrumentation,
-    /// The text of the statement whose answer is awaited.
+    /// The SQL of the statement whose response is awaited.
     statement: Option<String>,
-    /// The longest to wait for an answer.
+    /// The time limit for a response.
     limit: Option<Duration>,
-    /// When PostgreSQL last answered.
+    /// When PostgreSQL last responded.
     answered_at: Instant,
-    /// When the statement was sent that had no answer within the limit.
+    /// When the statement was sent that had no response within the limit.
     silent_since: Option<Instant>,
     notifications: mpsc::Receiver<Notification>,
     /// Reads and writes the socket, and ends with it.
@@ -71,7 +71,7 @@ impl PgConnection {
         }
     }
 
-    /// Waits no longer than this for an answer from now on.
+    /// Sets the time limit for responses from now on.
     pub fn limit(&mut self, limit: Option<Duration>) {
         self.limit = limit;
     }
@@ -80,25 +80,25 @@ impl PgConnection {
         self.answered_at
     }
 
-    /// When the statement was sent that had no answer within the limit, if there was one.
+    /// When the statement was sent that had no response within the limit, if there was one.
     pub fn silent_since(&self) -> Option<Instant> {
         self.silent_since
     }
 
-    /// Whether nothing can be sent on it any more.
+    /// Whether nothing more can be sent on it.
     pub fn is_closed(&self) -> bool {
         self.silent_since.is_some() || self.client.is_closed()
     }
 
-    /// Whether it cannot be used by others: it is closed, or in a transaction, or nobody knows what state it is in.
+    /// Whether it cannot be reused: it is closed, inside a transaction, or in an unknown state.
     pub fn is_broken(&mut self) -> bool {
         self.is_closed() || AnsiTransactionManager::is_broken_transaction_manager(self)
     }
 
-    /// Asks for a sign of life, and waits no longer than `limit` for it.
+    /// Checks that the server responds, within `limit`.
     ///
     /// # Errors
-    /// There was none, or the connection is closed.
+    /// It does not, or the connection is closed.
     pub async fn check(&mut self, limit: Duration) -> QueryResult<()> {
         let limit = Some(self.limit.map_or(limit, |usual| usual.min(limit)));
         let sent_at = Instant::now();
@@ -106,9 +106,9 @@ impl PgConnection {
         self.settle_within(limit, sent_at, answer)
     }
 
-    /// The columns of the only row that a query without parameters gives, as text.
+    /// The columns of a query's only row, as text. The query has no parameters.
     ///
-    /// Nothing is prepared for it, so that it can be asked of a pooler too.
+    /// Prepares no statement, so that it works through a pooler too.
     ///
     /// # Errors
     /// The query fails.
@@ -126,10 +126,10 @@ impl PgConnection {
             .collect())
     }
 
-    /// Carries out `COPY … FROM STDIN` with these bytes; answers how many rows they were.
+    /// Executes `COPY … FROM STDIN` with these bytes; returns the number of rows.
     ///
     /// # Errors
-    /// PostgreSQL does not take them, and has then taken none of them.
+    /// PostgreSQL rejects them, and has inserted none.
     pub async fn copy_in(&mut self, sql: &str, bytes: Bytes) -> QueryResult<u64> {
         self.tell(InstrumentationEvent::start_query(&StrQueryHelper::new(sql)));
         let sent_at = Instant::now();
@@ -150,12 +150,12 @@ impl PgConnection {
         self.notifications.recv().await
     }
 
-    /// The longest that an answer may take, from the statement to its last row.
+    /// The time limit of a response, from the statement to its last row.
     pub(crate) fn limit_of_answers(&self) -> Option<Duration> {
         self.limit
     }
 
-    /// Makes an answer, or that there was none within the limit, the result of a statement.
+    /// Turns a response, or its absence within the limit, into the result of a statement.
     pub(crate) fn settle<T>(
         &mut self,
         sent_at: Instant,
@@ -183,7 +183,7 @@ impl PgConnection {
             }
             None => {
                 self.silent_since = Some(sent_at);
-                // What has not been sent by now need not be.
+                // Whatever has not been sent by now need not be sent.
                 self.driver.abort();
                 let limit = limit.unwrap_or_default();
                 Err(DieselError::DatabaseError(
@@ -203,7 +203,7 @@ impl PgConnection {
         self.tell(InstrumentationEvent::finish_query(&sql, error));
     }
 
-    /// Tells that the statement has its answer, or that nobody takes the rest of it.
+    /// Records that the statement has its response, or that the rest of it was dropped.
     pub(crate) fn finish_statement(&mut self, error: Option<&DieselError>) {
         if let Some(sql) = self.statement.take() {
             self.tell_finished(&sql, error);
@@ -220,11 +220,11 @@ where
     while let Some(message) = messages.next().await {
         match message {
             Ok(AsyncMessage::Notification(notification)) => {
-                // Where nobody takes them they are not worth the memory.
+                // Unread notifications are not worth more memory.
                 let _ = notifications.try_send(notification);
             }
             Ok(_) => {}
-            // Who waits for an answer learns that the connection is closed.
+            // Whoever awaits a response gets the error that the connection is closed.
             Err(error) => {
                 tracing::debug!(%error, "a connection to PostgreSQL has ended");
                 return;
@@ -233,7 +233,7 @@ where
     }
 }
 
-/// What the future gives within the limit.
+/// The result of the future within the limit.
 async fn within<T>(limit: Option<Duration>, answer: impl Future<Output = T>) -> Option<T> {
     match limit {
         Some(limit) => tokio::time::timeout(limit, answer).await.ok(),

@@ -1,15 +1,15 @@
-//! What holds for a session where its URL says nothing.
+//! Defaults for what a URL does not set.
 
 use std::time::Duration;
 
 use crate::tls::RootCertificates;
 use crate::url::Parts;
 
-/// What holds for a connection where its URL says nothing.
+/// Defaults for what a connection's URL does not set.
 ///
-/// The settings of the session travel as `options` in the first message, which costs no round trip, and they win over
-/// those of the role and the database. `PgBouncer` refuses `options` unless its `ignore_startup_parameters` names it;
-/// without any setting none are sent.
+/// Session settings are sent as `options` in the first message, which costs no round trip, and override those of the
+/// role and the database. `PgBouncer` rejects `options` unless its `ignore_startup_parameters` lists it; without any
+/// setting none are sent.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectDefaults {
     /// The name that `pg_stat_activity` shows.
@@ -36,7 +36,7 @@ pub struct ConnectDefaults {
     pub root_certificates: Option<RootCertificates>,
 }
 
-/// Adds to a URL what it does not say.
+/// Applies the defaults to the parts of a URL.
 pub(crate) fn add(parts: &mut Parts, defaults: &ConnectDefaults) {
     let said: Vec<bool> = [
         "application_name",
@@ -73,7 +73,8 @@ pub(crate) fn add(parts: &mut Parts, defaults: &ConnectDefaults) {
     }
 }
 
-/// The options of the command line that PostgreSQL starts a session with. Those of the URL stand last, so that they win.
+/// The command-line options with which PostgreSQL starts a session. Those of the URL come last, so that they take
+/// precedence.
 fn options(defaults: &ConnectDefaults, of_url: Option<&str>) -> Vec<String> {
     let timeouts = [
         ("statement_timeout", defaults.statement_timeout),
@@ -93,7 +94,7 @@ fn options(defaults: &ConnectDefaults, of_url: Option<&str>) -> Vec<String> {
     timeouts.chain(settings).chain(of_url).collect()
 }
 
-/// As PostgreSQL takes it: an `i32`, where 0 means no limit.
+/// In PostgreSQL's format: an `i32`, where 0 means no limit.
 fn milliseconds(timeout: Duration) -> i32 {
     let whole = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     whole.max(i32::from(!timeout.is_zero()))

@@ -1,9 +1,9 @@
-//! What PostgreSQL's errors mean, told from their SQLSTATE: their text is in whatever language the server speaks.
+//! The meaning of PostgreSQL's errors, by their SQLSTATE: their text is in the server's language.
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
 
-/// The error as Diesel knows it. Its message begins with the SQLSTATE, because Diesel has no other place for it.
+/// Converts an error for Diesel. Its message begins with the SQLSTATE, because Diesel has no other field for it.
 pub(super) fn of_diesel(error: &tokio_postgres::Error) -> DieselError {
     let Some(error) = error.as_db_error() else {
         return DieselError::DatabaseError(
@@ -31,7 +31,7 @@ pub(super) fn of_diesel(error: &tokio_postgres::Error) -> DieselError {
     )
 }
 
-/// What PostgreSQL says of an error.
+/// The fields of an error from PostgreSQL.
 struct Information {
     message: String,
     error: DbError,
@@ -69,7 +69,7 @@ impl DatabaseErrorInformation for Information {
     }
 }
 
-/// The SQLSTATE of an error that PostgreSQL has told.
+/// The SQLSTATE of an error that PostgreSQL reported.
 pub fn sqlstate(error: &DieselError) -> Option<&str> {
     let DieselError::DatabaseError(_, information) = error else {
         return None;

@@ -13,7 +13,7 @@ pub struct ConnectError {
 }
 
 impl ConnectError {
-    /// `to` is what could not be connected to.
+    /// `to` is the target of the connection.
     pub(crate) fn new(
         to: &impl std::fmt::Display,
         error: &(dyn Error + Send + Sync + 'static),
@@ -31,14 +31,14 @@ impl ConnectError {
         }
     }
 
-    /// Whether it is nothing that passes by itself: a wrong password and not a server that is starting.
+    /// Whether the failure is permanent: a wrong password, as opposed to a server that is starting.
     pub fn is_final(&self) -> bool {
         self.is_final
     }
 }
 
-/// What waiting does not mend: a wrong user, password or database, a permission, a setting, or a certificate. All else
-/// may be a server that is about to start.
+/// Permanent failures: a wrong user, password or database, a permission, a setting, or a certificate. Any other may
+/// come from a server that is about to start.
 fn is_final(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     let Some(error) = error.downcast_ref::<tokio_postgres::Error>() else {
         return false;
@@ -52,12 +52,13 @@ fn is_final(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     }
     match causes(error).find_map(|cause| cause.downcast_ref::<std::io::Error>()) {
         Some(io) => about_tls(io),
-        // Of the rest, all is between what the URL asks for and what the server offers: TLS, or a kind of password.
+        // The remaining permanent failures are mismatches between the URL and the server: TLS, or an authentication
+        // method.
         None => error.source().is_some(),
     }
 }
 
-/// PgBouncer's own answer to a setting in the first message. It speaks English only.
+/// PgBouncer's own response to a setting in the first message, which is always in English.
 fn refuses_options(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     error
         .downcast_ref::<tokio_postgres::Error>()
@@ -68,8 +69,8 @@ fn refuses_options(error: &(dyn Error + Send + Sync + 'static)) -> bool {
         })
 }
 
-/// Whether a failure has to do with encryption, so that `prefer` goes on without: a handshake that came to
-/// nothing, or a server whose `pg_hba.conf` takes no encrypted connections.
+/// Whether a failure concerns encryption, so that `prefer` tries again without: a failed handshake, or a server whose
+/// `pg_hba.conf` rejects encrypted connections.
 pub(crate) fn may_succeed_plain(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     let Some(error) = error.downcast_ref::<tokio_postgres::Error>() else {
         return false;
@@ -81,18 +82,18 @@ pub(crate) fn may_succeed_plain(error: &(dyn Error + Send + Sync + 'static)) -> 
     let Some(error) = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>()) else {
         return false;
     };
-    // A server may also just hang up.
+    // A server may also just close the connection.
     error.kind() == std::io::ErrorKind::UnexpectedEof || about_tls(error)
 }
 
-/// Whether rustls has refused what the server sent, or the other way round.
+/// Whether either side has rejected the other's TLS messages.
 fn about_tls(error: &std::io::Error) -> bool {
     error
         .get_ref()
         .is_some_and(|cause| cause.downcast_ref::<rustls::Error>().is_some())
 }
 
-/// An error with all its causes, because tokio-postgres's own text only names the kind.
+/// An error with all its causes, because tokio-postgres's own text names only its kind.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     for cause in causes(error) {

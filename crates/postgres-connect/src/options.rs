@@ -22,10 +22,10 @@ use crate::failure::{ConnectError, may_succeed_plain};
 use crate::tls::{self, RootCertificates, SslMode};
 use crate::url::{Parts, UrlError};
 
-/// How much longer than PostgreSQL may take for a statement we wait for what it says.
+/// How much longer than PostgreSQL's own time limit for a statement we wait for its response.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Asks for the time that PostgreSQL gives a statement, in milliseconds.
+/// Queries PostgreSQL's time limit for statements, in milliseconds.
 const STATEMENT_TIMEOUT: &str =
     "SELECT (extract(epoch FROM current_setting('statement_timeout')::interval) * 1000)::bigint";
 
@@ -35,7 +35,7 @@ pub struct ConnectOptions {
     config: Config,
     ssl_mode: SslMode,
     tls: MakeRustlsConnect,
-    /// The longest to wait for an answer where PostgreSQL itself has no limit for a statement.
+    /// The time limit for a response where PostgreSQL itself has no limit for statements.
     limit: Option<Duration>,
 }
 
@@ -54,7 +54,7 @@ impl ConnectOptions {
     pub fn parse(url: &str, defaults: &ConnectDefaults) -> Result<Self, UrlError> {
         let mut parts = Parts::parse(url)?;
         let ssl_mode = ssl_mode(&parts, defaults)?;
-        // Where a URL wants no limit there is none. Where a pooler in between drops our options there is this one.
+        // A URL may turn the limit off. If a pooler drops our options, this limit still applies.
         let limit = match parts.config.get_options() {
             Some(options) if options.contains("statement_timeout") => None,
             _ => defaults.statement_timeout.filter(|limit| !limit.is_zero()),
@@ -101,7 +101,7 @@ impl ConnectOptions {
             Err(error) if self.ssl_mode == SslMode::Prefer && may_succeed_plain(&*error) => {
                 let mut plain = self.config.clone();
                 plain.ssl_mode(tokio_postgres::config::SslMode::Disable);
-                // Where plain is refused as well, the reason why TLS failed tells more.
+                // If a plain connection is rejected as well, the reason why TLS failed is more useful.
                 self.open(&plain).await.map_err(|_| error)
             }
             opened => opened,
@@ -120,7 +120,7 @@ impl ConnectOptions {
         Ok(connection)
     }
 
-    /// The longest that all of opening a connection may take.
+    /// The time limit for opening a connection.
     fn patience(&self) -> Option<Duration> {
         let timeout = self.config.get_connect_timeout()?;
         let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(u32::MAX);
@@ -132,7 +132,7 @@ impl ConnectOptions {
         config: &Config,
     ) -> Result<(Client, Connection<Socket, TlsStream>), Box<dyn Error + Send + Sync>> {
         let connect = config.connect(self.tls.clone());
-        // A server that takes the connection and then says nothing would otherwise hold us for ever.
+        // A server that accepts the connection and then sends nothing would otherwise block us for ever.
         let Some(limit) = self.patience() else {
             return Ok(connect.await?);
         };
@@ -179,7 +179,7 @@ impl fmt::Debug for ConnectOptions {
     }
 }
 
-/// The mode that holds, after libpq's rules about which go together with what.
+/// The effective mode, following libpq's rules for combinations.
 fn ssl_mode(parts: &Parts, defaults: &ConnectDefaults) -> Result<SslMode, UrlError> {
     if parts.only_sockets() {
         return Ok(SslMode::Disable);
@@ -194,7 +194,7 @@ fn ssl_mode(parts: &Parts, defaults: &ConnectDefaults) -> Result<SslMode, UrlErr
     } else {
         SslMode::Prefer
     });
-    // Anybody can have a certificate of an authority that everybody trusts, so its name has to be looked at.
+    // Anyone can get a certificate from a publicly trusted authority, so the host name must be verified.
     if system && mode != SslMode::VerifyFull {
         return Err(UrlError::WeakMode {
             name: "sslrootcert=system",

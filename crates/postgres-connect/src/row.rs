@@ -1,4 +1,4 @@
-//! The rows that PostgreSQL answers with, as Diesel reads them.
+//! The rows of PostgreSQL's results, as Diesel reads them.
 
 use std::error::Error;
 use std::num::NonZeroU32;
@@ -9,15 +9,15 @@ use diesel::pg::{Pg, PgValue, TypeOidLookup};
 use diesel::row::{Field, PartialRow, Row, RowIndex, RowSealed};
 use tokio_postgres::types::{FromSql, Type};
 
-/// A row of an answer.
+/// A row of a result.
 pub struct PgRow {
     row: tokio_postgres::Row,
-    /// The types of the columns, which all rows of an answer share.
+    /// The types of the columns, which all rows of a result share.
     types: Arc<[Oid]>,
 }
 
 impl PgRow {
-    /// `types` holds those of the row before, where there was one.
+    /// `types` are those of the previous row, if there was one.
     pub(crate) fn new(row: tokio_postgres::Row, types: &mut Option<Arc<[Oid]>>) -> Self {
         let types = types.get_or_insert_with(|| {
             let columns = row.columns().iter();

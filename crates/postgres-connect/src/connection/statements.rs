@@ -1,4 +1,4 @@
-//! The connection as diesel-async's traits want it.
+//! Implements diesel-async's traits for the connection.
 
 use diesel::connection::{CacheSize, Instrumentation, InstrumentationEvent, StrQueryHelper};
 use diesel::pg::Pg;
@@ -17,7 +17,7 @@ use crate::row::PgRow;
 use crate::rows::Rows;
 use crate::statement::{Prepared, Query};
 
-/// The statement, prepared now or before, where it is one that is kept.
+/// The prepared statement, from the cache if it is one that is cached.
 async fn prepare(
     client: &Client,
     prepared: &mut Prepared,
