@@ -168,6 +168,11 @@ impl Api {
         turn.map_err(overloaded)
     }
 
+    /// The turns of queries, for the list of all articles, which is not GraphQL.
+    pub fn query_turns(&self) -> &Turns {
+        &self.0.queries
+    }
+
     /// The status of the turns of queries and of mutations.
     pub fn turns(&self) -> [(&'static str, TurnStatus); 2] {
         [

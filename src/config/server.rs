@@ -67,7 +67,7 @@ pub struct ServerSettings {
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "30s", value_parser = some_time, value_name = "TIME")]
     pub request_timeout: Duration,
 
-    /// Queries that are executed at a time, and as many mutations; others wait for their turn; 0 for no limit [default: 26 for each connection to the database]
+    /// Queries that are executed at a time, and as many mutations; others wait for their turn; 0 for no limit [default: 7 for each connection to the database]
     #[arg(long, env = "MAX_CONCURRENT_OPERATIONS", value_parser = number::<usize>(), value_name = "NUMBER")]
     pub max_concurrent_operations: Option<usize>,
 

@@ -12,6 +12,7 @@ use crate::article::Article;
 use crate::caller_limits::{CallerKey, Network, PeerAddress};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graphql::http;
+use crate::overload::Overloaded;
 
 /// An article as this endpoint returns it.
 #[derive(Serialize)]
@@ -38,15 +39,20 @@ pub(super) async fn all(
         .await
 }
 
-/// Each batch is charged and counted. The request is rejected if the caller cannot afford the first batch, or exceeds a
-/// limit with it; later batches wait until the caller can.
+/// Each batch takes a turn of queries while it is read, and is charged and counted. The request is rejected if the first
+/// batch gets no turn in time, or if the caller cannot afford it or exceeds a limit with it; later batches wait.
 async fn list(app: &App, key: CallerKey, network: Network) -> Response {
     let mut batches = Box::pin(app.store.all_articles());
+    let turns = app.api.query_turns().clone();
+    let Ok(turn) = turns.take().await else {
+        return unavailable(Overloaded.to_string());
+    };
     // An error before the first byte can still be a proper error response.
     let first = match batches.try_next().await {
         Ok(first) => first.unwrap_or_default(),
         Err(error) => return refuse(&error),
     };
+    drop(turn);
     if let Err(rejection) = app.limits.charge(|| key.clone(), cost(&first)) {
         return http::not_admitted(rejection);
     }
@@ -63,6 +69,13 @@ async fn list(app: &App, key: CallerKey, network: Network) -> Response {
         Err(rejection) => return http::not_admitted(rejection),
     };
     let limits = app.limits.clone();
+    let batches = stream::try_unfold(batches, move |mut batches| {
+        let turns = turns.clone();
+        async move {
+            let _turn = turns.take_however_late().await;
+            Ok(batches.try_next().await?.map(|batch| (batch, batches)))
+        }
+    });
     let rest = batches.and_then(move |batch| {
         let (limits, key) = (limits.clone(), key.clone());
         let (cost, bytes) = (cost(&batch), array.items(batch));
@@ -89,17 +102,18 @@ fn refuse(error: &Error) -> Response {
     tracing::error!(%error, "the articles could not be read");
     match error {
         Error::Unavailable(_) | Error::Lost(_) | Error::Timeout(_) | Error::Raced => {
-            let mut response = http::rejection(
-                StatusCode::SERVICE_UNAVAILABLE,
-                ErrorCode::UNAVAILABLE,
-                "the database cannot be reached at the moment",
-            );
-            let seconds = HeaderValue::from_static("1");
-            response.headers_mut().insert(header::RETRY_AFTER, seconds);
-            response
+            unavailable("the database cannot be reached at the moment")
         }
         _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+fn unavailable(message: impl Into<String>) -> Response {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let mut response = http::rejection(status, ErrorCode::UNAVAILABLE, message);
+    let seconds = HeaderValue::from_static("1");
+    response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    response
 }
 
 /// Writes the articles of the list one after the other.

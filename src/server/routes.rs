@@ -166,13 +166,24 @@ fn observer_settings(settings: &ObserveSettings) -> ObserverSettings {
     }
 }
 
-/// Enough operations to keep the database connections busy and to fill batches, without long waits.
+/// Operations of a kind that are executed at a time, for each connection to the database: enough to keep it busy and to
+/// gather lookups and writes into batches.
+const EXECUTED: usize = 7;
+
+/// Operations of a kind that are executed or wait in the order of arrival: what is done of creates in an eighth of a second.
+const IN_ORDER: usize = 52;
+
 fn turns(settings: &ServerSettings, store: &Store) -> TurnSettings {
-    const FOR_EACH_CONNECTION: usize = 26;
     let connections = store.pool_status().iter().map(|pool| pool.most).max();
-    let most = FOR_EACH_CONNECTION.saturating_mul(connections.unwrap_or(1));
+    let connections = connections.unwrap_or(1);
+    let most = settings.max_concurrent_operations;
+    let most = most.unwrap_or(EXECUTED.saturating_mul(connections));
+    let in_order = IN_ORDER
+        .saturating_mul(connections)
+        .max(most.saturating_mul(2));
     TurnSettings {
-        most: settings.max_concurrent_operations.unwrap_or(most),
+        most,
+        in_order: in_order.saturating_sub(most),
         wait: settings.operation_wait,
         is_enforced: settings.caller_limits.limits_mode == LimitsMode::Enforce,
     }

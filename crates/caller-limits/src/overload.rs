@@ -1,11 +1,13 @@
 //! Overload: how many operations are executed at the same time, and which of the waiting ones is next.
 //!
 //! Operations under execution wait for connections and processors in the order of arrival, so each of them is delayed
-//! by their number. Operations beyond [`TurnSettings::most`] wait here, where waiting costs nothing, and the newest is
-//! next. Under overload some operations wait in vain whatever the order; in the order of arrival all of them would,
-//! because each would be served just when its client gives up. An operation that has waited for [`TurnSettings::wait`],
-//! or that finds the queue full, is rejected with a time to retry after. When a client disconnects, its operation
-//! leaves the queue.
+//! by their number. Operations beyond [`TurnSettings::most`] wait here, where waiting costs nothing: up to
+//! [`TurnSettings::in_order`] of them in the order of arrival, because more clients than turns are not yet an overload. An
+//! operation that finds this queue full waits aside. Those aside are served when the queue is empty, the newest first:
+//! under overload some operations wait in vain whatever the order; in the order of arrival all of them would, because each
+//! would be served just when its client gives up. An operation that has waited for [`TurnSettings::wait`] is rejected with
+//! a time to retry after, and so is the oldest one aside when there is no room for another. When a client disconnects, its
+//! operation leaves the queue.
 //!
 //! Decision: `docs/decisions/0015-overload.md`.
 
@@ -15,16 +17,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
-/// The number of operations that may wait for each that may be executed.
-const WAITING_FOR_EACH: usize = 20;
+/// The number of operations that may wait aside for each that may be executed.
+const ASIDE_FOR_EACH: usize = 20;
 
 /// How many operations of one kind are executed at the same time, and how long others wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TurnSettings {
     /// The maximum number of operations under execution; 0 for no limit.
     pub most: usize,
+    /// The maximum number of operations that wait in the order of arrival.
+    pub in_order: usize,
     /// How long an operation waits for its turn.
     pub wait: Duration,
     /// Whether operations wait and are rejected, or are only counted.
@@ -36,6 +40,7 @@ impl Default for TurnSettings {
     fn default() -> Self {
         Self {
             most: 0,
+            in_order: 0,
             wait: Duration::from_secs(1),
             is_enforced: true,
         }
@@ -52,12 +57,45 @@ struct Inner {
     shed: AtomicU64,
 }
 
+/// Waiting operations, by the order of arrival.
+type Waiting = BTreeMap<u64, oneshot::Sender<Turn>>;
+
 #[derive(Default)]
 struct Line {
     running: usize,
     arrived: u64,
-    /// The waiting operations, in order of arrival.
-    waiting: BTreeMap<u64, oneshot::Sender<Turn>>,
+    in_order: Waiting,
+    aside: Waiting,
+}
+
+impl Line {
+    /// Adds an operation to the queue, or aside, and returns its number.
+    fn push(&mut self, turn: oneshot::Sender<Turn>, settings: &TurnSettings) -> u64 {
+        self.arrived += 1;
+        let waiting = if self.in_order.len() < settings.in_order {
+            &mut self.in_order
+        } else {
+            if self.aside.len() >= settings.most.saturating_mul(ASIDE_FOR_EACH) {
+                // The oldest has the smallest chance; the end of its channel rejects it.
+                self.aside.pop_first();
+            }
+            &mut self.aside
+        };
+        waiting.insert(self.arrived, turn);
+        self.arrived
+    }
+
+    /// Removes and returns the next operation.
+    fn pop(&mut self) -> Option<oneshot::Sender<Turn>> {
+        let next = self.in_order.pop_first();
+        next.or_else(|| self.aside.pop_last()).map(|(_, turn)| turn)
+    }
+
+    fn remove(&mut self, number: u64) {
+        if self.in_order.remove(&number).is_none() {
+            self.aside.remove(&number);
+        }
+    }
 }
 
 /// How many operations run, wait and were rejected.
@@ -92,41 +130,48 @@ impl Turns {
     /// Waits for the turn of an operation. Dropping the future leaves the queue.
     ///
     /// # Errors
-    /// The turn does not come in time, or the queue is full.
+    /// The turn does not come in time, or newer operations took its place.
     pub async fn take(&self) -> Result<Turn, Overloaded> {
+        let turn = self.take_in_time().await;
+        turn.ok_or_else(|| {
+            self.0.shed.fetch_add(1, Ordering::Relaxed);
+            Overloaded
+        })
+    }
+
+    /// The same for a part of a response that has begun: it can wait longer, but cannot be rejected any more.
+    pub async fn take_however_late(&self) -> Turn {
+        loop {
+            let end = Instant::now() + self.0.settings.wait;
+            if let Some(turn) = self.take_in_time().await {
+                return turn;
+            }
+            // An operation that lost its place must not take the place of another at once, or they would take turns at it.
+            sleep_until(end).await;
+        }
+    }
+
+    async fn take_in_time(&self) -> Option<Turn> {
         let inner = &self.0;
-        let TurnSettings {
-            most,
-            wait,
-            is_enforced,
-        } = inner.settings;
+        let settings = &inner.settings;
         let (number, mut turn) = {
             let mut line = inner.line();
-            let is_free = most == 0 || line.running < most;
-            if is_free || !is_enforced {
+            let is_free = settings.most == 0 || line.running < settings.most;
+            if is_free || !settings.is_enforced {
                 line.running += 1;
                 drop(line);
                 if !is_free {
                     inner.shed.fetch_add(1, Ordering::Relaxed);
                 }
-                return Ok(Turn(Some(Arc::clone(inner))));
-            }
-            if line.waiting.len() >= most.saturating_mul(WAITING_FOR_EACH) {
-                drop(line);
-                return Err(inner.shed());
+                return Some(Turn(Some(Arc::clone(inner))));
             }
             let (sender, turn) = oneshot::channel();
-            line.arrived += 1;
-            let number = line.arrived;
-            line.waiting.insert(number, sender);
+            let number = line.push(sender, settings);
             (number, turn)
         };
         // This also runs where the future is dropped. A turn that was sent in the meantime is dropped with the channel.
         let _place = Place { inner, number };
-        match timeout(wait, &mut turn).await {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) | Err(_) => Err(inner.shed()),
-        }
+        timeout(settings.wait, &mut turn).await.ok()?.ok()
     }
 
     /// For metrics.
@@ -134,7 +179,7 @@ impl Turns {
         let line = self.0.line();
         TurnStatus {
             running: line.running,
-            waiting: line.waiting.len(),
+            waiting: line.in_order.len() + line.aside.len(),
             shed: self.0.shed.load(Ordering::Relaxed),
         }
     }
@@ -145,19 +190,14 @@ impl Inner {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn shed(&self) -> Overloaded {
-        self.shed.fetch_add(1, Ordering::Relaxed);
-        Overloaded
-    }
-
     /// The next operation; if none waits, the number of running operations decreases by one.
     fn next(&self) -> Option<oneshot::Sender<Turn>> {
         let mut line = self.line();
-        let next = line.waiting.pop_last();
+        let next = line.pop();
         if next.is_none() {
             line.running -= 1;
         }
-        next.map(|(_, sender)| sender)
+        next
     }
 }
 
@@ -184,104 +224,9 @@ struct Place<'t> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.inner.line().waiting.remove(&self.number);
+        self.inner.line().remove(self.number);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::pin::pin;
-
-    use futures_util::FutureExt as _;
-
-    use super::*;
-
-    fn turns(most: usize) -> Turns {
-        Turns::new(TurnSettings {
-            most,
-            ..TurnSettings::default()
-        })
-    }
-
-    fn status(running: usize, waiting: usize, shed: u64) -> TurnStatus {
-        TurnStatus {
-            running,
-            waiting,
-            shed,
-        }
-    }
-
-    #[tokio::test]
-    async fn one_more_waits_and_the_newest_is_next() {
-        let turns = turns(2);
-        let first = turns.take().await.unwrap();
-        let _second = turns.take().await.unwrap();
-        let mut older = pin!(turns.take());
-        let mut newer = pin!(turns.take());
-        assert!((&mut older).now_or_never().is_none());
-        assert!((&mut newer).now_or_never().is_none());
-        assert_eq!(turns.status(), status(2, 2, 0));
-        drop(first);
-        assert!((&mut older).now_or_never().is_none());
-        let newest = newer.await.unwrap();
-        assert_eq!(turns.status(), status(2, 1, 0));
-        drop(newest);
-        drop(older.await.unwrap());
-        assert_eq!(turns.status(), status(1, 0, 0));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_has_waited_long_enough_is_told_so() {
-        let turns = turns(1);
-        let _only = turns.take().await.unwrap();
-        let began = tokio::time::Instant::now();
-        assert!(turns.take().await.is_err());
-        assert_eq!(began.elapsed().as_secs(), 1);
-        assert_eq!(turns.status(), status(1, 0, 1));
-    }
-
-    #[tokio::test]
-    async fn who_finds_too_many_waiting_is_told_so_at_once() {
-        let turns = turns(1);
-        let _only = turns.take().await.unwrap();
-        let mut waiting: Vec<_> = (0..WAITING_FOR_EACH)
-            .map(|_| Box::pin(turns.take()))
-            .collect();
-        for one in &mut waiting {
-            assert!(one.now_or_never().is_none());
-        }
-        assert!(matches!(turns.take().now_or_never(), Some(Err(Overloaded))));
-        assert_eq!(turns.status(), status(1, WAITING_FOR_EACH, 1));
-    }
-
-    #[tokio::test]
-    async fn who_has_gone_waits_no_more_and_leaves_its_turn_to_others() {
-        let turns = turns(1);
-        let only = turns.take().await.unwrap();
-        let mut older = Box::pin(turns.take());
-        let mut newer = Box::pin(turns.take());
-        assert!((&mut older).now_or_never().is_none());
-        assert!((&mut newer).now_or_never().is_none());
-        // It was given its turn, and has not been polled since.
-        drop(only);
-        drop(newer);
-        drop(older.await.unwrap());
-        let held = turns.take().await.unwrap();
-        let mut gone = Box::pin(turns.take());
-        assert!((&mut gone).now_or_never().is_none());
-        drop(gone);
-        assert_eq!(turns.status(), status(1, 0, 0));
-        drop(held);
-        assert_eq!(turns.status(), status(0, 0, 0));
-    }
-
-    #[tokio::test]
-    async fn measuring_counts_and_lets_all_through() {
-        let turns = Turns::new(TurnSettings {
-            is_enforced: false,
-            ..turns(1).0.settings
-        });
-        let _held = [turns.take().await.unwrap(), turns.take().await.unwrap()];
-        assert_eq!(turns.status(), status(2, 0, 1));
-    }
-}
+mod tests;

@@ -146,3 +146,30 @@ async fn those_who_share_an_execution_need_one_turn(database: Database) {
         .await
         .unwrap();
 }
+
+/// What is slow is a query that reads every text; it may end before the list has come, and is sent again then.
+#[apply(on_both_databases)]
+async fn the_list_of_all_articles_needs_a_turn_too(database: Database) {
+    let app = start!(database, ONE, "--operation-wait=1ms");
+    app.database.fill(400, 90_000).await;
+    let list = loop {
+        let slow = r#"{ articles(filter: { text: { contains: "é" } }) { id } }"#;
+        let slow = tokio::spawn(Answer::to(post(&app, &json!({ "query": slow }))));
+        while metric(&app, "operations_running{type=\"query\"}").await == 0 && !slow.is_finished() {
+        }
+        let list = Answer::to(client_from(HERE).get(app.url("/api/v1/articles/"))).await;
+        assert_eq!(slow.await.unwrap().status, 200);
+        if list.status != 200 {
+            break list;
+        }
+    };
+    assert_answer!(told(&list), @r#"
+    503
+    retry-after: 1
+    {"errors":[{"message":"the server has more to do than it can at the moment; try again later","extensions":{"code":"UNAVAILABLE"}}]}
+    "#);
+    let shed = metric(&app, "operations_shed_total{type=\"query\"}").await;
+    assert_eq!(shed, 1);
+    let list = Answer::to(client_from(HERE).get(app.url("/api/v1/articles/"))).await;
+    assert_eq!(list.json().as_array().unwrap().len(), 400);
+}
