@@ -208,7 +208,10 @@ impl Cli {
             Some(Command::Seed(arguments)) => transfer::seed(arguments).await,
             Some(Command::Token(command)) => token::run(command),
             Some(Command::Schema) => print(api::sdl()),
-            Some(Command::Config(_)) => effective::show(&self.effective),
+            Some(Command::Config(arguments)) => {
+                server::check(&arguments.server)?;
+                effective::show(&self.effective)
+            }
             Some(Command::Completions(arguments)) => {
                 shell::completions(&arguments, Self::command())
             }

@@ -111,6 +111,14 @@ pub async fn serve(
     Ok(())
 }
 
+/// Whether a server with these settings would get as far as its database: what they name exists and is valid.
+///
+/// # Errors
+/// It would not.
+pub fn check(settings: &ServerSettings) -> Result<(), ServeError> {
+    open_files(settings, settings.host, &Clock::system()).map(drop)
+}
+
 /// Reads the files that the settings name.
 fn open_files(
     settings: &ServerSettings,

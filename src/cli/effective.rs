@@ -41,10 +41,13 @@ pub(super) fn settings(
             Some(_) if value.is_some() => "default".to_owned(),
             _ => "not set".to_owned(),
         };
-        let value = match argument.is_hide_env_values_set() {
-            true => value.map(|value| without_secrets(&value)),
+        // The address of a key set may have a secret, too.
+        let may_be_secret =
+            |value: &str| argument.is_hide_env_values_set() || value.contains("://");
+        let value = value.map(|value| match may_be_secret(&value) {
+            true => without_secrets(&value),
             false => value,
-        };
+        });
         Some(EffectiveSetting {
             variable,
             value,
@@ -86,7 +89,8 @@ fn quoted(value: &str) -> String {
 
 const HIDDEN: &str = "…";
 
-/// A URL without its passwords; other secrets are hidden completely.
+/// A URL without its passwords, and of others than databases without the values of parameters; other secrets are hidden
+/// completely.
 fn without_secrets(value: &str) -> String {
     if value.starts_with("sqlite:") {
         return value.to_owned();
@@ -105,13 +109,17 @@ fn without_secrets(value: &str) -> String {
         },
         None => address.to_owned(),
     };
+    let is_database = scheme.starts_with("postgres");
     let parameters = parameters.map(|parameters| {
         let shown = parameters
             .split('&')
             .map(|parameter| match parameter.split_once('=') {
-                Some((name, _)) if name.to_ascii_lowercase().contains("password") => {
+                Some((name, _))
+                    if !is_database || name.to_ascii_lowercase().contains("password") =>
+                {
                     format!("{name}={HIDDEN}")
                 }
+                None if !is_database => HIDDEN.to_owned(),
                 _ => parameter.to_owned(),
             });
         format!("?{}", shown.collect::<Vec<_>>().join("&"))
@@ -134,6 +142,14 @@ mod tests {
             (
                 "postgres://h/d?password=p&a=b",
                 "postgres://h/d?password=…&a=b",
+            ),
+            (
+                "https://u:p@h/keys?token=p&a",
+                "https://u:…@h/keys?token=…&…",
+            ),
+            (
+                "https://a.example,https://b.example",
+                "https://a.example,https://b.example",
             ),
             ("a secret", "…"),
         ] {

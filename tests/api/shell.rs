@@ -76,6 +76,29 @@ async fn settings_that_are_wrong_are_not_shown_as_if_they_were_right() {
     let (code, _, error) = run(&["config", "--port=70000"], &[]).await;
     assert_eq!(code, 2);
     assert!(error.contains("70000"), "{error}");
+    // What a server finds out when it starts, before it looks for its database.
+    for (flag, says) in [
+        ("--tokens-file=nowhere.toml", "nowhere.toml"),
+        (
+            "--otel-exporter-otlp-endpoint=collector:4318",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+        ),
+        ("--jwt-jwks=http://issuer.example/keys", "plain HTTP"),
+        ("--host=0.0.0.0", "ANONYMOUS_WRITES"),
+        ("--trusted-documents=nowhere.json", "nowhere.json"),
+    ] {
+        let (code, config, error) = run(&["config", flag], &[]).await;
+        assert_eq!((code, config.as_str()), (1, ""), "{flag}");
+        assert!(error.contains(says), "{flag}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn the_address_of_keys_is_shown_without_what_may_be_secret() {
+    let flag = "--jwt-jwks=https://issuer.example/keys?token=a-secret";
+    let (code, config, error) = run(&["config", flag], &[]).await;
+    assert_eq!((code, error.as_str()), (0, ""));
+    assert_answer!(lines(&config, &["JWT_JWKS"]), @"JWT_JWKS=https://issuer.example/keys?token=… # --jwt-jwks");
 }
 
 #[tokio::test]
