@@ -48,7 +48,7 @@ use tokio_util::task::TaskTracker;
 use self::availability::Availability;
 pub use self::changes::{ChangesAfter, ChangesPage, FeedLag, FeedState};
 pub use self::check::{Checked, Finding, WordsCheck};
-use self::connection::{Work, run};
+use self::connection::{Answer, Work, boxed, run, unboxed};
 use self::creates::Creates;
 pub use self::database_url::{DatabaseUrl, DatabaseUrlError, SqliteLocation};
 use self::detach_on_drop::{Abandoned, DetachOnDrop};
@@ -221,11 +221,15 @@ impl Store {
         + Send
         + 'static,
     ) -> Result<T> {
+        unboxed(self.run_boxed(access, boxed(work)).await?)
+    }
+
+    async fn run_boxed(&self, access: Access, work: Work) -> Result<Answer> {
         let inner = Arc::clone(&self.0);
         let abandoned = Abandoned::default();
         let noticed = abandoned.clone();
         let work = self.0.tasks.track_future(async move {
-            let done = inner.run(access, &noticed, Box::new(work)).await;
+            let done = inner.run(access, &noticed, work).await;
             let done = inner.writability.after(access, done);
             // Also after a failure: each statement of a write may be a transaction of its own.
             if matches!(access, Access::Write | Access::Transaction | Access::Bulk) {
@@ -247,22 +251,21 @@ impl Store {
         + Send
         + 'static,
     ) -> Result<T> {
+        unboxed(self.run_boxed_in_task(access, boxed(work)).await?)
+    }
+
+    async fn run_boxed_in_task(&self, access: Access, work: Work) -> Result<Answer> {
         let inner = Arc::clone(&self.0);
         let work = async move {
             let never = Abandoned::default();
-            inner.run(access, &never, Box::new(work)).await
+            inner.run(access, &never, work).await
         };
         self.0.tasks.spawn(work).await.map_err(Error::internal)?
     }
 }
 
 impl Inner {
-    async fn run<T: Send + 'static>(
-        &self,
-        access: Access,
-        abandoned: &Abandoned,
-        work: Work<T>,
-    ) -> Result<T> {
+    async fn run(&self, access: Access, abandoned: &Abandoned, work: Work) -> Result<Answer> {
         let done = match &self.database {
             Database::Postgres(postgres) => postgres.run(access, abandoned, work).await,
             Database::Sqlite(sqlite) => sqlite.run(access, abandoned, work).await,

@@ -7,9 +7,11 @@
 //!
 //! Decision: `docs/decisions/0005-one-code-for-two-databases.md`.
 
+use std::any::Any;
+
 use diesel::SqliteConnection;
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, TryFutureExt as _};
 
 use crate::error::{Error, Result};
 use postgres_connect::PgConnection;
@@ -20,12 +22,36 @@ pub(crate) enum Connection<'c> {
     Sqlite(&'c mut SqliteConnection),
 }
 
+/// What work answers, whatever its type. What runs work is compiled once then, and not for each type of answer.
+pub(crate) type Answer = Box<dyn Any + Send>;
+
 /// A piece of work on one connection.
-pub(crate) type Work<T> =
-    Box<dyn for<'a, 'c> FnOnce(&'a mut Connection<'c>) -> BoxFuture<'a, Result<T>> + Send>;
+pub(crate) type Work =
+    Box<dyn for<'a, 'c> FnOnce(&'a mut Connection<'c>) -> BoxFuture<'a, Result<Answer>> + Send>;
+
+/// Work of which only [`unboxed`] knows again what it answers.
+pub(crate) fn boxed<T: Send + 'static>(
+    work: impl for<'a, 'c> FnOnce(&'a mut Connection<'c>) -> BoxFuture<'a, Result<T>> + Send + 'static,
+) -> Work {
+    Box::new(move |connection| {
+        let done = work(connection);
+        done.map_ok(|answer| Box::new(answer) as Answer).boxed()
+    })
+}
+
+/// The answer of work that was boxed with this type.
+///
+/// # Errors
+/// It has another type.
+pub(crate) fn unboxed<T: 'static>(answer: Answer) -> Result<T> {
+    match answer.downcast() {
+        Ok(answer) => Ok(*answer),
+        Err(_) => Err(Error::internal("work answered with another type")),
+    }
+}
 
 /// Runs `work` to completion on this thread. It may await only statements on the connection.
-pub(crate) fn run_on_sqlite<T>(connection: &mut SqliteConnection, work: Work<T>) -> Result<T> {
+pub(crate) fn run_on_sqlite(connection: &mut SqliteConnection, work: Work) -> Result<Answer> {
     work(&mut Connection::Sqlite(connection))
         .now_or_never()
         .unwrap_or_else(|| Err(Error::internal("work on SQLite awaited something else")))

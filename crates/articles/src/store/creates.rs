@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::connection::Connection;
+use super::connection::{Connection, boxed};
 use super::drafts::Draft;
 use super::postgres::insert::InsertMany;
 use super::statements::{self, Statements};
@@ -186,7 +186,7 @@ impl Turn {
         let ran = self.inner.run(
             Access::Write,
             &never,
-            Box::new(move |connection| {
+            boxed(move |connection| {
                 Box::pin(async move {
                     begun.store(true, Ordering::Relaxed);
                     let shared = inner.creates.turns().waiting.take(MOST);

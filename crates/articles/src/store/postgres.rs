@@ -24,7 +24,7 @@ use postgres_connect::{ConnectDefaults, ConnectOptions, PgConnection, UrlError};
 pub(super) use self::fault::{fault, keeps_from_writing};
 pub(super) use self::migrate::migrate;
 use self::pool::Pool;
-use super::connection::{Connection, Work};
+use super::connection::{Answer, Connection, Work};
 use super::detach_on_drop::Abandoned;
 use super::migrations::Migrate;
 use super::waits::Waits;
@@ -113,12 +113,12 @@ impl Postgres {
         self.options.to_string()
     }
 
-    pub(super) async fn run<T: Send + 'static>(
+    pub(super) async fn run(
         &self,
         access: Access,
         abandoned: &Abandoned,
-        work: Work<T>,
-    ) -> Result<T> {
+        work: Work,
+    ) -> Result<Answer> {
         match &self.connections {
             Connections::Pooled { pool, waits } => {
                 let connection = &mut *waits.time(pool.get()).await.map_err(from_pool)?;
@@ -171,7 +171,7 @@ async fn sandbox(options: &ConnectOptions) -> Result<PgConnection, OpenError> {
     Ok(connection)
 }
 
-async fn run<T>(connection: &mut PgConnection, access: Access, work: Work<T>) -> Result<T> {
+async fn run(connection: &mut PgConnection, access: Access, work: Work) -> Result<Answer> {
     let begin = match access {
         // Each statement is an implicit transaction, which needs no further round trip.
         Access::Read | Access::Scan | Access::Write => {
@@ -195,7 +195,7 @@ fn not_begun(error: DieselError) -> Error {
 }
 
 /// Runs `work`, then commits, or rolls back if it has failed.
-async fn finish<T>(connection: &mut PgConnection, work: Work<T>) -> Result<T> {
+async fn finish(connection: &mut PgConnection, work: Work) -> Result<Answer> {
     let done = work(&mut Connection::Postgres(connection)).await;
     match done {
         Ok(_) => AnsiTransactionManager::commit_transaction(connection).await?,

@@ -29,7 +29,7 @@ pub(super) use self::fault::{fault, keeps_from_writing};
 use self::log::Scans;
 use self::readers::Readers;
 use self::time_limit::TimeLimit;
-use super::connection::{Work, run_on_sqlite};
+use super::connection::{Answer, Work, run_on_sqlite};
 use super::detach_on_drop::Abandoned;
 use super::migrations::{self, Migrate, MigrationStatus};
 use super::{Access, OpenError, PoolStatus, statements};
@@ -129,12 +129,12 @@ impl Sqlite {
     }
 
     /// Runs `work` to completion, or until its time limit. A read also stops when it is `abandoned`.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(super) async fn run(
         &self,
         access: Access,
         abandoned: &Abandoned,
-        work: Work<T>,
-    ) -> Result<T> {
+        work: Work,
+    ) -> Result<Answer> {
         match (&self.connections, access) {
             (Connections::Pooled { readers, .. }, Access::Read) => {
                 let work = |connection: &mut _| run_on_sqlite(connection, work);

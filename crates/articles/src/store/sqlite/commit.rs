@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::time_limit::TimeLimit;
 use super::{Async, index, log};
 use crate::error::{Error, Result};
-use crate::store::connection::{Work, run_on_sqlite};
+use crate::store::connection::{Answer, Work, run_on_sqlite};
 use crate::store::detach_on_drop::Abandoned;
 use crate::store::statements::Statements;
 use crate::store::waits::Waits;
@@ -30,7 +30,7 @@ pub(super) struct Writer {
     connection: Pool<Async>,
     /// How long writes wait until they begin, with others or alone.
     waits: Arc<Waits>,
-    queue: Mutex<WriteQueue<Box<dyn Job>>>,
+    queue: Mutex<WriteQueue<Write>>,
     /// The time limit for the statements of a write; zero for none.
     statement_timeout: Duration,
 }
@@ -47,20 +47,16 @@ impl Writer {
     }
 
     /// Executes `work`. Once it has begun, this future must run to completion: other writes may depend on it.
-    pub(super) async fn write<T: Send + 'static>(
-        &self,
-        abandoned: &Abandoned,
-        work: Work<T>,
-    ) -> Result<T> {
+    pub(super) async fn write(&self, abandoned: &Abandoned, work: Work) -> Result<Answer> {
         let (reply, mut answer) = oneshot::channel();
-        let number = self.queue().push(Box::new(Write {
+        let number = self.queue().push(Write {
             work: Some(work),
             done: None,
             reply,
             queued_at: Instant::now(),
             waits: Arc::clone(&self.waits),
             scope: statements::current().unwrap_or_default(),
-        }));
+        });
         let _place = Place {
             writer: self,
             number,
@@ -97,7 +93,7 @@ impl Writer {
     ///
     /// There is no savepoint: SQLite would keep a copy of each changed page for it, and go through all copies at the
     /// end of every statement.
-    pub(super) async fn write_alone<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
+    pub(super) async fn write_alone(&self, work: Work) -> Result<Answer> {
         let mut connection = self.connection.get().await.map_err(from_pool)?;
         let time = self.statement_timeout;
         connection
@@ -132,17 +128,17 @@ impl Writer {
         self.connection.retain(|_, _| false);
     }
 
-    fn queue(&self) -> MutexGuard<'_, WriteQueue<Box<dyn Job>>> {
+    fn queue(&self) -> MutexGuard<'_, WriteQueue<Write>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Executes waiting writes, oldest first, as many as fit into a transaction.
     async fn carry_out(&self, connection: &mut Object<Async>) {
-        let jobs = self.queue().take(MOST);
+        let writes = self.queue().take(MOST);
         let time = self.statement_timeout;
         let committed = connection
             .spawn_blocking(move |connection| {
-                commit(connection, jobs, time);
+                commit(connection, writes, time);
                 Ok(())
             })
             .await;
@@ -164,18 +160,18 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Executes all the jobs in one transaction, then sends their results.
-fn commit(connection: &mut SqliteConnection, mut jobs: Vec<Box<dyn Job>>, time: Duration) {
-    let shared = match jobs.iter().any(|job| job.is_traced()) {
+/// Executes all the writes in one transaction, then sends their results.
+fn commit(connection: &mut SqliteConnection, mut writes: Vec<Write>, time: Duration) {
+    let shared = match writes.iter().any(Write::is_traced) {
         true => Arc::new(Statements::keeping_each()),
         false => Arc::default(),
     };
     let transaction = || {
         connection.immediate_transaction(|connection| {
             let due = index::due(connection);
-            for job in &mut jobs {
+            for write in &mut writes {
                 // A write cannot be abandoned.
-                TimeLimit::start(time, Abandoned::default()).run(|| job.run(connection));
+                TimeLimit::start(time, Abandoned::default()).run(|| write.run(connection));
             }
             if let Some(due) = due {
                 due.index(connection);
@@ -184,34 +180,24 @@ fn commit(connection: &mut SqliteConnection, mut jobs: Vec<Box<dyn Job>>, time: 
         })
     };
     let committed = statements::on_thread(Some(Arc::clone(&shared)), transaction);
-    for job in jobs {
-        job.settle(committed.clone(), &shared);
+    for write in writes {
+        write.settle(committed.clone(), &shared);
     }
 }
 
-/// A waiting write, with any type of result.
-trait Job: Send {
-    /// Whether its statements are to be kept one by one.
-    fn is_traced(&self) -> bool;
-
-    fn run(&mut self, connection: &mut SqliteConnection);
-
-    /// Sends the result if the transaction was committed, otherwise the error. `shared` measures the statements that
-    /// all writes share.
-    fn settle(self: Box<Self>, committed: Result<()>, shared: &Statements);
-}
-
-struct Write<T> {
-    work: Option<Work<T>>,
-    done: Option<Result<T>>,
-    reply: oneshot::Sender<Result<T>>,
+/// A write that waits.
+struct Write {
+    work: Option<Work>,
+    done: Option<Result<Answer>>,
+    reply: oneshot::Sender<Result<Answer>>,
     queued_at: Instant,
     waits: Arc<Waits>,
     /// Where the write's statements are measured.
     scope: Arc<Statements>,
 }
 
-impl<T: Send> Job for Write<T> {
+impl Write {
+    /// Whether somebody wants its statements one by one.
     fn is_traced(&self) -> bool {
         self.scope.keeps_each()
     }
@@ -227,7 +213,8 @@ impl<T: Send> Job for Write<T> {
         });
     }
 
-    fn settle(self: Box<Self>, committed: Result<()>, shared: &Statements) {
+    /// Answers: with what it did where the transaction was committed. `shared` is what all of them took together.
+    fn settle(self, committed: Result<()>, shared: &Statements) {
         self.scope.add(shared);
         let done = self
             .done
