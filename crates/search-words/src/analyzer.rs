@@ -62,6 +62,11 @@ impl Analyzer {
         })
     }
 
+    /// The first of the runs at or after the byte `from`, which does not stand within one.
+    pub(crate) fn run_from(&self, text: &str, from: usize) -> Option<Range<usize>> {
+        self.segmenter.next_run(text, from)
+    }
+
     pub(crate) fn is_separator(&self, c: char) -> bool {
         self.segmenter.class(c) == Class::Separator
     }

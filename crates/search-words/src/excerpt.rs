@@ -1,18 +1,10 @@
 //! The part of a text that fits a search best.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::analyzer::{Analyzer, Word};
-
-/// A word to highlight, by its terms as [`Word`] has them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Highlight {
-    /// Without accents.
-    pub term: String,
-    /// With accents, where only words with the same ones are meant.
-    pub accented: Option<String>,
-}
+use crate::analyzer::Analyzer;
+use crate::phrases::{Found, Phrases};
 
 /// A part of a text, and where the words of a search stand in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,44 +23,10 @@ struct Hit {
     chars: Range<usize>,
 }
 
-/// A word of the text that is one of the search, with its number in the text.
-struct Found {
-    position: usize,
-    /// Which of the distinct words of the search.
-    words: Vec<usize>,
-    bytes: Range<usize>,
-    chars: Range<usize>,
-}
-
-impl From<Word> for Highlight {
-    fn from(word: Word) -> Self {
-        Self {
-            term: word.term,
-            accented: word.accented,
-        }
-    }
-}
-
-impl Highlight {
-    fn is(&self, word: &Word) -> bool {
-        match &self.accented {
-            Some(accented) => word.accented.as_ref() == Some(accented),
-            None => word.term == self.term,
-        }
-    }
-}
-
 impl Analyzer {
     /// The part of `text`, at most `length` characters, that has the most different phrases, or else the beginning.
-    ///
-    /// A phrase is a list of words that stand side by side; most have one.
-    pub fn excerpt<'t>(
-        &self,
-        text: &'t str,
-        phrases: &[Vec<Highlight>],
-        length: usize,
-    ) -> Excerpt<'t> {
-        let hits = self.hits(text, phrases);
+    pub fn excerpt<'t>(&self, text: &'t str, phrases: &Phrases, length: usize) -> Excerpt<'t> {
+        let hits = hits(&phrases.find(self, text), phrases);
         let bytes = self.window(text, &hits, length);
         let before = match hits.first() {
             Some(_) => text[..bytes.start].chars().count(),
@@ -90,107 +48,11 @@ impl Analyzer {
         }
     }
 
-    /// Where the phrases stand, in order.
-    fn hits(&self, text: &str, phrases: &[Vec<Highlight>]) -> Vec<Hit> {
-        let vocabulary: Vec<&Highlight> = phrases.iter().flatten().collect();
-        if vocabulary.is_empty() {
-            return Vec::new();
-        }
-        let found = self.find(text, &vocabulary);
-        // The phrase that begins with each word of the vocabulary, where one does.
-        let mut starts = vec![None; vocabulary.len()];
-        let mut first_word = 0;
-        for (phrase, words) in phrases.iter().enumerate() {
-            if let Some(start) = starts.get_mut(first_word) {
-                *start = Some(phrase);
-            }
-            first_word += words.len();
-        }
-        let mut hits = Vec::new();
-        for (index, first) in found.iter().enumerate() {
-            for &start in &first.words {
-                let Some(phrase) = starts[start] else {
-                    continue;
-                };
-                let length = phrases[phrase].len();
-                let standing =
-                    found[index..]
-                        .iter()
-                        .zip(0..length)
-                        .take_while(|(found, offset)| {
-                            found.position == first.position + offset
-                                && found.words.contains(&(start + offset))
-                        });
-                let last = standing.last().filter(|(_, offset)| offset + 1 == length);
-                if let Some((last, _)) = last {
-                    hits.push(Hit {
-                        phrase,
-                        bytes: first.bytes.start..last.bytes.end,
-                        chars: first.chars.start..last.chars.end,
-                    });
-                }
-            }
-        }
-        hits.sort_by_key(|hit| (hit.bytes.start, std::cmp::Reverse(hit.bytes.end)));
-        hits
-    }
-
-    /// The words of the text that the search has.
-    fn find(&self, text: &str, vocabulary: &[&Highlight]) -> Vec<Found> {
-        // Stemming keeps the first letter, so most words need not be stemmed to see that they are others.
-        let mut first_letters = [false; 128];
-        for highlight in vocabulary {
-            if let Some(&byte) = highlight.term.as_bytes().first()
-                && let Some(first) = first_letters.get_mut(usize::from(byte))
-            {
-                *first = true;
-            }
-        }
-        let may_be_found = |run: &[u8]| {
-            let first = run.first().map_or(0, u8::to_ascii_lowercase);
-            first_letters
-                .get(usize::from(first))
-                .copied()
-                .unwrap_or(true)
-        };
-        let mut by_term: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (index, highlight) in vocabulary.iter().enumerate() {
-            by_term.entry(&highlight.term).or_default().push(index);
-        }
-        let mut found = Vec::new();
-        let (mut position, mut counted, mut chars) = (0, 0, 0);
-        for run in self.runs(text) {
-            let written = &text[run.clone()];
-            if written.is_ascii() && !may_be_found(written.as_bytes()) {
-                position += 1;
-                continue;
-            }
-            for word in self.words_of_run(text, run) {
-                let candidates = by_term.get(word.term.as_str()).into_iter().flatten();
-                let words: Vec<usize> = candidates
-                    .copied()
-                    .filter(|&index| vocabulary[index].is(&word))
-                    .collect();
-                if !words.is_empty() {
-                    chars += text[counted..word.range.start].chars().count();
-                    counted = word.range.start;
-                    let length = text[word.range.clone()].chars().count();
-                    found.push(Found {
-                        position,
-                        words,
-                        bytes: word.range,
-                        chars: chars..chars + length,
-                    });
-                }
-                position += 1;
-            }
-        }
-        found
-    }
-
     /// The bytes of the part to show.
     fn window(&self, text: &str, hits: &[Hit], length: usize) -> Range<usize> {
-        if text.len() <= length || text.chars().nth(length).is_none() {
+        // No character has more than four bytes.
+        let may_fit = text.len() / 4 <= length;
+        if text.len() <= length || (may_fit && text.chars().nth(length).is_none()) {
             return 0..text.len();
         }
         let best = best_hits(hits, length);
@@ -234,6 +96,10 @@ impl Analyzer {
         let Some(run) = self.run_around(text, offset) else {
             return offset;
         };
+        if text[run.clone()].is_ascii() {
+            // One word, which begins before.
+            return run.end;
+        }
         let words = self.words_of_run(text, run.clone());
         let starts = words.map(|word| word.range.start).chain([run.end]);
         let mut later = starts.filter(|&start| start >= offset);
@@ -245,6 +111,12 @@ impl Analyzer {
         let Some(run) = self.run_around(text, offset) else {
             return offset;
         };
+        if text[run.clone()].is_ascii() {
+            return match run.start > start {
+                true => run.start,
+                false => offset,
+            };
+        }
         let words = self.words_of_run(text, run.clone());
         let ends = [run.start]
             .into_iter()
@@ -253,6 +125,32 @@ impl Analyzer {
             .last()
             .unwrap_or(offset)
     }
+}
+
+/// Where the phrases stand, in order.
+fn hits(found: &[Found], phrases: &Phrases) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    for (index, first) in found.iter().enumerate() {
+        for &(phrase, _) in first.places.iter().filter(|(_, offset)| *offset == 0) {
+            let length = phrases.length(phrase);
+            let standing = found[index..]
+                .iter()
+                .zip(0..length)
+                .take_while(|(found, offset)| {
+                    (*offset == 0 || found.is_next) && found.places.contains(&(phrase, *offset))
+                });
+            let last = standing.last().filter(|(_, offset)| offset + 1 == length);
+            if let Some((last, _)) = last {
+                hits.push(Hit {
+                    phrase,
+                    bytes: first.bytes.start..last.bytes.end,
+                    chars: first.chars.start..last.chars.end,
+                });
+            }
+        }
+    }
+    hits.sort_by_key(|hit| (hit.bytes.start, std::cmp::Reverse(hit.bytes.end)));
+    hits
 }
 
 /// The first and the last of the hits, within `length` characters, that have the most different phrases, then the most
@@ -286,6 +184,9 @@ fn best_hits(hits: &[Hit], length: usize) -> Option<(&Hit, &Hit)> {
 fn back(text: &str, offset: usize, count: usize) -> usize {
     match count {
         0 => offset,
+        _ if count <= offset && text.as_bytes()[offset - count..offset].is_ascii() => {
+            offset - count
+        }
         _ => text[..offset]
             .char_indices()
             .rev()
@@ -296,6 +197,10 @@ fn back(text: &str, offset: usize, count: usize) -> usize {
 
 /// The offset `count` characters after `offset`.
 fn forth(text: &str, offset: usize, count: usize) -> usize {
+    let as_bytes = text.as_bytes().get(offset..offset + count);
+    if as_bytes.is_some_and(<[u8]>::is_ascii) {
+        return offset + count;
+    }
     text[offset..]
         .char_indices()
         .nth(count)

@@ -20,11 +20,13 @@
 mod analyzer;
 mod excerpt;
 mod fold;
+mod phrases;
 mod segment;
 mod stems;
 
 pub use analyzer::{Analyzer, Word};
-pub use excerpt::{Excerpt, Highlight};
+pub use excerpt::Excerpt;
+pub use phrases::{Highlight, Phrases};
 
 /// The version of the rules. Terms that were made under another version must be made again.
 ///

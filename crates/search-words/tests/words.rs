@@ -1,7 +1,7 @@
 //! What the words of texts are, in many scripts.
 
 use proptest::prelude::*;
-use search_words::Analyzer;
+use search_words::{Analyzer, Phrases};
 
 /// The terms of a text, those with accents behind a slash.
 fn terms(text: &str) -> String {
@@ -201,7 +201,7 @@ proptest! {
     fn an_excerpt_is_a_part_with_its_matches_at_words(text in "([a-z]{1,9}|東京|é|[ .,]){0,90}", length in 10_usize..60) {
         let analyzer = Analyzer::new();
         let phrases: Vec<_> = analyzer.words(&text).step_by(7).map(|word| vec![word.into()]).collect();
-        let excerpt = analyzer.excerpt(&text, &phrases, length);
+        let excerpt = analyzer.excerpt(&text, &Phrases::new(phrases), length);
         prop_assert!(text.contains(excerpt.text));
         prop_assert!(excerpt.text.chars().count() <= length);
         let count = excerpt.text.chars().count();

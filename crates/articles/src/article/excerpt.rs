@@ -1,6 +1,6 @@
 //! The part of an article's text that matches a search best.
 
-use search_words::Highlight;
+use search_words::{Highlight, Phrases};
 
 use super::filter::Filter;
 use super::search::{Phrase, Search};
@@ -15,7 +15,7 @@ const MOST_WORDS: usize = 100;
 
 /// The words and phrases that are marked wherever they occur.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Highlights(Vec<Vec<Highlight>>);
+pub struct Highlights(Phrases);
 
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +35,10 @@ impl Highlights {
         };
         let search = search.without_repetitions().first_words(MOST_WORDS);
         let phrases = search.alternatives.iter().flat_map(|it| &it.with);
-        let highlights = phrases.map(|Phrase(words)| words.iter().map(Highlight::from).collect());
-        Self(highlights.collect())
+        let highlights: Vec<Vec<_>> = phrases
+            .map(|Phrase(words)| words.iter().map(Highlight::from).collect())
+            .collect();
+        Self(Phrases::new(highlights))
     }
 }
 
