@@ -8,7 +8,8 @@ use serde_json::json;
 
 use crate::program::run;
 use crate::support::{
-    Database, OwnDatabase, Settings, TestApp, assert_answer, on_both_databases, start,
+    Answer, Database, OwnDatabase, Settings, TestApp, assert_answer, client, on_both_databases,
+    start,
 };
 
 /// SQL that inserts an article as another program does.
@@ -90,6 +91,41 @@ async fn what_other_programs_write_is_found_by_the_rules_of_the_server(database:
     }
     "#);
     assert_eq!(own.count("article_change").await, 5);
+}
+
+#[apply(on_both_databases)]
+async fn many_articles_that_are_created_together_are_found_at_once(database: Database) {
+    let app = start!(database);
+    for (first, key) in [(0, None), (100, Some("many"))] {
+        let inputs: Vec<_> = (first..first + 100)
+            .map(|number| json!({ "title": "Café", "text": format!("nummer{number} 東京の首都") }))
+            .collect();
+        let create = "mutation($inputs: [CreateArticleInput!]!) { createArticles(inputs: $inputs) { slug } }";
+        let body = json!({ "query": create, "variables": { "inputs": inputs } });
+        let mut request = client().post(app.url("/graphql")).json(&body);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let answer = Answer::to(request).await;
+        assert_eq!(answer.code(), "", "{answer}");
+        for search in ["nummer{} 東京", "\"café nummer{}\" or \"nummer{} 東京\""] {
+            let slug = |number| match number {
+                0 => "cafe".to_owned(),
+                number => format!("cafe-{}", number + 1),
+            };
+            for number in [first, first + 50, first + 99] {
+                let search = search.replace("{}", &number.to_string());
+                assert_eq!(found(&app, &search).await, slug(number), "{search}");
+            }
+        }
+    }
+    assert_eq!(app.database.count("search_due").await, 0);
+    let environment = [
+        ("DATABASE_URL", app.database.url.as_str()),
+        ("LOG", "error"),
+    ];
+    let (code, out, error) = run(&["check"], &environment).await;
+    assert_eq!((code, error.as_str()), (0, ""), "{out}");
 }
 
 #[apply(on_both_databases)]

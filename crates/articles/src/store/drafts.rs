@@ -1,16 +1,27 @@
 //! Articles that are to be written, with their words for the search where these are sent with them.
 
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
 use diesel_async::RunQueryDsl as _;
+use futures_util::future::try_join_all;
 
 use super::connection::Connection;
 use super::postgres::vector::Words;
 use super::sql::tables::article;
 use super::sql::write::{EditedWords, Update};
+use super::sqlite::index;
 use super::{Database, Store};
 use crate::article::{Article, ArticleId, NewArticle, Slug, Text, Title};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+
+/// Texts of as many bytes together are made words of by threads of their own.
+const LONG: usize = 64 * 1024;
+
+/// So many articles are indexed for themselves.
+pub(super) const MANY: usize = 32;
 
 /// An article that is to be created.
 #[derive(Debug, Clone)]
@@ -22,9 +33,19 @@ pub(super) struct Draft {
     pub(super) derived: bool,
     /// The words for the search, where they are sent with the article.
     pub(super) words: Option<Words>,
+    /// The same for the index of SQLite, where it is made before the article is written.
+    pub(super) index_words: Option<index::Words>,
 }
 
 impl Draft {
+    fn make_words(&mut self) {
+        self.words = Some(Words::of(&self.article.title, &self.article.text));
+    }
+
+    fn make_index_words(&mut self) {
+        self.index_words = Some(index::Words::of(&self.article.title, &self.article.text));
+    }
+
     /// Sets those of these values that an imported article already has.
     pub(super) fn with(
         mut self,
@@ -49,26 +70,31 @@ impl Store {
 
     /// The articles to be created. Computing the words of long texts takes time, so it must not block other tasks.
     pub(super) async fn drafts(&self, new: Vec<NewArticle>, now: Timestamp) -> Result<Vec<Draft>> {
-        const LONG: usize = 64 * 1024;
         let mut drafts = self.drafts_without_words(new, now);
-        let words_are_sent = matches!(self.0.database, Database::Postgres(_));
-        let make = |mut drafts: Vec<Draft>| {
-            for draft in &mut drafts {
-                let Article { title, text, .. } = &draft.article;
-                draft.words = Some(Words::of(title, text));
-            }
-            drafts
+        let make = match &self.0.database {
+            Database::Postgres(_) => Draft::make_words,
+            // The words of few are made where they are indexed, with those of others.
+            Database::Sqlite(_) if drafts.len() < MANY => return Ok(drafts),
+            Database::Sqlite(_) => Draft::make_index_words,
         };
-        if words_are_sent {
-            let bytes: usize = drafts.iter().map(|draft| draft.article.text.len()).sum();
-            drafts = match bytes > LONG {
-                true => tokio::task::spawn_blocking(move || make(drafts))
-                    .await
-                    .map_err(Error::internal)?,
-                false => make(drafts),
-            };
+        let bytes: usize = drafts.iter().map(|draft| draft.article.text.len()).sum();
+        if bytes <= LONG {
+            drafts.iter_mut().for_each(make);
+            return Ok(drafts);
         }
-        Ok(drafts)
+        let threads = available_parallelism().map_or(1, NonZero::get);
+        let part = drafts.len().div_ceil(threads.min(bytes / LONG));
+        let mut parts = Vec::new();
+        while !drafts.is_empty() {
+            let rest = drafts.split_off(part.min(drafts.len()));
+            parts.push(tokio::task::spawn_blocking(move || {
+                drafts.iter_mut().for_each(make);
+                drafts
+            }));
+            drafts = rest;
+        }
+        let parts = try_join_all(parts).await.map_err(Error::internal)?;
+        Ok(parts.into_iter().flatten().collect())
     }
 
     /// As [`drafts`](Self::drafts), for articles that are indexed later.
@@ -95,6 +121,7 @@ impl Store {
             slug,
             derived,
             words: None,
+            index_words: None,
         }
     }
 }

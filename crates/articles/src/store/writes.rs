@@ -1,6 +1,6 @@
 //! Writes articles. Each call is its own transaction.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::slugs::{self, Numbers};
 use super::sql::stored::{Row, StoredVersion};
 use super::sql::tables::article;
 use super::sql::write::{Delete, Insert, TextRoom, Update};
-use super::{Access, Store, statements};
+use super::{Access, Store, sqlite, statements};
 use crate::article::{Article, ArticleEdit, ArticleId, Columns, MAX_VERSION, NewArticle, Slug};
 use crate::error::{Error, Result};
 
@@ -175,6 +175,7 @@ pub(super) async fn create_all(
     let mut numbers = Numbers::default();
     let mut articles = Vec::with_capacity(drafts.len());
     let mut words = Vec::with_capacity(drafts.len());
+    let mut index_words = HashMap::new();
     for (number, draft) in drafts.into_iter().enumerate() {
         let mut article = draft.article;
         if taken.contains(&article.slug) {
@@ -187,11 +188,22 @@ pub(super) async fn create_all(
             article.slug = numbers.give(connection, &draft.slug, &taken).await?;
         }
         taken.insert(article.slug.clone());
+        index_words.extend(draft.index_words.map(|words| (article.id, words)));
         articles.push(article);
         words.extend(draft.words);
     }
+    let inserted = match connection {
+        Connection::Sqlite(connection)
+            if !articles.is_empty() && index_words.len() == articles.len() =>
+        {
+            let inserted = sqlite::bulk::create(connection, &articles, index_words)?;
+            statements::rows(inserted);
+            inserted
+        }
+        connection => insert(connection, &articles, &words).await?,
+    };
     // Another writer may have taken one of the slugs since they were checked.
-    match insert(connection, &articles, &words).await? == articles.len() {
+    match inserted == articles.len() {
         true => Ok(articles),
         false => Err(Error::Raced),
     }

@@ -52,9 +52,9 @@ impl Store {
             new.push(row.new);
         }
         let now = self.0.clock.now();
-        let drafts = match index {
-            ImportIndex::Now => self.drafts(new, now).await?,
-            ImportIndex::Later => self.drafts_without_words(new, now),
+        let drafts = match self.sends_words(index) {
+            true => self.drafts(new, now).await?,
+            false => self.drafts_without_words(new, now),
         };
         let incoming = drafts.into_iter().zip(others);
         let incoming =

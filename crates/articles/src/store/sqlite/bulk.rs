@@ -1,14 +1,40 @@
-//! Inserts many articles with one statement that is prepared once.
+//! Inserts many articles at once.
+
+use std::collections::HashMap;
 
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Integer, Text};
 use diesel::sqlite::Sqlite;
 use diesel::{QueryResult, RunQueryDsl, SqliteConnection};
 
-use crate::article::Article;
+use super::index::{self, Words};
+use crate::article::{Article, ArticleId};
 use crate::store::sql::types::{Id, Instant};
+use crate::store::sql::write::Insert;
 
-/// Inserts all of the articles.
+/// Inserts the articles whose slugs nobody has, and answers how many those are. Where that is all of them, they are
+/// indexed with the words that were made of them.
+pub(in crate::store) fn create(
+    connection: &mut SqliteConnection,
+    articles: &[Article],
+    words: HashMap<ArticleId, Words>,
+) -> QueryResult<usize> {
+    let due = index::due(connection);
+    let no_words = &[];
+    let insert = Insert {
+        articles,
+        words: no_words,
+    };
+    let inserted = insert.execute(connection)?;
+    if let Some(due) = due
+        && inserted == articles.len()
+    {
+        due.index_made(connection, words);
+    }
+    Ok(inserted)
+}
+
+/// Inserts all of the articles, with one statement that is prepared once.
 ///
 /// # Errors
 /// Some may have been inserted, so the transaction must not be committed. A unique violation: an existing article, or

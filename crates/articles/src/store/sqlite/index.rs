@@ -4,22 +4,23 @@
 //! one pass over these records, because FTS5 flushes its words before every statement inside a savepoint.
 
 pub(in crate::store) mod due;
+mod statements;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
-use diesel::sqlite::Sqlite;
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable};
 use diesel::{
-    Connection as _, OptionalExtension as _, QueryResult, Queryable, RunQueryDsl as _,
-    SqliteConnection,
+    Connection as _, OptionalExtension as _, QueryResult, RunQueryDsl as _, SqliteConnection,
 };
 
+use self::statements::{
+    Before, Forget, LoadState, Noted, NotedArticles, Numbered, NumberedRow, Put, Remove, State,
+    TextsRow,
+};
+use crate::article::ArticleId;
 use crate::article::words::ArticleWords;
 use crate::error::Result;
 use crate::store::indexing::{Batch, MOST_BYTES, Round, STORED_RULES};
-use crate::store::sql::select::query;
-use crate::store::sql::stored::StoredText;
 use crate::store::sql::tables::search_due;
 
 /// The newest position of due articles before a transaction writes.
@@ -41,21 +42,52 @@ impl Due {
 
     /// Indexes what has become due since. On failure the articles stay due, and the writes are kept.
     pub(super) fn index(self, connection: &mut SqliteConnection) {
-        let indexed = connection.transaction(|connection| {
+        self.index_by(connection, |connection| {
             let noted = Noted {
                 after: self.before,
                 limit: i64::MAX,
             };
             let noted: Vec<(i64, i64)> = noted.load(connection)?;
-            if noted.is_empty() {
-                return Ok(());
+            let numbers = noted.into_iter().map(|(_, number)| number);
+            index(connection, numbers).map(|count| count > 0)
+        });
+    }
+
+    /// As [`index`](Self::index), where those are articles whose words are made already.
+    pub(super) fn index_made(
+        self,
+        connection: &mut SqliteConnection,
+        mut words: HashMap<ArticleId, Words>,
+    ) {
+        self.index_by(connection, |connection| {
+            let noted: Vec<(i64, ArticleId)> = NotedArticles(self.before).load(connection)?;
+            if noted.len() != words.len() || noted.iter().any(|(_, id)| !words.contains_key(id)) {
+                // They are left to the end of the transaction.
+                return Ok(false);
             }
-            index(connection, noted.into_iter().map(|(_, number)| number))?;
-            Forget {
-                from: self.before + 1,
-                upto: i64::MAX,
+            let entries = noted.into_iter().filter_map(|(number, id)| {
+                let words = words.remove(&id)?;
+                Some(Entry { number, words })
+            });
+            put(connection, entries.collect())?;
+            Ok(true)
+        });
+    }
+
+    /// What `index` has indexed, as it answers, is not due any more.
+    fn index_by(
+        self,
+        connection: &mut SqliteConnection,
+        index: impl FnOnce(&mut SqliteConnection) -> QueryResult<bool>,
+    ) {
+        let indexed = connection.transaction(|connection| {
+            if index(connection)? {
+                let forget = Forget {
+                    from: self.before + 1,
+                    upto: i64::MAX,
+                };
+                forget.execute(connection)?;
             }
-            .execute(connection)?;
             QueryResult::Ok(())
         });
         if let Err(error) = indexed {
@@ -177,20 +209,35 @@ fn index(
 /// The maximum number of articles in a statement. SQLite allows 32,766 values in one.
 const MOST_ENTRIES: usize = 1_000;
 
-/// One statement, because FTS5 flushes its words before each.
-fn put(connection: &mut SqliteConnection, entries: Vec<Entry>) -> QueryResult<()> {
+/// One statement, because FTS5 flushes its words before each; and in ascending order of their numbers, because it also
+/// flushes them before each lower number.
+fn put(connection: &mut SqliteConnection, mut entries: Vec<Entry>) -> QueryResult<()> {
     if !entries.is_empty() {
+        entries.sort_unstable_by_key(|entry| entry.number);
         Put(entries).execute(connection)?;
     }
     Ok(())
 }
 
-impl Entry {
-    fn of(number: i64, title: &str, text: &str) -> Self {
+/// The words of an article as the index takes them: between spaces.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct Words {
+    title: String,
+    text: String,
+    accents: String,
+}
+
+/// An article of the index.
+struct Entry {
+    number: i64,
+    words: Words,
+}
+
+impl Words {
+    pub(in crate::store) fn of(title: &str, text: &str) -> Self {
         let words = ArticleWords::of(title, text);
         let accents: Vec<String> = words.accented.into_iter().collect();
         Self {
-            number,
             title: words.title.join(" "),
             text: words.text.join(" "),
             accents: accents.join(" "),
@@ -198,130 +245,39 @@ impl Entry {
     }
 }
 
-#[derive(Queryable)]
-struct TextsRow {
-    title: StoredText,
-    text: StoredText,
-}
-
-#[derive(Queryable)]
-struct NumberedRow {
-    number: i64,
-    title: StoredText,
-    text: StoredText,
-}
-
-#[derive(Queryable)]
-struct State {
-    rules: i32,
-    is_complete: bool,
-    number: Option<i64>,
-}
-
-/// Due articles, the newest first.
-struct Noted {
-    after: i64,
-    limit: i64,
-}
-
-struct LoadState;
-struct Numbered(i64);
-struct Before(i64);
-struct Remove(i64);
-
-struct Forget {
-    from: i64,
-    upto: i64,
-}
-
-struct Put(Vec<Entry>);
-
-/// Computed words, separated by spaces.
-struct Entry {
-    number: i64,
-    title: String,
-    text: String,
-    accents: String,
-}
-
-impl QueryFragment<Sqlite> for Noted {
-    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        pass.push_sql("SELECT position, number FROM search_due WHERE position > ");
-        pass.push_bind_param::<BigInt, _>(&self.after)?;
-        pass.push_sql(" ORDER BY position DESC LIMIT ");
-        pass.push_bind_param::<BigInt, _>(&self.limit)
+impl Entry {
+    fn of(number: i64, title: &str, text: &str) -> Self {
+        let words = Words::of(title, text);
+        Self { number, words }
     }
 }
 
-impl QueryFragment<Sqlite> for LoadState {
-    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        pass.push_sql("SELECT rules, is_complete, number FROM search_index");
-        Ok(())
+#[cfg(test)]
+mod tests {
+    use diesel::connection::SimpleConnection as _;
+    use diesel::dsl::sql;
+
+    use super::*;
+    use crate::store::migrations::{self, Migrate};
+
+    #[test]
+    fn what_becomes_due_together_is_written_out_once() {
+        let mut connection = SqliteConnection::establish(":memory:").unwrap();
+        migrations::migrate(&mut connection, &migrations::SQLITE, true, Migrate::Up).unwrap();
+        let due = Due::look(&mut connection).unwrap();
+        connection
+            .batch_execute(
+                "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100)
+                INSERT INTO article (id, title, slug, text)
+                SELECT randomblob(16), 'title ' || n, 'slug-' || n, 'text ' || n FROM n",
+            )
+            .unwrap();
+        due.index(&mut connection);
+        let left = diesel::select(sql::<BigInt>("(SELECT count(*) FROM search_due)"));
+        assert_eq!(left.get_result::<i64>(&mut connection).unwrap(), 0);
+        // The lowest number that is free is the next segment's.
+        let segments = "(SELECT max(segid) FROM article_search_idx)";
+        let segments = diesel::select(sql::<BigInt>(segments));
+        assert_eq!(segments.get_result::<i64>(&mut connection).unwrap(), 1);
     }
 }
-
-impl QueryFragment<Sqlite> for Numbered {
-    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        pass.push_sql(
-            "SELECT CAST(title AS BLOB), CAST(text AS BLOB) FROM article WHERE number = ",
-        );
-        pass.push_bind_param::<BigInt, _>(&self.0)
-    }
-}
-
-impl QueryFragment<Sqlite> for Before {
-    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        pass.push_sql(
-            "SELECT number, CAST(title AS BLOB), CAST(text AS BLOB) FROM article WHERE number < ",
-        );
-        pass.push_bind_param::<BigInt, _>(&self.0)?;
-        pass.push_sql(" ORDER BY number DESC LIMIT 1");
-        Ok(())
-    }
-}
-
-impl QueryFragment<Sqlite> for Remove {
-    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        pass.push_sql("DELETE FROM article_search WHERE rowid = ");
-        pass.push_bind_param::<BigInt, _>(&self.0)
-    }
-}
-
-impl QueryFragment<Sqlite> for Forget {
-    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        pass.push_sql("DELETE FROM search_due WHERE position >= ");
-        pass.push_bind_param::<BigInt, _>(&self.from)?;
-        pass.push_sql(" AND position <= ");
-        pass.push_bind_param::<BigInt, _>(&self.upto)
-    }
-}
-
-impl QueryFragment<Sqlite> for Put {
-    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        if self.0.len() != 1 {
-            // There would be one statement for each number of rows.
-            pass.unsafe_to_cache_prepared();
-        }
-        pass.push_sql(
-            "INSERT OR REPLACE INTO article_search (rowid, title, text, accents) VALUES ",
-        );
-        for (index, entry) in self.0.iter().enumerate() {
-            pass.push_sql(if index == 0 { "(" } else { ", (" });
-            pass.push_bind_param::<BigInt, _>(&entry.number)?;
-            for text in [&entry.title, &entry.text, &entry.accents] {
-                pass.push_sql(", ");
-                pass.push_bind_param::<Text, _>(text)?;
-            }
-            pass.push_sql(")");
-        }
-        Ok(())
-    }
-}
-
-query!(Noted, (BigInt, BigInt));
-query!(LoadState, (Integer, Bool, Nullable<BigInt>));
-query!(Numbered, (Text, Text));
-query!(Before, (BigInt, Text, Text));
-query!(Remove, Integer);
-query!(Forget, Integer);
-query!(Put, Integer);

@@ -7,7 +7,8 @@ use diesel::sql_types::{BigInt, Integer};
 use diesel::sqlite::Sqlite;
 use diesel::{OptionalExtension as _, QueryResult, RunQueryDsl as _, SqliteConnection};
 
-use super::{Entry, Numbered, Remove, TextsRow, put};
+use super::statements::{Numbered, Remove, TextsRow};
+use super::{Entry, put};
 use crate::store::sql::select::query;
 
 /// The maximum number of articles per transaction, and of bytes of their texts. All their words are in memory at the
