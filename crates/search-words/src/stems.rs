@@ -1,74 +1,122 @@
 //! English stems, of which the words of most texts are few.
 
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rust_stemmers::{Algorithm, Stemmer};
 
 /// Stems words, and keeps the stems of some, because finding one takes longer than all else that is done to a word.
 pub(crate) struct Stems {
     stemmer: Stemmer,
-    shards: [Mutex<Shard>; SHARDS],
+    tables: [Mutex<Table>; TABLES],
 }
 
-/// So that threads seldom meet. Who meets another thread does not wait, but stems the word.
-const SHARDS: usize = 8;
-/// Of each shard. With the longest words all take less than half a megabyte.
-const SLOTS: usize = 512;
-const MAX_KEPT_BYTES: usize = 24;
+/// Each is used by one thread at a time. Who finds none does not wait, but stems its words.
+const TABLES: usize = 4;
+/// Of each table. Together they take less than half a megabyte.
+const SLOTS: usize = 2_048;
+/// Longer words are not kept.
+const MAX_BYTES: usize = 24;
 
-/// Each word has one slot, which the word that came last keeps. Empty until the first word comes.
-type Shard = Vec<Option<(Box<str>, Box<str>)>>;
+/// Each word has one slot, which the word that came last keeps. There are none until the first word comes.
+type Table = Vec<Slot>;
+
+/// A word and its stem, which have no NUL, with NULs behind them.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    word: [u8; MAX_BYTES],
+    stem: [u8; MAX_BYTES],
+}
+
+/// Stems that are kept, for the words of a text.
+pub(crate) struct KeptStems<'s> {
+    stemmer: &'s Stemmer,
+    table: Option<MutexGuard<'s, Table>>,
+}
 
 impl Stems {
     pub(crate) fn new() -> Self {
         Self {
             stemmer: Stemmer::create(Algorithm::English),
-            shards: Default::default(),
+            tables: Default::default(),
+        }
+    }
+
+    /// For as long as one thread needs it.
+    pub(crate) fn kept(&self) -> KeptStems<'_> {
+        let table = self.tables.iter().find_map(|table| match table.try_lock() {
+            Ok(table) => Some(table),
+            Err(TryLockError::Poisoned(table)) => Some(PoisonError::into_inner(table)),
+            Err(TryLockError::WouldBlock) => None,
+        });
+        KeptStems {
+            stemmer: &self.stemmer,
+            table,
         }
     }
 
     /// The stem of a word in lower case.
     pub(crate) fn stem(&self, word: String) -> String {
-        if word.len() > MAX_KEPT_BYTES {
-            return self.found(word);
-        }
-        let hash = hash(&word);
-        let mut shard = match self.shards[hash % SHARDS].try_lock() {
-            Ok(shard) => shard,
-            Err(TryLockError::Poisoned(shard)) => PoisonError::into_inner(shard),
-            Err(TryLockError::WouldBlock) => return self.found(word),
-        };
-        if shard.is_empty() {
-            shard.resize(SLOTS, None);
-        }
-        let slot = &mut shard[hash / SHARDS % SLOTS];
-        if let Some((kept, stem)) = slot
-            && **kept == *word
-        {
-            return match stem.len() == word.len() && **stem == *word {
-                true => word,
-                false => stem.to_string(),
-            };
-        }
-        let stem = self.found(word.clone());
-        *slot = Some((word.into(), stem.as_str().into()));
-        stem
-    }
-
-    fn found(&self, word: String) -> String {
-        match self.stemmer.stem(&word) {
-            std::borrow::Cow::Borrowed(same) if same.len() == word.len() => word,
-            stem => stem.into_owned(),
+        let mut stem = String::with_capacity(word.len());
+        self.kept().push_stem(&word, &mut stem);
+        match stem == word {
+            true => word,
+            false => stem,
         }
     }
 }
 
-/// FNV-1a: quick for words, and no harm is done by words that share a slot.
-fn hash(word: &str) -> usize {
-    let hash = word.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+impl KeptStems<'_> {
+    /// Appends the stem of a word in lower case.
+    pub(crate) fn push_stem(&mut self, word: &str, out: &mut String) {
+        let (Some(table), Some(key)) = (&mut self.table, padded(word)) else {
+            out.push_str(&self.stemmer.stem(word));
+            return;
+        };
+        if table.is_empty() {
+            table.resize(SLOTS, Slot::default());
+        }
+        let slot = &mut table[slot_of(&key)];
+        if slot.word == key
+            && let Some(stem) = text(&slot.stem)
+        {
+            out.push_str(stem);
+            return;
+        }
+        let stem = self.stemmer.stem(word);
+        if let Some(kept) = padded(&stem) {
+            *slot = Slot {
+                word: key,
+                stem: kept,
+            };
+        }
+        out.push_str(&stem);
+    }
+}
+
+/// `None` where it is too long.
+fn padded(word: &str) -> Option<[u8; MAX_BYTES]> {
+    let mut padded = [0; MAX_BYTES];
+    padded
+        .get_mut(..word.len())?
+        .copy_from_slice(word.as_bytes());
+    Some(padded)
+}
+
+fn text(padded: &[u8; MAX_BYTES]) -> Option<&str> {
+    let length = padded.iter().position(|&byte| byte == 0);
+    str::from_utf8(&padded[..length.unwrap_or(MAX_BYTES)]).ok()
+}
+
+/// Quick for words, and no harm is done by words that share a slot.
+fn slot_of(key: &[u8; MAX_BYTES]) -> usize {
+    let (parts, _) = key.as_chunks::<8>();
+    let hash = parts.iter().fold(0_u64, |hash, part| {
+        (hash ^ u64::from_le_bytes(*part))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(29)
     });
-    usize::try_from((hash >> 32) ^ (hash & 0xffff_ffff)).unwrap_or_default()
+    // The lowest bits are mixed from all of them.
+    usize::try_from(hash & (SLOTS as u64 - 1)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -88,7 +136,18 @@ mod tests {
             .collect();
         for _ in 0..2 {
             for word in &words {
-                assert_eq!(stems.stem(word.clone()), stems.found(word.clone()));
+                assert_eq!(stems.stem(word.clone()), stems.stemmer.stem(word));
+            }
+        }
+    }
+
+    #[test]
+    fn words_as_long_as_a_slot_and_longer_have_their_stems() {
+        let stems = Stems::new();
+        for length in 20..30 {
+            let word = "aé".to_owned() + &"x".repeat(length - 6) + "ing";
+            for _ in 0..2 {
+                assert_eq!(stems.stem(word.clone()), word[..length - 3]);
             }
         }
     }
@@ -97,7 +156,7 @@ mod tests {
     fn threads_that_meet_find_the_same_stems() {
         let stems = Stems::new();
         std::thread::scope(|scope| {
-            for _ in 0..4 {
+            for _ in 0..TABLES + 2 {
                 scope.spawn(|| {
                     for _ in 0..10_000 {
                         assert_eq!(stems.stem("running".to_owned()), "run");
@@ -105,5 +164,16 @@ mod tests {
                 });
             }
         });
+    }
+
+    #[test]
+    fn common_words_have_slots_of_their_own() {
+        let words =
+            "the of and to in is was that for on with as by at from it an were are which this also";
+        let slots: std::collections::HashSet<usize> = words
+            .split(' ')
+            .map(|word| slot_of(&padded(word).unwrap()))
+            .collect();
+        assert!(slots.len() > 18, "{slots:?}");
     }
 }

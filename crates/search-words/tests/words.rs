@@ -198,6 +198,23 @@ proptest! {
     }
 
     #[test]
+    fn terms_are_those_of_the_words(text in "([a-zA-Z]{1,9}(s|ing|ed)?|東京|é|ﷺ|[0-9 .]){0,60}|\\PC{0,60}", most in 0_usize..90) {
+        let analyzer = Analyzer::new();
+        let words = analyzer.words(&text).map(|word| (word.term, word.accented));
+        let expected: Vec<_> = words.collect();
+        let mut terms = Vec::new();
+        let is_all = analyzer.each_term(&text, |term, accented| {
+            let has_room = terms.len() < most;
+            if has_room {
+                terms.push((term.to_owned(), accented.map(str::to_owned)));
+            }
+            has_room
+        });
+        prop_assert_eq!(is_all, expected.len() <= most);
+        prop_assert_eq!(&terms, &expected[..expected.len().min(most)]);
+    }
+
+    #[test]
     fn an_excerpt_is_a_part_with_its_matches_at_words(text in "([a-z]{1,9}|東京|é|[ .,]){0,90}", length in 10_usize..60) {
         let analyzer = Analyzer::new();
         let phrases: Vec<_> = analyzer.words(&text).step_by(7).map(|word| vec![word.into()]).collect();

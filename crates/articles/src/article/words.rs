@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
-use search_words::{Analyzer, Word};
+use search_words::Analyzer;
 
 /// The maximum number of characters of a text that are searched.
 pub const MAX_TEXT_CHARS: usize = 100_000;
@@ -24,41 +24,72 @@ pub fn analyzer() -> &'static Analyzer {
 /// The terms of an article, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ArticleWords {
-    pub title: Vec<String>,
+    pub title: Terms,
     /// The terms of the first [`MAX_TEXT_CHARS`] characters.
-    pub text: Vec<String>,
+    pub text: Terms,
     /// The terms with accents that occur in the title or the text.
     pub accented: BTreeSet<String>,
+}
+
+/// Terms in their order. None is empty, or has a space.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Terms {
+    between_spaces: String,
+    count: usize,
 }
 
 impl ArticleWords {
     pub fn of(title: &str, text: &str) -> Self {
         let text = searched(text);
-        let mut words = Self {
-            title: Vec::new(),
-            text: Vec::with_capacity(text.len() / 6),
-            accented: BTreeSet::new(),
-        };
+        let mut words = Self::default();
         let mut room = Room::new(title.len() + text.len());
-        for word in analyzer().words(title) {
-            match room.take(&word) {
-                true => words.title.push(words_term(word, &mut words.accented)),
-                false => return words,
-            }
-        }
-        for word in analyzer().words(text) {
-            match room.take(&word) {
-                true => words.text.push(words_term(word, &mut words.accented)),
-                false => return words,
+        let Self {
+            title: title_terms,
+            text: text_terms,
+            accented,
+        } = &mut words;
+        for (part, terms) in [(title, title_terms), (text, text_terms)] {
+            terms.between_spaces.reserve(part.len());
+            let has_room = analyzer().each_term(part, |term, with_accents| {
+                let has_room = room.take(term, with_accents);
+                if has_room {
+                    terms.push(term);
+                    accented.extend(with_accents.map(str::to_owned));
+                }
+                has_room
+            });
+            if !has_room {
+                break;
             }
         }
         words
     }
 }
 
-fn words_term(word: Word, accented: &mut BTreeSet<String>) -> String {
-    accented.extend(word.accented);
-    word.term
+impl Terms {
+    fn push(&mut self, term: &str) {
+        if self.count > 0 {
+            self.between_spaces.push(' ');
+        }
+        self.between_spaces.push_str(term);
+        self.count += 1;
+    }
+
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.between_spaces.split_terminator(' ')
+    }
+
+    pub fn into_between_spaces(self) -> String {
+        self.between_spaces
+    }
 }
 
 /// The part of a text that is searched.
@@ -92,20 +123,17 @@ impl Room {
     }
 
     /// Whether a word fits.
-    fn take(&mut self, word: &Word) -> bool {
+    fn take(&mut self, term: &str, with_accents: Option<&str>) -> bool {
         let Some(seen) = &mut self.seen else {
             return true;
         };
-        for term in [Some(&word.term), word.accented.as_ref()]
-            .into_iter()
-            .flatten()
-        {
+        for term in [Some(term), with_accents].into_iter().flatten() {
             if !seen.contains(term) {
                 let Some(left) = self.left.checked_sub(term.len() + 1) else {
                     return false;
                 };
                 self.left = left;
-                seen.insert(term.clone());
+                seen.insert(term.to_owned());
             }
         }
         true

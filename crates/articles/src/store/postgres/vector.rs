@@ -54,86 +54,101 @@ impl Words {
     pub(in crate::store) fn of(title: &str, text: &str) -> Self {
         let words = ArticleWords::of(title, text);
         let mut places = Places::default();
-        places.add(&words.title, 1, TITLE);
+        places.add(words.title.iter(), 1, TITLE);
         // A gap, so that no words of the title are adjacent to those of the text, or close to them.
-        places.add(&words.text, words.title.len() + 1 + CLOSE, TEXT);
+        places.add(words.text.iter(), words.title.len() + 1 + CLOSE, TEXT);
         let accented: Vec<String> = words
             .accented
             .iter()
             .map(|term| format!("{ACCENTED}{term}"))
             .collect();
         for term in &accented {
-            places.terms.insert(term, Vec::new());
+            places.add_without_place(term);
         }
-        let parts = match places.has_all {
+        let (vector, has_all) = places.vector();
+        let parts = match has_all {
             true => Vec::new(),
-            false => parts(&words.text),
+            false => parts(&words.text.iter().collect::<Vec<_>>()),
         };
-        Self {
-            vector: places.vector(),
-            parts,
-        }
+        Self { vector, parts }
     }
 }
 
 /// Terms and their positions.
-struct Places<'w> {
-    /// In PostgreSQL's order, which compares bytes.
-    terms: BTreeMap<&'w str, Vec<u16>>,
-    /// Whether all positions fit.
-    has_all: bool,
-}
+#[derive(Default)]
+struct Places<'w>(Vec<Placed<'w>>);
 
-impl Default for Places<'_> {
-    fn default() -> Self {
-        Self {
-            terms: BTreeMap::new(),
-            has_all: true,
-        }
-    }
-}
+/// A term, by its first bytes and as a whole, in the order of PostgreSQL, which compares bytes. Then its position, which
+/// is `None` where it has none, and the weight of that.
+type Placed<'w> = (u64, &'w str, Option<usize>, u16);
 
 impl<'w> Places<'w> {
-    fn add(&mut self, words: &'w [String], first: usize, weight: u16) {
-        for (word, place) in words.iter().zip(first..) {
-            let places = self.terms.entry(word).or_default();
-            match u16::try_from(place) {
-                Ok(number) if place <= LAST_PLACE && places.len() < MAX_PLACES => {
-                    places.push(weight | number);
-                }
-                _ => self.has_all = false,
-            }
-        }
+    fn add(&mut self, words: impl Iterator<Item = &'w str>, first: usize, weight: u16) {
+        let placed = words.zip(first..);
+        self.0
+            .extend(placed.map(|(word, place)| (first_bytes(word), word, Some(place), weight)));
     }
 
-    fn vector(&self) -> Vector {
-        let mut out = Vec::with_capacity(4 + self.terms.len() * 16);
-        let count = u32::try_from(self.terms.len()).unwrap_or_default();
-        out.extend_from_slice(&count.to_be_bytes());
-        for (term, places) in &self.terms {
-            out.extend_from_slice(term.as_bytes());
-            out.push(0);
-            let count = u16::try_from(places.len()).unwrap_or_default();
-            out.extend_from_slice(&count.to_be_bytes());
-            for place in places {
-                out.extend_from_slice(&place.to_be_bytes());
-            }
-        }
-        Vector(out.into())
+    fn add_without_place(&mut self, term: &'w str) {
+        self.0.push((first_bytes(term), term, None, 0));
     }
+
+    /// The vector, and whether all positions fit.
+    fn vector(mut self) -> (Vector, bool) {
+        self.0.sort_unstable();
+        let terms = self.0.chunk_by(|(_, one, ..), (_, other, ..)| one == other);
+        let bytes = self
+            .0
+            .iter()
+            .map(|(_, term, ..)| term.len() + 5)
+            .sum::<usize>();
+        let mut out = Vec::with_capacity(4 + bytes);
+        out.extend_from_slice(&[0; 4]);
+        let (mut count, mut has_all) = (0_u32, true);
+        for term in terms {
+            count += 1;
+            out.extend_from_slice(term[0].1.as_bytes());
+            out.push(0);
+            let kept = term
+                .iter()
+                .filter_map(|(.., place, weight)| Some((u16::try_from((*place)?).ok()?, weight)))
+                .filter(|(place, _)| usize::from(*place) <= LAST_PLACE)
+                .take(MAX_PLACES);
+            let at = out.len();
+            out.extend_from_slice(&[0; 2]);
+            let mut places = 0_u16;
+            for (place, weight) in kept {
+                out.extend_from_slice(&(weight | place).to_be_bytes());
+                places += 1;
+            }
+            out[at..at + 2].copy_from_slice(&places.to_be_bytes());
+            let wanted = term.iter().filter(|(.., place, _)| place.is_some()).count();
+            has_all &= usize::from(places) == wanted;
+        }
+        out[..4].copy_from_slice(&count.to_be_bytes());
+        (Vector(out.into()), has_all)
+    }
+}
+
+/// They decide the order of nearly all terms. No term has a NUL.
+fn first_bytes(term: &str) -> u64 {
+    let mut bytes = [0; 8];
+    let length = term.len().min(8);
+    bytes[..length].copy_from_slice(&term.as_bytes()[..length]);
+    u64::from_be_bytes(bytes)
 }
 
 /// The parts of a text, each of which keeps all its positions; any searched phrase lies within one of them.
-fn parts(words: &[String]) -> Vec<Vector> {
+fn parts(words: &[&str]) -> Vec<Vector> {
     let parts = part_ranges(words).into_iter().map(|range| {
         let mut places = Places::default();
-        places.add(&words[range], 1, TEXT);
-        places.vector()
+        places.add(words[range].iter().copied(), 1, TEXT);
+        places.vector().0
     });
     parts.collect()
 }
 
-fn part_ranges(words: &[String]) -> Vec<Range<usize>> {
+fn part_ranges(words: &[&str]) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let mut start = 0;
     while start < words.len() {
@@ -183,6 +198,7 @@ mod tests {
             }),
         ] {
             let words = ArticleWords::of("title", &text).text;
+            let words: Vec<&str> = words.iter().collect();
             let ranges = part_ranges(&words);
             assert!(ranges.len() > 1);
             assert_eq!(Words::of("title", &text).parts.len(), ranges.len());
@@ -193,8 +209,8 @@ mod tests {
             }
             for range in ranges {
                 let mut places = Places::default();
-                places.add(&words[range], 1, TEXT);
-                assert!(places.has_all);
+                places.add(words[range].iter().copied(), 1, TEXT);
+                assert!(places.vector().1);
             }
         }
     }

@@ -238,8 +238,8 @@ impl Words {
         let words = ArticleWords::of(title, text);
         let accents: Vec<String> = words.accented.into_iter().collect();
         Self {
-            title: words.title.join(" "),
-            text: words.text.join(" "),
+            title: words.title.into_between_spaces(),
+            text: words.text.into_between_spaces(),
             accents: accents.join(" "),
         }
     }
