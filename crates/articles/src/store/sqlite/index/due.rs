@@ -98,6 +98,8 @@ pub(in crate::store) fn write(connection: &mut SqliteConnection, made: Made) -> 
             Some(_) => _ = changed.insert(number),
         }
     }
+    // FTS5 writes out its words before each number that is lower than the one before.
+    entries.sort_unstable_by_key(|entry| entry.number);
     for entry in entries {
         put(connection, vec![entry])?;
     }
