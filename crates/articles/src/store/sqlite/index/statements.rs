@@ -116,7 +116,7 @@ impl QueryFragment<Sqlite> for Forget {
 impl QueryFragment<Sqlite> for Put {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         if self.0.len() != 1 {
-            // As many statements as there are numbers of rows.
+            // There would be one statement for each number of rows.
             pass.unsafe_to_cache_prepared();
         }
         pass.push_sql(
