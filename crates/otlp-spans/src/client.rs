@@ -1,4 +1,4 @@
-//! The way to the collector: a POST on a connection of its own, every few seconds.
+//! The connection to the collector: a POST on a new connection, every few seconds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// How long a POST may take.
+/// The time limit of a POST.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why spans cannot be sent where the settings say.
+/// Why spans cannot be sent to the configured endpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     #[error(
@@ -46,7 +46,7 @@ pub(crate) enum PostError {
 }
 
 impl PostError {
-    /// Whether it helps to try again, as OTLP has it.
+    /// Whether OTLP allows a retry.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Status(status) => matches!(status.as_u16(), 429 | 502 | 503 | 504),
@@ -55,7 +55,7 @@ impl PostError {
     }
 }
 
-/// Where spans are sent.
+/// The endpoint that spans are sent to.
 pub(crate) struct Endpoint {
     host: String,
     port: u16,
@@ -95,7 +95,7 @@ impl Endpoint {
         })
     }
 
-    /// Sends a request of OTLP.
+    /// Sends an OTLP request.
     pub(crate) async fn post(&self, body: Vec<u8>) -> Result<(), PostError> {
         let sent = tokio::time::timeout(TIMEOUT, self.connect_and_post(body));
         sent.await.map_err(|_| PostError::Timeout)?

@@ -1,11 +1,11 @@
-//! W3C Trace Context: the header `traceparent`, in and out.
+//! W3C Trace Context: parses and writes the header `traceparent`.
 
 use base16ct::HexDisplay;
 use uuid::Uuid;
 
 use super::sampler::Sampler;
 
-/// The header that names the trace, and the span of the caller.
+/// The header with the trace and the span of the caller.
 pub const TRACEPARENT: &str = "traceparent";
 
 /// The trace of a request, and the request's own span in it.
@@ -18,7 +18,7 @@ pub struct Trace {
     pub(crate) trace_id: [u8; 16],
     /// The span of the request.
     pub(crate) span_id: [u8; 8],
-    /// The span of the caller, where it has one.
+    /// The span of the caller, if any.
     pub(crate) parent: Option<[u8; 8]>,
     /// Whether its spans are sent.
     pub is_sampled: bool,
@@ -37,7 +37,7 @@ impl Trace {
         }
     }
 
-    /// The value of `traceparent` that names the request's own span.
+    /// The value of `traceparent` with the request's own span.
     pub fn traceparent(&self) -> String {
         format!(
             "00-{:x}-{:x}-{:02x}",
@@ -47,13 +47,13 @@ impl Trace {
         )
     }
 
-    /// The id of the trace, as logs and viewers show it.
+    /// The id of the trace, as logs and trace viewers show it.
     pub fn id(&self) -> String {
         format!("{:x}", HexDisplay(&self.trace_id))
     }
 }
 
-/// A new id of a span. The first half of a random UUID is never zero: it has the UUID's version.
+/// A new span id. The first half of a random UUID is never zero, because it contains the UUID's version.
 pub(crate) fn new_span_id() -> [u8; 8] {
     let bytes = Uuid::new_v4().into_bytes();
     std::array::from_fn(|place| bytes[place])
@@ -66,7 +66,7 @@ struct Caller {
     is_sampled: bool,
 }
 
-/// What the header says. Later versions may have more behind what this one has.
+/// Parses the header. Later versions may append further fields.
 fn read(text: &str) -> Option<Caller> {
     let mut parts = text.trim().splitn(5, '-');
     let version: [u8; 1] = hex(parts.next()?)?;
@@ -85,7 +85,7 @@ fn read(text: &str) -> Option<Caller> {
     })
 }
 
-/// Bytes from hexadecimal digits in lower case.
+/// Parses lower-case hexadecimal digits.
 fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     (base16ct::lower::decode(text, &mut bytes).ok()?.len() == N).then_some(bytes)

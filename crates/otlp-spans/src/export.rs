@@ -12,20 +12,20 @@ use super::client::{Endpoint, PostError};
 use super::message;
 use super::span::Span;
 
-/// The most spans of a batch, and how long the first of them waits for others.
+/// The maximum number of spans in a batch, and how long the first of them waits for others.
 const BATCH: usize = 512;
 const DELAY: Duration = Duration::from_secs(5);
 
-/// How often the log says that spans were dropped because too many waited.
+/// How often the log reports that spans were dropped because the queue was full.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
-/// How long after a failure a batch is sent once more.
+/// The pause before a failed batch is sent once more.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What waits in the queue.
+/// An entry of the queue.
 pub(crate) enum Queued {
     Spans(Vec<Span>),
-    /// All before it are to be sent at once.
+    /// Send all entries before this one immediately.
     Flush(oneshot::Sender<()>),
 }
 
@@ -35,16 +35,16 @@ pub(crate) struct Exporter {
     pub(crate) service_name: String,
     pub(crate) service_version: &'static str,
     pub(crate) dropped: Arc<AtomicU64>,
-    /// Those that were dropped because too many waited.
+    /// Spans that were dropped because the queue was full.
     pub(crate) crowded_out: Arc<AtomicU64>,
-    /// How many of them the log was told of, and when.
+    /// The number of them that was last logged, and when.
     pub(crate) told: (u64, Option<Instant>),
-    /// Whether the log was told that the collector takes nothing.
+    /// Whether the failure of the collector was logged.
     pub(crate) is_failing: bool,
 }
 
 impl Exporter {
-    /// Sends what comes until nobody can send any more.
+    /// Sends spans until all senders are dropped.
     pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Queued>) {
         while let Some(first) = queue.recv().await {
             let (spans, flushed) = gather(first, &mut queue).await;
@@ -53,13 +53,13 @@ impl Exporter {
             }
             self.tell_of_crowded_out();
             for flushed in flushed {
-                // Who asked may have gone.
+                // The caller may have stopped waiting.
                 let _ = flushed.send(());
             }
         }
     }
 
-    /// Tells the log how many spans did not fit, unless it was told a moment ago.
+    /// Logs the number of dropped spans, at most once per interval.
     fn tell_of_crowded_out(&mut self) {
         let (told, at) = self.told;
         let count = self.crowded_out.load(Ordering::Relaxed);
@@ -72,7 +72,7 @@ impl Exporter {
         }
     }
 
-    /// The log is told of a collector that takes nothing once, and once that it does again.
+    /// Sends a batch. Logs once that the collector has failed, and once that it works again.
     async fn send(&mut self, spans: Vec<Span>) {
         let count = spans.len() as u64;
         let resource = [
@@ -104,7 +104,7 @@ impl Exporter {
     }
 }
 
-/// The next batch, and whoever waits for it to be sent.
+/// The next batch, and those who wait for it to be sent.
 async fn gather(
     first: Queued,
     queue: &mut mpsc::Receiver<Queued>,

@@ -1,8 +1,8 @@
-//! Spans of requests that have ended, sent over OTLP in the background.
+//! Sends the spans of completed requests over OTLP in the background.
 //!
-//! A [`Tracer`] says for each request whether it is sampled ([`Tracer::begin`]), takes its spans when it has ended
-//! ([`Tracer::end`], which never waits), and sends them in batches. `context.rs` is W3C Trace Context, `message.rs` OTLP's
-//! protobuf, `export.rs` the queue, `client.rs` the way to the collector.
+//! A [`Tracer`] decides for each request whether it is sampled ([`Tracer::begin`]), takes its spans when it has ended
+//! ([`Tracer::end`], which never waits), and sends them in batches. `context.rs` implements W3C Trace Context,
+//! `message.rs` OTLP's protobuf, `export.rs` the queue, and `client.rs` the connection to the collector.
 
 mod client;
 mod context;
@@ -24,15 +24,15 @@ use self::export::{Exporter, Queued};
 pub use self::sampler::{Sampler, UnknownSampler};
 pub use self::span::{Kind, Span, Value};
 
-/// How many requests wait to be sent. Those beyond are dropped.
+/// The maximum number of requests in the queue. The spans of further ones are dropped.
 const QUEUE: usize = 1_024;
 
-/// Where spans go, and which.
+/// The endpoint for spans, and which are sent.
 #[derive(Debug, Clone)]
 pub struct TracerSettings {
     /// The URL that spans are sent to, such as `http://127.0.0.1:4318/v1/traces`.
     pub endpoint: String,
-    /// Headers of each request, such as a key of the collector's.
+    /// Headers of each request, such as an API key for the collector.
     pub headers: Vec<(String, String)>,
     /// `service.name`.
     pub service_name: String,
@@ -50,15 +50,16 @@ struct Inner {
     sampler: Sampler,
     queue: mpsc::Sender<Queued>,
     dropped: Arc<AtomicU64>,
-    /// Because too many waited.
+    /// Dropped because the queue was full.
     crowded_out: Arc<AtomicU64>,
 }
 
 impl Tracer {
-    /// Begins to send what [`end`](Self::end) is given, in a task that ends with the last clone. Needs a Tokio runtime.
+    /// Starts a task that sends what [`end`](Self::end) receives, and that ends with the last clone. Needs a Tokio
+    /// runtime.
     ///
     /// # Errors
-    /// The endpoint or a header is not understood.
+    /// The endpoint or a header is invalid.
     pub fn start(settings: TracerSettings) -> Result<Self, EndpointError> {
         let endpoint = Endpoint::new(&settings.endpoint, &settings.headers)?;
         let (queue, queued) = mpsc::channel(QUEUE);
@@ -82,12 +83,12 @@ impl Tracer {
         })))
     }
 
-    /// The trace that a request belongs to: the one that its `traceparent` names, where that is valid, or a new one.
+    /// The trace of a request: that of a valid `traceparent`, or a new one.
     pub fn begin(&self, traceparent: Option<&str>) -> Trace {
         Trace::begin(traceparent, self.0.sampler)
     }
 
-    /// Takes the spans of a request that has ended. They are dropped where too many wait.
+    /// Takes the spans of a completed request. They are dropped where the queue is full.
     pub fn end(&self, spans: Vec<Span>) {
         let count = spans.len() as u64;
         if self.0.queue.try_send(Queued::Spans(spans)).is_err() {
@@ -95,7 +96,7 @@ impl Tracer {
         }
     }
 
-    /// How many spans were dropped, because too many waited or the collector did not take them.
+    /// The number of spans that were dropped, because the queue was full or the collector did not accept them.
     pub fn dropped(&self) -> u64 {
         let counts = [&self.0.dropped, &self.0.crowded_out];
         counts
@@ -104,7 +105,7 @@ impl Tracer {
             .sum()
     }
 
-    /// Sends what waits, and waits for that no longer than `limit`.
+    /// Sends the queued spans, and waits at most `limit` for that.
     pub async fn flush(&self, limit: Duration) {
         let flush = async {
             let (done, is_done) = oneshot::channel();

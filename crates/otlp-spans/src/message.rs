@@ -1,4 +1,5 @@
-//! OTLP's protobuf messages, as far as spans need them (opentelemetry-proto 1.x, `trace/v1` and `collector/trace/v1`).
+//! The parts of OTLP's protobuf messages that spans need (opentelemetry-proto 1.x, `trace/v1` and
+//! `collector/trace/v1`).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -68,7 +69,7 @@ pub(crate) struct Span {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Status {
-    /// 0 where nothing is said, 2 for an error.
+    /// 0 for unset, 2 for an error.
     #[prost(int32, tag = "3")]
     pub(crate) code: i32,
 }
@@ -97,7 +98,7 @@ pub(crate) enum AnyValueKind {
     Number(i64),
 }
 
-/// A whole request with these spans.
+/// A complete request with these spans.
 pub(crate) fn request(
     spans: Vec<span::Span>,
     resource: [(&str, &str); 2],

@@ -3,13 +3,13 @@
 /// Which requests are sampled.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampler {
-    /// Whether a request whose caller traces it is sampled as its caller says.
+    /// Whether the caller's decision is used for a request whose caller traces it.
     follows_parent: bool,
-    /// The part of the others that are, of 2⁵⁶.
+    /// The fraction of the other requests that is sampled, in units of 2⁻⁵⁶.
     of_56_bits: u64,
 }
 
-/// No sampler has this name, or its argument is not a number from 0 to 1.
+/// The name is not that of a sampler, or its argument is not a number from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off or \
@@ -20,7 +20,7 @@ pub struct UnknownSampler;
 const ALL: u64 = 1 << 56;
 
 impl Sampler {
-    /// The sampler of this name; `ratio` is for those whose name ends in `traceidratio`.
+    /// The sampler with this name; `ratio` applies to names that end in `traceidratio`.
     ///
     /// # Errors
     /// There is none, or the ratio is not from 0 to 1.
@@ -41,7 +41,7 @@ impl Sampler {
         })
     }
 
-    /// Whether a request is sampled. `parent` is what its caller says, where that traces it.
+    /// Whether a request is sampled. `parent` is the caller's decision, if the caller traces it.
     pub(crate) fn samples(self, trace_id: [u8; 16], parent: Option<bool>) -> bool {
         match parent {
             Some(is_sampled) if self.follows_parent => is_sampled,

@@ -1,11 +1,11 @@
-//! A span: one part of a request that has ended.
+//! A span: one part of a completed request.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
 
 use super::context::{Trace, new_span_id};
 
-/// A part of a request that has ended.
+/// A part of a completed request.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(
     clippy::struct_field_names,
@@ -19,18 +19,18 @@ pub struct Span {
     pub kind: Kind,
     pub start: SystemTime,
     pub end: SystemTime,
-    /// By the names of OpenTelemetry's semantic conventions.
+    /// With the names of OpenTelemetry's semantic conventions.
     pub attributes: Vec<(&'static str, Value)>,
     /// Whether it has failed.
     pub is_error: bool,
 }
 
-/// On whose side it is.
+/// The kind of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Within the program.
     Internal,
-    /// A request that the program answers.
+    /// A request that the program handles.
     Server,
     /// A request that the program sends, such as a statement.
     Client,
@@ -60,7 +60,7 @@ impl Span {
         }
     }
 
-    /// A part of this one.
+    /// A child span of this one.
     #[must_use]
     pub fn child(
         &self,

@@ -1,4 +1,4 @@
-//! The tracer against a collector that is there, slow, or away.
+//! The tracer with a collector that works, is slow, or is unavailable.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -26,7 +26,7 @@ fn tracer(endpoint: &str) -> Tracer {
     .unwrap()
 }
 
-/// Reads one request whole, and answers it with 200.
+/// Reads a complete request, and responds with 200.
 async fn take(listener: &TcpListener) -> (String, ExportTraceServiceRequest) {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut read = Vec::new();
@@ -91,7 +91,7 @@ async fn spans_are_sent_by_otlp_with_their_service_and_their_parents() {
     assert_eq!(tracer.dropped(), 0);
 }
 
-/// The collector takes the connection and never answers.
+/// The collector accepts the connection and never responds.
 #[tokio::test]
 async fn a_collector_that_does_not_answer_slows_nobody_and_what_does_not_fit_is_counted() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -145,7 +145,7 @@ fn a_traceparent_that_is_not_valid_begins_a_new_trace() {
         assert_eq!(trace.parent, None, "{text:?}");
         assert_ne!(trace.id(), "0af7651916cd43dd8448eb211c80319c", "{text:?}");
     }
-    // A later version, which may have more.
+    // A later version, which may have more fields.
     let later = more.replacen("00", "01", 1);
     let trace = Trace::begin(Some(&later), sampler("parentbased_always_on"));
     assert_eq!(trace.id(), "0af7651916cd43dd8448eb211c80319c");

@@ -30,7 +30,7 @@ impl PgRow {
     }
 }
 
-/// The number of a type in PostgreSQL.
+/// The OID of a type in PostgreSQL.
 pub(crate) struct Oid(u32);
 
 impl TypeOidLookup for Oid {
@@ -101,7 +101,7 @@ impl<'a> Field<'a, Pg> for PgField<'a> {
     }
 }
 
-/// The bytes of a value, of whatever type; `None` where it is NULL.
+/// The bytes of a value of any type; `None` for NULL.
 struct Raw<'a>(Option<&'a [u8]>);
 
 impl<'a> FromSql<'a> for Raw<'a> {

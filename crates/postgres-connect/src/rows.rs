@@ -1,4 +1,4 @@
-//! The rows of an answer, one after another, as PostgreSQL sends them.
+//! The rows of a result, one after another, as PostgreSQL sends them.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use tokio_postgres::RowStream;
 use crate::connection::PgConnection;
 use crate::row::{Oid, PgRow};
 
-/// Rows that are still to come. Those that nobody takes are thrown away as they arrive.
+/// Rows that have not arrived yet. If this is dropped, they are discarded as they arrive.
 pub struct Rows<'c> {
     connection: &'c mut PgConnection,
     /// `None` after the last.
     stream: Option<Pin<Box<RowStream>>>,
     types: Option<Arc<[Oid]>>,
     sent_at: Instant,
-    /// Ends when the answer has taken too long. Most answers are there at once, and need none.
+    /// Completes when the response has taken too long. Most responses are available immediately, and need no timer.
     patience: Option<Pin<Box<Sleep>>>,
 }
 

@@ -1,4 +1,4 @@
-//! A statement of Diesel's on its way to PostgreSQL, and those that a connection has prepared.
+//! A Diesel statement for PostgreSQL, and the prepared statements of a connection.
 
 use std::error::Error;
 
@@ -12,7 +12,8 @@ use foldhash::{HashMap, HashMapExt as _};
 use tokio_postgres::Statement;
 use tokio_postgres::types::{IsNull, Kind, ToSql, Type};
 
-/// How many statements a connection keeps. There are fewer that do not depend on what clients ask for.
+/// The maximum number of prepared statements per connection. There are fewer whose SQL does not depend on what clients
+/// request.
 const KEPT: usize = 500;
 
 /// A statement and its values.
@@ -20,7 +21,7 @@ pub(crate) struct Query {
     pub(crate) sql: String,
     pub(crate) types: Vec<Type>,
     pub(crate) binds: Vec<Bind>,
-    /// Whether it is one that comes again.
+    /// Whether it is to be prepared and cached.
     pub(crate) keep: bool,
 }
 
@@ -47,7 +48,7 @@ impl Query {
     }
 }
 
-/// All types that the program uses have a number that never changes.
+/// All types that the program uses have a fixed OID.
 struct NoTypesByName;
 
 impl PgMetadataLookup for NoTypesByName {
@@ -68,7 +69,7 @@ fn type_of(metadata: &PgTypeMetadata) -> QueryResult<Type> {
     }))
 }
 
-/// A value as Diesel has written it.
+/// A value as Diesel has serialized it.
 #[derive(Debug)]
 pub(crate) struct Bind(Option<Vec<u8>>);
 
@@ -96,7 +97,7 @@ impl ToSql for Bind {
     }
 }
 
-/// The statements that a connection has prepared, by their text.
+/// The prepared statements of a connection, by their SQL.
 pub(crate) struct Prepared {
     statements: HashMap<String, (Vec<Type>, Statement)>,
     keeps: bool,
@@ -117,7 +118,7 @@ impl Prepared {
         (*types == query.types).then(|| statement.clone())
     }
 
-    /// Keeps a statement. Where there are too many they are all forgotten, which happens to none of the usual ones.
+    /// Caches a statement. If there are too many, all are dropped, which the usual ones never cause.
     pub(crate) fn insert(&mut self, query: &Query, statement: Statement) {
         if !self.keeps {
             return;

@@ -1,4 +1,4 @@
-//! What a URL becomes, and what it does not show.
+//! How URLs are parsed, and what is not displayed.
 
 use super::*;
 
@@ -86,7 +86,7 @@ fn system_roots_want_verify_full() {
     );
     let error = ConnectOptions::parse("postgres://h/d?sslmode=require", &defaults).unwrap_err();
     assert_eq!(error.to_string(), weak);
-    // A socket has no use for certificates.
+    // A Unix socket needs no certificates.
     ConnectOptions::parse("postgres://u@%2Frun/d?sslmode=require", &defaults).unwrap();
 }
 

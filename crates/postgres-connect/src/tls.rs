@@ -1,9 +1,9 @@
-//! How a connection to PostgreSQL is encrypted and whom it trusts, with the meaning libpq gives to `sslmode`
-//! and `sslrootcert`.
+//! How a connection to PostgreSQL is encrypted and which certificates it trusts, with libpq's meaning of `sslmode` and
+//! `sslrootcert`.
 //!
-//! rustls verifies chain and name in one piece, or offers nothing in between; libpq has steps in
-//! between. So the verifier here is ours. It decides whether a certificate is *accepted*; that the server
-//! *owns* it is proven by the handshake's signature, which every mode checks.
+//! rustls verifies chain and name together, while libpq has modes in between. So the verifier here is ours. It decides
+//! whether a certificate is *accepted*; that the server *owns* it is proven by the handshake's signature, which every
+//! mode checks.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// What `sslmode` asks for, weakest first.
+/// The values of `sslmode`, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SslMode {
     /// Never encrypted.
     Disable,
-    /// Encrypted where the server can, else plain; nothing is verified. libpq's `allow` is taken for this.
+    /// Encrypted if the server supports it, otherwise plain; nothing is verified. Also used for libpq's `allow`.
     Prefer,
-    /// Encrypted or not at all. Verified only if `sslrootcert` is given, then as [`SslMode::VerifyCa`].
+    /// Always encrypted. Verified only if `sslrootcert` is given, then as [`SslMode::VerifyCa`].
     Require,
-    /// The certificate must come from a trusted authority, for whatever name.
+    /// The certificate must come from a trusted authority, for any name.
     VerifyCa,
     /// The certificate must come from a trusted authority and be for the host of the URL.
     VerifyFull,
@@ -47,15 +47,15 @@ impl SslMode {
     }
 }
 
-/// The certificate authorities to trust: what `sslrootcert` names.
+/// The certificate authorities to trust, as in `sslrootcert`.
 ///
-/// Without it, libpq reads `~/.postgresql/root.crt` and else refuses to verify; here the platform's
-/// authorities are trusted then, which is what the certificates of hosted databases mostly want.
+/// Without it, libpq reads `~/.postgresql/root.crt`, or else refuses to verify; here the platform's authorities are
+/// trusted then, which suit most hosted databases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RootCertificates {
-    /// Those of the platform.
+    /// The platform's authorities.
     System,
-    /// Those in this PEM file, which may also hold the server's own self-signed certificate.
+    /// The authorities in this PEM file, which may also contain the server's own self-signed certificate.
     File(PathBuf),
 }
 
@@ -81,17 +81,17 @@ pub enum RootCertificatesError {
         "sslrootcert must be `system` or a PEM file with certificates, and {path} is not: {reason}"
     )]
     File {
-        /// The file as it was given.
+        /// The path as it was given.
         path: PathBuf,
-        /// What reading it met.
+        /// The error of reading it.
         reason: String,
     },
-    /// rustls cannot work with its own cryptography; never met in practice.
+    /// rustls does not support its own cryptography provider; this does not happen in practice.
     #[error("TLS cannot be set up: {0}")]
     Setup(#[from] rustls::Error),
 }
 
-/// Makes what encrypts the connections of one pool.
+/// Builds the TLS connector of a pool.
 pub(crate) fn connector(
     mode: SslMode,
     roots: Option<&RootCertificates>,
@@ -107,12 +107,12 @@ pub(crate) fn connector(
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier { demand, provider }))
         .with_no_client_auth();
-    // PostgreSQL 17 wants it where TLS begins without being asked for (`sslnegotiation=direct`).
+    // PostgreSQL 17 requires it where TLS starts without negotiation (`sslnegotiation=direct`).
     config.alpn_protocols = vec![b"postgresql".to_vec()];
     Ok(MakeRustlsConnect::new(config))
 }
 
-/// What is asked of a server's certificate.
+/// How a server's certificate is verified.
 #[derive(Debug)]
 enum Demand {
     Nothing,
@@ -174,8 +174,8 @@ impl Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), rustls::Error> {
-        // `openssl req -x509`, as in PostgreSQL's manual, makes a certificate that is its own authority, and
-        // rustls takes no authority for a server. Whoever names exactly this certificate trusts it.
+        // `openssl req -x509`, as in PostgreSQL's manual, makes a certificate that is its own authority, which rustls
+        // does not accept for a server. A user who configures exactly this certificate trusts it.
         if trusted.certificates.contains(certificate) {
             return Ok(());
         }

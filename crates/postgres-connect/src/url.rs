@@ -1,7 +1,7 @@
-//! Reads a PostgreSQL URL: what tokio-postgres understands, and besides libpq's `sslmode` and `sslrootcert`,
-//! most of which tokio-postgres takes for an error.
+//! Parses a PostgreSQL URL: the parameters of tokio-postgres, and libpq's `sslmode` and `sslrootcert`, most of which
+//! tokio-postgres rejects.
 //!
-//! No error repeats a value, because any part of a URL that is written wrongly may be part of a password.
+//! No error repeats a value, because any part of a malformed URL may be part of a password.
 
 use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
@@ -9,7 +9,7 @@ use tokio_postgres::config::Host;
 
 use crate::tls::{RootCertificates, RootCertificatesError, SslMode};
 
-/// What is wrong with a PostgreSQL URL, and what would be accepted.
+/// What is wrong with a PostgreSQL URL, and what is accepted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
@@ -42,26 +42,26 @@ pub enum UrlError {
     /// Something else than `name=value` after the question mark.
     #[error("the parameters of a PostgreSQL URL are written name=value and joined by &")]
     ParameterForm,
-    /// A parameter that nobody here knows.
+    /// An unknown parameter.
     #[error("`{0}` is not a parameter of a PostgreSQL URL; these are: {names}", names = names())]
     UnknownParameter(String),
-    /// A known parameter with a value that cannot be used.
+    /// A known parameter with an invalid value.
     #[error("`{name}` in a PostgreSQL URL must be {accepted}")]
     Value {
         /// The parameter.
         name: &'static str,
-        /// The values that can be used.
+        /// The valid values.
         accepted: &'static str,
     },
-    /// A mode that promises less than another parameter demands.
+    /// A mode that is weaker than another parameter requires.
     #[error("`{name}` in a PostgreSQL URL wants sslmode={accepted}")]
     WeakMode {
-        /// The parameter, with its value, that demands more.
+        /// The parameter, with its value, that requires a stronger mode.
         name: &'static str,
-        /// The modes that would do.
+        /// The modes that suffice.
         accepted: &'static str,
     },
-    /// A Unix socket beside hosts that must be encrypted.
+    /// A Unix socket together with hosts that must be encrypted.
     #[error(
         "a Unix socket is never encrypted: beside other hosts it wants sslmode=disable or prefer"
     )]
@@ -106,7 +106,7 @@ fn names() -> String {
     names.join(", ")
 }
 
-/// A URL's parts, before anything is added for what it does not say.
+/// The parts of a URL, before defaults are added.
 pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) ssl_mode: Option<SslMode>,
@@ -120,8 +120,8 @@ impl Parts {
             .strip_prefix("postgres://")
             .or_else(|| url.strip_prefix("postgresql://"))
             .ok_or(UrlError::Scheme)?;
-        // tokio-postgres ends the password at the first @, wherever that is. What it would then take for the
-        // host may be the rest of a password, and hosts are printed.
+        // tokio-postgres ends the password at the first @, wherever that is. It would then treat the rest of a password
+        // as the host, and hosts are printed.
         let (credentials, after) = rest.split_once('@').unwrap_or(("", rest));
         if credentials.contains('/') || after.contains('@') {
             return Err(UrlError::Credentials);
@@ -156,7 +156,7 @@ impl Parts {
         self.names.contains(&parameter)
     }
 
-    /// Whether all that can be connected to are Unix sockets.
+    /// Whether all targets are Unix sockets.
     pub(crate) fn only_sockets(&self) -> bool {
         self.config.get_hostaddrs().is_empty() && self.config.get_hosts().iter().all(is_socket)
     }
@@ -166,12 +166,12 @@ impl Parts {
         self.config.get_hosts().iter().any(is_socket)
     }
 
-    /// Takes a parameter that is ours; checks one that is for tokio-postgres and answers false.
+    /// Parses a parameter of our own; checks one for tokio-postgres and returns false.
     fn read_parameter(&mut self, parameter: &str) -> Result<bool, UrlError> {
         let (name, value) = parameter.split_once('=').ok_or(UrlError::ParameterForm)?;
         let decode = |text| percent_decode_str(text).decode_utf8();
         let name = decode(name).map_err(|_| UrlError::ParameterForm)?;
-        // The older spelling of JDBC, which libpq takes too.
+        // The older spelling of JDBC, which libpq accepts too.
         if name == "ssl" && value == "true" {
             self.ssl_mode = Some(SslMode::Require);
             return Ok(true);
@@ -195,7 +195,7 @@ impl Parts {
                 };
             }
             _ => {
-                // Alone, so that the error can say which one it was.
+                // Parsed alone, so that the error can name the parameter.
                 format!("postgres://?{name}={value}")
                     .parse::<Config>()
                     .map_err(|_| unacceptable())?;
@@ -205,8 +205,8 @@ impl Parts {
         Ok(true)
     }
 
-    /// Gives hosts that are only known by address that address for a name, as libpq does for verification,
-    /// and checks what tokio-postgres would find out only when it connects.
+    /// Uses the address of a host without a name as its name, as libpq does for verification, and checks what
+    /// tokio-postgres would only detect when it connects.
     fn complete_hosts(&mut self) -> Result<(), UrlError> {
         if self.config.get_hosts().is_empty() {
             for address in self.config.get_hostaddrs().to_vec() {

@@ -1,4 +1,4 @@
-//! From a text to its words.
+//! Splits a text into words.
 
 use std::ops::Range;
 
@@ -6,10 +6,10 @@ use crate::fold::Folding;
 use crate::segment::{Class, Segmenter};
 use crate::stems::Stems;
 
-/// The most characters of a term; words that are longer are told apart by their beginnings.
+/// The maximum number of characters in a term; longer words are distinguished by their beginnings only.
 const MAX_TERM_CHARS: usize = 200;
 
-/// Cuts texts into words. Cheap to make and to share: its tables are part of the program.
+/// Splits texts into words. Cheap to create and to share: its tables are compiled in.
 pub struct Analyzer {
     segmenter: Segmenter,
     folding: Folding,
@@ -19,9 +19,10 @@ pub struct Analyzer {
 /// A word of a text. Its position is its number in the sequence of [`Analyzer::words`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
-    /// Where it stands in the text, in bytes.
+    /// Its position in the text, in bytes.
     pub range: Range<usize>,
-    /// What it is found by: folded, without accents, stemmed. At most 200 characters, none of them white space.
+    /// The term that it is found by: folded, without accents, stemmed. At most 200 characters, none of them white
+    /// space.
     pub term: String,
     /// The same with its accents, where it has any.
     pub accented: Option<String>,
@@ -106,7 +107,7 @@ impl Analyzer {
         self.segmenter.class(c) == Class::Separator
     }
 
-    /// The run that has a character before `offset` and one behind it; as much of it as is near.
+    /// The run around `offset`, with a character on each side of it; only the part that is near.
     pub(crate) fn run_around(&self, text: &str, offset: usize) -> Option<Range<usize>> {
         const NEAR: usize = 200;
         let is_within = |c: &char| self.segmenter.class(*c) != Class::Separator;
@@ -148,7 +149,7 @@ impl Analyzer {
         for range in self.segmenter.words(&composed) {
             let folded = self.folding.folded(&composed[range.clone()]);
             let written = place(range.start)..place(range.end);
-            // Compatibility characters stand for several words, or for marks that separate words: ﷺ, ½.
+            // Compatibility characters may expand to several words, or to characters that separate words: ﷺ, ½.
             let mut part = String::new();
             let parts = words.len();
             for c in folded.chars() {
@@ -164,7 +165,7 @@ impl Analyzer {
             if !part.is_empty() {
                 words.push(self.word(part, written));
             } else if words.len() == parts {
-                // Nothing that can be seen is left of it, but it is found by itself.
+                // Folding leaves nothing visible of the word, so it is found by itself.
                 words.push(self.word(folded.replace(char::is_whitespace, ""), written));
             }
         }
@@ -210,7 +211,7 @@ fn may_be_english(word: &str) -> bool {
 }
 
 fn cut(term: &mut String) {
-    // The first test spares nearly every word the counting.
+    // The first condition is cheap, and true for nearly every word.
     if term.len() > MAX_TERM_CHARS
         && let Some((end, _)) = term.char_indices().nth(MAX_TERM_CHARS)
     {

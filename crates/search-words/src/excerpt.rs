@@ -1,4 +1,4 @@
-//! The part of a text that fits a search best.
+//! The part of a text that matches a search best.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -6,16 +6,16 @@ use std::ops::Range;
 use crate::analyzer::Analyzer;
 use crate::phrases::{Found, Phrases};
 
-/// A part of a text, and where the words of a search stand in it.
+/// A part of a text, with the positions of the search's words in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt<'t> {
     /// Begins and ends at words.
     pub text: &'t str,
-    /// In characters (Unicode scalar values) of the excerpt, in order, none overlapping another.
+    /// In characters (Unicode scalar values) of the excerpt, sorted, and without overlaps.
     pub matches: Vec<Range<usize>>,
 }
 
-/// A place where a phrase of the search stands, in bytes and in characters of the text.
+/// An occurrence of a phrase of the search, in bytes and in characters of the text.
 #[derive(Debug, Clone)]
 struct Hit {
     phrase: usize,
@@ -60,7 +60,7 @@ impl Analyzer {
             Some((first, last)) => (first.bytes.start, last.chars.end - first.chars.start),
             None => (0, 0),
         };
-        // A third of the room that is left stands before, so that the words are read in their context.
+        // A third of the remaining length goes before the words, so that they are read in their context.
         let lead = (length - shown.min(length)) / 3;
         let start = back(text, first, lead);
         let start = match start {
@@ -68,7 +68,7 @@ impl Analyzer {
             start => self.word_start(text, start).min(first),
         };
         let end = forth(text, start, length);
-        // Near the end of the text, more of what stands before has room.
+        // Near the end of the text, more of the part before fits.
         let start = match end == text.len() && start > 0 {
             true => {
                 let start = back(text, text.len(), length);
@@ -82,7 +82,7 @@ impl Analyzer {
             false => self.word_end(text, end, start).max(shown),
         };
         let part = &text[start..end];
-        // What ends a sentence before it does not belong to it.
+        // Punctuation at the end of the previous sentence is left out.
         let shown = match start {
             0 => part.trim_start(),
             _ => part.trim_start_matches(|c| self.is_separator(c)),
@@ -156,7 +156,7 @@ fn hits(found: &[Found], phrases: &Phrases) -> Vec<Hit> {
 /// The first and the last of the hits, within `length` characters, that have the most different phrases, then the most
 /// hits; of equal ones the earliest.
 fn best_hits(hits: &[Hit], length: usize) -> Option<(&Hit, &Hit)> {
-    /// More need not be compared: whoever repeats a word that often has no best place.
+    /// More need not be compared: with so many hits there is no best place.
     const MAX_STARTS: usize = 1_000;
     let mut best = None;
     let mut best_score = (0, 0);

@@ -1,11 +1,11 @@
-//! From a word as it is written to the terms that it is found by.
+//! Converts a word to the terms that it is found by.
 
 use std::borrow::Cow;
 
 use icu_casemap::{CaseMapper, CaseMapperBorrowed};
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 
-/// Folds away what two spellings of a word may differ by.
+/// Removes the differences between spellings of a word.
 #[derive(Debug)]
 pub(crate) struct Folding {
     nfc: ComposingNormalizerBorrowed<'static>,
@@ -29,8 +29,9 @@ impl Folding {
         self.nfc.normalize(text)
     }
 
-    /// Compatibility-composed and case-folded (as Unicode's `toNFKC_Casefold`, except that what is to be ignored is
-    /// left for the segmentation that follows). Folding may leave characters that compose, so it composes again.
+    /// Compatibility-composed and case-folded (like Unicode's `toNFKC_Casefold`, but without removing ignorable
+    /// characters, which the later segmentation needs). Folding may leave characters that compose, so it composes
+    /// again.
     pub(crate) fn folded(&self, word: &str) -> String {
         let folded = self
             .case
@@ -46,7 +47,7 @@ impl Folding {
     pub(crate) fn without_accents(&self, folded: &str) -> Option<String> {
         let mut bare = String::with_capacity(folded.len());
         let mut has_accents = false;
-        // и and й are two letters, of everyday words that differ in nothing else.
+        // и and й are different letters, and the only difference between some common words.
         let mut before = '\0';
         for c in self.nfd.normalize_iter(folded.chars()) {
             let is_letter_of_its_own = before == 'и' && c == '\u{306}';
@@ -60,14 +61,14 @@ impl Folding {
             }
             before = c;
         }
-        // A mark that stands alone is all that there is of the word.
+        // A mark that stands alone is the whole word.
         (has_accents && !bare.is_empty()).then(|| self.nfc.normalize(&bare).into_owned())
     }
 }
 
-/// Whether it is a mark that people leave out when they search: a diacritic of the European scripts, an Arabic vowel
-/// sign or hamza above a letter, a Hebrew point. The vowel signs of Indic scripts and the sound marks of Kana make
-/// other words.
+/// Whether it is a mark that people omit when they search: a diacritic of the European scripts, an Arabic vowel sign or
+/// hamza above a letter, a Hebrew point. The vowel signs of Indic scripts and the sound marks of Kana make different
+/// words.
 fn is_accent(c: char) -> bool {
     matches!(c,
         '\u{300}'..='\u{36f}'
@@ -79,7 +80,8 @@ fn is_accent(c: char) -> bool {
         | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
 }
 
-/// Letters whose stroke or ligature is no mark of its own in Unicode, as people type them who do not have them.
+/// Letters with a stroke, and ligatures, that Unicode does not decompose, as people without them on the keyboard type
+/// them.
 fn letter_without_stroke(c: char) -> Option<&'static str> {
     Some(match c {
         'ø' => "o",

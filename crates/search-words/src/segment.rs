@@ -1,4 +1,4 @@
-//! Where words begin and end.
+//! Finds the boundaries of words.
 
 use std::ops::Range;
 
@@ -16,12 +16,12 @@ pub(crate) struct Segmenter {
     decompose: DecomposingNormalizerBorrowed<'static>,
 }
 
-/// What a character does to the word that it stands in.
+/// The role of a character in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     /// A letter, a mark or a number.
     Word,
-    /// Invisible, such as a soft hyphen or a joiner: neither part of a word nor its end.
+    /// Invisible, such as a soft hyphen or a joiner: neither part of a word nor a boundary.
     Ignored,
     /// Anything else.
     Separator,
@@ -77,7 +77,7 @@ impl Segmenter {
         (start < end).then_some(start..end)
     }
 
-    /// The offset of the first character at or after `from` that is not to be skipped. Bytes of ASCII are not decoded:
+    /// The offset of the first character at or after `from` that is not skipped. ASCII bytes are not decoded, because
     /// most of most texts is ASCII.
     fn skip(&self, text: &str, from: usize, is_skipped: impl Fn(Class) -> bool) -> usize {
         let bytes = text.as_bytes();
@@ -113,7 +113,7 @@ impl Segmenter {
         whole.into_iter().chain(segmented.into_iter().flatten())
     }
 
-    /// The offset in `original` of what stands at `offset` in its canonical composition `composed`.
+    /// The offset in `original` that corresponds to `offset` in its canonical composition `composed`.
     ///
     /// Both decompose into the same number of characters up to there.
     pub(crate) fn original_offset(&self, original: &str, composed: &str, offset: usize) -> usize {

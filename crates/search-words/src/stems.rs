@@ -1,10 +1,10 @@
-//! English stems, of which the words of most texts are few.
+//! English stems, with a cache, because most texts have few different words.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rust_stemmers::{Algorithm, Stemmer};
 
-/// Stems words, and keeps the stems of some, because finding one takes longer than all else that is done to a word.
+/// Stems words, and caches some stems, because stemming takes longer than everything else that is done to a word.
 pub(crate) struct Stems {
     stemmer: Stemmer,
     tables: [Mutex<Table>; TABLES],
