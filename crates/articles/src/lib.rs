@@ -1,8 +1,8 @@
-//! Articles and where they are kept, on SQLite or PostgreSQL: the part of Broadsheet that knows nothing of GraphQL and HTTP.
+//! Articles and their storage on SQLite or PostgreSQL: the part of Broadsheet that is independent of GraphQL and HTTP.
 //!
-//! [`article`] has the values and their rules, [`store`] the statements (nothing else names Diesel), [`feed`] follows the
-//! changes, [`transfer`] reads and writes files of articles. [`error`], [`clock`], [`budget`] and [`log_limit`] are known to
-//! all of them.
+//! [`article`] has the values and their rules, [`store`] the statements (nothing else uses Diesel), [`feed`] follows
+//! the changes, [`transfer`] reads and writes files of articles. All of them use [`error`], [`clock`], [`budget`] and
+//! [`log_limit`].
 
 pub mod article;
 pub mod budget;

@@ -1,8 +1,7 @@
-//! Where articles are kept: one [`Store`] over SQLite or PostgreSQL.
+//! The storage of articles: one [`Store`] over SQLite or PostgreSQL.
 //!
-//! The methods of the store stand in `store/articles.rs` (reads) and `store/writes.rs`. They say each statement
-//! once; what only one database does stands in `store/sqlite.rs` or `store/postgres.rs`. Nothing outside this
-//! folder names Diesel.
+//! The store's methods are in `store/articles.rs` (reads) and `store/writes.rs`. Each statement is written once; what
+//! is specific to one database is in `store/sqlite.rs` or `store/postgres.rs`. Nothing outside this folder uses Diesel.
 
 mod articles;
 mod availability;
@@ -71,7 +70,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use coalesce::Counts;
 
-/// The articles and the connections to them. Clones share both.
+/// The articles and the connections to the database. Clones share both.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
@@ -94,31 +93,31 @@ enum Database {
     Sqlite(Sqlite),
 }
 
-/// What a piece of work needs around it.
+/// What a piece of work does, which determines its connection and transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {
-    /// Statements that read, each for itself.
+    /// Independent statements that read.
     Read,
     /// A statement that reads, and may look at many articles.
     Scan,
-    /// Statements that read, all of the same state.
+    /// Statements that read from the same snapshot.
     Snapshot,
-    /// Statements that write, each of which may be a transaction of its own.
+    /// Statements that write, each of which may be its own transaction.
     Write,
     /// Statements that are all executed or none.
     Transaction,
-    /// As [`Transaction`](Self::Transaction), of many articles: on SQLite it is shared with no other, and the words of the
-    /// articles are left for later.
+    /// Like [`Transaction`](Self::Transaction), for many articles: on SQLite it does not share its transaction, and the
+    /// articles' words are indexed later.
     Bulk,
 }
 
 impl Store {
-    /// Connects, waits for a database that is not there yet with growing pauses (up to
+    /// Connects, retrying with growing pauses while the database is unavailable (up to
     /// [`DatabaseSettings::start_timeout`]), and applies pending migrations where `migrate` says so.
     ///
     /// # Errors
-    /// The URL is not understood, the database was not there in time, a migration failed, or the database is newer
-    /// than this binary.
+    /// The URL is invalid, the database was not available in time, a migration failed, or the database is newer than
+    /// this binary.
     pub async fn open(
         settings: &DatabaseSettings,
         clock: Clock,
@@ -143,12 +142,12 @@ impl Store {
                 store.close().await;
                 Err(MigrationError::NewerDatabase(status.unknown).into())
             }
-            // Without its table of migrations the database is not ready, which is said when that is asked.
+            // Without its table of migrations the database is not ready, which the health check reports.
             _ => Ok(store),
         }
     }
 
-    /// What it is connected to, as a URL without a password.
+    /// The database as a URL without a password.
     pub fn describe(&self) -> String {
         match &self.0.database {
             Database::Postgres(postgres) => postgres.describe(),
@@ -156,7 +155,7 @@ impl Store {
         }
     }
 
-    /// Which migrations the database has, which is also the question whether it answers.
+    /// The migrations that the database has; also used to check that it answers.
     ///
     /// # Errors
     /// The database does not answer, or has never been migrated.
@@ -186,7 +185,7 @@ impl Store {
         self.0.lookups.counts()
     }
 
-    /// How the connections are used; on SQLite those that read, and the one that writes.
+    /// The status of the connection pools; on SQLite of the readers and of the writer.
     pub fn pool_status(&self) -> Vec<PoolStatus> {
         match &self.0.database {
             Database::Postgres(postgres) => postgres.pool_status(),
@@ -210,8 +209,8 @@ impl Store {
         &self.0.closing
     }
 
-    /// Runs work on a connection to its end, and wakes the feed where it may have written. The future is to be polled
-    /// without pause, or dropped: then a read on SQLite ends early.
+    /// Runs work on a connection to completion, and wakes the feed if it may have written. Poll the future without
+    /// pause, or drop it: a read on SQLite then ends early.
     async fn run<T: Send + 'static>(
         &self,
         access: Access,
@@ -231,7 +230,7 @@ impl Store {
         let work = self.0.tasks.track_future(async move {
             let done = inner.run(access, &noticed, work).await;
             let done = inner.writability.after(access, done);
-            // Also after a failure: each statement of a write may be a transaction of its own.
+            // Even after a failure: each statement of a write may have been its own transaction.
             if matches!(access, Access::Write | Access::Transaction | Access::Bulk) {
                 inner.written.send_replace(());
             }
@@ -240,8 +239,8 @@ impl Store {
         DetachOnDrop::new(work, abandoned).await
     }
 
-    /// As [`run`](Self::run), for work that changes no article, in a task of its own: a subscription is polled only while
-    /// its client reads, and must not keep a connection meanwhile.
+    /// Like [`run`](Self::run), for work that changes no article, in its own task: a subscription is polled only while
+    /// its client reads, and must not hold a connection in the meantime.
     async fn run_in_task<T: Send + 'static>(
         &self,
         access: Access,
@@ -289,10 +288,10 @@ impl Database {
     }
 }
 
-/// Applies or reverts the migrations of a database, or says which it has.
+/// Applies or reverts the migrations of a database, or returns which it has.
 ///
 /// # Errors
-/// As [`Store::open`]; it does not wait for a database that is not there.
+/// As [`Store::open`]; it does not wait for an unavailable database.
 pub async fn migrate(
     settings: &DatabaseSettings,
     action: Migrate,
@@ -305,7 +304,7 @@ pub async fn migrate(
     }
 }
 
-/// Tries until it succeeds, fails for good, or the time is over.
+/// Retries until it succeeds, fails permanently, or the time is over.
 async fn patiently<T, F>(patience: Duration, attempt: impl Fn() -> F) -> Result<T, OpenError>
 where
     F: Future<Output = Result<T, OpenError>>,

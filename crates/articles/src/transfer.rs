@@ -1,7 +1,8 @@
-//! Articles in files: what `broadsheet import` reads and `broadsheet export` writes. Knows no database but the store's rows.
+//! Articles in files: what `broadsheet import` reads and `broadsheet export` writes. Independent of the databases,
+//! except for the store's row types.
 //!
-//! NDJSON has an object a line, CSV a line of names and then a record for each article. Both are read and written one
-//! article at a time, however large the file is.
+//! NDJSON has one object per line; CSV has a header line, and then a record for each article. Both are read and written
+//! one article at a time, so the size of the file does not matter.
 
 pub mod demonstration;
 pub mod read;
@@ -11,14 +12,14 @@ pub mod write;
 
 use std::path::Path;
 
-/// How articles stand in a file.
+/// The format of articles in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Ndjson,
     Csv,
 }
 
-/// How a file is compressed.
+/// The compression of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
     None,
@@ -37,7 +38,7 @@ const FIELDS: [&str; 7] = [
     "version",
 ];
 
-/// What the ending of a file's name says: `articles.csv.gz`. Without one it is NDJSON, not compressed.
+/// The format and compression by the file's extension: `articles.csv.gz`. The default is uncompressed NDJSON.
 pub fn by_ending(path: &Path) -> (Format, Compression) {
     let name = path.to_string_lossy().to_ascii_lowercase();
     let (name, compression) = [(".gz", Compression::Gzip), (".zst", Compression::Zstd)]

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use crate::article::change::{ArticleChange, ChangeFilter, FeedCursor};
 
-/// The changes of a part of the feed that ends where the reader is.
+/// A contiguous part of the feed that ends at the reader's position.
 pub(super) struct Window {
     most_changes: usize,
     most_bytes: usize,
     /// `None` until the reader has begun.
     span: Option<Span>,
-    /// How often the feed has been found to be another one than before.
+    /// Counts how often the feed was replaced by another one.
     incarnation: u64,
     changes: VecDeque<Arc<ArticleChange>>,
     bytes: usize,
@@ -23,15 +23,15 @@ struct Span {
     end: FeedCursor,
 }
 
-/// What a subscriber finds.
+/// The result for a subscriber.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Change(Arc<ArticleChange>),
-    /// Nothing that it wants, up to this position.
+    /// No matching change, up to this position.
     Nothing(FeedCursor),
-    /// What it wants is not in memory. All that the window has ends at this position.
+    /// The next changes are not in memory. The window ends at this position.
     Behind(FeedCursor),
-    /// The feed is not the one that the subscriber has begun with.
+    /// The feed is no longer the one that the subscriber began with.
     Other {
         incarnation: u64,
     },
@@ -49,7 +49,7 @@ impl Window {
         }
     }
 
-    /// Up to where it has been filled.
+    /// The position up to which it is filled.
     pub(super) fn end(&self) -> Option<FeedCursor> {
         self.span.as_ref().map(|span| span.end)
     }
@@ -58,8 +58,8 @@ impl Window {
         self.incarnation
     }
 
-    /// Forgets everything, to go on from `cursor`. Tells subscribers to look again whether theirs still serve where it
-    /// does not follow what was there.
+    /// Clears the window, and continues from `cursor`. If that does not follow the previous contents, subscribers must
+    /// check whether their cursors are still valid.
     pub(super) fn begin(&mut self, cursor: FeedCursor) {
         if let Some(end) = self.end()
             && (end.epoch != cursor.epoch || end.position > cursor.position)
@@ -74,7 +74,7 @@ impl Window {
         });
     }
 
-    /// Adds changes that follow its end, up to `end`.
+    /// Appends changes that follow its end, up to `end`.
     pub(super) fn extend(&mut self, changes: Vec<ArticleChange>, end: FeedCursor) {
         let Some(span) = &mut self.span else {
             return;
@@ -93,7 +93,7 @@ impl Window {
         }
     }
 
-    /// The first change after `after` that `filter` wants.
+    /// The first change after `after` that matches `filter`.
     pub(super) fn next(&self, incarnation: u64, after: FeedCursor, filter: &ChangeFilter) -> Next {
         if incarnation != self.incarnation {
             return Next::Other {
@@ -103,7 +103,7 @@ impl Window {
         let Some(span) = &self.span else {
             return Next::Nothing(after);
         };
-        // The head of the feed, where a subscriber begins, may be ahead of what the reader has read.
+        // A subscriber may begin at the head of the feed, which may be ahead of the reader.
         if after.position >= span.end.position {
             return Next::Nothing(after);
         }
@@ -146,7 +146,7 @@ mod tests {
         }
     }
 
-    /// A window for four changes that has seen 11 to 16.
+    /// A window for four changes that has received 11 to 16.
     fn window() -> Window {
         let mut window = Window::new(4, usize::MAX);
         window.begin(at(10));

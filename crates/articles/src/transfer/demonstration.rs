@@ -1,10 +1,10 @@
-//! Articles for a demonstration, that read like articles: made of a few sentences, always the same for the same number.
+//! Generates articles for a demonstration, from a few sentences. The same number always gives the same article.
 
 use crate::article::{NewArticle, Slug, Text, Title};
 use crate::clock::Timestamp;
 use crate::error::Violation;
 
-/// What an article is about: its name, and what belongs to it.
+/// The subject of an article: its name, and related words.
 const SUBJECTS: [(&str, [&str; 4]); 12] = [
     (
         "letterpress",
@@ -91,7 +91,7 @@ const SENTENCES: [&str; 14] = [
     "In the end it is {b} that stays in the memory.",
 ];
 
-/// The article with this number, as if it had been written before `now`, each some hours before the next.
+/// The article with this number, dated before `now`, some hours before the next one.
 pub fn article(number: u64, now: Timestamp) -> Result<NewArticle, Violation> {
     const HOURS: i128 = 3_600_000_000;
     let mut chance = Chance(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -127,7 +127,7 @@ fn capitalized(title: &str) -> String {
     first.into_iter().flatten().chain(characters).collect()
 }
 
-/// Numbers that look like chance: xorshift.
+/// Pseudo-random numbers: xorshift.
 struct Chance(u64);
 
 impl Chance {
@@ -138,7 +138,7 @@ impl Chance {
         self.0
     }
 
-    /// A number that is at least the one and at most the other.
+    /// A number between `low` and `high`, inclusive.
     fn between(&mut self, low: u64, high: u64) -> u64 {
         low + (self.next() >> 16) % (high - low + 1)
     }

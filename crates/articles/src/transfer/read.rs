@@ -1,4 +1,4 @@
-//! Reading articles from a file in chunks, each of which becomes a transaction.
+//! Reads articles from a file in chunks, each of which becomes a transaction.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -12,53 +12,53 @@ use super::row::{self, Fault};
 use super::{Compression, Format};
 use crate::store::import::{ImportProgress, Incoming};
 
-/// How much a chunk has.
+/// The size of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkSize {
-    /// The most rows.
+    /// The maximum number of rows.
     rows: usize,
-    /// About the most bytes of their texts.
+    /// The approximate maximum bytes of their texts.
     bytes: usize,
 }
 
 impl ChunkSize {
-    /// For rows without words: so many are written in a fraction of a second, for which other writers wait.
+    /// For rows without words: writing this number takes a fraction of a second, for which other writers wait.
     pub const OF_ROWS: Self = Self {
         rows: 2_000,
         bytes: 2 * 1024 * 1024,
     };
 
-    /// For rows with the words that they are found by, all of which are in memory at once. They take several times as
-    /// much as the texts.
+    /// For rows with their words, which are all in memory at the same time. They take several times as much as the
+    /// texts.
     pub const OF_ROWS_WITH_WORDS: Self = Self {
         rows: 1_000,
         bytes: 1024 * 1024,
     };
 }
 
-/// Rows to be imported together, and how far the source has been read then.
+/// Rows to be imported together, and the progress after them.
 #[derive(Debug)]
 pub struct Chunk {
     pub rows: Vec<Incoming>,
-    /// Those that are no articles.
+    /// Rows that are not valid articles.
     pub rejects: Vec<Reject>,
     pub progress: ImportProgress,
-    /// Why the source is not read any further.
+    /// Why reading has stopped.
     pub stopped_at: Option<Reject>,
 }
 
-/// A row that is not imported.
+/// A rejected row.
 #[derive(Debug, Clone)]
 pub struct Reject {
     pub row: u64,
-    /// Empty where it is the whole row.
+    /// Empty for the whole row.
     pub field: &'static str,
     pub reason: String,
     record: Value,
 }
 
 impl Reject {
-    /// A row that is valid, but cannot be imported.
+    /// A valid row that cannot be imported.
     pub fn of(row: &Incoming, field: &'static str, reason: String) -> Self {
         let Incoming { id, new, .. } = row;
         let record = json!({
@@ -78,7 +78,7 @@ impl Reject {
         }
     }
 
-    /// As a line of the file of rejected rows.
+    /// The line for the file of rejected rows.
     pub fn to_line(&self) -> String {
         let Self {
             row,
@@ -100,7 +100,7 @@ impl std::fmt::Display for Reject {
     }
 }
 
-/// What is imported, under a name by which an import that was interrupted is known again.
+/// The source of an import, with a name that identifies it after an interruption.
 pub struct Source {
     records: Records,
     name: [u8; 32],
@@ -125,7 +125,7 @@ impl Source {
         Sha256::digest(path.as_os_str().as_encoded_bytes()).into()
     }
 
-    /// Reads as many rows as were imported before; answers whether they are those.
+    /// Skips the rows that were imported before; returns whether they are unchanged.
     pub fn skip(&mut self, progress: &ImportProgress) -> Result<bool, RecordError> {
         while self.records.row() < progress.row_count {
             if self.records.next()?.is_none() {
@@ -140,8 +140,8 @@ impl Source {
         Ok(self.records.next()?.is_none())
     }
 
-    /// Reads everything, and gives each chunk to `take` until that is `false`. Where a row is no article, reading ends in
-    /// front of it, or, where `goes_on` is set, goes on behind it.
+    /// Reads everything, and passes each chunk to `take` until that returns `false`. At an invalid row, reading stops
+    /// before it, or, where `goes_on` is set, continues after it.
     pub fn read(
         mut self,
         goes_on: bool,

@@ -1,4 +1,4 @@
-//! The records of a file, one after the other, as they stand there.
+//! Reads the records of a file one by one, without interpreting them.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Compression, FIELDS, Format};
 
-/// The most bytes of a record: one that is longer, or has a quote that never ends, would take all memory.
+/// The maximum bytes of a record: a longer one, or one with an unterminated quote, would take all memory.
 pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 const BUFFER: usize = 128 * 1024;
 
-/// A record as it stands in the file.
+/// A record as it is in the file.
 #[derive(Debug, Clone)]
 pub(super) enum Record {
-    /// A line, without its end.
+    /// A line, without its line break.
     Line(Vec<u8>),
     /// The values of the columns, in the order of [`FIELDS`]; `None` for a column that the file does not have.
     Columns([Option<Vec<u8>>; FIELDS.len()]),
@@ -45,7 +45,7 @@ pub(super) struct Records {
     reader: Reader,
     row: u64,
     digest: Sha256,
-    /// That before the last record.
+    /// The digest without the last record.
     before: Sha256,
 }
 
@@ -53,9 +53,9 @@ enum Reader {
     Lines(BufReader<Box<dyn Read + Send>>),
     Csv {
         reader: csv::Reader<Limited>,
-        /// For each column of the file, which of [`FIELDS`] it is.
+        /// For each column of the file, its index in [`FIELDS`].
         columns: Vec<usize>,
-        /// How much of the record has been read.
+        /// The number of bytes of the record that were read.
         read: Arc<AtomicU64>,
     },
 }
@@ -87,7 +87,7 @@ impl Records {
         })
     }
 
-    /// The number of the record that was read last, from 1.
+    /// The number of the last record, starting at 1.
     pub(super) fn row(&self) -> u64 {
         self.row
     }
@@ -97,7 +97,7 @@ impl Records {
         self.digest.clone().finalize().into()
     }
 
-    /// The SHA-256 of all but the last.
+    /// The SHA-256 of all records except the last.
     pub(super) fn digest_before_last(&self) -> [u8; 32] {
         self.before.clone().finalize().into()
     }
@@ -143,7 +143,7 @@ impl Records {
 }
 
 fn skip_byte_order_mark(reader: &mut impl BufRead) -> io::Result<()> {
-    // A buffer that is filled again has three bytes, unless the file has fewer, or a pipe begins with a drop.
+    // A newly filled buffer has at least three bytes, unless the file is shorter, or a pipe delivers fewer at first.
     if reader.fill_buf()?.starts_with("\u{feff}".as_bytes()) {
         reader.consume(3);
     }
@@ -176,7 +176,7 @@ fn csv_reader(file: Box<dyn Read + Send>) -> Result<Reader, RecordError> {
         .from_reader(file);
     let header = reader.byte_headers().map_err(|error| csv_error(error, 0))?;
     let column = |name: &[u8]| {
-        // As `/api/v1/articles/` has it.
+        // The names that `/api/v1/articles/` uses are accepted too.
         let name = match name {
             b"created_at" => b"createdAt",
             b"updated_at" => b"updatedAt",
@@ -218,7 +218,7 @@ fn csv_error(error: csv::Error, row: u64) -> RecordError {
     }
 }
 
-/// Fails where a record takes too much of the file.
+/// Fails where a record is too long.
 struct Limited {
     file: Box<dyn Read + Send>,
     read: Arc<AtomicU64>,

@@ -1,4 +1,4 @@
-//! What a record means: a row that may be imported, or why it may not, by the rules of the API.
+//! Converts a record to a row, or says why it is invalid, by the rules of the API.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -10,15 +10,15 @@ use crate::clock::Timestamp;
 use crate::error::Violation;
 use crate::store::import::Incoming;
 
-/// Why a record is no article.
+/// Why a record is not a valid article.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
-    /// Empty where it is the whole record.
+    /// Empty for the whole record.
     pub field: &'static str,
     pub reason: String,
 }
 
-/// What stands in a record, whose values may be wrong. `null` is as if it were not there.
+/// The fields of a record, before validation. `null` is the same as a missing field.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Given {
@@ -33,7 +33,7 @@ struct Given {
     version: Option<i64>,
 }
 
-/// The row that a record is; `None` for an empty line.
+/// The row of a record; `None` for an empty line.
 pub(super) fn read(record: &Record, row: u64) -> Result<Option<Incoming>, Fault> {
     let given = match record {
         Record::Line(line) if line.trim_ascii().is_empty() => return Ok(None),
@@ -45,7 +45,7 @@ pub(super) fn read(record: &Record, row: u64) -> Result<Option<Incoming>, Fault>
 
 fn of_json(line: &[u8]) -> Result<Given, Fault> {
     let not_an_article = fault("");
-    // Serde would take a list of values for a struct, too.
+    // Serde would also accept an array for a struct.
     if !line.trim_ascii_start().starts_with(b"{") {
         return Err(not_an_article("this is not an object of JSON".to_owned()));
     }
@@ -61,7 +61,7 @@ fn of_columns(columns: &[Option<Vec<u8>>; FIELDS.len()]) -> Result<Given, Fault>
         let text = bytes.map(String::from_utf8).transpose();
         text.map_err(|_| fault(FIELDS[index])("this is not UTF-8".to_owned()))
     };
-    // CSV cannot tell an empty value from none.
+    // CSV cannot distinguish an empty value from a missing one.
     let some = |index| Ok::<_, Fault>(text(index)?.filter(|text| !text.is_empty()));
     let version = some(6)?.map(|version| version.parse().map_err(|_| ()));
     Ok(Given {
@@ -117,7 +117,7 @@ fn violation(field: &'static str) -> impl Fn(Violation) -> Fault {
     move |Violation(reason)| Fault { field, reason }
 }
 
-/// The record as a value of JSON, for the file of rejected rows.
+/// The record as a JSON value, for the file of rejected rows.
 pub(super) fn to_json(record: &Record) -> Value {
     let text = |bytes: &[u8]| Value::String(String::from_utf8_lossy(bytes).into_owned());
     match record {

@@ -16,7 +16,7 @@ enum Encoder {
     Csv(csv::Writer<Compressed>),
 }
 
-/// A file that is compressed on its way.
+/// A file with its compression.
 enum Compressed {
     None(BufWriter<Box<dyn Write + Send>>),
     Gzip(BufWriter<GzEncoder<Box<dyn Write + Send>>>),
@@ -93,7 +93,7 @@ impl ArticleWriter {
         }
     }
 
-    /// Writes what is left. Without it a file is cut off.
+    /// Writes what is buffered. Without this call the file is truncated.
     pub fn finish(self) -> io::Result<()> {
         let file = match self.0 {
             Encoder::Ndjson(file) => file,

@@ -29,22 +29,23 @@ pub(super) const SMALL: u64 = 16 * 1024 * 1024;
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
-/// For how long nobody has written when even a small log is emptied: a copy of a file at rest then has everything.
+/// How long there must have been no writes before even a small log is emptied, so that a copy of an idle file is
+/// complete.
 const AT_REST: Duration = Duration::from_secs(1);
 
 /// How long writes wait for reads.
 const SHORT: Duration = Duration::from_millis(50);
 
-/// The same when no scan of this server is under way. Those of other servers and programs cannot be held up.
+/// The same when no scan of this server is running. Those of other servers and programs cannot be held back.
 const LONG: Duration = Duration::from_secs(1);
 
-/// How long scans wait for those before them where these have no time limit.
+/// How long scans wait for earlier ones where these have no time limit.
 const LONGEST_SCAN: Duration = Duration::from_secs(10);
 
-/// A pool that somebody else may drop.
+/// A pool that its owner may drop.
 type WeakPool = deadpool::managed::WeakPool<AsyncDieselConnectionManager<Async>>;
 
-/// Each scan holds it for reading while it is under way. Who waits for writing it holds up those that come after.
+/// Each scan holds a read lock while it is running. Waiting for the write lock holds back new scans.
 pub(super) type Scans = Arc<RwLock<()>>;
 
 #[derive(QueryableByName)]
@@ -53,8 +54,8 @@ struct Checkpoint {
     busy: i32,
 }
 
-/// Empties the log again and again, through the connection of `writer`, until that pool is closed. A scan takes no longer
-/// than `longest_scan`, or as long as it takes where that is zero.
+/// Empties the log periodically, through the connection of `writer`, until that pool is closed. A scan takes at most
+/// `longest_scan`; zero means no limit.
 pub(super) async fn keep_small(
     database: PathBuf,
     writer: WeakPool,
@@ -80,7 +81,7 @@ pub(super) async fn keep_small(
         if metadata.len() == 0 || (is_small && !is_at_rest(&metadata)) {
             continue;
         }
-        // It reads from the log until it has ended, and nobody would be helped by waiting for that.
+        // The copy reads from the log until it has ended, so waiting would only delay others.
         if backup::is_being_copied(&database) {
             continue;
         }
