@@ -1,4 +1,4 @@
-//! What is decided while building: the pages that a browser gets, and which of the tests can run on this machine.
+//! Decisions at build time: the pages for browsers, and which of the tests can run on this machine.
 
 mod pages;
 mod postgres;

@@ -76,7 +76,7 @@ pub(crate) fn embed() -> Result<()> {
                     "cargo::warning=GET /graphql serves the plain page, not GraphiQL: {why} \
                      ({SWITCH}=plain silences this, `touch ui/package.json` tries again)"
                 );
-                // Until npm is installed, or somebody runs it in `ui`.
+                // Until npm is installed, or `npm ci` is run in `ui`.
                 programs::watch();
                 println!("cargo::rerun-if-changed=ui");
             })
@@ -110,7 +110,7 @@ pub(crate) fn embed() -> Result<()> {
     Ok(())
 }
 
-/// The Rust expression of a page whose `{{name}}`s became the addresses of its files.
+/// A Rust expression for a page, with each `{{name}}` replaced by the URL of that file.
 fn page(html_name: &str, files: &[(&str, PathBuf)], out: &Path) -> Result<String> {
     let mut html = fs::read_to_string(Path::new("ui").join(html_name))?;
     let mut assets = String::new();
@@ -118,7 +118,7 @@ fn page(html_name: &str, files: &[(&str, PathBuf)], out: &Path) -> Result<String
         let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let hash = content_hash(&bytes);
         let compressed = File::create(out.join(format!("{name}.gz")))?;
-        // No time stamp and no name inside, so that equal files give equal binaries.
+        // Without a time stamp and a name, so that equal files give equal binaries.
         let mut gzip = GzBuilder::new()
             .mtime(0)
             .write(compressed, Compression::best());
@@ -152,7 +152,7 @@ fn content_type(name: &str) -> Result<&'static str> {
     }
 }
 
-/// FNV-1a in 128 bits: the standard library's hasher may change from one Rust to the next, and nobody here means ill.
+/// FNV-1a in 128 bits: the standard library's hasher may change between versions of Rust, and these inputs are trusted.
 fn content_hash(bytes: &[u8]) -> String {
     let hash = bytes.iter().fold(
         0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128,
@@ -178,7 +178,7 @@ fn vendor(out: &Path) -> Result<PathBuf> {
         return Ok(vendor);
     }
 
-    // What an earlier run of this script brought serves until the lock file changes.
+    // The files of an earlier run are reused until the lock file changes.
     let lock = fs::read("ui/package-lock.json")?;
     let stamp = vendor.join("package-lock.json");
     if fs::read(&stamp).is_ok_and(|stamped| stamped == lock) {

@@ -1,11 +1,11 @@
-//! How an input is made of others.
+//! Makes an input from others.
 
 use fastrand::Rng;
 
 /// The longest input, in bytes.
 const LONGEST: usize = 4_096;
 
-/// Numbers at whose borders programs err.
+/// Numbers at which programs often have bugs.
 const NUMBERS: [&str; 10] = [
     "0",
     "-1",
@@ -70,7 +70,7 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], dictionary: &[&str], rng: &mut Rng)
     }
 }
 
-/// A short part of something of this length.
+/// A short range within this length.
 fn part(length: usize, rng: &mut Rng) -> std::ops::Range<usize> {
     let from = rng.usize(0..=length);
     let most = match rng.u8(0..4) {

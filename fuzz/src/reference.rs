@@ -1,4 +1,4 @@
-//! A slow and simple reading of JSON, which what is fuzzed is compared with.
+//! A slow and simple reader of JSON, as the reference for fuzzed code.
 
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ pub(crate) fn object(text: &[u8]) -> Result<Option<Map<String, Value>>, ()> {
         Err(error) => match error.to_string() {
             message if message.contains("recursion limit") => Err(()),
             message if message.contains("out of range") => Err(()),
-            // What is skipped may have escapes that stand for no character.
+            // Skipped values may contain invalid escapes.
             message if message.contains("surrogate") || message.contains("escape") => Err(()),
             message if message.contains("unicode code point") => Err(()),
             _ => Ok(None),
@@ -20,17 +20,17 @@ pub(crate) fn object(text: &[u8]) -> Result<Option<Map<String, Value>>, ()> {
     }
 }
 
-/// A member that is there and not null.
+/// A member that exists and is not null.
 pub(crate) fn member<'o>(object: &'o Map<String, Value>, name: &str) -> Option<&'o Value> {
     object.get(name).filter(|value| !value.is_null())
 }
 
-/// Whether a member is left out or a string.
+/// Whether a member is missing or a string.
 pub(crate) fn may_be_string(object: &Map<String, Value>, name: &str) -> bool {
     member(object, name).is_none_or(Value::is_string)
 }
 
-/// Whether a member is left out or an object.
+/// Whether a member is missing or an object.
 pub(crate) fn may_be_object(object: &Map<String, Value>, name: &str) -> bool {
     member(object, name).is_none_or(Value::is_object)
 }

@@ -1,10 +1,10 @@
-//! What is fuzzed.
+//! The trait of fuzz targets.
 
 use std::hash::{BuildHasher as _, Hash};
 
 use foldhash::fast::FixedState;
 
-/// Something that reads what strangers send.
+/// A parser of untrusted input.
 pub(crate) trait Target {
     /// Its name on the command line.
     fn name(&self) -> &'static str;
@@ -22,12 +22,12 @@ pub(crate) trait Target {
     fn check(&self, input: &[u8]) -> Result<u64, String>;
 }
 
-/// A number for the kind of an outcome. Kinds are what is kept in the corpus, so there should be some hundred of them.
+/// A number for the kind of an outcome. The corpus keeps inputs of each kind, so there should be some hundred of them.
 pub(crate) fn kind(of: impl Hash) -> u64 {
     FixedState::default().hash_one(of)
 }
 
-/// The magnitude of a number: kinds are not to differ for each.
+/// The magnitude of a number, so that not every number makes a new kind.
 pub(crate) fn magnitude(number: usize) -> u32 {
     usize::BITS - number.leading_zeros()
 }

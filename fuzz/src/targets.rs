@@ -1,4 +1,4 @@
-//! What is fuzzed, one file each.
+//! The fuzz targets, one file each.
 
 mod cursor;
 mod http_body;

@@ -1,4 +1,4 @@
-//! Who may do what, on every transport: static tokens, JWTs, and what callers without either may do.
+//! Admission on every transport: static tokens, JWTs, and callers without either.
 
 mod ends;
 mod jwt;

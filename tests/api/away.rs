@@ -1,4 +1,4 @@
-//! A database that is away for a while: what is told to those who subscribe, to those who have, and to those who write.
+//! A database that is unavailable for a while: the responses to new subscriptions, to existing ones, and to writes.
 
 use std::time::Duration;
 

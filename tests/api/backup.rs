@@ -1,4 +1,4 @@
-//! `broadsheet backup` and `broadsheet restore`: copies that are whole, and none that are not.
+//! `broadsheet backup` and `broadsheet restore`: intact copies succeed, and damaged ones are rejected.
 
 mod damaged;
 mod under_load;

@@ -1,4 +1,4 @@
-//! `broadsheet check`: a line for each thing that is not as it should be, with what to do about it.
+//! `broadsheet check`: a line for each problem, and how to fix it.
 
 use rstest_reuse::apply;
 use serde_json::json;

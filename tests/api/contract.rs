@@ -1,4 +1,4 @@
-//! What the repository promises and what the code says are the same: the schema, the help, the migrations, the layers.
+//! Checks that committed files match the code: the schema, the help, the migrations, the layers.
 
 mod help;
 mod layers;

@@ -1,4 +1,4 @@
-//! The mutation `createArticle`: what it makes of the values, and which it refuses.
+//! The mutation `createArticle`: how it converts values, and which it rejects.
 
 mod instants;
 mod lengths;

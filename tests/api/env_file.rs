@@ -1,4 +1,5 @@
-//! `.env`: where it is looked for, what of it applies, and what is said of it. Its form is tested where it is read.
+//! `.env`: where it is searched for, which values apply, and what is reported about it. Its syntax is tested next to
+//! its parser.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Articles with one title, whose slugs are told apart by numbers: always the smallest that is free, found as fast
+//! Articles with the same title, whose slugs differ by a number: always the smallest free one, found equally fast
 //! however many there are.
 
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! Errors that are not the client's: what it learns of them, and what it does not.
+//! Errors that the client did not cause: what the response reveals, and what it does not.
 
 use std::time::Duration;
 

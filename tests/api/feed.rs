@@ -1,4 +1,4 @@
-//! The change feed: what the triggers log, what subscribers hear, and what is told of what is no longer there.
+//! The change feed: what the triggers log, what subscribers receive, and how removed changes are reported.
 
 mod bounds;
 mod graphql;

@@ -1,5 +1,5 @@
-//! Rows of other programs that hold what an article cannot have. The database refuses them; those that were there before
-//! are shown as well as can be, and take nothing else with them.
+//! Rows of other programs with values that an article cannot have. The database rejects new ones; older ones are shown
+//! as well as possible, and do not affect other rows.
 
 mod changes;
 mod cursors;

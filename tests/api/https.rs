@@ -1,4 +1,4 @@
-//! HTTPS, with HTTP/1.1 and HTTP/2: the same is answered, and rejected, as without TLS.
+//! HTTPS, with HTTP/1.1 and HTTP/2: the same responses and rejections as without TLS.
 
 mod certificate;
 mod site;

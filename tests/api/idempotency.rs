@@ -1,4 +1,4 @@
-//! Mutations with an `Idempotency-Key`: carried out once, however often they are sent.
+//! Mutations with an `Idempotency-Key`: executed once, however often they are sent.
 
 mod killed;
 mod restarted;

@@ -1,4 +1,4 @@
-//! The API in this process, without a server: for tests that ask thousands of things, or many at once.
+//! The API in this process, without a server: for tests that execute thousands of operations, or many concurrently.
 
 use broadsheet::api::{Api, ApiSettings, ExecutionResult};
 use broadsheet::clock::{Clock, Timestamp};

@@ -1,4 +1,4 @@
-//! A database that takes no writes: they are refused with a sentence of their own, and all else goes on.
+//! A database that takes no writes: they are rejected with a specific message, and everything else works.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What every path has in common: `Host`, and what is answered where nothing is, or not by this method.
+//! What all paths have in common: `Host`, and the responses for unknown paths and unsupported methods.
 
 use reqwest::Method;
 use rstest_reuse::apply;

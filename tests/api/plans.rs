@@ -1,6 +1,6 @@
-//! What the databases do for the questions that must be fast on a large table: their plans use an index.
+//! The query plans for queries that must be fast on a large table: they use an index.
 //!
-//! The statements are those that the server itself sends, as Diesel tells them.
+//! The statements are those that the server itself sends, as Diesel's instrumentation reports them.
 
 use std::cell::Cell;
 use std::sync::{Mutex, Once};

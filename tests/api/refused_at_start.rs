@@ -1,4 +1,4 @@
-//! What waiting for a database does not mend is said at once; what it may mend is waited for.
+//! Permanent problems with a database are reported immediately at startup; temporary ones are waited for.
 
 use std::time::{Duration, Instant};
 

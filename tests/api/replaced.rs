@@ -1,4 +1,4 @@
-//! The search on SQLite after another program replaced articles, of which no trigger hears.
+//! The search on SQLite after another program has replaced articles without firing triggers.
 
 use broadsheet::store::{self, Migrate};
 use serde_json::json;

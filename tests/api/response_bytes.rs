@@ -1,4 +1,5 @@
-//! How large an answer may be: `MAX_RESPONSE_BYTES`, over which a query is refused, and a mutation before it happens.
+//! The limit on responses: beyond `MAX_RESPONSE_BYTES` a query is rejected, and a mutation is rejected before it is
+//! executed.
 
 mod mutations;
 

@@ -1,4 +1,4 @@
-//! Settings of a role or a database of PostgreSQL that would change what the server's statements mean.
+//! Settings of a PostgreSQL role or database that would change the meaning of the server's statements.
 
 use futures_util::future::join_all;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Settings at the start: what is understood, and what is refused before the database is touched.
+//! Settings at startup: which are valid, and which are rejected before the database is used.
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Equal queries that fail together: they share the failure, and each is told its own request id.
+//! Equal queries that fail together: they share the failure, and each response has its own request id.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Articles that are created at the same moment on PostgreSQL share a statement, and each is answered as if it had been
-//! alone. A lock keeps the first statements waiting until the others have gathered behind them.
+//! Articles that are created at the same time on PostgreSQL share a statement, and each gets the result that it would
+//! have got alone. A lock delays the first statements until the other creates are waiting.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What an operator meets before anything is served: the effective settings, completions, the manual page, and what a
-//! first start says on a terminal.
+//! What an operator sees before requests are served: the effective settings, completions, the manual page, and the
+//! output of a first start on a terminal.
 
 use std::io::Read as _;
 use std::process::Stdio;

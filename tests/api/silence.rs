@@ -1,4 +1,4 @@
-//! Connections to PostgreSQL over which nothing comes any more, although both ends hold them open.
+//! Connections to PostgreSQL on which nothing arrives any more, although both ends keep them open.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Conditions that leave nothing of a selection: `{}` stands for it, at the root and below, on every transport.
+//! Conditions that remove all fields of a selection: the result is `{}`, at the root and below, on every transport.
 
 use rstest_reuse::apply;
 use serde_json::{Value, json};

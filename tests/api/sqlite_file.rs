@@ -1,4 +1,4 @@
-//! The file of SQLite, its write-ahead log, and the database that is in memory only.
+//! The SQLite file, its write-ahead log, and databases in memory.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Errors of PostgreSQL are told by their SQLSTATE and not by their text, which is in the language of the server.
+//! PostgreSQL's errors are recognized by their SQLSTATE and not by their text, which is in the server's language.
 
 use serde_json::json;
 

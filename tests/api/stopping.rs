@@ -1,4 +1,4 @@
-//! What clients are told that are connected when the server is told to stop.
+//! What connected clients receive when the server stops.
 
 use std::time::Duration;
 

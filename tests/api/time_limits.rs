@@ -1,4 +1,5 @@
-//! A read ends when its time is over, and soon after whoever asked has gone; and the program when it is told to stop.
+//! A read ends when its time limit is exceeded, and soon after its client has disconnected; and the program when it is
+//! told to stop.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,4 @@
-//! Connections to a PostgreSQL server that has a certificate of the tests' own making: what each `sslmode`
-//! accepts and refuses.
+//! Connections to a PostgreSQL server with a certificate made by the tests: what each `sslmode` accepts and rejects.
 
 mod certificates;
 mod sessions;

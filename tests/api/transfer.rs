@@ -1,5 +1,5 @@
-//! `broadsheet import`, `broadsheet export` and `broadsheet seed`: what goes in comes out, byte by byte, and what cannot
-//! go in is told.
+//! `broadsheet import`, `broadsheet export` and `broadsheet seed`: exported articles equal imported ones byte by byte,
+//! and invalid ones are reported.
 
 mod conflicts;
 mod indexed;

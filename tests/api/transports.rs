@@ -1,4 +1,4 @@
-//! One request on every transport: the answers must be the same.
+//! One request on every transport: the responses must be equal.
 
 use broadsheet::graphql::websocket::SUBPROTOCOL;
 use futures_util::{SinkExt as _, StreamExt as _};

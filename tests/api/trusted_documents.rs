@@ -1,4 +1,4 @@
-//! Trusted documents, as the whole program serves them. `server/persisted` tests what each name stands for.
+//! Trusted documents, as the whole program serves them. The tests of `persisted` check what each name resolves to.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What requests give for variables is bounded while it is read: megabytes of values take neither memory nor time.
+//! The values of variables are limited while they are read: megabytes of values take neither memory nor time.
 
 use std::io::Write as _;
 use std::time::Duration;

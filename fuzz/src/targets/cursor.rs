@@ -22,7 +22,7 @@ const ORDERS: [ArticleOrder; 9] = [
 
 pub(crate) struct Cursors;
 
-/// What somebody makes who knows the form: bytes with the checksum that they need.
+/// A text that an attacker who knows the format can make: bytes with a valid checksum.
 fn with_checksum(bytes: &[u8]) -> String {
     let sum = crc32fast::hash(bytes).to_be_bytes();
     URL_SAFE_NO_PAD.encode([bytes, &sum].concat())

@@ -1,4 +1,4 @@
-//! JWTs: tokens that were changed on their way, and tokens that an issuer signed whatever they say.
+//! JWTs: tokens that were modified in transit, and tokens that an issuer signed with arbitrary contents.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,14 +19,14 @@ use crate::target::{Target, ensure, joined, kind, parts, text};
 
 const ISSUER: &str = "https://issuer.example";
 const AUDIENCE: &str = "articles";
-/// Where the clock stands: 2026-11-01T09:00:00Z.
+/// The time of the clock: 2026-11-01T09:00:00Z.
 const NOW: i64 = 1_793_523_600;
 const SKEW: f64 = 30.0;
 
 pub(crate) struct Jwts {
     admission: Admission,
     key: Ed25519KeyPair,
-    /// What is admitted as it is.
+    /// Tokens that are admitted unchanged.
     valid: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ impl Jwts {
         format!("{signed}.{signature}")
     }
 
-    /// Whether a token admits to reading. All keys are there, so nothing is waited for that could admit it.
+    /// Whether a token admits to reading. All keys are loaded, so admission never waits.
     fn admit(&self, token: &str) -> Result<(), Option<Rejection>> {
         let admitted = self.admission.admit(Credential::Bearer(token), Scope::Read);
         match admitted.now_or_never() {
@@ -85,7 +85,7 @@ impl Jwts {
         }
     }
 
-    /// A token that was signed as it is.
+    /// Checks a token whose header and claims were signed as they are.
     fn check_signed(&self, header: &str, claims: &str) -> Result<u64, String> {
         let token = self.token(header, claims);
         let rejection = match self.admit(&token) {
@@ -123,7 +123,7 @@ impl Jwts {
     }
 }
 
-/// A part of a token as the reference reads it; `None` where that cannot.
+/// A part of a token as the reference reads it; `None` where the reference cannot.
 fn object(text: &str) -> Result<Option<Map<String, Value>>, String> {
     match reference::object(text.as_bytes()) {
         Ok(Some(object)) => Ok(Some(object)),
@@ -132,7 +132,7 @@ fn object(text: &str) -> Result<Option<Map<String, Value>>, String> {
     }
 }
 
-/// What the claims of whoever is admitted must say.
+/// Checks the claims of an admitted token.
 fn check_claims(claims: &Map<String, Value>) -> Result<(), String> {
     ensure(
         claims.get("iss").is_some_and(|issuer| issuer == ISSUER),

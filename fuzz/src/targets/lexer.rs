@@ -1,4 +1,4 @@
-//! The lexer that measures documents before anything parses them.
+//! The lexer that measures documents before they are parsed.
 
 use apollo_parser::{Lexer as ApolloLexer, TokenKind};
 use async_graphql::parser::parse_query;
@@ -10,7 +10,7 @@ use super::normalizer;
 
 pub(crate) struct Lexer;
 
-/// No parser that recurses gets a document that nests deeper.
+/// Recursive parsers never get documents that nest deeper.
 const NESTING: usize = 64;
 
 impl Target for Lexer {
@@ -53,7 +53,7 @@ impl Target for Lexer {
         ensure(ignored == expected, || {
             format!("{measured:?}, but with ignored tokens before it {ignored:?}")
         })?;
-        // What the parser behind it counts more of would pass the limits. It never gets what is no token.
+        // Tokens that only the parser counts would bypass the limits. The parser never gets invalid tokens.
         let apollo = measure_by_apollo(&document);
         let is_counted = apollo.tokens <= measured.tokens && apollo.nesting <= measured.nesting;
         ensure(is_counted || measured.broken.is_some(), || {
@@ -73,7 +73,7 @@ impl Target for Lexer {
     }
 }
 
-/// The size of a document as apollo-parser sees it, without what it takes for no token.
+/// The size of a document as apollo-parser sees it, without invalid tokens.
 fn measure_by_apollo(document: &str) -> Measure {
     let mut measured = Measure::default();
     let mut open = 0_usize;

@@ -81,7 +81,7 @@ impl Normalizer {
             format!("a complexity of {complexity} is let through")
         })?;
         let text = operation.text();
-        // Where conditions leave no field, the text says so, and is no document.
+        // Where conditions leave no field, the text contains `{}`, and is not a valid document.
         if text.ends_with("{}") {
             return Ok(());
         }

@@ -99,7 +99,7 @@ impl Target for Searches {
     }
 }
 
-/// What a term must not have: it stands in a query of either database.
+/// Checks that a term contains no characters of a query syntax, because it becomes part of a query of either database.
 fn check_term(term: &str) -> Result<(), String> {
     let is_syntax = |c: char| c.is_whitespace() || c.is_control() || "\"'\\&|!():*<>".contains(c);
     ensure(!term.is_empty() && !term.contains(is_syntax), || {

@@ -7,7 +7,7 @@ use tempfile::NamedTempFile;
 
 use crate::target::{Target, ensure, kind, magnitude, text};
 
-/// A token with the right checksum, of which nobody has the file.
+/// A token with a valid checksum that no file lists.
 const TOKEN: &str = "bs_00000000000000000000000000000000000000000002CZclj";
 
 pub(crate) struct TokenFile(NamedTempFile);
@@ -17,7 +17,7 @@ impl TokenFile {
         NamedTempFile::new().map(Self)
     }
 
-    /// The lines of the entries of a file, or why it is none.
+    /// The lines of a file's entries, or why the file is invalid.
     fn read(&self, text: &str) -> Result<Vec<String>, String> {
         std::fs::write(self.0.path(), text).map_err(|error| error.to_string())?;
         let entries = entries(self.0.path()).map_err(|error| error.to_string())?;
@@ -65,7 +65,7 @@ impl Target for TokenFile {
         let input = text(input);
         let is_token = is_well_formed(&input);
         if is_token {
-            // The checksum finds every character that is mistyped.
+            // The checksum detects every mistyped character.
             for at in 0..input.len() {
                 let other = if input.get(at..=at) == Some("a") {
                     "b"

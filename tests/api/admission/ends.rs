@@ -1,4 +1,4 @@
-//! What becomes of sockets and event streams when their tokens end.
+//! Sockets and event streams whose tokens expire or are revoked.
 
 use std::time::Duration;
 

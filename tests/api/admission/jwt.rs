@@ -1,4 +1,4 @@
-//! JWTs from their issuer to the answer: keys from a file, and from an HTTP server.
+//! JWTs from the issuer to the response: keys from a file, and from an HTTP server.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};

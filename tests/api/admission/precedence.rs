@@ -1,4 +1,4 @@
-//! Which refusal wins where two apply, as ARCHITECTURE.md has it.
+//! Which rejection wins where several apply, as in ARCHITECTURE.md.
 
 use reqwest::{Method, RequestBuilder};
 use rstest_reuse::apply;

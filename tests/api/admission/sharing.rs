@@ -1,5 +1,5 @@
-//! What callers share: repeated requests, documents by their hash, answers that caches keep, executions that are joined.
-//! Each is shared among those only who may see it.
+//! What callers share: repeated requests, persisted queries, cached responses, joined executions. Each is shared only
+//! among callers who may see it.
 
 use futures_util::future::join_all;
 use reqwest::RequestBuilder;

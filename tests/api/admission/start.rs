@@ -1,4 +1,4 @@
-//! What the program says of admission at its start, and in its log and metrics afterwards.
+//! What the program reports about admission at startup, and later in its log and metrics.
 
 use serde_json::json;
 

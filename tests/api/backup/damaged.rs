@@ -1,4 +1,4 @@
-//! A backup whose bytes have changed is refused, wherever that is.
+//! A backup with changed bytes is rejected, wherever they are.
 
 use super::Place;
 use crate::support::{Database, assert_answer};

@@ -1,4 +1,4 @@
-//! How many bytes of bodies there may be at once.
+//! The limit on bytes of bodies in memory.
 
 use reqwest::RequestBuilder;
 use rstest_reuse::apply;

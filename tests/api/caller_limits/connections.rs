@@ -1,4 +1,4 @@
-//! How many connections there may be.
+//! The limit on connections.
 
 use rstest_reuse::apply;
 use tokio::io::AsyncWriteExt as _;

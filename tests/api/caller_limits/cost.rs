@@ -1,4 +1,5 @@
-//! What a caller may spend in a minute. Of 10 in a minute, one comes back in 6 seconds: later than these tests take.
+//! The limit on a caller's cost per minute. With 10 per minute, one is refilled after 6 seconds: later than these tests
+//! take.
 
 use reqwest::RequestBuilder;
 use rstest_reuse::apply;

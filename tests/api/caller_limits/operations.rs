@@ -1,4 +1,4 @@
-//! How many operations are executed at a time, and what becomes of those that wait.
+//! The limit on concurrent operations, and what happens to those that wait.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How many bytes of responses there may be that clients do not read.
+//! The limit on bytes of responses that clients do not read.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! How many WebSockets and event streams there may be.
+//! The limits on WebSockets and event streams.
 
 use broadsheet::admission::Scope;
 use reqwest::{RequestBuilder, Response};

@@ -1,4 +1,4 @@
-//! Who may name whom, within a crate.
+//! Which modules of a crate may use which others.
 
 use super::{files, root};
 

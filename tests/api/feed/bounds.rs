@@ -1,4 +1,4 @@
-//! Filters that hardly anything matches: what a call looks at, who waits for whom, and how their clients' cursors advance.
+//! Filters with few matches: how much a call reads, how subscribers take turns, and how their clients' cursors advance.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the triggers write, whoever changes articles, and what they see to.
+//! What the triggers write, regardless of who changes articles, and what they maintain.
 
 use broadsheet::article::Article;
 use futures_util::TryStreamExt as _;

@@ -1,4 +1,5 @@
-//! What a subscriber hears: from its cursor on, what it wants, however slow it is, and why it must begin again.
+//! What a subscriber receives: from its cursor on, only matching changes, however slow it is, and when it must start
+//! over.
 
 use std::time::{Duration, Instant};
 

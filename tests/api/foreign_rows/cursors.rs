@@ -1,4 +1,4 @@
-//! Cursors whose place no row of this database can have: made up, or of another database.
+//! Cursors with positions that no row of this database can have: forged, or from another database.
 
 use broadsheet::article::page::Cursor;
 use broadsheet::article::{Article, ArticleId, ArticleOrder, StoredKeys};

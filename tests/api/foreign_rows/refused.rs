@@ -1,4 +1,4 @@
-//! What the database refuses of other programs, and what it takes.
+//! Which rows of other programs the database rejects, and which it accepts.
 
 use rstest_reuse::apply;
 

@@ -1,4 +1,4 @@
-//! The files of the certificate: what is refused at start, and what becomes of changes while a server runs.
+//! The files of the certificate: what is rejected at startup, and how changes are handled while a server runs.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Clients of HTTP/2 that are slow with their heads, their bodies, or with reading: others are served meanwhile, and each
-//! address has its share.
+//! HTTP/2 clients that are slow with their heads, their bodies, or with reading: other clients are still served, and
+//! each address has its limit.
 
 use axum::body::Body;
 use broadsheet::article::{NewArticle, Text};

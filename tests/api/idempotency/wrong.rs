@@ -1,4 +1,4 @@
-//! Keys that are not allowed, requests that may not have one, and mutations that fail.
+//! Invalid keys, requests that may not have one, and mutations that fail.
 
 use rstest_reuse::apply;
 use serde_json::{Value, json};

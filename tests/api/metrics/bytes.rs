@@ -1,4 +1,4 @@
-//! What is counted of bytes, and of requests that have come before.
+//! Metrics of bytes, and of repeated requests.
 
 use rstest_reuse::apply;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What docs/observability.md says of metrics.
+//! Checks the metrics that docs/observability.md documents.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What is counted of GraphQL operations, and what the dashboard and the alerts make of it.
+//! Metrics of GraphQL operations, and the queries on them in the dashboard and the alerts.
 
 use std::collections::BTreeSet;
 

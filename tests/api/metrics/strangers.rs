@@ -1,4 +1,4 @@
-//! What strangers send, and make up, does not make the page of metrics grow.
+//! Arbitrary values from clients do not make the page of metrics grow.
 
 use std::fmt::Write as _;
 

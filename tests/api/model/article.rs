@@ -1,4 +1,4 @@
-//! One article of the model: what it shows, where it stands in an order, and which filters it meets.
+//! One article of the model: its fields, its position in an order, and which filters match it.
 
 use std::cmp::Ordering;
 

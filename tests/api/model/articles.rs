@@ -1,5 +1,4 @@
-//! The contract once more, as simply as it can be said: articles in a `Vec`, every question answered by looking at
-//! all of them.
+//! The contract in its simplest form: articles in a `Vec`, and every query answered by scanning all of them.
 
 use broadsheet::clock::{Clock, Timestamp};
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! Which values are allowed, and what is made of a title.
+//! Which values are valid, and which slug a title gives.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What has happened is told, so what there is no room to tell does not happen.
+//! The result of an executed mutation must be returned, so a mutation whose result would not fit is not executed.
 
 use rstest_reuse::apply;
 use serde_json::{Value, json};

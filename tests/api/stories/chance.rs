@@ -1,4 +1,4 @@
-//! Chance that can be had again: numbers that follow from a seed.
+//! Reproducible randomness: numbers that depend on a seed only.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Another program that writes to the database: it knows nothing of versions, and sometimes thinks better of it.
+//! An external writer: it does not maintain versions, and sometimes rolls back.
 
 use std::io::Write as _;
 use std::process::Stdio;

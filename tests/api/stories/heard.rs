@@ -1,4 +1,4 @@
-//! Changes as clients hear them, what they make of them, and what must hold for every sequence of them.
+//! Changes as clients receive and apply them, and what must hold for every sequence of them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -1,5 +1,5 @@
-//! A list, and a subscription from the cursor that was asked for together with it: applying the changes to the list
-//! gives the later list, however much is written meanwhile.
+//! A list, and a subscription from the cursor that was requested together with it: applying the changes to the list
+//! gives the later list, however much is written in the meantime.
 
 use std::time::Duration;
 

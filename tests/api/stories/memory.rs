@@ -1,4 +1,4 @@
-//! What strangers can make a server hold: answers that are too large, and clients that do not read.
+//! Limits on the memory that clients can make a server use: responses that are too large, and clients that do not read.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Every subscriber ends with the same sequence, nothing lost, nothing twice, the versions of each article in order,
-//! whoever writes, whatever is killed.
+//! Every subscriber receives the same sequence, without losses or duplicates, and the versions of each article in
+//! order, regardless of who writes and what is killed.
 
 use std::time::Duration;
 

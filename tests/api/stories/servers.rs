@@ -1,4 +1,4 @@
-//! The servers of a story, one process each, and what is asked of them in one request.
+//! The servers of a story, one process each, and single requests to them.
 
 use std::sync::{Arc, Mutex};
 

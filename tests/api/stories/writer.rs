@@ -1,4 +1,4 @@
-//! A client that writes through the API, and takes no for an answer.
+//! A client that writes through the API, and accepts rejections.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

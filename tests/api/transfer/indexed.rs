@@ -1,4 +1,4 @@
-//! When imported articles are found by their words.
+//! When the search finds imported articles.
 
 use rstest_reuse::apply;
 use serde_json::json;

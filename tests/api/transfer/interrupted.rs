@@ -1,4 +1,4 @@
-//! Imports that are killed, and go on where they were.
+//! Imports that are killed, and resume where they were.
 
 use std::process::Stdio;
 use std::time::Duration;

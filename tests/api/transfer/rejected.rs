@@ -1,4 +1,4 @@
-//! Rows that are no articles, and files that are none of articles.
+//! Rows that are not valid articles, and files of another format.
 
 use rstest_reuse::apply;
 

@@ -1,4 +1,4 @@
-//! What goes wrong with the database, and when.
+//! Faults of the database, and when they happen.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

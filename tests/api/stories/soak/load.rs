@@ -1,4 +1,4 @@
-//! Clients that ask all kinds of things, and clients that misbehave.
+//! Clients that send all kinds of requests, and clients that misbehave.
 
 use std::time::Duration;
 
