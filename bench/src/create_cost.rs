@@ -123,7 +123,7 @@ async fn droppable(databases: &Databases, database: Database) -> Result<Vec<(Str
     })
 }
 
-/// Carries out statements that need no answer.
+/// Executes statements without results.
 pub(crate) async fn apply(
     databases: &Databases,
     database: Database,

@@ -117,7 +117,7 @@ fn plan(databases: &Databases, run: u32) -> Plan {
     }
 }
 
-/// The value that so many of a thousand do not exceed.
+/// The value that this number of a thousand does not exceed.
 fn quantile(values: &mut [f64], thousandths: usize) -> Result<f64> {
     ensure!(!values.is_empty(), "nothing was measured");
     values.sort_unstable_by(f64::total_cmp);

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::request::{Plan, Requests};
 
-/// Of so many answers one is read and compared whole.
+/// One in this number of responses is parsed and compared completely.
 const THOROUGH: u64 = 1000;
 
 /// How hard, and how long.

@@ -199,7 +199,7 @@ pub(crate) enum Contestant {
 }
 
 impl Contestant {
-    /// Those that take part where nobody is named.
+    /// The default contestants.
     const ALL: [Self; 5] = [
         Self::Broadsheet,
         Self::Floor,

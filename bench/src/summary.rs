@@ -50,7 +50,7 @@ pub(crate) fn summarize(rounds: Vec<Round>, failure: Option<String>) -> Measurem
     measurement
 }
 
-/// The latency that so many of a thousand requests did not exceed, in microseconds.
+/// The latency that this number of a thousand requests did not exceed, in microseconds.
 fn quantile(sorted: &[u32], thousandths: usize) -> f64 {
     let last = sorted.len().saturating_sub(1);
     let place = (sorted.len() * thousandths)

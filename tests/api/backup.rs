@@ -160,7 +160,7 @@ async fn a_backup_has_all_that_was_acknowledged_and_serves_when_it_is_restored()
         assert!(!program.log().contains("WARN"), "{}", program.log());
         let restored = titles(&program).await.len();
         assert!(restored >= least, "{restored} of {least}");
-        // Nobody goes on from a position that stands for something else now.
+        // No client can resume from a position that now means another change.
         let changes = format!("{{ articleChanges(after: \"{cursor}\") {{ hasMore }} }}");
         let request = client()
             .post(program.url("/graphql"))

@@ -24,7 +24,7 @@ fn a_build_without_npm_looks_again_when_npm_was_installed() {
     let directory = directory();
     let [package, programs, out] =
         ["package", "bin", "out"].map(|name| directory.path().join(name));
-    // A clone, in which nobody has run npm.
+    // A fresh clone, in which npm has not been run.
     fs::create_dir_all(package.join("ui")).unwrap();
     for entry in fs::read_dir(root.join("ui")).unwrap() {
         let path = entry.unwrap().path();

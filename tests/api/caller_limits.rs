@@ -51,7 +51,7 @@ fn client_from(address: &str) -> reqwest::Client {
     client.local_address(address).build().unwrap()
 }
 
-/// How often the limit was exceeded, as the metrics have it for somebody who asks from elsewhere.
+/// How often the limit was exceeded, according to the metrics, requested from another address.
 async fn exceeded(app: &TestApp, limit: &str) -> u64 {
     metric(
         app,

@@ -102,7 +102,7 @@ async fn a_slug_that_is_taken_names_its_input(database: Database) {
         json!({ "code": "SLUG_TAKEN", "field": "inputs.2.slug" })
     );
     assert_eq!(slugs(&create(&app, &inputs[..2]).await), ["taken-2", "c"]);
-    // A number that was given before somebody claimed it.
+    // A number that was assigned before another article claimed it.
     let inputs = [
         json!({ "title": "Taken", "text": "" }),
         json!({ "title": "d", "slug": "taken-3", "text": "" }),

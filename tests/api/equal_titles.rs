@@ -98,7 +98,7 @@ async fn a_long_slug_is_cut_for_its_number_and_the_numbers_go_on(database: Datab
 async fn the_number_is_the_smallest_free_one_whatever_happened_before(database: Database) {
     let app = in_process!(database);
     let mut random = Random(7);
-    // So many that the next one remembers them as a run.
+    // Enough that the next one records them as a run.
     let many = vec![json!({ "title": "a", "text": "" }); 50];
     let mut articles = created(&app, &many).await;
     for round in 0..1_000 {

@@ -71,7 +71,7 @@ macro_rules! start {
 }
 use start;
 
-/// The next so many changes.
+/// The next changes, this number of them.
 pub(crate) async fn next(changes: &mut Changes, count: usize) -> Vec<Arc<ArticleChange>> {
     let taken = changes.by_ref().take(count).try_collect();
     let taken = tokio::time::timeout(PATIENCE, taken).await;

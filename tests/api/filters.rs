@@ -314,7 +314,7 @@ async fn what_is_no_instant_is_rejected(database: Database) {
     }
 }
 
-/// `condition`, denied so many times.
+/// `condition`, negated this number of times.
 fn nested(depth: usize, condition: &Value) -> Value {
     (0..depth).fold(condition.clone(), |inner, _| json!({ "not": inner }))
 }

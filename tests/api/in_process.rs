@@ -33,7 +33,7 @@ pub(crate) struct InProcess {
     pub(crate) api: Api,
     pub(crate) clock: Clock,
     pub(crate) direct: Direct,
-    // The last one: it is dropped when nobody is connected any more.
+    // The last one: it is dropped when there are no more connections.
     pub(crate) database: OwnDatabase,
 }
 
@@ -67,7 +67,7 @@ impl InProcess {
         })
     }
 
-    /// Moves the clock to so many microseconds after [`NOW`].
+    /// Moves the clock to this number of microseconds after [`NOW`].
     pub(crate) fn at(&self, micros: i64) {
         let now: Timestamp = NOW.parse().unwrap();
         let then = Timestamp::from_micros(now.as_micros() + micros).unwrap();
@@ -116,7 +116,7 @@ impl Direct {
         Self::Postgres(client)
     }
 
-    /// Runs statements whose results nobody wants to see.
+    /// Runs statements and ignores their results.
     pub(crate) async fn run(&self, statements: &str) {
         match self {
             Self::Sqlite(connection) => {

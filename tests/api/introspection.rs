@@ -65,7 +65,7 @@ async fn introspection_stands_beside_other_fields_in_the_order_of_the_document(d
     assert_eq!(app.graphql(&request).await.json()["data"]["a"], Value::Null);
 }
 
-/// A chain of types within types, so many brackets deep.
+/// A chain of types within types, nested this deep.
 fn chain(brackets: usize) -> String {
     let inner = brackets - 2;
     format!(

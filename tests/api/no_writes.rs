@@ -174,7 +174,7 @@ async fn a_server_starts_on_a_database_that_is_read_only() {
       }
     }
     "#);
-    // The changes that nobody has numbered yet cannot be numbered, and the feed goes on without them.
+    // Changes without a position cannot be numbered, and the feed continues without them.
     let changes = app.query("{ articleChangesCursor }").await;
     assert_eq!(changes.code(), "", "{changes}");
     let write = app.create(json!({ "title": "a", "text": "" })).await;

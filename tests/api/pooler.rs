@@ -94,7 +94,7 @@ async fn serve(
     }
 }
 
-/// Forwards what the server says; answers whether it is in no transaction.
+/// Forwards the server's messages; returns whether it is outside a transaction.
 async fn forward_answer(server: &mut TcpStream, client: &mut TcpStream) -> Option<bool> {
     loop {
         let message = read_message(server).await?;

@@ -53,7 +53,7 @@ impl Program {
         Ok(self)
     }
 
-    /// Starts a server as somebody who is not root, whom no permission keeps from anything.
+    /// Starts a server as a user other than root, to whom permissions do not apply.
     pub(crate) async fn start_unprivileged(url: &str, flags: &[&str]) -> Self {
         let directory = directory();
         let mut command = command(directory.path());
@@ -244,7 +244,7 @@ impl Program {
         kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
     }
 
-    /// Waits for the end; answers how it ended and all that it logged.
+    /// Waits for the program to exit; returns its exit status and its log.
     pub(crate) async fn end(mut self) -> (ExitStatus, String) {
         let status = self.process.wait().await.unwrap();
         (&mut self.reader).await.unwrap();

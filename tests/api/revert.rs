@@ -85,7 +85,7 @@ async fn what_is_lost_by_migrate_down_is_told_and_needs_a_yes(database: Database
     assert_eq!(code, 0, "{told}");
 }
 
-/// What is there.
+/// The contents of the database.
 async fn count(store: &store::Store) -> Loss {
     Loss {
         articles: store

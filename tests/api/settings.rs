@@ -217,7 +217,7 @@ async fn an_sqlite_file_that_cannot_be_used_ends_the_start_at_once() {
             "the directory missing does not exist",
         ),
         ("notes.txt/articles.db", "Not a directory (os error 20)"),
-        // Where nobody may make a file, root neither.
+        // A directory in which not even root can create a file.
         (
             "/sys/articles.db",
             "no file can be made in /sys: Permission denied (os error 13)",

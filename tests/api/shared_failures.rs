@@ -16,7 +16,7 @@ use crate::support::{Database, on_both_databases};
 
 const QUERY: &str = r#"{ article(by: { slug: "a" }) { title } }"#;
 
-/// Asks the same so many times at once; the request ids are the numbers.
+/// Sends this number of equal requests concurrently; the request ids are the numbers.
 async fn ask(api: &Api, count: usize) -> Vec<ExecutionResult> {
     let operation = api.prepare(QUERY, None, &ObjectText::default()).unwrap();
     let asked = (0..count).map(|number| {

@@ -48,7 +48,7 @@ async fn two_under_way(app: &InProcess) -> impl Future<Output = ()> {
     }
 }
 
-/// Until whoever is called at the same time has come as far as it can.
+/// Waits until concurrent callers cannot make further progress.
 async fn gathered() {
     tokio::time::sleep(Duration::from_millis(300)).await;
 }

@@ -13,7 +13,7 @@ use crate::support::{
     Answer, Database, OwnDatabase, TestApp, assert_answer, client, on_both_databases, start,
 };
 
-/// A request that compares all texts with so many parts, none of which they have.
+/// A request that searches all texts for this number of parts, none of which occurs.
 fn slow_request(parts: usize) -> Value {
     let parts: Vec<Value> = (0..parts)
         .map(|part| json!({ "text": { "contains": format!("{part} is nowhere") } }))

@@ -146,7 +146,7 @@ async fn check(server: &Server, cases: &[(&str, &str, Result<bool, &str>)]) {
     }
 }
 
-/// Compares what came of a URL; a refusal needs to contain the expected text.
+/// Compares the result for a URL; an error must contain the expected text.
 fn assert_outcome(url: &str, actual: Result<bool, String>, expected: Result<bool, &str>) {
     match (actual, expected) {
         (Ok(actual), Ok(expected)) => assert_eq!(actual, expected, "{url}"),

@@ -42,7 +42,7 @@ fn list(item: &str, count: usize) -> String {
     format!("[{}]", vec![item; count].join(","))
 }
 
-/// The body of an object with so many names.
+/// The body of an object with this number of names.
 fn names(count: usize) -> String {
     let names = (0..count).map(|number| format!("\"x{number}\":1"));
     names.collect::<Vec<_>>().join(",")
@@ -161,7 +161,7 @@ fn large_values() -> Vec<Sent> {
     ]
 }
 
-/// Values that stand where nobody looks for any.
+/// Values in places where none are expected.
 fn values_elsewhere() -> Vec<Sent> {
     let values = list("{}", 600_000);
     let with = |name: &str| format!("{{\"{name}\":{values},\"query\":\"{{ __typename }}\"}}");

@@ -65,7 +65,7 @@ async fn a_client_that_hangs_up_a_hundred_times_leaves_nothing_behind(database: 
     for answer in answers {
         assert_eq!(answer.code(), "", "{answer}");
     }
-    // Stopping waits for the writes that nobody waits for, so that no transaction is open then.
+    // Stopping waits for writes whose clients are gone, so no transaction is open then.
     let database = app.database.clone();
     app.stop().await;
     drop(database.lock_writes().await);

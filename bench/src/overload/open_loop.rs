@@ -43,7 +43,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// The latency that so many of a thousand do not exceed.
+    /// The latency that this number of a thousand requests does not exceed.
     pub(crate) fn quantile_ms(&mut self, thousandths: usize) -> f64 {
         self.served.sort_unstable_by_key(|(_, took)| *took);
         let place = (self.served.len() * thousandths).div_ceil(1000).max(1) - 1;

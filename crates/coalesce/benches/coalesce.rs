@@ -1,4 +1,4 @@
-//! What coalescing costs a read that finds nobody to share with, and what it saves a crowd.
+//! What coalescing costs a read that shares with no other, and what it saves many equal reads.
 //!
 //! `cargo bench --bench coalesce`. The baselines run the same work with nothing in between, and in a
 //! task of its own, which is what the uncontended path would cost if it spawned.

@@ -1,4 +1,4 @@
-//! What both must keep under load: freshness, an answer for whoever waits, and their bounds.
+//! What both must guarantee under load: freshness, a result for every caller, and their limits.
 //!
 //! Time is Tokio's paused clock, so that a thousand seeds of interleaving take a moment and repeat.
 

@@ -106,7 +106,7 @@ pub struct OperationKey {
     variables: Text,
 }
 
-/// A text with its hash, by a random key, so that nobody can construct collisions.
+/// A text with its hash, which is keyed at random, so that clients cannot construct collisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Text {
     hash: u64,

@@ -43,7 +43,7 @@ impl Issuer {
         json!({ "keys": [key] }).to_string()
     }
 
-    /// The value of `Authorization` with a token with these claims that ends so many seconds after [`NOW`].
+    /// The value of `Authorization` with a token with these claims that expires this number of seconds after [`NOW`].
     fn bearer(&self, seconds: i64, claims: &Value) -> String {
         let mut all = json!({
             "iss": ISSUER,

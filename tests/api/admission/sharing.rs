@@ -138,7 +138,7 @@ async fn a_document_is_kept_only_for_those_who_may_run_it(database: Database) {
         let answer = Answer::to(post(&app, authorization, &named)).await;
         assert_eq!(answer.code(), code);
     }
-    // Nobody but the writer has made any.
+    // Only the writer has made any.
     let list = Answer::to(with(app.request("/api/v1/articles/"), Some(&reader))).await;
     assert_eq!(list.json().as_array().unwrap().len(), 1);
 }

@@ -84,7 +84,7 @@ async fn writers_go_on_while_a_backup_is_made() {
     );
 }
 
-/// Creates articles, one after the other; answers how long each took, without and with a backup.
+/// Creates articles one by one; returns how long each took, without and with a backup.
 async fn write(url: String, number: usize, phase: Arc<AtomicUsize>) -> [Vec<Duration>; 2] {
     let mut took = [Vec::new(), Vec::new()];
     let mut count = 0;

@@ -110,7 +110,7 @@ async fn with_a_token_a_socket_counts_for_its_bearer(database: Database) {
         held.push(socket);
     }
     held.push(Socket::ready(&address).await);
-    // The next handshake of the address is one too many, whoever it is of.
+    // The next handshake of the address is one too many, whatever its token.
     assert_eq!(Answer::to(handshake(&app, HERE)).await.status, 429);
     drop(held.pop());
     while metric(&app, "streams").await > 2 {}

@@ -42,7 +42,7 @@ async fn a_page_looks_at_a_bounded_part_of_the_feed_and_its_cursor_advances(data
     }
 }
 
-/// Writes so many deletions into the log, and nothing else.
+/// Writes this number of deletions into the log, and nothing else.
 async fn log_deletions(own: &OwnDatabase, database: Database, count: usize) {
     own.execute(&match database {
         Database::Sqlite => format!(

@@ -77,7 +77,7 @@ async fn server_timing_is_for_callers_with_the_scope(database: Database) {
     };
     assert_eq!(parts(&ask(None).await), None);
     assert_eq!(parts(&ask(Some("writer")).await), None);
-    // The scope alone lets nobody read.
+    // The scope alone does not allow reading.
     assert_eq!(ask(Some("timing")).await.status, 403);
     let answer = ask(Some("timing-reader")).await;
     let known = "prepare wait database execute total";

@@ -36,7 +36,7 @@ async fn bytes_of_bodies_and_connections_are_counted_in_and_out(database: Databa
     assert!(grown(RECEIVED) > sent, "{}", grown(RECEIVED));
     assert!(grown(SENT) > got, "{}", grown(SENT));
 
-    // On a socket, too, and of a stream, whose length nobody knows when it begins.
+    // On a socket, too, and of a stream, whose length is unknown when it begins.
     let mut socket = Socket::ready(&app.address.to_string()).await;
     socket.subscribe("1", "{ articles { id } }").await;
     assert_eq!(socket.receive().await["type"], "next");

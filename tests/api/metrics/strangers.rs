@@ -50,7 +50,7 @@ fn invented(number: usize) -> String {
     }
 }
 
-/// Sends so many, and waits until each is answered.
+/// Sends this number of requests, and waits for each response.
 async fn send(app: &TestApp, from: usize, to: usize) {
     let mut stream = TcpStream::connect(app.address).await.unwrap();
     let (mut rest, mut part) = (Vec::new(), vec![0; 16 * 1024]);

@@ -35,7 +35,7 @@ pub(super) fn reduced(mut answer: Value) -> Value {
 }
 
 impl Model {
-    /// No article; so many ids have been given by the other clocks.
+    /// No article; the other clocks have already generated this number of ids.
     pub(super) fn new(ids_used: u64) -> Self {
         let clock = Clock::fixed(NOW.parse().unwrap());
         for _ in 0..ids_used {

@@ -71,7 +71,7 @@ impl Program {
                 .map(str::to_owned)
                 .to_vec()
         };
-        // So many own ones are enough.
+        // This number of its own articles is enough.
         let choices = if self.own.len() < 10 { 7 } else { 5 };
         let statements = match self.chance.below(choices) {
             0 => {

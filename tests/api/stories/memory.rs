@@ -220,7 +220,7 @@ async fn subscribe(socket: &mut WebSocketStream<TcpStream>, id: &str, operation:
         .unwrap();
 }
 
-/// So many fields, numbered from 1 on.
+/// This number of fields, numbered from 1 on.
 fn aliased(count: usize, field: impl Fn(usize) -> String) -> String {
     let fields = (1..=count).map(|n| format!("a{n}: {}", field(n)));
     fields.collect::<Vec<_>>().join(" ")

@@ -45,7 +45,7 @@ pub(super) struct Manner {
     pub(super) pause: u64,
     /// The most articles that one document creates.
     pub(super) bulk: u64,
-    /// When there are so many articles, none is created until others are deleted.
+    /// The maximum number of articles: none is created until others are deleted.
     pub(super) articles: usize,
     pub(super) until: Instant,
 }
@@ -87,7 +87,7 @@ impl Writer {
             // On SQLite another program gets the file's lock only in a gap.
             sleep(self.chance.millis(manner.pause)).await;
             if self.one_write(&server, &manner).await.is_err() {
-                // Nobody knows whether the write was done.
+                // It is unknown whether the write was executed.
                 sleep(Duration::from_millis(20)).await;
                 server = Remote::new(&self.servers.any(&mut self.chance));
             }
@@ -135,7 +135,7 @@ impl Writer {
             _ => match self.known.one(&mut self.chance) {
                 Some(id) => {
                     let text = self.text();
-                    // One that nobody has seen is refused.
+                    // A version that does not exist must be rejected.
                     let version = (kind == 6).then_some(1_000_000);
                     let variables = json!({ "id": id, "text": text, "version": version });
                     self.write_texts(server, UPDATE, variables, vec![text], version.is_none())
@@ -180,7 +180,7 @@ impl Writer {
         Ok(())
     }
 
-    /// A text that nobody has written before.
+    /// A text that was not written before.
     fn text(&mut self) -> String {
         self.count += 1;
         format!("{} {}", self.name, self.count)

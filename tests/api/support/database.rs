@@ -134,7 +134,7 @@ impl OwnDatabase {
         .unwrap_or_default()
     }
 
-    /// Inserts so many articles, of which always three are from one moment. The text of each has `text_bytes`.
+    /// Inserts this number of articles, of which every three have the same time. The text of each has `text_bytes`.
     pub(crate) async fn fill(&self, count: usize, text_bytes: usize) {
         let sql = match &*self.kept {
             Kept::Sqlite { .. } => format!(

@@ -61,7 +61,7 @@ async fn a_session_begins_with_the_settings_that_it_was_given() {
 )]
 async fn the_next_host_is_tried_where_one_is_not_there() {
     let Some(server) = server() else { return };
-    // Port 1 belongs to a service that nobody runs.
+    // Port 1 belongs to a service that is not in use.
     let url = format!(
         "postgres://postgres@localhost:1,localhost:{}/postgres?sslmode=verify-full&sslrootcert={}",
         server.port(),

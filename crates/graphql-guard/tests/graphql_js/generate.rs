@@ -27,7 +27,7 @@ pub(crate) struct Request {
 pub(crate) struct Generator {
     schema: Schema,
     random: Random,
-    /// One in so many choices is a mistake in this request; 0 for never.
+    /// One in this number of choices is a mistake in this request; 0 for never.
     mistakes: u64,
     variables: Vec<Variable>,
     fragments: Vec<Fragment>,
@@ -326,7 +326,7 @@ impl Generator {
         text
     }
 
-    /// Directives that are never right here, one in so many times where mistakes are made.
+    /// Directives that are never valid here, at the rate of other mistakes.
     fn directives(&mut self, seldom: usize) -> String {
         if self.mistakes > 0 && self.random.one_in(seldom) {
             let wrong = [

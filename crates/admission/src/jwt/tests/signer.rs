@@ -30,7 +30,7 @@ pub(super) enum Signer {
 }
 
 impl Signer {
-    /// The same key always, which nobody else uses: ring makes none of RSA.
+    /// A fixed key for these tests only, because ring cannot generate RSA keys.
     pub(super) fn rsa() -> Self {
         let key = PrivatePkcs8KeyDer::from_pem_slice(include_bytes!("rsa2048.pem")).unwrap();
         Self::Rsa(Box::new(
@@ -165,7 +165,7 @@ pub(super) fn trusting(keys: &[Value]) -> Admission {
     .unwrap()
 }
 
-/// The name of who is admitted to reading, or why nobody is.
+/// The name of the caller that is admitted to reading, or the rejection.
 pub(super) async fn read(admission: &Admission, token: &str) -> Result<String, Rejection> {
     let caller = admission
         .admit(Credential::Bearer(token), Scope::Read)
