@@ -146,7 +146,8 @@ impl Turns {
             if let Some(turn) = self.take_in_time().await {
                 return turn;
             }
-            // An operation that lost its place must not take the place of another at once, or they would take turns at it.
+            // An operation that lost its place must not immediately take that of another, or they would displace each
+            // other for ever.
             sleep_until(end).await;
         }
     }

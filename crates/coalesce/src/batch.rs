@@ -1,7 +1,7 @@
 //! Lookups by key from different callers share a load.
 //!
-//! A few loads run at a time; lookups that arrive meanwhile are gathered for the next one. A lookup never joins a load
-//! that has begun.
+//! A few loads run at the same time; lookups that arrive in the meantime are gathered for the next one. A lookup never
+//! joins a load that has begun.
 
 use std::collections::VecDeque;
 use std::hash::Hash;
@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use super::group::{Group, caught, lock};
 use super::{Counters, Counts, Panicked};
 
-/// How much a [`Batcher`] may do and hold at once. None may be zero.
+/// The limits of a [`Batcher`]. None may be zero.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchLimits {
     /// Loads that run at the same time.
@@ -51,9 +51,9 @@ type Load<K, V, E> = Box<dyn Fn(Vec<K>) -> BoxFuture<'static, Loaded<K, V, E>> +
 
 /// Lookups by key that wait at the same time share one load.
 ///
-/// A lookup that may start a load does so at once, alone, in its own future; the others wait in order of arrival.
-/// Dropping a lookup removes its key from a load that has not begun, and a load that no lookup waits for does not begin.
-/// A lookup must be polled to its end or dropped, because it may be running the load for others.
+/// A lookup that may start a load does so immediately, alone, in its own future; the others wait in order of arrival.
+/// Dropping a lookup removes its key from a load that has not begun, and a load that no lookup waits for does not
+/// begin. A lookup must be polled to completion or dropped, because it may be running the load for others.
 pub struct Batcher<K, V, E> {
     load: Load<K, V, E>,
     queue: Mutex<Queue<K, V, E>>,
@@ -208,7 +208,7 @@ impl<K, V, E> Queue<K, V, E> {
             .position(|gathering| Arc::ptr_eq(&gathering.batch, batch))
     }
 
-    /// A load has ended, or will not begin: the next batch may begin.
+    /// A load has ended, or will not begin, so the next batch may begin.
     fn end_load(&mut self) {
         let next = self
             .batches

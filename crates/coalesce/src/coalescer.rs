@@ -10,7 +10,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use super::group::{Group, caught, lock};
 use super::{Counters, Counts, Panicked};
 
-/// How much a [`Coalescer`] may hold; a call beyond a limit runs alone, at once.
+/// The limits of a [`Coalescer`]; a call beyond a limit runs immediately and alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Keys with an execution at the same time.
@@ -31,11 +31,12 @@ impl Default for Limits {
 /// Equal reads that wait at the same time share one execution.
 ///
 /// Each key has at most one execution at a time. Calls that arrive while it runs form a group, and share one new
-/// execution when it ends. A call that finds its key idle runs at once in its own future, without a task, and without an
-/// allocation but that of the key.
+/// execution when it ends. A call that finds its key idle runs immediately in its own future, without a task, and with
+/// no allocation except for the key.
 ///
 /// Dropping a call is safe at any time: the others of its group still get a result, and an execution that no call waits
-/// for does not begin. A call must be polled to its end or dropped, because it may be running the execution for others.
+/// for does not begin. A call must be polled to completion or dropped, because it may be running the execution for
+/// others.
 pub struct Coalescer<K, V> {
     lanes: Mutex<HashMap<K, Lane<V>>>,
     limits: Limits,
@@ -148,7 +149,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Coalescer<K, V> {
     }
 }
 
-/// Ends the execution of a key. The group that formed meanwhile is next; without one the lane is removed.
+/// Ends the execution of a key. The group that has formed in the meantime is next; without one the lane is removed.
 fn end<K: Hash + Eq, V>(lanes: &mut HashMap<K, Lane<V>>, key: &K) {
     let Some(lane) = lanes.get_mut(key) else {
         return;

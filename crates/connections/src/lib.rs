@@ -62,7 +62,8 @@ pub struct ConnectionSettings {
     /// Longer than the 60 s for which proxies usually keep idle connections, or we might close one just as the proxy
     /// reuses it.
     pub head_timeout: Duration,
-    /// About the longest head, in bytes; then 431. A query by GET is part of it. Also the most of a body that is read ahead.
+    /// The approximate maximum length of a head in bytes, including the query of a GET; then 431. Also the maximum of a
+    /// body that is read ahead.
     pub head_bytes: usize,
     /// The time limit of the TLS handshake.
     pub handshake_timeout: Duration,

@@ -1,5 +1,5 @@
-//! What it costs to prepare a document: in the usual case, where the cache has it, and in the worst, where someone has
-//! written it to do harm. `cargo bench -p graphql-guard`; no hostile document may take more than 50 ms.
+//! The cost of preparing a document: in the usual case, where it is cached, and in the worst case, where it was written
+//! to do harm. `cargo bench -p graphql-guard`; no hostile document may take more than 50 ms.
 
 #![expect(
     clippy::unwrap_used,

@@ -20,7 +20,7 @@ pub(super) struct Complexity {
     lists: Vec<(Page, Complexity)>,
 }
 
-/// How many items a list has.
+/// The number of items in a list.
 #[derive(Debug, Clone, Default)]
 struct Page {
     /// The largest of the sizes that the document or the schema gives.

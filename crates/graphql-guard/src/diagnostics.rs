@@ -1,4 +1,4 @@
-//! What apollo-compiler reports, as request errors.
+//! Converts apollo-compiler's diagnostics to request errors.
 
 use apollo_compiler::diagnostic::ToCliReport as _;
 use apollo_compiler::validation::DiagnosticList;
@@ -38,7 +38,7 @@ const TOKENS: [(&str, &str); 15] = [
     ("PIPE", "|"),
 ];
 
-/// The errors that count, up to [`MAX_ERRORS`].
+/// The relevant errors, up to [`MAX_ERRORS`].
 pub(super) fn request_errors(
     errors: &DiagnosticList,
     code: Code,
@@ -60,7 +60,7 @@ pub(super) fn request_errors(
         .collect()
 }
 
-/// Shows the expected token as it is written, and the beginning of the one that was found: it may be a string of any
+/// Shows the expected token as it is written, and only the beginning of the actual one, which may be a string of any
 /// length.
 fn readable(message: String) -> String {
     let Some((expected, found)) = message.split_once(", got ") else {

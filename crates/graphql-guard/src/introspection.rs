@@ -17,7 +17,8 @@ use super::request_error::RequestError;
 use super::schema::{Schema, is_one_of};
 use meta::Meta;
 
-/// The most fields of all results of an operation: about ten times what tools select that read the whole schema.
+/// The maximum number of fields in all results of an operation: about ten times what tools select to read the whole
+/// schema.
 const MAX_FIELDS: u64 = 50_000;
 
 /// The results of the introspection fields at the root of an operation, by their response keys.

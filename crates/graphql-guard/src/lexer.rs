@@ -115,7 +115,7 @@ fn run(bytes: &[u8], at: usize, condition: impl Fn(u8) -> bool) -> usize {
         .unwrap_or(rest.len())
 }
 
-/// How many dots there are from `at` on, of which three are a token.
+/// The number of dots from `at` on; three of them are a token.
 fn dots(bytes: &[u8], at: usize) -> usize {
     let next = bytes.get(at..).unwrap_or_default().iter().take(3);
     next.take_while(|byte| **byte == b'.').count()

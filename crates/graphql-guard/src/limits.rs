@@ -1,8 +1,8 @@
-//! How large a document and the values of its variables may be, and how much memory things take.
+//! Limits on documents and the values of their variables, and estimates of the memory that these take.
 
 use async_graphql::Value;
 
-/// No document may nest deeper, whatever its limit: apollo-compiler has a limit of its own, with a message of its own.
+/// No document may nest deeper, whatever its limit, because apollo-compiler has its own limit with its own message.
 pub(super) const DEEPEST: usize = 120;
 
 /// How large a document may be. Each number is the highest that is allowed.
@@ -14,7 +14,7 @@ pub struct Limits {
     pub nesting: usize,
     /// Selections of all operations together, with fragments expanded.
     pub selections: usize,
-    /// Nesting of fields in the normalized operation; what stands below `__schema` and `__type` does not count.
+    /// Nesting of fields in the normalized operation; fields below `__schema` and `__type` do not count.
     pub depth: usize,
     /// Aliases in the normalized operation.
     pub aliases: usize,
@@ -22,13 +22,13 @@ pub struct Limits {
     pub root_fields: usize,
     /// Directives at one location of the document.
     pub directives: usize,
-    /// 1 for each field, those of a list times the size of its page; see [`Pages`](super::Pages).
+    /// 1 for each field; the fields of a list count as often as its page has items, see [`Pages`](super::Pages).
     pub complexity: u64,
     /// What the values of variables may hold.
     pub values: ValueLimits,
     /// Memory for parsed documents and normalized operations, in bytes, as estimated.
     pub cache_bytes: usize,
-    /// Whether `__schema` and `__type` may be asked for.
+    /// Whether documents may select `__schema` and `__type`.
     pub introspection: bool,
 }
 

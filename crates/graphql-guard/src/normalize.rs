@@ -106,7 +106,8 @@ impl<'a> Merge<'a, '_> {
         if possible.is_empty() || !sets.iter().any(|set| self.narrows(parent, set)) {
             return self.fields(parent, sets);
         }
-        // Each type has a complete list of its own: a field both beside and within a fragment would be executed twice.
+        // Each type has a complete list of its fields: a field both outside and inside a fragment would be executed
+        // twice.
         possible
             .into_iter()
             .map(|ty| Selection::On { ty, selections: self.fields(ty, sets) })

@@ -1,4 +1,4 @@
-//! An operation of a document: how it is selected, and what there is to execute.
+//! An operation of a document: how it is selected, and what must be executed.
 
 use std::hash::{BuildHasher as _, Hash, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
@@ -22,7 +22,7 @@ pub struct Operation {
     pub name: Option<String>,
     /// The coerced values, with defaults. A variable that was left out and has no default is not among them.
     pub variables: Variables,
-    /// What it costs, as [`Limits::complexity`](crate::Limits::complexity) counts.
+    /// Its cost, as [`Limits::complexity`](crate::Limits::complexity) counts it.
     pub complexity: u64,
     /// The results of `__schema` and `__type` at the root, as JSON, by their response keys.
     pub introspection: Vec<(Name, Bytes)>,
@@ -45,7 +45,7 @@ impl Operation {
         &self.normalized.document
     }
 
-    /// The part of it that a server needs the engine for, where its resolvers write the JSON of
+    /// The part that a server needs the engine for, if its resolvers write the JSON of
     /// [`Settings::prewritten`](crate::Settings::prewritten) types themselves: without introspection, and without the
     /// selections of fields of these types.
     pub fn outline(&self) -> &types::ExecutableDocument {

@@ -1,12 +1,12 @@
-//! From byte offsets to lines and columns, at the same small price wherever in the text.
+//! Converts byte offsets to lines and columns, at the same small cost anywhere in the text.
 //!
-//! A megabyte may stand on a single line, so that counting from its beginning for every field would be quadratic.
+//! A line may be a megabyte long, so counting from its beginning for every field would be quadratic.
 
 use apollo_compiler::parser::SourceSpan;
 
 use super::request_error::Location;
 
-/// How many bytes lie between two places where the count of characters is kept.
+/// The number of bytes between two offsets for which the count of characters is stored.
 const STRIDE: usize = 256;
 
 /// Where the lines of one document begin.

@@ -1,4 +1,4 @@
-//! What is found out about documents and operations once, and kept.
+//! Cached facts about documents and operations.
 
 use std::collections::HashSet;
 use std::hash::RandomState;
@@ -46,7 +46,7 @@ impl NormalizedOperation {
         root(&self.document)
     }
 
-    /// What the engine's copies take of variables that are used more than once, in bytes.
+    /// The bytes of the engine's copies of variables that are used more than once.
     pub(super) fn repeated_bytes(&self, variables: &Variables) -> u64 {
         let copies = self.repeated.iter().filter_map(|(name, times)| {
             let value = variables.get(name)?;
@@ -56,15 +56,14 @@ impl NormalizedOperation {
     }
 }
 
-/// What a token takes in the syntax tree, in bytes: 101 were measured for a list of 80 aliased fields, rounded up.
+/// The memory of a token in the syntax tree, in bytes: 101 were measured for a list of 80 aliased fields, rounded up.
 const BYTES_PER_TOKEN: u64 = 120;
 
 pub(super) fn parsed_bytes(query: &str, tokens: usize) -> u64 {
     query.len() as u64 + tokens as u64 * BYTES_PER_TOKEN
 }
 
-/// What a byte of a normalized operation's text takes in its two trees, in bytes: 31 were measured for one of the same
-/// list.
+/// The memory per byte of a normalized operation's text in its two trees, in bytes: 31 were measured for the same list.
 const BYTES_PER_CHARACTER: u64 = 64;
 
 pub(super) fn normalized_bytes(text: &str) -> u64 {

@@ -8,7 +8,7 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Positioned};
 use async_graphql_value::Value;
 
-/// The text of a document with nothing but one normalized operation.
+/// The text of a document that contains only one normalized operation.
 pub(super) fn document(document: &ExecutableDocument) -> String {
     let operations = document.operations.iter();
     operations
@@ -113,12 +113,12 @@ fn value(text: &mut String, literal: &Value) {
             }
             text.push('}');
         }
-        // What JSON escapes, GraphQL reads the same.
+        // GraphQL strings allow the same escapes as JSON.
         Value::String(string) => {
             text.push_str(&serde_json::Value::from(string.as_str()).to_string());
         }
         other => {
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = write!(text, "{other}");
         }
     }

@@ -15,9 +15,9 @@ pub enum Code {
     ValidationFailed,
     /// A variable does not coerce, or is null where its argument may not be.
     BadUserInput,
-    /// The document goes over one of the limits.
+    /// The document exceeds one of the limits.
     TooComplex,
-    /// The document does not have the operation that is asked for, or has several and none is named.
+    /// The document does not contain the requested operation, or has several and none is named.
     BadRequest,
 }
 

@@ -1,4 +1,4 @@
-//! The schema: apollo-compiler's, with what that crate does not know of the September 2025 edition, and with the values
+//! The schema: apollo-compiler's, with the additions of the September 2025 edition that it lacks, and with the values
 //! that scalars accept.
 
 use apollo_compiler::ast::{Definition, Type};
@@ -14,18 +14,18 @@ use super::settings::ScalarInput;
 const ONE_OF: &str = "directive @oneOf on INPUT_OBJECT\n";
 const IS_ONE_OF: &str = "extend type __Type { isOneOf: Boolean }\n";
 
-/// The schema definition that documents were to be judged by is not valid.
+/// The schema definition is not valid.
 #[derive(Debug, thiserror::Error)]
 #[error("the schema is not valid: {0}")]
 pub struct InvalidSchema(String);
 
-/// A valid schema and what is derived from it once.
+/// A valid schema and data derived from it.
 pub(super) struct Schema {
     pub(super) types: Valid<apollo_compiler::Schema>,
     implementers: HashMap<Name, Implementers>,
     /// The input types that contain themselves.
     filters: HashSet<Name>,
-    /// What scalars accept that do not accept any value.
+    /// The values that each scalar accepts, for scalars that do not accept any value.
     scalars: HashMap<Name, ScalarInput>,
 }
 
@@ -79,7 +79,7 @@ impl Schema {
         ty.is_some_and(|ty| ty.is_object() || ty.is_interface() || ty.is_union())
     }
 
-    /// Which values a scalar accepts; any, where nothing else is known of the type.
+    /// Which values a scalar accepts; any for an unknown type.
     pub(super) fn scalar(&self, name: &Name) -> ScalarInput {
         self.scalars.get(name).copied().unwrap_or_default()
     }

@@ -1,16 +1,16 @@
-//! What a guard is told about the server and its schema.
+//! The settings of a guard.
 
 use std::collections::HashMap;
 
 use super::Limits;
 
-/// How a [`Guard`](super::Guard) judges documents and variables. The defaults suit a schema that has no scalars of its
-/// own, or takes any value for them.
+/// The settings of a [`Guard`](super::Guard). The defaults suit a schema without custom scalars, or one that accepts
+/// any value for them.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// How large documents and the values of variables may be.
+    /// Limits on documents and the values of variables.
     pub limits: Limits,
-    /// How many items a list has, for the complexity of what is selected of each.
+    /// The number of items in lists, for the complexity of their selections.
     pub pages: Pages,
     /// The values that scalars of the schema accept, by the scalars' names. One that is not listed accepts any value and
     /// leaves the rest to its resolver; the five of the specification are known.

@@ -62,7 +62,7 @@ impl<'a> Shape<'a> {
         Self(names.zip(given.iter().copied()).collect())
     }
 
-    /// What is given for a variable.
+    /// What the request contains for a variable.
     pub(super) fn of(&self, name: &str) -> Given {
         self.0.get(name).copied().unwrap_or(Given::Absent)
     }

@@ -1,6 +1,6 @@
 //! The path of a value within the variables, for errors.
 
-/// Names that the schema does not know may have any length; longer ones are cut, in characters.
+/// The maximum characters of unknown names, which may have any length; longer ones are truncated.
 const LONGEST_NAME: usize = 64;
 
 /// A segment of a path. It stays on the stack, and becomes text only for an error.

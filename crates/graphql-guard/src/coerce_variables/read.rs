@@ -26,7 +26,7 @@ const FEW: usize = 8;
 pub(super) struct Reader<'a> {
     pub(super) schema: &'a Schema,
     pub(super) limits: &'a ValueLimits,
-    /// With the path of each value, by which they are sorted: fields of an object may come in any order.
+    /// Sorted by the path of each value later, because the fields of an object may come in any order.
     pub(super) errors: Vec<(Vec<usize>, RequestError)>,
     /// What all values take so far, in bytes.
     bytes: u64,

@@ -95,7 +95,7 @@ fn the_lists_of_a_filter_count_together() {
         "BAD_USER_INPUT f.and.1.and.3: The variable `$f` cannot be used: \
          a filter may have at most 4 conditions at `f.and.1.and.3`."
     );
-    // Of each variable on its own.
+    // The limit applies to each variable separately.
     let query = "query($f: Filter, $g: Filter) { a(filter: $f) b: a(filter: $g) }";
     let eight = json!({ "and": of(8) });
     assert!(prepare(query, &json!({ "f": eight, "g": eight }).to_string()).is_ok());
@@ -148,7 +148,7 @@ fn all_values_of_a_request_count_together() {
         "BAD_USER_INPUT g.3: The variable `$g` cannot be used: \
          the values of a request may take 10000 bytes of memory at `g.3`."
     );
-    // Texts are as long as the body of the request lets them be.
+    // Texts are limited only by the size of the request's body.
     let long = json!({ "f": [{ "name": "x".repeat(100_000) }] }).to_string();
     assert!(prepare(query, &long).is_ok());
 }

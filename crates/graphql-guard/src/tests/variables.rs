@@ -1,4 +1,4 @@
-//! Variables: what becomes of them, and what they are told that do not coerce.
+//! Variables: how they are coerced, and the errors of those that cannot be coerced.
 
 use serde_json::json;
 

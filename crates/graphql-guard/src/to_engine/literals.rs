@@ -1,4 +1,4 @@
-//! Literals, which need nothing of the operation that they stand in.
+//! Literals, which are converted independently of their operation.
 
 use std::collections::HashMap;
 
