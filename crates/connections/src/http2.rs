@@ -24,7 +24,7 @@ use super::ConnectionSettings;
 use super::streams::{Pieces, Streams};
 use broadsheet_caller_limits::{CallerLimits, OF_ONE_CONNECTION, PeerAddress};
 
-/// Concurrent requests of one connection. Streams beyond the limit are refused (REFUSED_STREAM).
+/// Concurrent requests of one connection. Streams beyond the limit are refused (`REFUSED_STREAM`).
 pub(super) const MAX_STREAMS: u32 = OF_ONE_CONNECTION;
 
 /// Bytes of a request's body, and of all bodies of a connection, that may arrive before a handler reads them.

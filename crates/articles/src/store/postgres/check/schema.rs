@@ -31,7 +31,7 @@ struct Object {
 const REBUILD: &str =
     "Make it as the migrations do, or export the articles and import them into a new database";
 
-/// Marks indexes that need the extension pg_trgm, which is optional.
+/// Marks indexes that need the extension `pg_trgm`, which is optional.
 const TRIGRAMS: &str = "gin_trgm_ops";
 
 impl Store {
