@@ -70,6 +70,7 @@ mod start_and_stop;
 mod stopping;
 mod stories;
 mod support;
+mod terminal;
 mod time_limits;
 mod tls;
 mod token;

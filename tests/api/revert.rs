@@ -1,14 +1,13 @@
 //! `migrate down`, which takes data with it, `migrate status`, which changes nothing, and `--no-migrate`.
 
-use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 
 use broadsheet::store::{self, Loss, Migrate};
 use rstest_reuse::apply;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::program::{Program, command, directory, run, run_in};
 use crate::support::{Database, OwnDatabase, Settings, assert_answer, on_both_databases};
+use crate::terminal::Terminal;
 
 /// A database with three articles, four changes and an idempotency key.
 async fn filled(kind: Database) -> Option<OwnDatabase> {
@@ -122,32 +121,18 @@ async fn on_a_terminal_migrate_down_asks() {
     let settings = Settings::new(&database.url, &[]).database;
     for (answer, reverts) in [("\n", false), ("n\n", false), ("y\n", true)] {
         let before = store::migrate(&settings, Migrate::Status).await.unwrap();
-        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&controller).unwrap();
-        unlockpt(&controller).unwrap();
-        let name = ptsname(&controller, Vec::new()).unwrap();
-        let terminal = std::fs::File::options()
-            .read(true)
-            .write(true)
-            .open(name.to_str().unwrap())
-            .unwrap();
+        let (mut terminal, program) = Terminal::open();
         let directory = directory();
         let mut process = command(directory.path())
             .args(["migrate", "down"])
             .env("DATABASE_URL", &database.url)
-            .stdin(Stdio::from(terminal.try_clone().unwrap()))
-            .stderr(Stdio::from(terminal))
+            .stdin(Stdio::from(program.try_clone().unwrap()))
+            .stderr(Stdio::from(program))
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let mut controller = std::fs::File::from(controller);
-        let mut shown = Vec::new();
-        while !String::from_utf8_lossy(&shown).contains("Go on? [y/N] ") {
-            let mut part = [0; 1024];
-            let count = controller.read(&mut part).unwrap();
-            shown.extend(&part[..count]);
-        }
-        controller.write_all(answer.as_bytes()).unwrap();
+        terminal.read_until("Go on? [y/N] ");
+        terminal.type_in(answer);
         let status = process.wait().await.unwrap();
         assert_eq!(status.code(), Some(i32::from(!reverts)));
         let after = store::migrate(&settings, Migrate::Status).await.unwrap();

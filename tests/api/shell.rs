@@ -1,13 +1,11 @@
 //! What an operator sees before requests are served: the effective settings, completions, the manual page, and the
 //! output of a first start on a terminal.
 
-use std::io::Read as _;
 use std::process::Stdio;
-
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::program::{command, directory, run, run_in};
 use crate::support::assert_answer;
+use crate::terminal::Terminal;
 
 /// The lines of `broadsheet config` that are about these variables, without the spaces in front of comments.
 fn lines(config: &str, variables: &[&str]) -> String {
@@ -127,32 +125,18 @@ async fn shells_complete_every_command_and_there_is_a_manual_page() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_start_on_a_terminal_says_where_to_look_and_what_is_open() {
-    let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&controller).unwrap();
-    unlockpt(&controller).unwrap();
-    let name = ptsname(&controller, Vec::new()).unwrap();
-    let terminal = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open(name.to_str().unwrap())
-        .unwrap();
+    let (mut terminal, program) = Terminal::open();
     let directory = directory();
     let mut process = command(directory.path())
         .env("PORT", "0")
         .env("LOG", "error")
-        .stderr(Stdio::from(terminal))
+        .stderr(Stdio::from(program))
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let mut controller = std::fs::File::from(controller);
-    let mut shown = Vec::new();
-    while !String::from_utf8_lossy(&shown).contains("stops the server") {
-        let mut part = [0; 1024];
-        let count = controller.read(&mut part).unwrap();
-        shown.extend(&part[..count]);
-    }
+    let shown = terminal.read_until("stops the server");
     process.start_kill().unwrap();
-    let shown = String::from_utf8(shown).unwrap().replace('\r', "");
+    let shown = shown.replace('\r', "");
     let port: String = shown
         .split("localhost:")
         .nth(1)

@@ -21,8 +21,7 @@ mod tests;
 
 use std::time::Duration;
 
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use bounded_cache::{Cache, Weighter, bounded};
 
 use self::issuer::Issuer;
 pub use self::issuer::IssuerError;
@@ -32,7 +31,6 @@ use super::digest::Digest;
 use super::generation::Generation;
 use super::rejection::{Rejection, TokenError};
 use super::settings::IssuerSettings;
-use crate::cache;
 use broadsheet_articles::clock::Timestamp;
 
 /// The memory for verified tokens, and what each takes besides its text.
@@ -89,7 +87,7 @@ impl Jwts {
             .map(|settings| Issuer::open(settings, skew, generation.clone()));
         Ok(Self {
             issuers: issuers.collect::<Result<_, _>>()?,
-            seen: cache::bounded(SEEN_BYTES, ORDINARY_BYTES, Weight),
+            seen: bounded(SEEN_BYTES, ORDINARY_BYTES, Weight),
             generation: generation.clone(),
         })
     }

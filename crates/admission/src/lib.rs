@@ -44,7 +44,6 @@
 
 mod admit;
 mod anonymous;
-mod cache;
 mod caller;
 mod counts;
 mod credential;

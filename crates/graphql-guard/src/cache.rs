@@ -2,11 +2,9 @@
 //!
 //! The keys have all that the values depend on, so nothing in them ever becomes stale.
 
-use std::hash::Hash;
 use std::sync::Arc;
 
-use quick_cache::sync::{self, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use bounded_cache::{Weighter, bounded};
 
 use super::prepared::{NormalizedOperation, ParsedDocument};
 use super::variable_shape::Given;
@@ -19,8 +17,8 @@ const ORDINARY: u64 = 8 * 1024;
 
 /// Documents by their text, and their normalized operations.
 pub(super) struct Cache {
-    parsed: sync::Cache<Arc<str>, Arc<ParsedDocument>, Bytes>,
-    normalized: sync::Cache<NormalizedKey, Arc<NormalizedOperation>, Bytes>,
+    parsed: bounded_cache::Cache<Arc<str>, Arc<ParsedDocument>, Bytes>,
+    normalized: bounded_cache::Cache<NormalizedKey, Arc<NormalizedOperation>, Bytes>,
 }
 
 /// Identifies a normalized operation: document, operation and shape of variables.
@@ -75,34 +73,5 @@ impl Weighter<Arc<str>, Arc<ParsedDocument>> for Bytes {
 impl Weighter<NormalizedKey, Arc<NormalizedOperation>> for Bytes {
     fn weight(&self, key: &NormalizedKey, normalized: &Arc<NormalizedOperation>) -> u64 {
         OVERHEAD + key.given.len() as u64 + normalized.bytes
-    }
-}
-
-/// Enough shards that threads seldom wait for each other, and few enough that large values fit into one.
-const SHARDS: usize = 4;
-
-/// A cache of at most this many bytes, as `weighter` counts them. A value larger than a fair share of the cache is not
-/// kept. `ordinary` is the approximate size of a typical value.
-fn bounded<Key, Value, By>(bytes: u64, ordinary: u64, weighter: By) -> sync::Cache<Key, Value, By>
-where
-    Key: Eq + Hash,
-    Value: Clone,
-    By: Weighter<Key, Value> + Clone,
-{
-    let items = usize::try_from(bytes / ordinary).unwrap_or(usize::MAX);
-    let options = OptionsBuilder::new()
-        .estimated_items_capacity(items.max(SHARDS))
-        .weight_capacity(bytes)
-        .shards(SHARDS)
-        .build();
-    // `build` fails only where a capacity is missing, and both are set.
-    match options {
-        Err(_) => sync::Cache::with_weighter(SHARDS, bytes, weighter),
-        Ok(options) => sync::Cache::with_options(
-            options,
-            weighter,
-            DefaultHashBuilder::default(),
-            DefaultLifecycle::default(),
-        ),
     }
 }

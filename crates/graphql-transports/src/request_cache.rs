@@ -8,18 +8,14 @@ use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bounded_cache::{Cache, Weighter, bounded};
 use foldhash::fast::RandomState;
 use graphql_guard::OperationKind;
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use super::engine::PreparedOperation;
 
 /// The number of slots for the hashes of the latest bodies.
 const SLOTS: usize = 1024;
-
-/// Enough shards that threads seldom wait for each other, and few enough that large values fit into one.
-const SHARDS: usize = 4;
 
 /// The memory of an entry besides the body and the operation.
 const OVERHEAD: u64 = 512;
@@ -41,7 +37,7 @@ pub(super) struct RepeatedRequests<O> {
 impl<O: PreparedOperation> RepeatedRequests<O> {
     pub(super) fn new(bytes: usize) -> Self {
         Self {
-            operations: bounded(bytes as u64),
+            operations: bounded(bytes as u64, ORDINARY, Bytes),
             last: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
             hashes: RandomState::default(),
         }
@@ -71,26 +67,6 @@ impl<O: PreparedOperation> RepeatedRequests<O> {
         if last.swap(hash, Ordering::Relaxed) == hash {
             self.operations.insert(body.into(), Arc::clone(operation));
         }
-    }
-}
-
-/// A cache of this number of bytes. A value larger than a fair share of it is not kept.
-fn bounded<O: PreparedOperation>(bytes: u64) -> Cache<Box<[u8]>, Arc<O>, Bytes> {
-    let items = usize::try_from(bytes / ORDINARY).unwrap_or(usize::MAX);
-    let options = OptionsBuilder::new()
-        .estimated_items_capacity(items.max(SHARDS))
-        .weight_capacity(bytes)
-        .shards(SHARDS)
-        .build();
-    // `build` fails only where a capacity is missing, and both are set.
-    match options {
-        Err(_) => Cache::with_weighter(SHARDS, bytes, Bytes),
-        Ok(options) => Cache::with_options(
-            options,
-            Bytes,
-            DefaultHashBuilder::default(),
-            DefaultLifecycle::default(),
-        ),
     }
 }
 

@@ -1,15 +1,14 @@
 //! The form of the log, and what it says from the start to the end.
 
-use std::io::Read as _;
 use std::process::Stdio;
 
 use rstest_reuse::apply;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
 use super::redacted;
 use crate::program::{Program, command, directory, run};
 use crate::support::{Database, assert_answer, on_both_databases};
+use crate::terminal::Terminal;
 
 #[apply(on_both_databases)]
 async fn the_log_says_which_version_starts_what_is_read_and_open_and_how_it_ended(
@@ -82,34 +81,20 @@ async fn the_last_line_is_json_too_where_the_program_fails() {
 
 /// What a server that is about to fail says on a terminal.
 fn on_a_terminal(variables: &[(&str, &str)]) -> String {
-    let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&controller).unwrap();
-    unlockpt(&controller).unwrap();
-    let name = ptsname(&controller, Vec::new()).unwrap();
-    let terminal = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open(name.to_str().unwrap())
-        .unwrap();
+    let (mut terminal, program) = Terminal::open();
     let directory = directory();
     let mut process = command(directory.path())
         .env("DATABASE_URL", "postgres://127.0.0.1:1/none")
         .env("DB_START_TIMEOUT", "0s")
         .env("PORT", "0")
         .envs(variables.iter().copied())
-        .stderr(Stdio::from(terminal))
+        .stderr(Stdio::from(program))
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let mut controller = std::fs::File::from(controller);
-    let mut shown = Vec::new();
-    while !String::from_utf8_lossy(&shown).contains("cannot connect") {
-        let mut part = [0; 1024];
-        let count = controller.read(&mut part).unwrap();
-        shown.extend(&part[..count]);
-    }
+    let shown = terminal.read_until("cannot connect");
     process.start_kill().unwrap();
-    String::from_utf8(shown).unwrap()
+    shown
 }
 
 #[tokio::test]

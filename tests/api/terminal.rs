@@ -1,0 +1,40 @@
+//! A terminal that a program can be started on.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+/// A pseudo-terminal: the side that somebody reads and types on. The other one is the program's.
+pub(crate) struct Terminal(File);
+
+impl Terminal {
+    /// A new one, and what a program has it as.
+    pub(crate) fn open() -> (Self, File) {
+        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&controller).unwrap();
+        unlockpt(&controller).unwrap();
+        let name = ptsname(&controller, Vec::new()).unwrap();
+        let program = File::options()
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap();
+        (Self(controller.into()), program)
+    }
+
+    /// What is shown until there is this among it.
+    pub(crate) fn read_until(&mut self, text: &str) -> String {
+        let mut shown = Vec::new();
+        while !String::from_utf8_lossy(&shown).contains(text) {
+            let mut part = [0; 1024];
+            let count = self.0.read(&mut part).unwrap();
+            shown.extend(&part[..count]);
+        }
+        String::from_utf8(shown).unwrap()
+    }
+
+    pub(crate) fn type_in(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).unwrap();
+    }
+}
