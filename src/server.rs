@@ -127,10 +127,13 @@ fn open_files(
 ) -> Result<Reloaded, ServeError> {
     traces::check(&settings.observe)?;
     let TlsSettings { tls_cert, tls_key } = settings.tls.clone();
+    let tls = tls_cert.zip(tls_key);
     Ok(Reloaded {
         admission: Admission::open(&settings.admission, host, clock.clone())?,
         persisted: PersistedOperations::open((&settings.persisted).into())?,
-        tls: tls_cert.zip(tls_key).map(Tls::open).transpose()?,
+        tls: tls
+            .map(|(certificate, key)| Tls::open(certificate, key))
+            .transpose()?,
     })
 }
 

@@ -44,6 +44,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::Response;
+use broadsheet_caller_limits::CallerLimits;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -53,7 +54,6 @@ use tower::Service;
 
 use self::peer::{Patience, Peer};
 pub use self::tls::{Tls, TlsError};
-use broadsheet_caller_limits::CallerLimits;
 
 /// The limits of a connection.
 #[derive(Clone, Copy, Debug)]

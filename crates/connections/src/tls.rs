@@ -73,7 +73,7 @@ impl Tls {
     ///
     /// # Errors
     /// A file cannot be used, or they do not belong together.
-    pub fn open((certificate, key): (PathBuf, PathBuf)) -> Result<Self, TlsError> {
+    pub fn open(certificate: PathBuf, key: PathBuf) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let seen = files(&certificate, &key);
         let current = Arc::new(load(&certificate, &key, &provider)?);

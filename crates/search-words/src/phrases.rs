@@ -1,4 +1,4 @@
-//! What an excerpt is chosen by: the words and phrases of a search, and finding them in texts.
+//! The words and phrases of a search, and how they are found in texts for excerpts.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,28 +10,28 @@ use crate::analyzer::{Analyzer, Word};
 pub struct Highlight {
     /// Without accents.
     pub term: String,
-    /// With accents, where only words with the same ones are meant.
+    /// With accents, if only words with the same accents match.
     pub accented: Option<String>,
 }
 
-/// The words and phrases of a search. Made once, they are found in any number of texts.
+/// The words and phrases of a search, prepared once for any number of texts.
 ///
-/// A phrase is a list of words that stand side by side; most have one.
+/// A phrase is a list of adjacent words; most have one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Phrases {
-    /// Those of each.
+    /// The words of each phrase.
     words: Vec<Vec<Highlight>>,
-    /// Which words have a term: phrases, and places in them.
+    /// The occurrences of each term: the phrase, and the offset in it.
     by_term: HashMap<String, Vec<(usize, usize)>>,
     beginnings: Beginnings,
 }
 
-/// A word of a text that is one of the phrases'.
+/// A word of a text that is a word of a phrase.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// Which of the phrases', and where in them it stands.
+    /// The phrases that contain it, and the offsets in them.
     pub(crate) places: Vec<(usize, usize)>,
-    /// Whether it stands right behind the one that was found before.
+    /// Whether it follows the previous found word immediately.
     pub(crate) is_next: bool,
     pub(crate) bytes: Range<usize>,
     /// In characters of the text.
@@ -87,7 +87,7 @@ impl Phrases {
             return found;
         }
         let (mut at, mut counted, mut chars) = (0, 0, 0);
-        // Where a word has to stand to be next to the one that was found last.
+        // Where a word has to begin to follow the last found word immediately.
         let mut next: Option<usize> = None;
         while let Some(run) = self.next_run(analyzer, text, at) {
             at = run.end;
@@ -125,7 +125,7 @@ impl Phrases {
             .collect()
     }
 
-    /// The next run, at or after the byte `at`, that may have one of the words. `at` does not stand within a run.
+    /// The next run, at or after the byte `at`, that may contain one of the words. `at` is not within a run.
     fn next_run(&self, analyzer: &Analyzer, text: &str, mut at: usize) -> Option<Range<usize>> {
         let bytes = text.as_bytes();
         let floor = at;

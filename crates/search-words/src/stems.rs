@@ -10,24 +10,24 @@ pub(crate) struct Stems {
     tables: [Mutex<Table>; TABLES],
 }
 
-/// Each is used by one thread at a time. Who finds none does not wait, but stems its words.
+/// Each table is used by one thread at a time. A thread that finds none free does not wait, but stems without a cache.
 const TABLES: usize = 4;
-/// Of each table. Together they take less than half a megabyte.
+/// The number of slots of each table. All tables together take less than half a megabyte.
 const SLOTS: usize = 2_048;
-/// Longer words are not kept.
+/// Longer words are not cached.
 const MAX_BYTES: usize = 24;
 
-/// Each word has one slot, which the word that came last keeps. There are none until the first word comes.
+/// Each word maps to one slot, which holds the latest word that maps to it. The table is empty until the first word.
 type Table = Vec<Slot>;
 
-/// A word and its stem, which have no NUL, with NULs behind them.
+/// A word and its stem, neither of which contains NUL, padded with NULs.
 #[derive(Clone, Copy, Default)]
 struct Slot {
     word: [u8; MAX_BYTES],
     stem: [u8; MAX_BYTES],
 }
 
-/// Stems that are kept, for the words of a text.
+/// The stemmer with a table of cached stems, if one was free, for the words of a text.
 pub(crate) struct KeptStems<'s> {
     stemmer: &'s Stemmer,
     table: Option<MutexGuard<'s, Table>>,
@@ -41,7 +41,7 @@ impl Stems {
         }
     }
 
-    /// For as long as one thread needs it.
+    /// Takes a table for as long as one thread needs it.
     pub(crate) fn kept(&self) -> KeptStems<'_> {
         let table = self.tables.iter().find_map(|table| match table.try_lock() {
             Ok(table) => Some(table),
@@ -93,7 +93,7 @@ impl KeptStems<'_> {
     }
 }
 
-/// `None` where it is too long.
+/// `None` if the word is too long.
 fn padded(word: &str) -> Option<[u8; MAX_BYTES]> {
     let mut padded = [0; MAX_BYTES];
     padded
@@ -107,7 +107,7 @@ fn text(padded: &[u8; MAX_BYTES]) -> Option<&str> {
     str::from_utf8(&padded[..length.unwrap_or(MAX_BYTES)]).ok()
 }
 
-/// Quick for words, and no harm is done by words that share a slot.
+/// A cheap hash: words that share a slot only replace each other.
 fn slot_of(key: &[u8; MAX_BYTES]) -> usize {
     let (parts, _) = key.as_chunks::<8>();
     let hash = parts.iter().fold(0_u64, |hash, part| {

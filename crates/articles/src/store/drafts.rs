@@ -17,10 +17,10 @@ use crate::article::{Article, ArticleId, NewArticle, Slug, Text, Title};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
-/// Texts of as many bytes together are made words of by threads of their own.
+/// Drafts with more bytes of text than this are split into words on blocking threads.
 const LONG: usize = 64 * 1024;
 
-/// So many articles are indexed for themselves.
+/// The minimum number of articles that a bulk creation on SQLite indexes itself, instead of the end of the transaction.
 pub(super) const MANY: usize = 32;
 
 /// An article that is to be created.

@@ -12,8 +12,8 @@ use crate::article::{Article, ArticleId};
 use crate::store::sql::types::{Id, Instant};
 use crate::store::sql::write::Insert;
 
-/// Inserts the articles whose slugs nobody has, and answers how many those are. Where that is all of them, they are
-/// indexed with the words that were made of them.
+/// Inserts the articles whose slugs are free, and returns their number. If that is all of them, they are indexed with
+/// these words.
 pub(in crate::store) fn create(
     connection: &mut SqliteConnection,
     articles: &[Article],

@@ -53,7 +53,7 @@ impl Due {
         });
     }
 
-    /// As [`index`](Self::index), where those are articles whose words are made already.
+    /// The same as [`index`](Self::index) for articles whose words are already computed.
     pub(super) fn index_made(
         self,
         connection: &mut SqliteConnection,
@@ -62,7 +62,7 @@ impl Due {
         self.index_by(connection, |connection| {
             let noted: Vec<(i64, ArticleId)> = NotedArticles(self.before).load(connection)?;
             if noted.len() != words.len() || noted.iter().any(|(_, id)| !words.contains_key(id)) {
-                // They are left to the end of the transaction.
+                // The end of the transaction indexes them.
                 return Ok(false);
             }
             let entries = noted.into_iter().filter_map(|(number, id)| {
@@ -74,7 +74,7 @@ impl Due {
         });
     }
 
-    /// What `index` has indexed, as it answers, is not due any more.
+    /// Runs `index`, and if it returns true forgets what was due.
     fn index_by(
         self,
         connection: &mut SqliteConnection,
