@@ -15,10 +15,10 @@ mod executed;
 mod execution;
 mod executor;
 mod filter;
+mod idempotency;
 mod input;
 mod json;
 mod mutation;
-mod once;
 mod progress;
 mod query;
 mod scalar;
@@ -38,7 +38,7 @@ pub use self::events::{Event, Events, ResumePosition, Unavailable};
 pub use self::executed::Executed;
 use self::execution::copy;
 pub use self::filter::FilterLimits;
-use self::json::under_way::Results;
+use self::json::operation_context::Results;
 use self::mutation::Mutation;
 use self::query::Query;
 pub use self::settings::ApiSettings;
@@ -257,7 +257,7 @@ impl Api {
         let statements = self.statements();
         let run = self.run(operation, Results::Json, Some(key), &statements);
         let response = run.await;
-        let is_replayed = response.http_headers.contains_key(once::REPLAYED);
+        let is_replayed = response.http_headers.contains_key(idempotency::REPLAYED);
         let result = match self.conclude(response, operation, request_id) {
             ExecutionResult::Response(body) if is_replayed && !body.has_errors => {
                 ExecutionResult::Replayed(body)

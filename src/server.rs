@@ -7,11 +7,11 @@ mod health;
 mod metrics;
 mod middleware;
 mod paths;
+mod permissions;
 mod reload;
 mod routes;
 mod traces;
 mod welcome;
-mod who_may;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -201,7 +201,7 @@ async fn run_with(
         service = settings.service_name,
         "listening on {scheme}://{address}"
     );
-    who_may::tell(&files.admission, address);
+    permissions::tell(&files.admission, address);
     welcome::tell(scheme, address, &files.admission, &store);
     if let Some(tls) = tls {
         tokio::spawn(tls.watch(stop.clone()));

@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep};
 
 use super::changes::ResumeAfter;
 use super::execution::{engine_request, response_errors};
+use super::json::operation_context::Results;
 use super::json::response;
-use super::json::under_way::Results;
 use super::progress::Progress;
 use super::{Api, error};
 use crate::article::change::FeedCursor;

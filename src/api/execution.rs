@@ -6,8 +6,8 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::{Request, Response, ServerError, Value};
 use graphql_guard::{Operation, OperationKind};
 
+use super::json::operation_context::{Results, UnderWay};
 use super::json::response;
-use super::json::under_way::{Results, UnderWay};
 use super::{Api, ExecutionResult, ResponseBody, cursor_before, error};
 use crate::budget::ResponseBudget;
 use crate::error::ResponseError;

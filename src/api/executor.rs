@@ -17,8 +17,8 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::timeout;
 
 use super::execution::response_errors;
+use super::json::operation_context::Results;
 use super::json::response::ordered;
-use super::json::under_way::Results;
 use super::{Api, error};
 use crate::clock::Clock;
 use crate::error::{ErrorCode, PathSegment, ResponseError, ResponseErrors};

@@ -2,7 +2,7 @@
 
 pub(super) mod arguments;
 mod escape;
-pub(super) mod kept;
+pub(super) mod mutation_result;
+pub(super) mod operation_context;
 pub(super) mod prewritten;
 pub(super) mod response;
-pub(super) mod under_way;

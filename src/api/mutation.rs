@@ -4,11 +4,11 @@ use async_graphql::{Context, ID, Object};
 use uuid::Uuid;
 
 use super::error::{FieldError, Result};
+use super::idempotency::{many, once, one};
 use super::input::{CreateArticleInput, UpdateArticleInput, at_most};
-use super::json::kept::Kept;
+use super::json::mutation_result::Kept;
+use super::json::operation_context::budget;
 use super::json::prewritten::{Many, One, room_after};
-use super::json::under_way::budget;
-use super::once::{many, once, one};
 use super::selection::{columns, texts};
 use super::store;
 use super::types::Article;

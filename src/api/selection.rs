@@ -3,14 +3,14 @@
 use async_graphql::Context;
 use async_graphql::parser::types::{Field, Selection, SelectionSet};
 
-use super::json::under_way;
+use super::json::operation_context;
 use crate::article::Columns;
 use crate::article::page::Wanted;
 
 /// The columns that the current field needs of its articles.
 pub(super) fn columns(ctx: &Context<'_>) -> Columns {
     let mut columns = Columns::ID;
-    for_each_field(under_way::selections(ctx), &mut |field| {
+    for_each_field(operation_context::selections(ctx), &mut |field| {
         add(&mut columns, field);
     });
     columns
@@ -19,7 +19,7 @@ pub(super) fn columns(ctx: &Context<'_>) -> Columns {
 /// The selected fields of a connection.
 pub(super) fn wanted(ctx: &Context<'_>) -> Wanted {
     let mut wanted = Wanted::default();
-    for_each_field(under_way::selections(ctx), &mut |field| {
+    for_each_field(operation_context::selections(ctx), &mut |field| {
         let below = Some(&field.selection_set.node);
         match field.name.node.as_str() {
             "edges" => for_each_field(below, &mut |edge| {
@@ -43,7 +43,7 @@ pub(super) fn wanted(ctx: &Context<'_>) -> Wanted {
 /// How often the current field, an article, selects its text.
 pub(super) fn texts(ctx: &Context<'_>) -> usize {
     let mut texts = 0;
-    for_each_field(under_way::selections(ctx), &mut |field| {
+    for_each_field(operation_context::selections(ctx), &mut |field| {
         texts += usize::from(field.name.node == "text");
     });
     texts
@@ -52,7 +52,7 @@ pub(super) fn texts(ctx: &Context<'_>) -> usize {
 /// How often a page of changes selects the text of each article.
 pub(super) fn texts_of_changes(ctx: &Context<'_>) -> usize {
     let mut texts = 0;
-    for_each_field(under_way::selections(ctx), &mut |changes| {
+    for_each_field(operation_context::selections(ctx), &mut |changes| {
         for_each_field(Some(&changes.selection_set.node), &mut |article| {
             for_each_field(Some(&article.selection_set.node), &mut |field| {
                 // An excerpt needs the text.

@@ -5,7 +5,7 @@ use futures_util::{Stream, StreamExt as _};
 
 use super::changes::{ResumeAfter, cursor, feed, filter};
 use super::error::Result;
-use super::json::under_way::budget;
+use super::json::operation_context::budget;
 use super::progress::Progress;
 use super::types::{ArticleChange, ArticleChangeKind};
 

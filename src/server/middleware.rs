@@ -8,9 +8,9 @@
 mod cors;
 mod encoding;
 mod host;
+mod report;
 #[cfg(test)]
 mod tests;
-mod told;
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -161,7 +161,7 @@ impl<E: Execute> Service<Request> for Middleware<E> {
             };
             let operation = observed::take();
             if let Some(operation) = operation.as_deref() {
-                told::write_server_timing(operation, began, &mut response);
+                report::write_server_timing(operation, began, &mut response);
             }
             // Each encoding has its own tag.
             conditions.apply(&mut response);
@@ -169,10 +169,10 @@ impl<E: Execute> Service<Request> for Middleware<E> {
             permission.grant(&mut response);
             settings.requests.count(route, response.status(), began);
             if response.status() == StatusCode::FORBIDDEN {
-                told::log_foreign_origin(&response);
+                report::log_foreign_origin(&response);
             }
             if let (Some(tracer), Some(trace)) = (&settings.told.tracer, &trace) {
-                told::trace(
+                report::trace(
                     tracer,
                     trace,
                     (&method, route),
@@ -182,7 +182,7 @@ impl<E: Execute> Service<Request> for Middleware<E> {
                 );
             }
             if settings.told.log_requests {
-                told::log(operation.as_deref(), began, &response);
+                report::log(operation.as_deref(), began, &response);
             }
             id.keep(response.headers_mut());
             if is_head {

@@ -1,6 +1,6 @@
 //! Admission on every transport: static tokens, JWTs, and callers without either.
 
-mod ends;
+mod expiry;
 mod jwt;
 mod matrix;
 mod operations;

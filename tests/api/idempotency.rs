@@ -1,8 +1,8 @@
 //! Mutations with an `Idempotency-Key`: executed once, however often they are sent.
 
+mod invalid;
 mod killed;
 mod restarted;
-mod wrong;
 
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
 //! `/metrics`.
 
 mod bytes;
+mod cardinality;
 mod documented;
 mod feed;
 mod operations;
-mod strangers;
 
 use rstest_reuse::apply;
 

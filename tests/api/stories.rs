@@ -5,12 +5,12 @@
 //!
 //! These take real seconds or measure memory, which a busy machine may upset: `--skip stories::` leaves them out.
 
-mod chance;
-mod foreign;
-mod heard;
+mod external_writer;
 mod list_and_changes;
 mod memory;
 mod one_sequence;
+mod random;
+mod received;
 mod servers;
 mod slow_subscriber;
 mod soak;

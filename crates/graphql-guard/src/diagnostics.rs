@@ -5,7 +5,7 @@ use apollo_compiler::validation::DiagnosticList;
 
 use super::positions::Lines;
 use super::request_error::{Code, RequestError};
-use super::{MAX_ERRORS, shorten};
+use super::{MAX_ERRORS, truncate};
 
 /// The errors of rules that the guard replaces, by their names in apollo-compiler.
 const REPLACED: [&str; 8] = [
@@ -66,7 +66,7 @@ fn readable(message: String) -> String {
     let Some((expected, found)) = message.split_once(", got ") else {
         return message;
     };
-    let found = shorten::of(found);
+    let found = truncate::of(found);
     let token = expected.rsplit_once(' ').and_then(|(before, name)| {
         let (_, token) = TOKENS.iter().find(|(token, _)| *token == name)?;
         Some(format!("{before} \"{token}\""))

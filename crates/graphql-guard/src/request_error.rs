@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_graphql::{ErrorExtensionValues, Pos, ServerError, value};
 
-use crate::shorten;
+use crate::truncate;
 
 /// The kind of a request error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,7 +80,7 @@ impl RequestError {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
-            message: shorten::in_message(message.into()),
+            message: truncate::in_message(message.into()),
             locations: Vec::new(),
             field: None,
             exceeded: None,
@@ -93,7 +93,7 @@ impl RequestError {
 
     pub(super) fn input(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
-            field: Some(shorten::in_message(field.into())),
+            field: Some(truncate::in_message(field.into())),
             ..Self::new(Code::BadUserInput, message)
         }
     }

@@ -13,7 +13,7 @@ use axum::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, UPGR
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use graphql_guard::shorten;
+use graphql_guard::truncate;
 use uuid::Uuid;
 
 use super::body::{self, BodyLimits};
@@ -49,7 +49,7 @@ pub async fn serve<E: Execute>(endpoint: &Endpoint<E>, request: Request) -> Resp
         Method::POST => negotiated(endpoint.post(parts, body).await, false),
         Method::OPTIONS => (StatusCode::NO_CONTENT, [(ALLOW, METHODS)]).into_response(),
         method => {
-            let method = shorten::of(method.as_str());
+            let method = truncate::of(method.as_str());
             let message = format!("{method} is not served here; ask by GET or POST");
             let mut rejection = Rejection::bad_request(StatusCode::METHOD_NOT_ALLOWED, message);
             rejection.headers.insert(ALLOW, METHODS);

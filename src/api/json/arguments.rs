@@ -3,8 +3,8 @@
 use async_graphql::parser::types::Field;
 use async_graphql::{ContextBase, Value, Variables};
 
+use super::operation_context::UnderWay;
 use super::prewritten::Unwritten;
-use super::under_way::UnderWay;
 use crate::api::error::Result;
 use crate::api::input::within;
 use crate::article::excerpt::{Excerpt, Highlights, LENGTHS};

@@ -4,7 +4,7 @@
 //! page of articles costs more than the database. An object that has all its field values in memory needs none of that.
 //! The types in the engine's schema stay the same; the engine passes the JSON through as a binary value, and
 //! `response.rs` writes it unchanged. The engine does not get the selections of such an object, because it would walk
-//! and copy them for each request; resolvers read them with `under_way::selections`.
+//! and copy them for each request; resolvers read them with `operation_context::selections`.
 //!
 //! Decision: `docs/decisions/0007-fast-path.md`.
 
@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::arguments::Arguments;
 use super::escape;
-use super::under_way::{Results, UnderWay};
+use super::operation_context::{Results, UnderWay};
 use crate::api::error::{FieldError, Result};
 use crate::article::excerpt::Excerpt;
 use crate::error::Error;

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::Excerpt;
 use crate::api::error::Result;
 use crate::api::json::arguments::{EXCERPT_LENGTH, excerpt_length};
+use crate::api::json::operation_context;
 use crate::api::json::prewritten::{self, Json, Prewritten, Unwritten, Written};
-use crate::api::json::under_way;
 use crate::api::scalar::DateTime;
 use crate::article;
 use crate::article::excerpt::{self, Highlights};
@@ -80,7 +80,7 @@ impl Article {
     #[expect(clippy::unused_async, reason = "the engine awaits its resolvers")]
     async fn text(&self, ctx: &Context<'_>) -> Result<&str> {
         // The engine copies the text.
-        under_way::budget(ctx)?.write(self.0.text.len())?;
+        operation_context::budget(ctx)?.write(self.0.text.len())?;
         Ok(&self.0.text)
     }
 
@@ -108,7 +108,7 @@ impl Article {
         #[graphql(default_with = "EXCERPT_LENGTH")] length: i32,
     ) -> Result<Excerpt> {
         let length = excerpt_length(length)?;
-        under_way::budget(ctx)?.read(self.0.text.len())?;
+        operation_context::budget(ctx)?.read(self.0.text.len())?;
         let highlights = Highlights::of(search.as_deref().unwrap_or_default());
         Ok(excerpt::Excerpt::of(&self.0.text, &highlights, length).into())
     }

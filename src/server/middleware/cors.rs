@@ -15,7 +15,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
-use super::told::SERVER_TIMING;
+use super::report::SERVER_TIMING;
 use crate::graphql::headers::is_listed_origin;
 
 /// Headers that a page may read besides the safelisted ones.

@@ -12,7 +12,7 @@ use axum::http::header::HOST;
 use axum::http::uri::Authority;
 use axum::http::{StatusCode, Version};
 use axum::response::Response;
-use graphql_guard::shorten;
+use graphql_guard::truncate;
 
 use crate::error::ErrorCode;
 use crate::graphql::http::rejection;
@@ -114,7 +114,7 @@ fn misdirected(request: &Request, host: &str, allowed: &AllowedHosts) -> Option<
         .into_iter()
         .flatten()
         .find(|host| !allowed.allow(host))?;
-    let foreign = shorten::of(foreign);
+    let foreign = truncate::of(foreign);
     let message = format!(
         "requests for the host {foreign} are not answered here; the server's setting ALLOWED_HOSTS names those that are"
     );

@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::PATIENCE;
-use super::chance::Chance;
-use super::foreign;
-use super::heard::{Article, List, Written};
+use super::external_writer;
+use super::random::Chance;
+use super::received::{Article, List, Written};
 use super::servers::{Addresses, Remote, Servers};
 use super::subscriber::hear;
 use super::subscription::Transport;
@@ -30,7 +30,7 @@ const TIME: Duration = Duration::from_secs(6);
 #[apply(on_both_databases)]
 async fn the_changes_that_follow_a_list_make_the_later_list_of_it(database: Database) {
     const TEST: &str = "stories::list_and_changes::the_changes_that_follow_a_list_make_the_later_list_of_it::case_1_sqlite";
-    foreign::write_to_file();
+    external_writer::write_to_file();
     let Some(own) = database.migrated().await else {
         return;
     };
@@ -57,11 +57,12 @@ async fn the_changes_that_follow_a_list_make_the_later_list_of_it(database: Data
         .collect();
     writers.push(match database {
         Database::Sqlite => {
-            let other = foreign::write_to_sqlite(TEST, own.clone(), until, chance.another());
+            let other =
+                external_writer::write_to_sqlite(TEST, own.clone(), until, chance.another());
             tokio::spawn(other)
         }
         Database::Postgres => {
-            let other = foreign::write_to_postgres(own.clone(), until, chance.another());
+            let other = external_writer::write_to_postgres(own.clone(), until, chance.another());
             tokio::spawn(other)
         }
     });

@@ -9,9 +9,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::PATIENCE;
-use super::chance::Chance;
-use super::foreign;
-use super::heard::{Change, List, Written, check_order};
+use super::external_writer;
+use super::random::Chance;
+use super::received::{Change, List, Written, check_order};
 use super::servers::{Remote, Servers};
 use super::subscriber::hear;
 use super::subscription::Transport;
@@ -142,11 +142,13 @@ async fn all_subscribers_of_three_servers_hear_one_sequence_whatever_is_killed()
     };
     let mut story = Story::begin(&own.url, 3, 60).await;
     let until = story.until;
-    story.writers.push(tokio::spawn(foreign::write_to_postgres(
-        own.clone(),
-        until,
-        story.chance.another(),
-    )));
+    story
+        .writers
+        .push(tokio::spawn(external_writer::write_to_postgres(
+            own.clone(),
+            until,
+            story.chance.another(),
+        )));
     let held = own.clone();
     let held = tokio::spawn(async move { hold_open(&held.url).await });
     let mut chance = story.chance.another();
@@ -188,12 +190,12 @@ async fn kill_connection(database_url: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_subscribers_hear_one_sequence_while_another_process_writes_to_the_file() {
     const TEST: &str = "stories::one_sequence::all_subscribers_hear_one_sequence_while_another_process_writes_to_the_file";
-    foreign::write_to_file();
+    external_writer::write_to_file();
     let own = Database::Sqlite.migrated().await.unwrap();
     let mut story = Story::begin(&own.url, 1, 60).await;
     let until = story.until;
     let chance = story.chance.another();
-    let other = foreign::write_to_sqlite(TEST, own.clone(), until, chance);
+    let other = external_writer::write_to_sqlite(TEST, own.clone(), until, chance);
     story.writers.push(tokio::spawn(other));
     story.kill_servers(1).await;
     story.end().await;

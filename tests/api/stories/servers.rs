@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use super::chance::Chance;
-use super::heard::{Article, Change};
+use super::random::Chance;
+use super::received::{Article, Change};
 use crate::program::Program;
 use crate::support::client;
 

@@ -15,7 +15,7 @@ use rstest_reuse::apply;
 use tokio::time::{Instant, sleep};
 
 use self::faults::{Disturbance, Target};
-use super::chance::Chance;
+use super::random::Chance;
 use crate::program::Program;
 use crate::support::{Database, on_both_databases};
 

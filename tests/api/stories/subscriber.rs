@@ -4,8 +4,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::PATIENCE;
-use super::chance::Chance;
-use super::heard::Change;
+use super::random::Chance;
+use super::received::Change;
 use super::servers::Addresses;
 use super::subscription::{Lost, Subscription, Transport};
 

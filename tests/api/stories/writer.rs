@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::chance::Chance;
-use super::heard::Written;
+use super::random::Chance;
+use super::received::Written;
 use super::servers::{Addresses, Remote, code};
 
 /// The articles that the writers of a story fight over.

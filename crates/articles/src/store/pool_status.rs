@@ -1,6 +1,6 @@
 //! The status of a connection pool, for metrics.
 
-use super::waits::{WaitCounts, Waits};
+use super::pool_waits::{WaitCounts, Waits};
 
 /// How the connections of a pool are used.
 #[derive(Debug, Clone, PartialEq)]

@@ -27,7 +27,7 @@ use self::pool::Pool;
 use super::connection::{Answer, Connection, Work};
 use super::detach_on_drop::Abandoned;
 use super::migrations::Migrate;
-use super::waits::Waits;
+use super::pool_waits::Waits;
 use super::{Access, OpenError, PoolStatus, from_pool};
 use crate::error::{Error, Result};
 use crate::store::DatabaseSettings;

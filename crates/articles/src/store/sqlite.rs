@@ -10,9 +10,9 @@ mod fault;
 pub(super) mod feed;
 mod file;
 pub(super) mod index;
-mod log;
 mod readers;
 mod time_limit;
+mod write_ahead_log;
 
 use std::time::{Duration, Instant};
 
@@ -26,9 +26,9 @@ use tokio::sync::Mutex;
 use self::commit::Writer;
 use self::connect::Target;
 pub(super) use self::fault::{fault, keeps_from_writing};
-use self::log::Scans;
 use self::readers::Readers;
 use self::time_limit::TimeLimit;
+use self::write_ahead_log::Scans;
 use super::connection::{Answer, Work, run_on_sqlite};
 use super::detach_on_drop::Abandoned;
 use super::migrations::{self, Migrate, MigrationStatus};
@@ -89,7 +89,12 @@ impl Connections {
         if let Some(path) = target.file() {
             let (path, scans) = (path.to_owned(), Scans::clone(&scans));
             let longest_scan = settings.statement_timeout;
-            tokio::spawn(log::keep_small(path, writer.weak(), scans, longest_scan));
+            tokio::spawn(write_ahead_log::keep_small(
+                path,
+                writer.weak(),
+                scans,
+                longest_scan,
+            ));
         }
         Ok(Self::Pooled {
             writer: Writer::new(writer, settings.statement_timeout),
@@ -107,7 +112,7 @@ impl Sqlite {
         let target = Target::of(location);
         let first = match target.file() {
             Some(path) => {
-                log::warn_if_missing(path);
+                write_ahead_log::warn_if_missing(path);
                 None
             }
             None => Some(target.connect(false).await?),
@@ -226,7 +231,7 @@ impl Sqlite {
                     Ok(()) => tracing::info!("all writes were rolled back"),
                     Err(error) => tracing::error!(%error, "the writes could not be rolled back"),
                 }
-                connection.spawn_blocking(log::leave).await
+                connection.spawn_blocking(write_ahead_log::leave).await
             }
         };
         if let Err(error) = left {
@@ -244,13 +249,13 @@ pub(super) async fn migrate(
         if action != Migrate::Up {
             file::require(path)?;
         }
-        log::warn_if_missing(path);
+        write_ahead_log::warn_if_missing(path);
     }
     let status = migrate_target(&target, action)
         .await
         .map_err(|error| target.explain(error))?;
     let mut connection = target.connect(false).await?;
-    if let Err(error) = connection.spawn_blocking(log::leave).await {
+    if let Err(error) = connection.spawn_blocking(write_ahead_log::leave).await {
         tracing::debug!(%error, "the write-ahead log stays");
     }
     Ok(status)

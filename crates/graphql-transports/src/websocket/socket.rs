@@ -29,7 +29,7 @@ use crate::limits::LimitCallers;
 use crate::operation::{Caller, Execute, GraphQLParams, or_never};
 use crate::rejection::Rejection;
 use graphql_guard::json::ObjectText;
-use graphql_guard::shorten;
+use graphql_guard::truncate;
 
 const SHUTTING_DOWN: &str = "The server is shutting down";
 
@@ -269,7 +269,7 @@ impl<E: Execute> Listener<'_, E> {
             return Ok(());
         }
         if self.operations.contains(&id) {
-            let reason = format!("Subscriber for {} already exists", shorten::of(&id));
+            let reason = format!("Subscriber for {} already exists", truncate::of(&id));
             return Err(End::Close(close(4409, &reason)));
         }
         let limit = self.settings.operations;

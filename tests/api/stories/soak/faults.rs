@@ -9,7 +9,7 @@ use tokio_postgres::NoTls;
 use super::Tally;
 use crate::postgres::{DURABLE, Server, programs};
 use crate::program::run;
-use crate::stories::chance::Chance;
+use crate::stories::random::Chance;
 use crate::support::{Database, OwnDatabase, prepare};
 
 /// For how long after a fault errors may still come from it: what had begun before, on a busy machine.

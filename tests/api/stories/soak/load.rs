@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Tally;
 use super::faults::Disturbance;
 use crate::program::Program;
-use crate::stories::chance::Chance;
+use crate::stories::random::Chance;
 use crate::support::client;
 
 /// How many articles a client keeps.

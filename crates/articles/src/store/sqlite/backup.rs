@@ -12,7 +12,7 @@ use diesel::{
 };
 
 use super::fault::is_busy;
-use super::{BUSY_TIMEOUT, log};
+use super::{BUSY_TIMEOUT, write_ahead_log};
 use crate::article::change::Epoch;
 use crate::store::sql::tables::feed;
 
@@ -36,7 +36,7 @@ pub(in crate::store) struct FeedFacts {
 /// Opens a file that other programs may be using, and does not change it.
 pub(in crate::store) fn open(path: &Path) -> Result<SqliteConnection, ConnectionError> {
     let mut connection = SqliteConnection::establish(name(path)?)?;
-    log::wait_for_locks(&mut connection, BUSY_TIMEOUT)
+    write_ahead_log::wait_for_locks(&mut connection, BUSY_TIMEOUT)
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
 }

@@ -13,12 +13,12 @@ use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use tokio::sync::oneshot;
 
 use super::time_limit::TimeLimit;
-use super::{Async, index, log};
+use super::{Async, index, write_ahead_log};
 use crate::error::{Error, Result};
 use crate::store::connection::{Answer, Work, run_on_sqlite};
 use crate::store::detach_on_drop::Abandoned;
+use crate::store::pool_waits::Waits;
 use crate::store::statements::Statements;
-use crate::store::waits::Waits;
 use crate::store::write_queue::WriteQueue;
 use crate::store::{PoolStatus, from_pool, statements};
 
@@ -109,7 +109,7 @@ impl Writer {
     /// Closes the connection, and removes the write-ahead log if no other server uses it.
     pub(super) async fn close(&self) -> QueryResult<()> {
         let left = match self.connection.get().await {
-            Ok(mut connection) => connection.spawn_blocking(log::leave).await,
+            Ok(mut connection) => connection.spawn_blocking(write_ahead_log::leave).await,
             Err(_) => Ok(()),
         };
         self.connection.close();

@@ -16,7 +16,7 @@ use futures_util::FutureExt as _;
 
 use super::fault::{fault, is_busy};
 use super::time_limit::{self, WhileInTime};
-use super::{Async, BUSY_TIMEOUT, file, log};
+use super::{Async, BUSY_TIMEOUT, file, write_ahead_log};
 use crate::article::filter::fold_case;
 use crate::store::SqliteLocation;
 use crate::store::sql::stored::StoredText;
@@ -138,12 +138,12 @@ impl std::fmt::Display for Target {
 /// The order matters: without the timeout set first, switching to the write-ahead log fails if another server opens the
 /// file at the same moment. `FULL` lets acknowledged writes survive a power failure.
 fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {
-    log::wait_for_locks(connection, BUSY_TIMEOUT)?;
+    write_ahead_log::wait_for_locks(connection, BUSY_TIMEOUT)?;
     use_write_ahead_log(connection)?;
     connection.batch_execute(&format!(
         "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
          PRAGMA cache_size = -8192; PRAGMA journal_size_limit = {}",
-        log::SMALL
+        write_ahead_log::SMALL
     ))?;
     time_limit::register(connection)?;
     contains_ignoring_case_utils::register_impl(connection, |text: StoredText, part: String| {

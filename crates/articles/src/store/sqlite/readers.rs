@@ -13,11 +13,11 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::Async;
-use super::log::Scans;
 use super::time_limit::TimeLimit;
+use super::write_ahead_log::Scans;
 use crate::error::{Error, Result};
 use crate::store::detach_on_drop::Abandoned;
-use crate::store::waits::Waits;
+use crate::store::pool_waits::Waits;
 use crate::store::{PoolStatus, from_pool, statements};
 
 /// How much longer than its limit a read may take before its caller stops waiting. Some of SQLite's work, such as

@@ -11,8 +11,8 @@ use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::chance::Chance;
-use super::heard::Written;
+use super::random::Chance;
+use super::received::Written;
 use crate::support::{Database, OwnDatabase};
 
 /// What the other program does next, and what of it must be heard.

@@ -4,7 +4,7 @@
 mod changes;
 mod cursors;
 mod reads;
-mod refused;
+mod rejected;
 mod updates;
 
 use broadsheet::store::{self, Migrate};

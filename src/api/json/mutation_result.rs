@@ -13,8 +13,8 @@ use async_graphql::{
 use bytes::Bytes;
 
 use super::arguments::Arguments;
+use super::operation_context::{UnderWay, field_at_root};
 use super::prewritten::{Json, Prewritten, list, object, unknown};
-use super::under_way::{UnderWay, field_at_root};
 use crate::error::Result;
 
 /// The result of a mutation.

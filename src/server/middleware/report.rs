@@ -9,7 +9,7 @@ use axum::response::Response;
 use otlp_spans::{TRACEPARENT, Trace, Tracer, Value};
 use tracing::Span;
 
-use graphql_guard::shorten;
+use graphql_guard::truncate;
 
 use super::Told;
 use crate::error::ErrorCode;
@@ -48,7 +48,7 @@ pub(super) fn log_foreign_origin(response: &Response) {
     {
         let origin = String::from_utf8_lossy(origin.as_bytes());
         tracing::warn!(
-            origin = &*shorten::of(&origin),
+            origin = &*truncate::of(&origin),
             left_out,
             "the WebSocket of a page was refused for its origin: CORS_ORIGINS names those that may connect, and a proxy \
              has to pass Host on"

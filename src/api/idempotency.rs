@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::Context;
 
-use super::json::kept::{Kept, Writer};
+use super::json::mutation_result::{Kept, Writer};
 use super::store;
 use super::types::Article;
 use crate::article;
