@@ -16,6 +16,7 @@ mod welcome;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
+use otlp_spans::Tracer;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
@@ -83,7 +84,7 @@ pub async fn serve(
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "Broadsheet starts");
     let stop = stop_signal();
     let clock = Clock::system();
-    let files = open_files(settings, settings.host, &clock)?;
+    let (files, tracer) = open_files(settings, settings.host, &clock)?;
     files.clone().on_hangup(stop.clone());
     let address = SocketAddr::new(settings.host, settings.port);
     let listen = |error| ServeError::Listen(address, error);
@@ -105,7 +106,7 @@ pub async fn serve(
         warn_of_pending_migrations(&store).await;
     }
     let listener = socket.listen(BACKLOG).map_err(listen)?;
-    run_with((listener, admin), settings, files, store, stop).await?;
+    run_with((listener, admin), settings, (files, tracer), store, stop).await?;
     let up_seconds = began.elapsed().as_secs();
     tracing::info!(up_seconds, "stopped, with nothing left under way");
     Ok(())
@@ -119,22 +120,23 @@ pub fn check(settings: &ServerSettings) -> Result<(), ServeError> {
     open_files(settings, settings.host, &Clock::system()).map(drop)
 }
 
-/// Reads the files that the settings name.
+/// Reads the files that the settings name, and starts the tracer, where there is a collector.
 fn open_files(
     settings: &ServerSettings,
     host: IpAddr,
     clock: &Clock,
-) -> Result<Reloaded, ServeError> {
-    traces::check(&settings.observe)?;
+) -> Result<(Reloaded, Option<Tracer>), ServeError> {
+    let tracer = traces::start(&settings.observe)?;
     let TlsSettings { tls_cert, tls_key } = settings.tls.clone();
     let tls = tls_cert.zip(tls_key);
-    Ok(Reloaded {
-        admission: Admission::open(&settings.admission, host, clock.clone())?,
+    let files = Reloaded {
+        admission: Admission::open(&settings.admission, host, clock.clone(), tracer.as_ref())?,
         persisted: PersistedOperations::open((&settings.persisted).into())?,
         tls: tls
             .map(|(certificate, key)| Tls::open(certificate, key))
             .transpose()?,
-    })
+    };
+    Ok((files, tracer))
 }
 
 /// A server that does not apply migrations waits for another process to do so, and serves in the meantime what it can.
@@ -180,16 +182,16 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(ServeError::Serve)?;
-    let files = open_files(settings, address.ip(), &clock)?;
+    let (files, tracer) = open_files(settings, address.ip(), &clock)?;
     files.clone().on_hangup(stop.clone());
     let admin = settings.admin_address.map(AdminSocket::bind).transpose()?;
-    run_with((listener, admin), settings, files, store, stop).await
+    run_with((listener, admin), settings, (files, tracer), store, stop).await
 }
 
 async fn run_with(
     (listener, admin): (TcpListener, Option<AdminSocket>),
     settings: &ServerSettings,
-    files: Reloaded,
+    (files, tracer): (Reloaded, Option<Tracer>),
     store: Store,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
@@ -213,7 +215,6 @@ async fn run_with(
     tokio::spawn(stop.clone().run_until_cancelled_owned(sweep));
     let shutdown = Shutdown::new(stop.clone());
     let hosts = AllowedHosts::new(&settings.allowed_hosts, address.ip());
-    let tracer = traces::start(&settings.observe)?;
     let limits = CallerLimits::new(&settings.caller_limits);
     let routes::Served {
         all,

@@ -37,8 +37,3 @@ pub(super) fn start(settings: &ObserveSettings) -> Result<Option<Tracer>, Traces
     })?;
     Ok(Some(tracer))
 }
-
-/// Whether [`start`] would succeed.
-pub(super) fn check(settings: &ObserveSettings) -> Result<(), TracesError> {
-    start(settings).map(drop)
-}

@@ -69,7 +69,7 @@ impl Bench {
             "--jwt-audience=articles",
         ]);
         let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let admission = Admission::open(&flags.admission, host, Clock::system()).unwrap();
+        let admission = Admission::open(&flags.admission, host, Clock::system(), None).unwrap();
         Self {
             admission,
             token,

@@ -22,6 +22,7 @@ mod tests;
 use std::time::Duration;
 
 use bounded_cache::{Cache, Weighter, bounded};
+use otlp_spans::Tracer;
 
 use self::issuer::Issuer;
 pub use self::issuer::IssuerError;
@@ -81,10 +82,11 @@ impl Jwts {
         issuers: Vec<IssuerSettings>,
         skew: Duration,
         generation: &Generation,
+        tracer: Option<&Tracer>,
     ) -> Result<Self, IssuerError> {
         let issuers = issuers
             .into_iter()
-            .map(|settings| Issuer::open(settings, skew, generation.clone()));
+            .map(|settings| Issuer::open(settings, skew, generation.clone(), tracer));
         Ok(Self {
             issuers: issuers.collect::<Result<_, _>>()?,
             seen: bounded(SEEN_BYTES, ORDINARY_BYTES, Weight),

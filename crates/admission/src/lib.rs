@@ -30,7 +30,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let flags = Flags::parse_from(["server", "--anonymous-writes", "false"]);
-//! let admission = Admission::open(&flags.admission, [127, 0, 0, 1].into(), Clock::system())?;
+//! let admission = Admission::open(&flags.admission, [127, 0, 0, 1].into(), Clock::system(), None)?;
 //!
 //! let caller = admission.authenticate(Credential::None).await?;
 //! assert_eq!(admission.check(&caller, Scope::Read), Ok(()));
@@ -68,6 +68,8 @@ pub use self::credential::Credential;
 pub use self::file::{FileError, Problem};
 pub use self::jwt::{IssuerError, IssuerStatus};
 pub use self::rejection::{Rejection, TokenError};
+
+use otlp_spans::Tracer;
 
 use self::caller::Proof;
 use self::counts::Rejections;
@@ -112,7 +114,7 @@ pub enum AdmissionError {
 
 impl Admission {
     /// Reads the files that the settings name, for a server that listens on `host`, and starts fetching the keys of
-    /// JWTs, which needs a Tokio runtime.
+    /// JWTs, which needs a Tokio runtime. With `tracer`, each fetch is a trace.
     ///
     /// # Errors
     /// Settings contradict each other, a file cannot be used, or the server would be open to anyone by accident.
@@ -120,6 +122,7 @@ impl Admission {
         settings: &AdmissionSettings,
         host: IpAddr,
         clock: Clock,
+        tracer: Option<&Tracer>,
     ) -> Result<Self, AdmissionError> {
         let issuers = settings.jwt.issuers()?;
         let has_credentials = settings.tokens_file.is_some() || !issuers.is_empty();
@@ -129,7 +132,7 @@ impl Admission {
         let skew = settings.jwt.jwt_clock_skew;
         let jwts = match issuers.is_empty() {
             true => None,
-            false => Some(Jwts::open(issuers, skew, &generation)?),
+            false => Some(Jwts::open(issuers, skew, &generation, tracer)?),
         };
         Ok(Self(Arc::new(Inner {
             clock,

@@ -36,7 +36,7 @@ pub(super) fn at(text: &str) -> Timestamp {
 /// Opens admission on a loopback address.
 pub(super) fn open(flags: &[&str], clock: &Clock) -> Result<Admission, AdmissionError> {
     let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    Admission::open(&settings(flags), host, clock.clone())
+    Admission::open(&settings(flags), host, clock.clone(), None)
 }
 
 /// Writes a file that only its owner may read.

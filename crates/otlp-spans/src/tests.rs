@@ -1,5 +1,6 @@
 //! The tracer with a collector that works, is slow, or is unavailable.
 
+use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use prost::Message as _;
@@ -108,6 +109,73 @@ async fn a_collector_that_does_not_answer_slows_nobody_and_what_does_not_fit_is_
         began.elapsed()
     );
     assert!(tracer.dropped() >= 9_000, "{}", tracer.dropped());
+}
+
+/// What is logged, as text.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl Logged {
+    /// What was logged since the last call.
+    fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
+    }
+}
+
+impl std::io::Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The clock jumps ahead whenever all tasks wait, so that the collector's time is over at once.
+#[tokio::test(start_paused = true)]
+async fn the_log_says_how_many_spans_were_dropped_at_most_once_a_minute() {
+    let logged = Logged::default();
+    let writer = logged.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .without_time()
+        .with_ansi(false)
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let tracer = tracer(&format!("http://{address}/v1/traces"));
+    let trace = tracer.begin(None);
+    // The task that sends does not run in between.
+    let overfill = |count| {
+        for _ in 0..QUEUE + count {
+            tracer.end(vec![Span::of_request(&trace, "query")]);
+        }
+    };
+    let lines = || {
+        let text = logged.take();
+        let lines = text.lines().filter(|line| line.contains("too many wait"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let says = |count| {
+        format!(
+            " WARN otlp_spans::export: spans were dropped because too many wait to be sent: sample fewer requests \
+             (OTEL_TRACES_SAMPLER) spans={count}"
+        )
+    };
+    overfill(10);
+    tracer.flush(Duration::from_secs(30)).await;
+    assert_eq!(lines(), [says(10)]);
+    // The rest of the queue, which takes more than a minute.
+    tracer.flush(Duration::from_hours(1)).await;
+    assert!(lines().is_empty());
+
+    overfill(3);
+    tracer.flush(Duration::from_hours(1)).await;
+    let told = tracer.0.crowded_out.load(Ordering::Relaxed);
+    assert_eq!((told, lines()), (13, vec![says(3)]));
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ impl Jwts {
         ]);
         let now = Timestamp::from_micros(NOW * 1_000_000).ok_or("no such instant")?;
         let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let admission = Admission::open(&flags.admission, host, Clock::fixed(now))?;
+        let admission = Admission::open(&flags.admission, host, Clock::fixed(now), None)?;
         let mut target = Self {
             admission,
             key,

@@ -12,6 +12,9 @@ use crate::program::{Program, run};
 use crate::socket::Socket;
 use crate::support::{Answer, Database, client, on_both_databases, start};
 
+/// Longer than anything takes, on a busy machine too.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
 /// Takes one request whole as the collector, and answers it.
@@ -73,9 +76,7 @@ async fn a_request_is_traced_with_its_parts_and_statements_in_the_trace_of_its_c
     drop(socket);
     // What waits is sent before the end.
     program.signal("TERM");
-    let body = timeout(Duration::from_mins(1), take(&collector))
-        .await
-        .unwrap();
+    let body = timeout(PATIENCE, take(&collector)).await.unwrap();
     for part in [
         "POST /v1/traces HTTP/1.1",
         "graphql.document.parsing",
@@ -94,6 +95,40 @@ async fn a_request_is_traced_with_its_parts_and_statements_in_the_trace_of_its_c
         &[0x0a, 0xf7, 0x65, 0x19, 0x16, 0xcd, 0x43, 0xdd]
     ));
     assert!(!has(&body, b"secret"));
+    assert!(program.end().await.0.success());
+}
+
+#[tokio::test]
+async fn the_issuer_of_jwts_gets_the_trace_in_which_its_keys_are_fetched() {
+    let collector = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let [of_collector, of_issuer] = [&collector, &issuer].map(|it| it.local_addr().unwrap());
+    let endpoint = format!("--otel-exporter-otlp-endpoint=http://{of_collector}");
+    let keys = format!("--jwt-jwks=http://{of_issuer}/jwks.json");
+    let mut program = Program::start("sqlite::memory:", &[&endpoint, &keys]).await;
+    let (mut stream, _) = timeout(PATIENCE, issuer.accept()).await.unwrap().unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    stream
+        .write_all(b"HTTP/1.1 503 Away\r\ncontent-length: 0\r\n\r\n")
+        .await
+        .unwrap();
+    let head = String::from_utf8(head).unwrap();
+    let traceparent = head
+        .lines()
+        .find_map(|line| line.strip_prefix("traceparent: 00-"));
+    let trace = &traceparent.unwrap()[..32];
+    let trace: Vec<_> = (0..16)
+        .map(|place| u8::from_str_radix(&trace[2 * place..][..2], 16).unwrap())
+        .collect();
+    program.logged("no newer keys for JWTs").await;
+    program.signal("TERM");
+    let body = timeout(PATIENCE, take(&collector)).await.unwrap();
+    for part in [&*trace, b"GET", b"server.address", b"/jwks.json"] {
+        assert!(has(&body, part), "{}", String::from_utf8_lossy(part));
+    }
     assert!(program.end().await.0.success());
 }
 

@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod tests;
+mod traced;
 
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -18,6 +19,7 @@ use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use otlp_spans::{TRACEPARENT, Trace};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -117,26 +119,26 @@ impl KeySetUrl {
         format!("{}:{}{}", self.host, self.port, self.uri.path())
     }
 
-    /// Gets the key set.
-    pub(super) async fn fetch(&self) -> Result<Fetched, FetchError> {
-        let fetched = tokio::time::timeout(TIMEOUT, self.connect());
+    /// Gets the key set; a request that is part of a trace names it.
+    async fn fetch(&self, trace: Option<&Trace>) -> Result<Fetched, FetchError> {
+        let fetched = tokio::time::timeout(TIMEOUT, self.connect(trace));
         fetched.await.map_err(|_| FetchError::Timeout)?
     }
 
-    async fn connect(&self) -> Result<Fetched, FetchError> {
+    async fn connect(&self, trace: Option<&Trace>) -> Result<Fetched, FetchError> {
         let stream = TcpStream::connect((&*self.host, self.port)).await?;
         let Some(tls) = &self.tls else {
             let peer = stream.peer_addr()?;
             return match peer.ip().to_canonical().is_loopback() {
-                true => self.get(stream).await,
+                true => self.get(stream, trace).await,
                 false => Err(FetchError::NotLoopback(peer)),
             };
         };
         let name = ServerName::try_from(self.host.clone()).map_err(std::io::Error::other)?;
-        self.get(tls.connect(name, stream).await?).await
+        self.get(tls.connect(name, stream).await?, trace).await
     }
 
-    async fn get<S>(&self, stream: S) -> Result<Fetched, FetchError>
+    async fn get<S>(&self, stream: S, trace: Option<&Trace>) -> Result<Fetched, FetchError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -156,6 +158,10 @@ impl KeySetUrl {
             header::USER_AGENT,
             header::HeaderValue::from_static(USER_AGENT),
         );
+        let traceparent = trace.map(Trace::traceparent);
+        if let Some(Ok(traceparent)) = traceparent.map(header::HeaderValue::try_from) {
+            headers.insert(TRACEPARENT, traceparent);
+        }
         read(sender.send_request(request).await?).await
     }
 }

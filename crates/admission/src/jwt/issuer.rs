@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use otlp_spans::Tracer;
+
 use super::current::Current;
 use super::fetch::{KeySetUrl, UrlError};
 use super::jws::Jws;
@@ -42,6 +44,7 @@ impl Issuer {
         settings: IssuerSettings,
         skew: Duration,
         generation: Generation,
+        tracer: Option<&Tracer>,
     ) -> Result<Self, IssuerError> {
         let keys = load(&settings.keys)?;
         let name: Option<Arc<str>> = settings.issuer.as_deref().map(Arc::from);
@@ -51,9 +54,10 @@ impl Issuer {
             KeysFrom::Url(url) => {
                 let url: KeySetUrl = url.parse()?;
                 tracing::debug!(url = url.shown(), "fetches keys for JWTs");
+                let tracer = tracer.cloned();
                 let fetch = move || {
-                    let url = url.clone();
-                    async move { url.fetch().await }
+                    let (url, tracer) = (url.clone(), tracer.clone());
+                    async move { url.fetch_traced(tracer.as_ref()).await }
                 };
                 Some(Refresher::start(Arc::clone(&current), fetch))
             }

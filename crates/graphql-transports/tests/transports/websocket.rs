@@ -16,6 +16,7 @@ use crate::server::{PATIENCE, Server};
 
 mod closing;
 mod codes;
+mod fragments;
 mod slow;
 
 struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);

@@ -1,3 +1,4 @@
+use otlp_spans::{Sampler, Tracer, TracerSettings};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
@@ -15,7 +16,7 @@ fn parse(url: &str) -> Result<(String, u16, bool), UrlError> {
 async fn fetch(answer: Vec<u8>) -> Result<(usize, Option<u64>), String> {
     let server = Server::start(Some(answer)).await;
     let url: KeySetUrl = server.url().parse().unwrap();
-    let fetched = url.fetch().await.map_err(|error| error.to_string())?;
+    let fetched = url.fetch(None).await.map_err(|error| error.to_string())?;
     Ok((fetched.body.len(), fetched.max_age.map(|age| age.as_secs())))
 }
 
@@ -102,7 +103,7 @@ async fn an_answer_has_at_most_a_mebibyte() {
 async fn a_server_that_does_not_answer_is_given_up() {
     let server = Server::start(None).await;
     let url: KeySetUrl = server.url().parse().unwrap();
-    let error = url.fetch().await.unwrap_err();
+    let error = url.fetch(None).await.unwrap_err();
     assert!(matches!(error, FetchError::Timeout), "{error}");
 }
 
@@ -140,17 +141,54 @@ async fn https_is_for_servers_with_a_trusted_certificate_of_that_name() {
     };
     let trusted = trusting(roots).unwrap();
     let fetched = url("localhost", Some(trusted.clone()))
-        .fetch()
+        .fetch(None)
         .await
         .unwrap();
     assert_eq!(fetched.body, "{}");
-    assert!(url("127.0.0.1", Some(trusted)).fetch().await.is_err());
+    assert!(url("127.0.0.1", Some(trusted)).fetch(None).await.is_err());
     assert!(
         url("localhost", Some(connector().unwrap()))
-            .fetch()
+            .fetch(None)
             .await
             .is_err()
     );
+}
+
+#[tokio::test]
+async fn where_requests_are_traced_a_fetch_is_a_trace_of_its_own() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let mut heads = Vec::new();
+        for _ in 0..2 {
+            let (stream, _) = listener.accept().await.unwrap();
+            heads.push(respond(stream, Some(ok("", "{}"))).await);
+        }
+        heads
+    });
+    let tracer = Tracer::start(TracerSettings {
+        // Nobody listens there, which no fetch waits for.
+        endpoint: "http://127.0.0.1:9".to_owned(),
+        headers: Vec::new(),
+        service_name: String::new(),
+        service_version: "",
+        sampler: Sampler::new("always_on", 1.0).unwrap(),
+    });
+    let tracer = tracer.unwrap();
+    let url: KeySetUrl = format!("http://{address}/jwks?key=secret").parse().unwrap();
+    for _ in 0..2 {
+        url.fetch_traced(Some(&tracer)).await.unwrap();
+    }
+    let heads = server.await.unwrap();
+    let ids = heads.iter().map(|head| {
+        let mut lines = head.lines();
+        let sent = lines.find_map(|line| line.strip_prefix("traceparent: 00-"));
+        let (trace, rest) = sent.unwrap().split_once('-').unwrap();
+        assert!(trace.len() == 32 && rest.len() == 19 && rest.ends_with("-01"));
+        trace
+    });
+    let ids: Vec<_> = ids.collect();
+    assert_ne!(ids[0], ids[1]);
 }
 
 #[tokio::test]
@@ -162,7 +200,7 @@ async fn a_request_is_as_http_wants_it() {
         respond(stream, Some(ok("", "{}"))).await
     });
     let url: KeySetUrl = format!("http://{address}/a/b?c=d").parse().unwrap();
-    url.fetch().await.unwrap();
+    url.fetch(None).await.unwrap();
     let version = env!("CARGO_PKG_VERSION");
     let expected = [
         "GET /a/b?c=d HTTP/1.1\r\n".to_owned(),
