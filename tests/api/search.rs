@@ -2,6 +2,7 @@
 
 mod corpus;
 mod excerpt;
+mod frequent;
 pub(crate) mod index;
 mod phrases;
 

@@ -106,6 +106,20 @@ impl Columns {
         version: false,
     };
 
+    /// The same and the column that the cursors of an order need.
+    #[must_use]
+    pub fn with_key(mut self, order: ArticleOrder) -> Self {
+        use ArticleOrder as Order;
+        match order {
+            Order::CreatedAtAsc | Order::CreatedAtDesc => self.created_at = true,
+            Order::UpdatedAtAsc | Order::UpdatedAtDesc => self.updated_at = true,
+            Order::TitleAsc | Order::TitleDesc => self.title = true,
+            Order::SlugAsc | Order::SlugDesc => self.slug = true,
+            Order::Relevance => {}
+        }
+        self
+    }
+
     /// The columns that are in either.
     #[must_use]
     pub fn union(self, other: Self) -> Self {

@@ -26,6 +26,7 @@ mod pages;
 mod pool_status;
 mod pool_waits;
 pub mod postgres;
+mod searched;
 pub mod settings;
 mod slugs;
 mod sql;

@@ -8,6 +8,7 @@ use futures_util::stream::try_unfold;
 
 use super::connection::{Connection, read_rows};
 use super::lookups::many;
+use super::searched::load;
 use super::sql::filter::Side;
 use super::sql::select::{Keys, Select, Selection};
 use super::sql::stored::Row;
@@ -152,14 +153,13 @@ struct Batch {
     next_limit: Option<usize>,
 }
 
-/// The articles of a SELECT. The texts of the first `counted` count towards the budget.
-pub(super) async fn load(
+/// The articles of a SELECT, as one statement. The texts of the first `counted` count towards the budget.
+pub(super) async fn read(
     connection: &mut Connection<'_>,
     select: Select,
     budget: &ResponseBudget,
     counted: usize,
 ) -> Result<Vec<Article>> {
-    budget.check()?;
     let mut articles = Vec::new();
     read_rows!(connection, select, Row, |row| {
         let article = Article::from(row);

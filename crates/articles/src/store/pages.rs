@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use super::articles::load;
 use super::connection::{Connection, run};
+use super::searched::load;
 use super::sql::filter::Side;
 use super::sql::select::{Count, Select, Selection};
-use super::sql::stored::Row;
 use super::{Access, Store};
 use crate::article::page::{Cursor, End, Page, PageRequest, Place, Placed};
 use crate::article::{Article, ArticleOrder, Columns, Filter};
@@ -66,7 +65,7 @@ async fn by_key(
     let mut more = false;
     if request.size > 0 {
         let reversed = end == End::Back;
-        let columns = with_key(wanted.columns, order);
+        let columns = wanted.columns.with_key(order);
         let select = list(between, columns, reversed, request.size + 1);
         // The additional article is not part of the page.
         articles = load(connection, select, budget, request.size).await?;
@@ -88,7 +87,9 @@ async fn by_key(
     let has_next = match end {
         End::Front if more => true,
         _ => {
-            wanted.next && !reaches(&request.before) && after_page.exists(connection, &all).await?
+            wanted.next
+                && !reaches(&request.before)
+                && after_page.exists(connection, &all, budget).await?
         }
     };
     let has_previous = match end {
@@ -96,7 +97,7 @@ async fn by_key(
         _ => {
             wanted.previous
                 && !reaches(&request.after)
-                && before_page.exists(connection, &all).await?
+                && before_page.exists(connection, &all, budget).await?
         }
     };
     Ok(Page {
@@ -122,15 +123,20 @@ enum Part {
 
 impl Part {
     /// Whether it contains an article. `all` is the whole list.
-    async fn exists(self, connection: &mut Connection<'_>, all: &Selection) -> Result<bool> {
+    async fn exists(
+        self,
+        connection: &mut Connection<'_>,
+        all: &Selection,
+        budget: &ResponseBudget,
+    ) -> Result<bool> {
         let selection = match self {
             Self::Empty => return Ok(false),
             Self::Beside(side, place) => all.with(side, place),
             Self::Whole => all.clone(),
         };
         let select = list(selection, Columns::ID, false, 1);
-        let rows: Vec<Row> = run!(connection, |c| select.load(c))?;
-        Ok(!rows.is_empty())
+        let articles = load(connection, select, budget, 0).await?;
+        Ok(!articles.is_empty())
     }
 }
 
@@ -237,17 +243,4 @@ async fn total(connection: &mut Connection<'_>, wanted: bool, selection: Selecti
 async fn count(connection: &mut Connection<'_>, selection: Selection) -> Result<i64> {
     let count = Count(selection);
     Ok(run!(connection, |c| count.get_result(c))?)
-}
-
-/// The selected columns, and the one that the cursors need.
-fn with_key(mut columns: Columns, order: ArticleOrder) -> Columns {
-    use ArticleOrder as Order;
-    match order {
-        Order::CreatedAtAsc | Order::CreatedAtDesc => columns.created_at = true,
-        Order::UpdatedAtAsc | Order::UpdatedAtDesc => columns.updated_at = true,
-        Order::TitleAsc | Order::TitleDesc => columns.title = true,
-        Order::SlugAsc | Order::SlugDesc => columns.slug = true,
-        Order::Relevance => {}
-    }
-    columns
 }

@@ -3,6 +3,7 @@
 mod check;
 pub(super) mod copy;
 mod dialect;
+pub(super) mod estimate;
 mod fault;
 pub(super) mod feed;
 pub(super) mod index;

@@ -6,11 +6,13 @@ mod check;
 mod commit;
 mod connect;
 mod dialect;
+pub(super) mod estimate;
 mod fault;
 pub(super) mod feed;
 mod file;
 pub(super) mod index;
 mod readers;
+mod search;
 mod time_limit;
 mod write_ahead_log;
 

@@ -13,12 +13,14 @@ use crate::article::filter::{Affix, Place};
 use crate::article::search::Search;
 use crate::clock::Timestamp;
 use crate::store::sql::dialect::{Dialect, Pass, binds};
+use crate::store::sql::select::Plan;
 use crate::store::sql::types::Id;
 
 impl Dialect for Pg {
     const SOME_INSTANT: &'static str = "to_timestamp(0)";
     const TIME_LIMIT: Option<&'static str> = None;
     const TEXT_BYTES_AS_JSON: &'static str = "octet_length(to_json(text)::text) - 2";
+    const MUST_SORT_APART: bool = true;
     const TITLE_AND_SLUG: &'static str = "title, slug";
     const TEXT: &'static str = "text";
     const VERSION: &'static str = "version";
@@ -87,8 +89,12 @@ impl Dialect for Pg {
         Ok(())
     }
 
-    fn matches<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()> {
-        search::matches(pass, search)
+    fn matches<'b>(
+        pass: &mut Pass<'_, 'b, Self>,
+        search: &'b Search,
+        plan: Plan,
+    ) -> QueryResult<()> {
+        search::matches(pass, search, plan)
     }
 
     fn bind_words<'b>(pass: &mut Pass<'_, 'b, Self>, words: &'b Words) -> QueryResult<()> {

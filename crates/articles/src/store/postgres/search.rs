@@ -6,20 +6,23 @@ use std::io::Write as _;
 use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::serialize::{self, IsNull, Output, ToSql};
-use diesel::sql_types::Text;
+use diesel::sql_types::{HasSqlType, Text};
 
 use super::vector::ACCENTED;
 use crate::article::search::{Alternative, CLOSE, Phrase, Search, Term};
 use crate::store::sql::dialect::Pass;
+use crate::store::sql::select::Plan;
 
 /// Writes the condition that an article matches.
 ///
 /// Some words of a long text have their positions elsewhere, so phrases are searched for there too. The index serves
 /// the first condition, in which the words of a phrase may be anywhere.
-pub(super) fn matches<'b>(pass: &mut Pass<'_, 'b, Pg>, search: &'b Search) -> QueryResult<()> {
-    pass.push_sql("search @@ ");
-    pass.push_bind_param::<Text, _>(search)?;
-    pass.push_sql("::tsquery");
+pub(super) fn matches<'b>(
+    pass: &mut Pass<'_, 'b, Pg>,
+    search: &'b Search,
+    plan: Plan,
+) -> QueryResult<()> {
+    has::<Text, _>(pass, plan, search)?;
     if !search.has_phrases() {
         return Ok(());
     }
@@ -29,13 +32,11 @@ pub(super) fn matches<'b>(pass: &mut Pass<'_, 'b, Pg>, search: &'b Search) -> Qu
         let with = alternative.with.iter().map(|phrase| ("", phrase));
         let without = alternative.without.iter().map(|phrase| ("NOT ", phrase));
         let phrases = with.chain(without).filter(|(_, phrase)| phrase.0.len() > 1);
-        pass.push_sql("search @@ ");
-        pass.push_bind_param::<Words, _>(alternative)?;
-        pass.push_sql("::tsquery");
+        has::<Words, _>(pass, plan, alternative)?;
         for (not, phrase) in phrases {
             pass.push_sql(" AND ");
             pass.push_sql(not);
-            stands(pass, phrase)?;
+            stands(pass, phrase, plan)?;
         }
         pass.push_sql(")");
     }
@@ -43,27 +44,40 @@ pub(super) fn matches<'b>(pass: &mut Pass<'_, 'b, Pg>, search: &'b Search) -> Qu
     Ok(())
 }
 
+/// Writes the condition that the words of an article match a query. The function is that of the operator, but no index
+/// serves it.
+fn has<'b, T, Q>(pass: &mut Pass<'_, 'b, Pg>, plan: Plan, query: &'b Q) -> QueryResult<()>
+where
+    Pg: HasSqlType<T>,
+    Q: ToSql<T, Pg> + ?Sized,
+{
+    let is_list = plan == Plan::List;
+    pass.push_sql(if is_list {
+        "ts_match_vq(search, "
+    } else {
+        "search @@ "
+    });
+    pass.push_bind_param::<T, _>(query)?;
+    pass.push_sql(if is_list { "::tsquery)" } else { "::tsquery" });
+    Ok(())
+}
+
 /// Writes the condition that an article contains a phrase.
-fn stands<'b>(pass: &mut Pass<'_, 'b, Pg>, phrase: &'b Phrase) -> QueryResult<()> {
+fn stands<'b>(pass: &mut Pass<'_, 'b, Pg>, phrase: &'b Phrase, plan: Plan) -> QueryResult<()> {
     pass.push_sql("(");
     for (index, part) in phrase.parts().enumerate() {
-        pass.push_sql(if index == 0 {
-            "(search @@ "
-        } else {
-            " AND (search @@ "
-        });
-        pass.push_bind_param::<SideBySide, _>(part)?;
+        pass.push_sql(if index == 0 { "(" } else { " AND (" });
+        has::<SideBySide, _>(pass, plan, part)?;
         pass.push_sql(
-            "::tsquery OR (id, search_version) IN \
+            " OR (id, search_version) IN \
             (SELECT article_id, version FROM article_search_part WHERE search @@ ",
         );
         pass.push_bind_param::<SideBySide, _>(part)?;
         pass.push_sql("::tsquery))");
     }
     if phrase.accented().next().is_some() {
-        pass.push_sql(" AND search @@ ");
-        pass.push_bind_param::<Accents, _>(phrase)?;
-        pass.push_sql("::tsquery");
+        pass.push_sql(" AND ");
+        has::<Accents, _>(pass, plan, phrase)?;
     }
     pass.push_sql(")");
     Ok(())

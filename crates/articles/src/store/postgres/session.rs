@@ -14,6 +14,8 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     // error instead.
     ("default_transaction_isolation", "read committed"),
     ("standard_conforming_strings", "on"),
+    // Compiling a statement takes longer than any of ours; the planner would do so for frequent words.
+    ("jit", "off"),
 ];
 
 /// Opens a connection to a database that can be used, and whose sessions are our own.

@@ -12,6 +12,8 @@ use crate::article::search::Search;
 use crate::clock::Timestamp;
 use crate::store::postgres::vector::Words;
 
+use super::select::Plan;
+
 /// The writer of a statement.
 pub(in crate::store) type Pass<'a, 'b, DB> = AstPass<'a, 'b, DB>;
 
@@ -38,6 +40,8 @@ pub(in crate::store) trait Dialect: Backend {
     /// Further assignments of an update, for values stored by another program that violate the table's constraints by
     /// now: they become what the API shows.
     const AS_SHOWN: &'static str;
+    /// Whether [`Plan::Matches`] must be told to the planner, by selecting in a subquery and sorting outside it.
+    const MUST_SORT_APART: bool;
 
     fn bind_id<'b>(pass: &mut Pass<'_, 'b, Self>, id: &'b ArticleId) -> QueryResult<()>;
     fn bind_instant<'b>(pass: &mut Pass<'_, 'b, Self>, instant: &'b Timestamp) -> QueryResult<()>;
@@ -69,7 +73,11 @@ pub(in crate::store) trait Dialect: Backend {
     ) -> QueryResult<()>;
 
     /// The condition that an article matches a search.
-    fn matches<'b>(pass: &mut Pass<'_, 'b, Self>, search: &'b Search) -> QueryResult<()>;
+    fn matches<'b>(
+        pass: &mut Pass<'_, 'b, Self>,
+        search: &'b Search,
+        plan: Plan,
+    ) -> QueryResult<()>;
 
     /// Binds the words of an article, and the parts of its text as an array; on PostgreSQL only.
     fn bind_words<'b>(pass: &mut Pass<'_, 'b, Self>, words: &'b Words) -> QueryResult<()>;

@@ -3,22 +3,24 @@
 use diesel::QueryResult;
 
 use super::dialect::{Dialect, Pass};
+use super::select::Plan;
 use crate::article::filter::{
     ArticleOrder, Comparison, Filter, InstantColumn, TextColumn, TextTest,
 };
 use crate::article::page::Place;
 
-/// Writes the condition of `filter`.
+/// Writes the condition of `filter`, in which searches are executed by `plan`.
 pub(in crate::store) fn filter<'b, DB: Dialect>(
     pass: &mut Pass<'_, 'b, DB>,
     filter: &'b Filter,
+    plan: Plan,
 ) -> QueryResult<()> {
     match filter {
-        Filter::And(parts) => join(pass, parts, " AND ", "(1 = 1)"),
-        Filter::Or(parts) => join(pass, parts, " OR ", "(1 = 0)"),
+        Filter::And(parts) => join(pass, parts, plan, " AND ", "(1 = 1)"),
+        Filter::Or(parts) => join(pass, parts, plan, " OR ", "(1 = 0)"),
         Filter::Not(part) => {
             pass.push_sql("NOT ");
-            join(pass, std::slice::from_ref(&**part), "", "")
+            join(pass, std::slice::from_ref(&**part), plan, "", "")
         }
         Filter::Id(ids) => {
             pass.push_sql("id");
@@ -30,13 +32,14 @@ pub(in crate::store) fn filter<'b, DB: Dialect>(
             pass.push_sql(comparison.operator());
             DB::bind_instant(pass, instant)
         }
-        Filter::Search(search) => DB::matches(pass, search),
+        Filter::Search(search) => DB::matches(pass, search, plan),
     }
 }
 
 fn join<'b, DB: Dialect>(
     pass: &mut Pass<'_, 'b, DB>,
     parts: &'b [Filter],
+    plan: Plan,
     operator: &str,
     none: &str,
 ) -> QueryResult<()> {
@@ -49,7 +52,7 @@ fn join<'b, DB: Dialect>(
         if index > 0 {
             pass.push_sql(operator);
         }
-        filter(pass, part)?;
+        filter(pass, part, plan)?;
     }
     pass.push_sql(")");
     Ok(())

@@ -12,11 +12,25 @@ use crate::article::page::Place;
 use crate::article::search::Search;
 use crate::article::{ArticleId, ArticleKey, ArticleOrder, Columns};
 
+/// How the articles that a search finds are read. Each plan finds the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Plan {
+    /// As the planner of the database decides; on SQLite this is [`Matches`](Self::Matches).
+    Usual,
+    /// The index of words gives all matches, which are then sorted.
+    Matches,
+    /// The list is read in its order, and each article is tested.
+    List,
+    /// The list is read in its order, and compared with all matches, which are read before it. On SQLite only.
+    ListAmongMatches,
+}
+
 /// A list of articles, or a part of it.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Selection {
     pub(in crate::store) filter: Filter,
     pub(in crate::store) order: ArticleOrder,
+    pub(in crate::store) plan: Plan,
     /// The positions that bound the list, on either side.
     pub(in crate::store) bounds: Vec<(Side, Place)>,
 }
@@ -26,6 +40,7 @@ impl Selection {
         Self {
             filter,
             order,
+            plan: Plan::Usual,
             bounds: Vec::new(),
         }
     }
@@ -40,8 +55,8 @@ impl Selection {
         self.filter != Filter::ALL
     }
 
-    /// The search that relevance refers to.
-    fn search(&self) -> Option<&Search> {
+    /// A search that every article of the list matches.
+    pub(in crate::store) fn search(&self) -> Option<&Search> {
         fn of(filter: &Filter) -> Option<&Search> {
             match filter {
                 Filter::Search(search) => Some(search),
@@ -49,8 +64,13 @@ impl Selection {
                 _ => None,
             }
         }
+        of(&self.filter)
+    }
+
+    /// The search that relevance refers to.
+    fn ranking(&self) -> Option<&Search> {
         (self.order == ArticleOrder::Relevance)
-            .then(|| of(&self.filter))
+            .then(|| self.search())
             .flatten()
     }
 
@@ -62,7 +82,7 @@ impl Selection {
         reads_many: bool,
     ) -> QueryResult<()> {
         pass.push_sql(" FROM article");
-        if let Some(search) = self.search().filter(|_| ranked) {
+        if let Some(search) = self.ranking().filter(|_| ranked) {
             DB::join_relevance(pass, search)?;
         }
         let mut conjunction = " WHERE ";
@@ -71,7 +91,7 @@ impl Selection {
             // server.
             pass.unsafe_to_cache_prepared();
             pass.push_sql(conjunction);
-            filter::filter(pass, &self.filter)?;
+            filter::filter(pass, &self.filter, self.plan)?;
             conjunction = " AND ";
         }
         for (side, place) in &self.bounds {
@@ -99,7 +119,7 @@ impl Selection {
             descending = key.descending != reversed;
             pass.push_sql(key.column);
             pass.push_sql(if descending { " DESC, " } else { ", " });
-        } else if let Some(search) = self.search() {
+        } else if let Some(search) = self.ranking() {
             DB::best_match_first(pass, search)?;
             pass.push_sql(", ");
         }
@@ -179,7 +199,14 @@ impl<DB: Dialect> QueryFragment<DB> for Select {
         pass.push_sql("SELECT ");
         push_columns(&mut pass, self.columns);
         let reads_many = self.offset > FAST_OFFSET;
-        self.selection.source(&mut pass, true, reads_many)?;
+        if DB::MUST_SORT_APART && self.selection.plan == Plan::Matches {
+            // The planner does not look for an order in a subquery with an offset.
+            pass.push_sql(" FROM (SELECT *");
+            self.selection.source(&mut pass, true, reads_many)?;
+            pass.push_sql(" OFFSET 0) AS article");
+        } else {
+            self.selection.source(&mut pass, true, reads_many)?;
+        }
         self.selection.order_by(&mut pass, self.reversed)?;
         pass.push_sql(" LIMIT ");
         if USUAL_LIMITS.contains(&self.limit) {
