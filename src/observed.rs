@@ -26,8 +26,8 @@ pub(crate) struct ObservedOperation {
     pub kind: Option<OperationKind>,
     /// The operation's name, truncated where it is long. Clients choose it.
     pub name: Option<String>,
-    /// The SHA-256 of the document in hexadecimal digits.
-    pub document: Option<String>,
+    /// The SHA-256 of the document.
+    pub document: Option<[u8; 32]>,
     /// The code of the first error.
     pub code: Option<ErrorCode>,
     /// Whether its caller has no token, and therefore is not named in the log yet.
@@ -62,8 +62,10 @@ pub(crate) struct Phases {
 }
 
 /// Runs the handler of a request, and keeps the observation of its operation.
-pub(crate) async fn observing<T>(answer: impl Future<Output = T>) -> T {
-    OPERATION.scope(Cell::default(), answer).await
+///
+/// Not an `async fn`, which would copy the future when it is first polled.
+pub(crate) fn observing<T>(answer: impl Future<Output = T>) -> impl Future<Output = T> {
+    OPERATION.scope(Cell::default(), answer)
 }
 
 /// Stores an observation for the request of this task, if it serves one.
@@ -82,12 +84,15 @@ macro_rules! log {
         let operation: &$crate::observed::ObservedOperation = $operation;
         let phases = operation.phases;
         let milliseconds = $crate::observed::milliseconds;
+        let mut digits = [0; 64];
+        let document = operation.document.as_ref();
+        let document = document.map(|sha256| $crate::observed::hexadecimal(sha256, &mut digits));
         tracing::$level!(
             target: $target,
             $($more)*
             operation = operation.kind.map($crate::observed::kind),
             name = operation.name.as_deref(),
-            document = operation.document.as_deref(),
+            document,
             code = operation.code.map(|code| code.as_str()),
             parse_ms = phases.parse.map(milliseconds),
             validate_ms = phases.validate.map(milliseconds),
@@ -102,6 +107,12 @@ macro_rules! log {
     }};
 }
 pub(crate) use log;
+
+/// Writes a hash into `digits`, without allocating.
+pub(crate) fn hexadecimal<'d>(sha256: &[u8; 32], digits: &'d mut [u8; 64]) -> &'d str {
+    // They have room for all digits.
+    base16ct::lower::encode_str(sha256, digits).unwrap_or_default()
+}
 
 /// The name of an operation's kind in the log and in metrics.
 pub(crate) fn kind(kind: OperationKind) -> &'static str {

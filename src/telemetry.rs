@@ -1,15 +1,20 @@
 //! The log: lines of text for people, or of JSON for machines.
 
+mod fields;
+mod json;
 mod lines;
+mod text;
 
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::fmt::SubscriberBuilder;
-use tracing_subscriber::fmt::format::{DefaultFields, Format, Json, JsonFields};
+use tracing_subscriber::fmt::format::Format;
 
+use self::json::{JsonFields, JsonLine};
 use self::lines::ToStderr;
+use self::text::TextFields;
 use crate::config::{LogFormat, LogSettings, environment};
 
 /// Why the log cannot be started.
@@ -72,22 +77,19 @@ pub(crate) fn flush() {
 
 type Log<Fields, Format> = SubscriberBuilder<Fields, Format, LevelFilter, ToStderr>;
 
-fn log() -> Log<DefaultFields, Format> {
+fn log() -> Log<TextFields, Format> {
     let is_colored = std::io::stderr().is_terminal() && !environment::forbids_colors();
     tracing_subscriber::fmt()
         // Files and collectors must not get color codes.
         .with_ansi(is_colored)
         .with_writer(ToStderr)
+        .fmt_fields(TextFields)
 }
 
-/// Each line contains the span of its request once.
 fn as_json<Filter>(
-    log: SubscriberBuilder<DefaultFields, Format, Filter, ToStderr>,
-) -> SubscriberBuilder<JsonFields, Format<Json>, Filter, ToStderr> {
-    log.json()
-        .flatten_event(true)
-        .with_current_span(true)
-        .with_span_list(false)
+    log: SubscriberBuilder<TextFields, Format, Filter, ToStderr>,
+) -> SubscriberBuilder<JsonFields, JsonLine, Filter, ToStderr> {
+    log.event_format(JsonLine).fmt_fields(JsonFields)
 }
 
 /// Logs panics in the same format: the default hook would write plain text between JSON lines.
@@ -113,29 +115,4 @@ fn filter(text: &str) -> Result<EnvFilter, FilterError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_that_would_silence_the_log_is_rejected() {
-        for text in [
-            "info",
-            "WARN",
-            "off",
-            "warn, broadsheet=debug",
-            "broadsheet",
-            "info,hyper::proto",
-            "broadsheet[request]=trace",
-        ] {
-            assert!(filter(text).is_ok(), "{text:?}");
-        }
-        for text in ["warning", "info,verbose", "all", "yes"] {
-            let refused = filter(text).err().map(|error| error.to_string());
-            assert!(
-                refused.is_some_and(|text| text.contains("is not a level")),
-                "{text:?}"
-            );
-        }
-        assert!(filter("broadsheet=loud").is_err());
-    }
-}
+mod tests;

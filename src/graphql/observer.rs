@@ -4,7 +4,6 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use base16ct::HexDisplay;
 use graphql_guard::{Operation, Timings};
 use graphql_transports::engine::{EndedOperation, ExecutionResult};
 use graphql_transports::{Outcome, Transport};
@@ -146,7 +145,7 @@ fn observed(ended: &Ended<'_>, notes: &Notes, tells_timing: bool) -> ObservedOpe
     ObservedOperation {
         kind: ended.operation.map(|operation| operation.kind),
         name: name.map(shortened),
-        document: document.map(|sha256: [u8; 32]| format!("{:x}", HexDisplay(&sha256))),
+        document,
         code: first_code(ended.outcome),
         is_anonymous: ended.caller.admitted.is_anonymous(),
         tells_timing,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use otlp_spans::{Kind, Span, Trace, Value};
 
-use super::{ObservedOperation, kind};
+use super::{ObservedOperation, hexadecimal, kind};
 
 /// The span of a request that began at `began` and ends now, and the spans of its parts.
 pub(crate) fn spans(
@@ -35,10 +35,13 @@ pub(crate) fn spans(
 fn of_operation(operation: &ObservedOperation) -> Vec<(&'static str, Value)> {
     let text = |text: &str| Value::Text(text.to_owned());
     let rows = i64::try_from(operation.rows).unwrap_or(i64::MAX);
+    let mut digits = [0; 64];
+    let document = operation.document.as_ref();
+    let document = document.map(|sha256| hexadecimal(sha256, &mut digits));
     let texts = [
         ("graphql.operation.type", operation.kind.map(kind)),
         ("graphql.operation.name", operation.name.as_deref()),
-        ("graphql.document.hash", operation.document.as_deref()),
+        ("graphql.document.hash", document),
         (
             "error.type",
             operation.code.as_ref().map(|code| code.as_str()),

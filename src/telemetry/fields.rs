@@ -1,0 +1,56 @@
+//! What the formats of the log have in common.
+
+use std::fmt;
+
+use tracing::field::Field;
+use tracing::span::Record;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FormatFields, FormattedFields};
+
+/// Capacity for the fields of a span, and of most lines, in bytes.
+pub(super) const CAPACITY: usize = 128;
+
+/// The name of a field in a line; `None` where it is not written. Fields of the crate `log` are part of the metadata.
+pub(super) fn name(field: &Field) -> Option<&'static str> {
+    let name = field.name();
+    match name.starts_with("log.") {
+        true => None,
+        false => Some(name.strip_prefix("r#").unwrap_or(name)),
+    }
+}
+
+/// Whether a text can stand between quotes unchanged.
+pub(super) fn is_plain(text: &str) -> bool {
+    let is_plain = |byte| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
+    // Without an early end, the compiler checks many bytes at a time.
+    text.bytes().fold(true, |all, byte| all & is_plain(byte))
+}
+
+/// Writes a text between quotes.
+pub(super) fn push_quoted(out: &mut String, plain: &str) {
+    out.push('"');
+    out.push_str(plain);
+    out.push('"');
+}
+
+/// Adds fields to those of a span, unless the span has them already: each anonymous operation on a WebSocket records its
+/// caller.
+pub(super) fn add<F>(
+    format: &F,
+    to: &mut FormattedFields<F>,
+    fields: &Record<'_>,
+    separator: char,
+) -> fmt::Result
+where
+    F: for<'w> FormatFields<'w>,
+{
+    let mut added = String::new();
+    format.format_fields(Writer::new(&mut added), fields)?;
+    if !to.fields.contains(&added) {
+        if !to.fields.is_empty() {
+            to.fields.push(separator);
+        }
+        to.fields.push_str(&added);
+    }
+    Ok(())
+}
