@@ -27,11 +27,14 @@ mod settings;
 mod subscription;
 mod types;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, LazyLock, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_graphql::{Context, Response, SDLExportOptions, ValidationMode};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 pub use self::error::timeout_errors;
 pub use self::events::{Event, Events, ResumePosition, Unavailable};
@@ -111,6 +114,9 @@ impl Api {
             // The guard has already limited documents, with errors that name the exceeded limit.
             .limit_recursive_depth(usize::MAX)
             .disable_introspection()
+            // Otherwise the engine searches all types for entities at each field of the query. The guard, which knows
+            // nothing of federation, rejects the fields that this adds.
+            .enable_federation()
             .data(store)
             .data(feed.clone())
             .data(settings.filter)
@@ -229,7 +235,13 @@ impl Api {
                 Err(_) => Shared::Result(out_of_time()),
             }
         });
-        let Ok(shared) = timeout_at(deadline, shared).await else {
+        let (mut shared, mut end) = (pin!(shared), pin!(sleep_until(deadline)));
+        // While this call executes the query itself, the timer above is enough.
+        let in_time = poll_fn(|context| match shared.as_mut().poll(context) {
+            Poll::Pending if own.get().is_none() => end.as_mut().poll(context).map(|()| None),
+            shared => shared.map(Some),
+        });
+        let Some(shared) = in_time.await else {
             return out_of_time();
         };
         match shared {

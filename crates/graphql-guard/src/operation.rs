@@ -47,7 +47,7 @@ impl Operation {
 
     /// The part that a server needs the engine for, if its resolvers write the JSON of
     /// [`Settings::prewritten`](crate::Settings::prewritten) types themselves: without introspection, and without the
-    /// selections of fields of these types.
+    /// selections of fields of these types. It has no name, so a request with it must not name the operation.
     pub fn outline(&self) -> &types::ExecutableDocument {
         &self.normalized.outline
     }

@@ -74,9 +74,12 @@ pub(super) fn document(
     let repeated = uses.filter(|(_, uses)| *uses > 1);
     let repeated = repeated.map(|(name, uses)| (Name::new(name), uses - 1));
     let operations = match &operation.name {
-        // Named, so that the engine takes it with the operation's name and without.
-        Some(name) => engine::DocumentOperations::Multiple([(Name::new(name), definition)].into()),
-        None => engine::DocumentOperations::Single(definition),
+        // Named, so that the engine takes it with the operation's name and without. The outline is copied for each
+        // execution, and a map costs more than the rest of it.
+        Some(name) if prewritten.is_none() => {
+            engine::DocumentOperations::Multiple([(Name::new(name), definition)].into())
+        }
+        _ => engine::DocumentOperations::Single(definition),
     };
     let document = engine::ExecutableDocument {
         operations,
