@@ -44,7 +44,7 @@ pub async fn serve<E: Execute>(endpoint: &Endpoint<E>, request: Request) -> Resp
     let (parts, body) = request.into_parts();
     let is_upgrade = parts.method == Method::GET && asks_for_websocket(&parts.headers);
     match parts.method {
-        Method::GET if is_upgrade => endpoint.open_socket(parts).await,
+        Method::GET if is_upgrade => Box::pin(endpoint.open_socket(parts)).await,
         Method::GET | Method::HEAD => negotiated(Box::pin(endpoint.get(parts)).await, true),
         Method::POST => negotiated(endpoint.post(parts, body).await, false),
         Method::OPTIONS => (StatusCode::NO_CONTENT, [(ALLOW, METHODS)]).into_response(),
@@ -190,7 +190,8 @@ impl<E: Execute> Endpoint<E> {
         by: Transport,
     ) -> Response {
         let (execute, stop) = (self.execute.clone(), self.shutdown.token().clone());
-        sse::respond(execute, params, caller, by, self.sse, stop).await
+        // Boxed, so that other requests do not carry the size of this future.
+        Box::pin(sse::respond(execute, params, caller, by, self.sse, stop)).await
     }
 
     async fn open_socket(&self, mut parts: Parts) -> Response {

@@ -74,6 +74,9 @@ impl Representation {
 ///
 /// Only the parameters `q` and `charset` are considered; invalid ranges are ignored.
 pub(super) fn negotiate(headers: &HeaderMap, offered: &[Representation]) -> Option<Representation> {
+    if let Some(named) = named_alone(headers, offered) {
+        return Some(named);
+    }
     let mut lines = headers.get_all(ACCEPT).iter().peekable();
     let mut ranges = Vec::new();
     let mut is_empty = true;
@@ -97,6 +100,16 @@ pub(super) fn negotiate(headers: &HeaderMap, offered: &[Representation]) -> Opti
         })
         .max_by_key(|&(weight, exactness, preference, _)| (weight, exactness, preference))
         .map(|(.., representation)| representation)
+}
+
+/// The representation whose media type is the whole `Accept`, as in most requests.
+fn named_alone(headers: &HeaderMap, offered: &[Representation]) -> Option<Representation> {
+    let mut lines = headers.get_all(ACCEPT).iter();
+    let (line, None) = (lines.next()?, lines.next()) else {
+        return None;
+    };
+    let mut offered = offered.iter().copied();
+    offered.find(|representation| line == representation.media_type())
 }
 
 /// How specific a range is.

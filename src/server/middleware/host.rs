@@ -124,7 +124,12 @@ fn misdirected(request: &Request, host: &str, allowed: &AllowedHosts) -> Option<
 
 /// Whether a byte is allowed in a host or a port (RFC 3986, section 3.2.2).
 fn is_allowed(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
+    // The pattern compiles to a table, unlike a search in a list.
+    matches!(
+        byte,
+        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&'..=b',' | b';'
+            | b'=' | b':' | b'[' | b']'
+    )
 }
 
 #[cfg(test)]

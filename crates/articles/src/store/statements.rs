@@ -99,8 +99,13 @@ impl Statements {
     }
 
     /// Runs `work`, and measures here what it does on the database.
-    pub async fn scope<T>(self: &Arc<Self>, work: impl Future<Output = T>) -> T {
-        CURRENT.scope(Arc::clone(self), work).await
+    ///
+    /// Not an `async fn`, which would copy the future when it is first polled.
+    pub fn scope<T, F: Future<Output = T>>(
+        self: &Arc<Self>,
+        work: F,
+    ) -> impl Future<Output = T> + use<T, F> {
+        CURRENT.scope(Arc::clone(self), work)
     }
 
     /// Adds the measurements of another scope, such as the commit of a shared transaction.

@@ -47,9 +47,9 @@ where
             OperationKind::Mutation if !transport.allows_mutations() => {
                 Outcome::Rejected(no_mutation_by_get())
             }
-            OperationKind::Mutation => self.mutate(operation, once, caller, notes).await,
+            // Boxed, so that queries do not carry the size of these futures.
+            OperationKind::Mutation => Box::pin(self.mutate(operation, once, caller, notes)).await,
             OperationKind::Subscription if transport.allows_subscriptions() => {
-                // Boxed, so that queries do not carry the size of this future.
                 Box::pin(self.subscribe(operation, caller, transport)).await
             }
             OperationKind::Subscription => Outcome::Rejected(Rejection::bad_request(
