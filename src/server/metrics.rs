@@ -167,12 +167,11 @@ impl RequestMetrics {
         };
         let is_usual = route.0 == paths::GRAPHQL && status == StatusCode::OK;
         let found;
-        let (requests, seconds) = match is_usual {
-            true => self.usual.answered.get_or_init(find),
-            false => {
-                found = find();
-                &found
-            }
+        let (requests, seconds) = if is_usual {
+            self.usual.answered.get_or_init(find)
+        } else {
+            found = find();
+            &found
         };
         seconds.observe(duration);
         requests.inc();
@@ -183,12 +182,11 @@ impl RequestMetrics {
         let label = RouteLabel { route: route.0 };
         let find = || self.response_bytes.get_or_create_owned(&label);
         let found;
-        let bytes = match route.0 == paths::GRAPHQL {
-            true => self.usual.response_bytes.get_or_init(find),
-            false => {
-                found = find();
-                &found
-            }
+        let bytes = if route.0 == paths::GRAPHQL {
+            self.usual.response_bytes.get_or_init(find)
+        } else {
+            found = find();
+            &found
         };
         match response.body().size_hint().exact() {
             Some(exact) => _ = bytes.inc_by(exact),

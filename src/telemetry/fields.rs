@@ -21,7 +21,7 @@ pub(super) fn name(field: &Field) -> Option<&'static str> {
 
 /// Whether a text can stand between quotes unchanged.
 pub(super) fn is_plain(text: &str) -> bool {
-    let is_plain = |byte| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
+    let is_plain = |byte| matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~');
     // Without an early end, the compiler checks many bytes at a time.
     text.bytes().fold(true, |all, byte| all & is_plain(byte))
 }
