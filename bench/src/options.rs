@@ -47,7 +47,7 @@ pub(crate) struct Options {
     pub(crate) overload_seconds: f64,
 
     /// Connections of the part overload
-    #[arg(long, default_value_t = 512)]
+    #[arg(long, default_value_t = 1024)]
     pub(crate) overload_connections: usize,
 
     /// Articles that are loaded

@@ -1,7 +1,8 @@
 //! More requests than can be served. They arrive at a fixed rate whatever happens, and latency counts from when a request
 //! was to be sent: 0.5 to 10 times what the server can do when 64 connections wait for it. Then half of it again, until
-//! the server is as it was.
+//! the server is as it was. The load generator has a core of its own, where there are two or more.
 
+mod cores;
 mod open_loop;
 mod tables;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
+use self::cores::Apart;
 use self::open_loop::{Arrivals, Outcome};
 pub(crate) use self::tables::{chart, write};
 use crate::databases::{Databases, Tables};
@@ -41,6 +43,8 @@ pub(crate) struct Overload {
     pub(crate) workload: Workload,
     /// Requests a second that were served to 64 connections, each of which waits for its response.
     pub(crate) capacity: f64,
+    /// Whether the load generator had a core of its own.
+    pub(crate) is_apart: bool,
     pub(crate) levels: Vec<Level>,
     /// How long after the overload every request was served again, as soon as at half the capacity before.
     pub(crate) recovery_seconds: Option<f64>,
@@ -60,111 +64,169 @@ pub(crate) struct Level {
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) memory_bytes: u64,
-    /// Of the cores, how many the load generator took.
+    /// Of the cores, how many the load generator took, and how many the server and PostgreSQL.
     pub(crate) generator_cores: f64,
+    pub(crate) server_cores: f64,
 }
 
 /// Measures slug reads and creates on each database.
 pub(crate) async fn all(databases: &Databases, results: &mut Vec<Overload>) -> Result<()> {
     let mut run = FIRST_RUN;
     for &database in &databases.options.databases {
+        let postgres = databases.server.as_ref().map(|server| server.process);
+        let postgres = postgres.filter(|_| database == Database::Postgres);
+        let apart = Apart::begin(postgres)?;
         for workload in [Workload::Slug, Workload::Create] {
             if !databases.options.workloads.contains(&workload) {
                 continue;
             }
-            let found = one(databases, database, workload, &mut run).await?;
-            results.push(found);
+            let mut one = One {
+                databases,
+                database,
+                workload,
+                postgres,
+                apart: apart.as_ref(),
+                run,
+            };
+            results.push(one.measure().await?);
+            run = one.run;
         }
     }
     Ok(())
 }
 
-async fn one(
-    databases: &Databases,
+/// One workload on one database.
+struct One<'a> {
+    databases: &'a Databases,
     database: Database,
     workload: Workload,
-    run: &mut u32,
-) -> Result<Overload> {
-    let options = &databases.options;
-    let tables = Tables::Broadsheet;
-    let name = if workload.writes() {
-        databases.fresh(database, tables).await?
-    } else {
-        tables.name()
-    };
-    databases.read_through(database, name)?;
-    let url = databases.url(database, name)?;
-    let variables = [("DATABASE_URL", url.as_str())];
-    let mut process = Process::start(&options.broadsheet, &databases.directory, &variables)?;
-    process.wait_until_ready()?;
-    let mut plan = || {
-        *run += 1;
+    /// The server of the database, where it has one.
+    postgres: Option<u32>,
+    apart: Option<&'a Apart>,
+    run: u32,
+}
+
+impl One<'_> {
+    async fn measure(&mut self) -> Result<Overload> {
+        let options = &self.databases.options;
+        let title = format!("{} {}", self.database.title(), self.workload.title());
+        let mut process = self.start().await?;
+        let load = Load {
+            port: process.port,
+            connections: CLOSED_CONNECTIONS,
+            warm_up: options.warm_up(),
+            measure: options.measure(),
+        };
+        let driven = generator::drive(&self.plan(), load, || Ok(()));
+        let (tally, (), ()) = driven.with_context(|| process.log())?;
+        let capacity = rate(tally.latencies.len(), options.measure());
+        eprintln!("{title}: {capacity:.0} requests/s with {CLOSED_CONNECTIONS} connections");
+
+        let mut levels = Vec::new();
+        let length = Duration::from_secs_f64(options.overload_seconds);
+        for factor in FACTORS {
+            // Creates take the longer the more there are, so each rate begins with as many.
+            if self.workload.writes() {
+                process.stop()?;
+                process = self.start().await?;
+            }
+            let (mut outcome, [generator_cores, server_cores]) =
+                self.drive(&process, capacity * factor, length)?;
+            let level = Level {
+                factor,
+                offered: capacity * factor,
+                sent: rate(outcome.sent, length),
+                served: rate(outcome.served.len(), length),
+                shed: rate(outcome.shed.len(), length),
+                p50_ms: outcome.quantile_ms(500),
+                p99_ms: outcome.quantile_ms(990),
+                memory_bytes: usage::memory(process.id())?,
+                generator_cores,
+                server_cores,
+            };
+            eprintln!(
+                "{title}: {factor} times: {:.0} served, {:.0} shed, p99 {:.1} ms",
+                level.served, level.shed, level.p99_ms
+            );
+            levels.push(level);
+        }
+        let usual = levels.first().map_or(0.0, |level| level.p99_ms);
+        let (after, _) = self.drive(&process, capacity * 0.5, AFTER)?;
+        process.stop()?;
+        Ok(Overload {
+            database: self.database,
+            workload: self.workload,
+            capacity,
+            is_apart: self.apart.is_some(),
+            levels,
+            recovery_seconds: after.recovered(BUCKET, 5.0 * usual),
+        })
+    }
+
+    /// Starts a server, on a database that nothing was created in before.
+    async fn start(&self) -> Result<Process> {
+        let databases = self.databases;
+        let tables = Tables::Broadsheet;
+        let name = if self.workload.writes() {
+            databases.fresh(self.database, tables).await?
+        } else {
+            tables.name()
+        };
+        databases.read_through(self.database, name)?;
+        let url = databases.url(self.database, name)?;
+        let variables = [("DATABASE_URL", url.as_str())];
+        let program = &databases.options.broadsheet;
+        let start = || Process::start(program, &databases.directory, &variables);
+        let mut process = match self.apart {
+            Some(apart) => apart.start(start)?,
+            None => start()?,
+        };
+        process.wait_until_ready()?;
+        Ok(process)
+    }
+
+    fn plan(&mut self) -> Plan {
+        self.run += 1;
         Plan {
             language: Language::GraphQl,
-            workload,
-            articles: options.articles,
-            cursors: databases.cursors(Contestant::Broadsheet),
-            run: *run,
+            workload: self.workload,
+            articles: self.databases.options.articles,
+            cursors: self.databases.cursors(Contestant::Broadsheet),
+            run: self.run,
             only: None,
             authorization: None,
         }
-    };
-    let load = Load {
-        port: process.port,
-        connections: CLOSED_CONNECTIONS,
-        warm_up: options.warm_up(),
-        measure: options.measure(),
-    };
-    let (tally, (), ()) =
-        generator::drive(&plan(), load, || Ok(())).with_context(|| process.log())?;
-    let capacity = rate(tally.latencies.len(), options.measure());
-    let title = format!("{} {}", database.title(), workload.title());
-    eprintln!("{title}: {capacity:.0} requests/s with {CLOSED_CONNECTIONS} connections");
+    }
 
-    let mut levels = Vec::new();
-    let drive = |plan: Plan, factor: f64, length: Duration| -> Result<(Outcome, f64)> {
-        let before = usage::cpu_seconds(std::process::id())?;
+    /// What becomes of so many requests a second, and the cores that the generator and the server take.
+    fn drive(
+        &mut self,
+        process: &Process,
+        per_second: f64,
+        length: Duration,
+    ) -> Result<(Outcome, [f64; 2])> {
         let arrivals = Arrivals {
             port: process.port,
-            connections: options.overload_connections,
-            per_second: capacity * factor,
+            connections: self.databases.options.overload_connections,
+            per_second,
             length,
         };
+        let plan = self.plan();
+        let before = self.cpu_seconds(process)?;
         let outcome = open_loop::drive(&plan, arrivals).with_context(|| process.log())?;
-        let cpu = usage::cpu_seconds(std::process::id())? - before;
-        Ok((outcome, cpu / length.as_secs_f64()))
-    };
-    let length = Duration::from_secs_f64(options.overload_seconds);
-    for factor in FACTORS {
-        let (mut outcome, generator_cores) = drive(plan(), factor, length)?;
-        let level = Level {
-            factor,
-            offered: capacity * factor,
-            sent: rate(outcome.sent, length),
-            served: rate(outcome.served.len(), length),
-            shed: rate(outcome.shed.len(), length),
-            p50_ms: outcome.quantile_ms(500),
-            p99_ms: outcome.quantile_ms(990),
-            memory_bytes: usage::memory(process.id())?,
-            generator_cores,
-        };
-        eprintln!(
-            "{title}: {factor} times: {:.0} served, {:.0} shed, p99 {:.1} ms",
-            level.served, level.shed, level.p99_ms
-        );
-        levels.push(level);
+        let after = self.cpu_seconds(process)?;
+        let [generator, server] = [after.0 - before.0, after.1 - before.1];
+        let seconds = length.as_secs_f64();
+        Ok((outcome, [generator / seconds, server / seconds]))
     }
-    let usual = levels.first().map_or(0.0, |level| level.p99_ms);
-    let (after, _) = drive(plan(), 0.5, AFTER)?;
-    let recovery_seconds = after.recovered(BUCKET, 5.0 * usual);
-    process.stop()?;
-    Ok(Overload {
-        database,
-        workload,
-        capacity,
-        levels,
-        recovery_seconds,
-    })
+
+    /// Of the generator, and of the server with PostgreSQL.
+    fn cpu_seconds(&self, process: &Process) -> Result<(f64, f64)> {
+        let generator = usage::cpu_seconds(std::process::id())?;
+        let server = usage::cpu_seconds(process.id())?;
+        let postgres = self.postgres.map(usage::family_cpu_seconds).transpose()?;
+        Ok((generator, server + postgres.unwrap_or_default()))
+    }
 }
 
 #[expect(

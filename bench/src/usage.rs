@@ -16,18 +16,30 @@ pub(crate) fn cpu_seconds(process: u32) -> Result<f64> {
 /// CPU time of a process, the children that it has and those that it had, in seconds: a whole PostgreSQL.
 pub(crate) fn family_cpu_seconds(parent: u32) -> Result<f64> {
     let mut sum: u64 = times(parent)?.iter().sum();
+    for process in family(parent)?
+        .into_iter()
+        .filter(|&process| process != parent)
+    {
+        // A process may end while it is looked at; then its parent has the time.
+        sum += times(process).map_or(0, |[user, system, ..]| user + system);
+    }
+    Ok(ticks(sum))
+}
+
+/// A process and the children that it has.
+pub(crate) fn family(parent: u32) -> Result<Vec<u32>> {
+    let mut family = vec![parent];
     for entry in fs::read_dir("/proc")?.flatten() {
         let name = entry.file_name();
         let Some(process) = name.to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        // A process may end while it is looked at; then its parent has the time.
         let Ok(stat) = stat(process) else { continue };
         if stat.get(1).and_then(|field| field.parse().ok()) == Some(parent) {
-            sum += times(process).map_or(0, |[user, system, ..]| user + system);
+            family.push(process);
         }
     }
-    Ok(ticks(sum))
+    Ok(family)
 }
 
 /// The most memory that a process has had, in bytes.

@@ -15,24 +15,28 @@ pub(crate) fn write(text: &mut String, all: &[Overload]) -> Written {
     for one in all {
         writeln!(
             text,
-            "{}, {}: {:.0} requests/s when 64 connections wait for their responses.\n",
+            "{}, {}: {:.0} requests/s when 64 connections wait for their responses{}.\n",
             one.database.title(),
             one.workload.title(),
-            one.capacity
+            one.capacity,
+            match one.is_apart {
+                true => "; the load generator has the last core to itself",
+                false => "",
+            }
         )?;
         writeln!(
             text,
             "| times that | arriving/s | sent/s | served/s | 503/s | p50, ms | p99, ms | memory, MB | cores of the \
-             generator |"
+             generator | of the server and PostgreSQL |"
         )?;
         writeln!(
             text,
-            "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+            "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
         )?;
         for level in &one.levels {
             writeln!(
                 text,
-                "| {} | {:.0} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} | {:.0} | {:.2} |",
+                "| {} | {:.0} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} | {:.0} | {:.2} | {:.2} |",
                 level.factor,
                 level.offered,
                 level.sent,
@@ -41,7 +45,8 @@ pub(crate) fn write(text: &mut String, all: &[Overload]) -> Written {
                 level.p50_ms,
                 level.p99_ms,
                 goals::megabytes(level.memory_bytes),
-                level.generator_cores
+                level.generator_cores,
+                level.server_cores
             )?;
         }
         writeln!(text, "\n{}\n", summary(one))?;
@@ -51,7 +56,7 @@ pub(crate) fn write(text: &mut String, all: &[Overload]) -> Written {
 
 fn summary(one: &Overload) -> String {
     let peak = one.levels.iter().map(|level| level.served);
-    let peak = peak.fold(0.0, f64::max);
+    let peak = peak.fold(one.capacity, f64::max);
     let (Some(first), Some(last)) = (one.levels.first(), one.levels.last()) else {
         return String::new();
     };
