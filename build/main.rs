@@ -9,6 +9,6 @@ use std::error::Error;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
-    postgres::look();
+    postgres::detect();
     pages::embed()
 }

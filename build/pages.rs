@@ -237,8 +237,8 @@ fn npm_ci(directory: &Path) -> Result<()> {
         match child.try_wait()? {
             Some(status) if status.success() => return Ok(()),
             Some(_) => {
-                let said = fs::read_to_string(&log).unwrap_or_default();
-                let first = said
+                let output = fs::read_to_string(&log).unwrap_or_default();
+                let first = output
                     .lines()
                     .find(|line| line.contains("error"))
                     .unwrap_or("it did not say why");

@@ -14,7 +14,7 @@ use super::programs;
 /// Where Debian keeps the programs of each version.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
-pub(crate) fn look() {
+pub(crate) fn detect() {
     println!("cargo::rustc-check-cfg=cfg(no_postgres, no_postgres_programs)");
     let [url, ci, without] = ["TEST_DATABASE_URL", "CI", "WITHOUT_POSTGRES"].map(|name| {
         println!("cargo::rerun-if-env-changed={name}");

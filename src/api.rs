@@ -228,7 +228,7 @@ impl Api {
             let statements = own.get_or_init(|| self.statements());
             let run = Box::pin(self.run(operation, Results::Json, None, statements));
             match timeout_at(deadline, run).await {
-                Ok(response) if error::tells_request_id(&response) => {
+                Ok(response) if error::contains_request_id(&response) => {
                     Shared::Failed(Arc::new(response))
                 }
                 Ok(response) => Shared::Result(self.conclude(response, operation, request_id)),

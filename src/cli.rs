@@ -173,14 +173,14 @@ impl Cli {
     pub async fn run(self) -> ExitCode {
         let log = self.log.clone();
         let done = match telemetry::start(&self.log) {
-            Ok(()) => self.carry_out().await,
+            Ok(()) => self.execute().await,
             Err(error) => Err(format!("LOG is not understood: {error}").into()),
         };
         telemetry::flush();
         match done {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                telemetry::tell_end(&*error, &log);
+                telemetry::log_exit(&*error, &log);
                 match error.downcast_ref() {
                     Some(ServeError::Unfinished) => ExitCode::from(UNFINISHED),
                     _ => ExitCode::FAILURE,
@@ -189,7 +189,7 @@ impl Cli {
         }
     }
 
-    async fn carry_out(self) -> Done {
+    async fn execute(self) -> Done {
         if let Some(Source { path, names }) = self.source {
             let (file, settings) = (path.display(), names.join(", "));
             tracing::info!(%file, settings, "read .env");
@@ -248,10 +248,10 @@ async fn serve(arguments: ServeArgs) -> Done {
 
 type Opened = Result<Store, Box<dyn std::error::Error + Send + Sync>>;
 
-/// The store of an existing database; `refusal` is the message for a sandbox.
-async fn open_existing(database: &DatabaseSettings, refusal: &str) -> Opened {
+/// The store of an existing database; `reason` is the message for a sandbox.
+async fn open_existing(database: &DatabaseSettings, reason: &str) -> Opened {
     if database.force_roll_back {
-        return Err(refusal.into());
+        return Err(reason.into());
     }
     if let DatabaseUrl::Sqlite(SqliteLocation::File(path)) = &database.url
         && !path.exists()

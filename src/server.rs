@@ -203,8 +203,8 @@ async fn run_with(
         service = settings.service_name,
         "listening on {scheme}://{address}"
     );
-    permissions::tell(&files.admission, address);
-    welcome::tell(scheme, address, &files.admission, &store);
+    permissions::log(&files.admission, address);
+    welcome::print(scheme, address, &files.admission, &store);
     if let Some(tls) = tls {
         tokio::spawn(tls.watch(stop.clone()));
     }

@@ -54,7 +54,7 @@ pub(crate) fn start(settings: &LogSettings) -> Result<(), FilterError> {
 }
 
 /// Logs why the program exits, regardless of the filter.
-pub(crate) fn tell_end(error: &dyn std::error::Error, settings: &LogSettings) {
+pub(crate) fn log_exit(error: &dyn std::error::Error, settings: &LogSettings) {
     match settings.log_format {
         LogFormat::Text => {
             let line = format!("broadsheet: {error}\n");

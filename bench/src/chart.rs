@@ -18,7 +18,7 @@ pub(crate) struct Bar {
 const WIDTH: u32 = 720;
 const LEFT: u32 = 120;
 /// The longest bar; the rest of the width is for its number.
-const LONGEST: f64 = 510.0;
+const MAX_LENGTH: f64 = 510.0;
 const BAR: u32 = 18;
 const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#1f2328}.t{font-weight:600;font-size:15px}\
     .p{font-weight:600}.n{text-anchor:end}rect{fill:#8c959f}.o{fill:#0969da}\
@@ -35,7 +35,7 @@ pub(crate) fn bars(title: &str, panels: &[Panel]) -> String {
         top += 8;
         let largest = panel.bars.iter().map(|bar| bar.value).fold(1.0, f64::max);
         for bar in &panel.bars {
-            let width = bar.value / largest * LONGEST;
+            let width = bar.value / largest * MAX_LENGTH;
             let class = if bar.ours { " class=\"o\"" } else { "" };
             text(&mut body, (LEFT - 8, top + 14), "n", bar.name);
             let _ = writeln!(

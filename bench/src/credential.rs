@@ -53,8 +53,8 @@ fn static_token(broadsheet: &Path, file: &Path) -> Result<String> {
         .arg(file)
         .output()
         .context("broadsheet token new")?;
-    let said = String::from_utf8_lossy(&made.stderr);
-    ensure!(made.status.success(), "broadsheet token new: {said}");
+    let output = String::from_utf8_lossy(&made.stderr);
+    ensure!(made.status.success(), "broadsheet token new: {output}");
     Ok(String::from_utf8(made.stdout)?.trim().to_owned())
 }
 

@@ -145,8 +145,8 @@ impl Databases {
             .current_dir(&self.directory)
             .output()
             .context("broadsheet migrate")?;
-        let said = String::from_utf8_lossy(&migrated.stderr);
-        ensure!(migrated.status.success(), "broadsheet migrate: {said}");
+        let output = String::from_utf8_lossy(&migrated.stderr);
+        ensure!(migrated.status.success(), "broadsheet migrate: {output}");
 
         let variables = [("DATABASE_URL", url.as_str())];
         let mut process = Process::start(program, &self.directory, &variables)?;

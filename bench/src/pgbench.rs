@@ -64,11 +64,11 @@ pub(crate) fn run(
         command.arg(format!("--file={}@{share}", path.display()));
     }
     let output = command.arg(database).output().context("pgbench")?;
-    let said = String::from_utf8_lossy(&output.stdout);
+    let printed = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "pgbench: {complained}");
     let processed = "number of transactions actually processed: ";
-    let requests = said.lines().find_map(|line| line.strip_prefix(processed));
+    let requests = printed.lines().find_map(|line| line.strip_prefix(processed));
     let requests = requests.context("pgbench did not say how many transactions it made")?;
     Ok(Run {
         requests: requests.trim().parse()?,

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 /// The longest input, in bytes.
-const LONGEST: usize = 4_096;
+const MAX_BYTES: usize = 4_096;
 
 /// Numbers at which programs often have bugs.
 const NUMBERS: [&str; 10] = [
@@ -29,7 +29,7 @@ pub(crate) fn mutate(input: &[u8], other: &[u8], dictionary: &[&str], rng: &mut 
             break;
         }
     }
-    bytes.truncate(LONGEST);
+    bytes.truncate(MAX_BYTES);
     bytes
 }
 
@@ -87,5 +87,5 @@ fn set(bytes: &mut [u8], at: usize, value: u8) {
 }
 
 fn insert(bytes: &mut Vec<u8>, at: usize, inserted: &[u8]) {
-    bytes.splice(at..at, inserted.iter().take(LONGEST).copied());
+    bytes.splice(at..at, inserted.iter().take(MAX_BYTES).copied());
 }

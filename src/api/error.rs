@@ -96,7 +96,7 @@ pub(super) fn response_error(
     request_id: &str,
     kind: OperationKind,
 ) -> ResponseError {
-    let told = match error.source::<FieldError>() {
+    let described = match error.source::<FieldError>() {
         Some(FieldError::Invalid { field, message }) => {
             ResponseError::new(ErrorCode::BAD_USER_INPUT, message)
                 .with(Detail::Field(field.clone()))
@@ -105,10 +105,10 @@ pub(super) fn response_error(
             let detail = Detail::Field(field.clone());
             ResponseError::new(code::SLUG_TAKEN, taken.to_string()).with(detail)
         }
-        Some(FieldError::Other(cause)) => told(cause, &error, request_id, kind),
+        Some(FieldError::Other(cause)) => describe(cause, &error, request_id, kind),
         None => error.source::<Error>().map_or_else(
             || of_engine(&error),
-            |cause| told(cause, &error, request_id, kind),
+            |cause| describe(cause, &error, request_id, kind),
         ),
     };
     let locations = error.locations.into_iter();
@@ -126,7 +126,7 @@ pub(super) fn response_error(
                 EnginePath::Index(index) => PathSegment::Index(index),
             })
             .collect(),
-        ..told
+        ..described
     }
 }
 
@@ -140,7 +140,7 @@ fn of_engine(error: &ServerError) -> ResponseError {
 }
 
 /// Converts an error of the layers below for clients.
-fn told(
+fn describe(
     cause: &Error,
     error: &ServerError,
     request_id: &str,
@@ -228,7 +228,7 @@ pub(super) fn too_large_error(max: usize, value: usize) -> ResponseError {
 /// Whether an operation had no effect because the database was unavailable, so that it may be sent again.
 ///
 /// A query then simply has no data. A mutation must not have begun: an interrupted statement may have been executed.
-pub(super) fn nothing_ran(response: &Response, kind: OperationKind) -> bool {
+pub(super) fn nothing_executed(response: &Response, kind: OperationKind) -> bool {
     let no_data = match &response.data {
         Value::Object(fields) => fields.values().all(|field| match field {
             // `__typename` at the root needs no database.
@@ -253,7 +253,7 @@ pub(super) fn key_was_reused(response: &Response) -> bool {
 }
 
 /// Whether an error of the response will contain the id of the request.
-pub(super) fn tells_request_id(response: &Response) -> bool {
+pub(super) fn contains_request_id(response: &Response) -> bool {
     let is_internal = |error: &ServerError| matches!(cause(error), Some(Error::Internal(_)));
     response.errors.iter().any(is_internal)
 }

@@ -72,7 +72,7 @@ impl Api {
     /// interrupted; it takes precedence over the arguments. The last event may be an error, and is the only one where
     /// the subscription is rejected.
     ///
-    /// While the database is unavailable, it retries for as long as `patience`.
+    /// While the database is unavailable, it retries for as long as `retry_for`.
     ///
     /// # Errors
     /// [`Unavailable`]: it has not begun.
@@ -81,10 +81,10 @@ impl Api {
         operation: &Operation,
         resume_after: Option<String>,
         request_id: String,
-        patience: Duration,
+        retry_for: Duration,
     ) -> Result<Events, Unavailable> {
-        const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-        let give_up = Instant::now() + patience;
+        const MAX_PAUSE: Duration = Duration::from_secs(5);
+        let give_up = Instant::now() + retry_for;
         let mut pause = Duration::from_millis(100);
         loop {
             match self
@@ -93,7 +93,7 @@ impl Api {
             {
                 Err(_) if Instant::now() + pause < give_up => {
                     sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    pause = (pause * 2).min(MAX_PAUSE);
                 }
                 Err(response) => {
                     let errors = response_errors(response.errors, &request_id, operation.kind);
@@ -129,7 +129,7 @@ impl Api {
         let responses = match first.await {
             Some(Some(response))
                 if !progress.has_begun()
-                    && error::nothing_ran(&response, OperationKind::Subscription) =>
+                    && error::nothing_executed(&response, OperationKind::Subscription) =>
             {
                 return Err(response);
             }

@@ -52,14 +52,14 @@ impl Api {
         operation: &Operation,
         request_id: &str,
     ) -> ExecutionResult {
-        let nothing_ran = error::nothing_ran(&response, operation.kind);
+        let nothing_executed = error::nothing_executed(&response, operation.kind);
         let key_was_reused = error::key_was_reused(&response);
         let too_large = match operation.kind {
             OperationKind::Query => error::too_large(&response),
             _ => None,
         };
         let errors = response_errors(response.errors, request_id, operation.kind);
-        if nothing_ran {
+        if nothing_executed {
             return ExecutionResult::Unavailable(errors.into());
         }
         if let Some(error) = too_large {

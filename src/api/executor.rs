@@ -122,7 +122,7 @@ impl Api {
 
 /// Sorts the fields in the order of the document, and adds codes to the errors.
 fn completed(mut response: Response, operation: &Operation) -> Response {
-    let request_id = match error::tells_request_id(&response) {
+    let request_id = match error::contains_request_id(&response) {
         true => new_request_id(),
         false => String::new(),
     };

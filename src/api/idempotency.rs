@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use async_graphql::Context;
 
-use super::json::mutation_result::{Kept, Writer};
+use super::json::mutation_result::{MutationResult, Writer};
 use super::store;
 use super::types::Article;
 use crate::article;
 use crate::error::{Error, Result};
-use crate::store::idempotency::{IdempotencyKey, KeptAnswer, Write, WriteAnswer};
+use crate::store::idempotency::{IdempotencyKey, SerializeResult, StoredResult, Write};
 
 /// A marker in the engine's response: the result is that of an earlier request.
 pub(super) const REPLAYED: &str = "idempotency-replayed";
@@ -24,13 +24,13 @@ pub(super) async fn one<T>(
     ctx: &Context<'_>,
     key: IdempotencyKey,
     write: Write,
-) -> Result<Kept<T>> {
+) -> Result<MutationResult<T>> {
     let writer = Writer::new(ctx)?;
-    let answer = move |articles: Vec<article::Article>| match articles.into_iter().next() {
+    let serialize = move |articles: Vec<article::Article>| match articles.into_iter().next() {
         Some(article) => writer.one(&Article::new(article)),
         None => Err(Error::internal("an article was written and not returned")),
     };
-    kept(ctx, key, write, Arc::new(answer)).await
+    execute(ctx, key, write, Arc::new(serialize)).await
 }
 
 /// Executes a write of several articles.
@@ -38,27 +38,27 @@ pub(super) async fn many<T>(
     ctx: &Context<'_>,
     key: IdempotencyKey,
     write: Write,
-) -> Result<Kept<T>> {
+) -> Result<MutationResult<T>> {
     let writer = Writer::new(ctx)?;
-    let answer = move |articles: Vec<article::Article>| {
+    let serialize = move |articles: Vec<article::Article>| {
         let articles: Vec<_> = articles.into_iter().map(Article::new).collect();
         writer.many(&articles)
     };
-    kept(ctx, key, write, Arc::new(answer)).await
+    execute(ctx, key, write, Arc::new(serialize)).await
 }
 
-async fn kept<T>(
+async fn execute<T>(
     ctx: &Context<'_>,
     key: IdempotencyKey,
     write: Write,
-    answer: WriteAnswer,
-) -> Result<Kept<T>> {
-    let KeptAnswer {
-        answer,
+    serialize: SerializeResult,
+) -> Result<MutationResult<T>> {
+    let StoredResult {
+        result,
         is_replayed,
-    } = store(ctx)?.write_once(key, write, answer).await?;
+    } = store(ctx)?.write_once(key, write, serialize).await?;
     if is_replayed {
         ctx.insert_http_header(REPLAYED, "true");
     }
-    Ok(Kept::Stored(answer))
+    Ok(MutationResult::Stored(result))
 }

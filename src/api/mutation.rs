@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::error::{FieldError, Result};
 use super::idempotency::{many, once, one};
 use super::input::{CreateArticleInput, UpdateArticleInput, at_most};
-use super::json::mutation_result::Kept;
+use super::json::mutation_result::MutationResult;
 use super::json::operation_context::budget;
 use super::json::prewritten::{Many, One, room_after};
 use super::selection::{columns, texts};
@@ -33,7 +33,7 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         input: CreateArticleInput,
-    ) -> Option<Result<Kept<One<Article>>>> {
+    ) -> Option<Result<MutationResult<One<Article>>>> {
         Some(create_article(ctx, input).await)
     }
 
@@ -42,7 +42,7 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         inputs: Vec<CreateArticleInput>,
-    ) -> Option<Result<Kept<Many<Article>>>> {
+    ) -> Option<Result<MutationResult<Many<Article>>>> {
         Some(create_articles(ctx, inputs).await)
     }
 
@@ -52,7 +52,7 @@ impl Mutation {
         id: ID,
         input: UpdateArticleInput,
         expected_version: Option<i32>,
-    ) -> Option<Result<Kept<One<Article>>>> {
+    ) -> Option<Result<MutationResult<One<Article>>>> {
         Some(update_article(ctx, &id, input, expected_version).await)
     }
 
@@ -62,7 +62,7 @@ impl Mutation {
         ctx: &Context<'_>,
         id: ID,
         expected_version: Option<i32>,
-    ) -> Option<Result<Kept<One<Article>>>> {
+    ) -> Option<Result<MutationResult<One<Article>>>> {
         Some(delete_article(ctx, &id, expected_version).await)
     }
 }
@@ -70,7 +70,7 @@ impl Mutation {
 async fn create_article(
     ctx: &Context<'_>,
     input: CreateArticleInput,
-) -> Result<Kept<One<Article>>> {
+) -> Result<MutationResult<One<Article>>> {
     let new = input.into_new_article("input")?;
     room_after(ctx, [&new].map(largest))?;
     let created = match once(ctx) {
@@ -83,7 +83,7 @@ async fn create_article(
 async fn create_articles(
     ctx: &Context<'_>,
     inputs: Vec<CreateArticleInput>,
-) -> Result<Kept<Many<Article>>> {
+) -> Result<MutationResult<Many<Article>>> {
     at_most("inputs", &inputs, MAX_ARTICLES)?;
     let new = inputs
         .into_iter()
@@ -95,7 +95,9 @@ async fn create_articles(
         many(ctx, key, Write::CreateMany(new)).await
     } else {
         let articles = store(ctx)?.create_articles(new).await;
-        articles.map(|articles| Kept::Fresh(Many(articles.into_iter().map(Article::new).collect())))
+        articles.map(|articles| {
+            MutationResult::Fresh(Many(articles.into_iter().map(Article::new).collect()))
+        })
     };
     created.map_err(|error| FieldError::of_slugs(error, |index| format!("inputs.{index}.slug")))
 }
@@ -105,7 +107,7 @@ async fn update_article(
     id: &str,
     input: UpdateArticleInput,
     expected_version: Option<i32>,
-) -> Result<Kept<One<Article>>> {
+) -> Result<MutationResult<One<Article>>> {
     let edit = input.into_edit("input")?;
     let id = ArticleId::parse(id).ok_or(Error::NotFound)?;
     let room = room_after(ctx, [largest_after(&edit)])?;
@@ -135,7 +137,7 @@ async fn delete_article(
     ctx: &Context<'_>,
     id: &str,
     expected_version: Option<i32>,
-) -> Result<Kept<One<Article>>> {
+) -> Result<MutationResult<One<Article>>> {
     let id = ArticleId::parse(id).ok_or(Error::NotFound)?;
     let room = room_after(ctx, [largest_after(&ArticleEdit::default())])?;
     let text_bytes = room.checked_div(texts(ctx));
@@ -154,8 +156,8 @@ async fn delete_article(
     deleted.map_err(|error| of_the_response(ctx, error).into())
 }
 
-fn fresh(article: article::Article) -> Kept<One<Article>> {
-    Kept::Fresh(One(Article::new(article)))
+fn fresh(article: article::Article) -> MutationResult<One<Article>> {
+    MutationResult::Fresh(One(Article::new(article)))
 }
 
 /// An article whose JSON is at least as large as that of the one that this input creates.

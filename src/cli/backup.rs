@@ -43,7 +43,7 @@ pub(super) async fn backup(arguments: BackupArgs) -> Done {
     let (file, took) = (arguments.file.display(), began.elapsed().as_secs_f64());
     print(&format!(
         "{file}: {}, checked, in {took:.1} s\n",
-        said(summary)
+        described(summary)
     ))
 }
 
@@ -59,13 +59,13 @@ pub(super) async fn restore(arguments: RestoreArgs) -> Done {
     }
     print(&format!(
         "{}, epoch {} of the feed begins, in {:.1} s\n",
-        said(restored.summary),
+        described(restored.summary),
         restored.epoch.0,
         began.elapsed().as_secs_f64()
     ))
 }
 
-fn said(summary: Summary) -> String {
+fn described(summary: Summary) -> String {
     let Summary {
         bytes, articles, ..
     } = summary;

@@ -21,8 +21,8 @@ pub(super) async fn run(command: FeedCommand) -> Done {
 }
 
 async fn new_epoch(database: &DatabaseSettings) -> Done {
-    let refusal = "in the sandbox a new epoch of the feed would be rolled back at once: unset DB_FORCE_ROLL_BACK";
-    let store = open_existing(database, refusal).await?;
+    let reason = "in the sandbox a new epoch of the feed would be rolled back at once: unset DB_FORCE_ROLL_BACK";
+    let store = open_existing(database, reason).await?;
     let begun = store.begin_feed_epoch().await;
     store.close().await;
     print(&format!("epoch {}\n", begun?.0))

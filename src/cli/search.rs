@@ -10,13 +10,13 @@ use crate::store::{Checked, Store};
 
 /// As [`open_existing`], but fails if a migration is pending.
 async fn open_migrated(database: &DatabaseSettings) -> Opened {
-    let refusal = "the search of the sandbox is gone with it: unset DB_FORCE_ROLL_BACK";
+    let reason = "the search of the sandbox is gone with it: unset DB_FORCE_ROLL_BACK";
     // Checks of the whole database have no time limit.
     let database = DatabaseSettings {
         statement_timeout: Duration::ZERO,
         ..database.clone()
     };
-    let store = open_existing(&database, refusal).await?;
+    let store = open_existing(&database, reason).await?;
     let pending = match store.migration_status().await {
         Ok(status) if status.pending.is_empty() => return Ok(store),
         Ok(status) => format!("migrations are pending ({})", status.pending.join(", ")),
@@ -42,27 +42,27 @@ pub(super) async fn check(database: &DatabaseSettings) -> Done {
 /// Returns the number of findings.
 async fn check_all(store: &Store) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
     let mut count = 0;
-    let mut tell = |checked: Checked| {
+    let mut print_check = |checked: Checked| {
         count += checked.findings.len();
         print(&checked.to_string())
     };
-    tell(store.check_schema().await?)?;
+    print_check(store.check_schema().await?)?;
     if let Some(checked) = store.check_pages().await? {
-        tell(checked)?;
+        print_check(checked)?;
     }
-    tell(store.check_feed().await?)?;
-    tell(store.check_slug_runs().await?)?;
-    tell(store.check_words().await?.into())?;
+    print_check(store.check_feed().await?)?;
+    print_check(store.check_slug_runs().await?)?;
+    print_check(store.check_words().await?.into())?;
     Ok(count)
 }
 
 pub(super) async fn reindex(database: &DatabaseSettings) -> Done {
     let store = open_migrated(database).await?;
-    let mut told_at = Instant::now();
+    let mut printed_at = Instant::now();
     let done = store
         .reindex(|progress| {
-            if told_at.elapsed() >= Duration::from_secs(5) {
-                told_at = Instant::now();
+            if printed_at.elapsed() >= Duration::from_secs(5) {
+                printed_at = Instant::now();
                 let _ = writeln!(std::io::stderr(), "indexed {progress}");
             }
         })

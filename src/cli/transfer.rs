@@ -112,14 +112,14 @@ async fn index(store: &Store, progress: &mut Progress) -> Result<(), AnyError> {
     match indexed.await {
         Ok(_) => Ok(()),
         Err(error) => {
-            let why = plainly(error);
+            let why = for_terminal(error);
             Err(format!("all rows are there, but not all of them could be indexed for the search: {why}; a server does the rest").into())
         }
     }
 }
 
 /// Formats an error of the store for the command line.
-fn plainly(error: Error) -> AnyError {
+fn for_terminal(error: Error) -> AnyError {
     match error {
         Error::Internal(cause) => cause.to_string().into(),
         error => error.into(),

@@ -23,13 +23,13 @@ pub(crate) const IDEMPOTENCY_HOURS: u64 = 24;
 pub(crate) const RESPONSE_BYTES: usize = 32 * 1024 * 1024;
 
 /// The parsers of nested brackets and conditions are recursive, and must not overflow the stack even in a debug build.
-const DEEPEST: u64 = 100;
+const MAX_DEPTH: u64 = 100;
 
 /// SQLite limits the depth of expressions to 1,000, and each condition of an `or` adds one level.
-const MOST_CONDITIONS: u64 = 500;
+const MAX_CONDITIONS: u64 = 500;
 
 fn nesting(least: u64) -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(least..=DEEPEST)
+    RangedU64ValueParser::new().range(least..=MAX_DEPTH)
 }
 
 /// How large documents and filters may be; the same on every transport.
@@ -103,7 +103,7 @@ pub struct LimitSettings {
         long,
         env = "MAX_FILTER_CONDITIONS",
         default_value_t = FILTER_CONDITIONS,
-        value_parser = RangedU64ValueParser::<usize>::new().range(0..=MOST_CONDITIONS),
+        value_parser = RangedU64ValueParser::<usize>::new().range(0..=MAX_CONDITIONS),
         value_name = "COUNT"
     )]
     pub max_filter_conditions: usize,

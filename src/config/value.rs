@@ -157,8 +157,8 @@ mod tests {
             ("https://a.example https://b.example", "a scheme, a host"),
             ("https://bücher.example", "Punycode"),
         ] {
-            let refused = origin(text).unwrap_err();
-            assert!(refused.contains(expected), "{text:?}: {refused}");
+            let rejected = origin(text).unwrap_err();
+            assert!(rejected.contains(expected), "{text:?}: {rejected}");
         }
     }
 

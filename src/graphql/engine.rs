@@ -84,13 +84,13 @@ impl Engine<admission::Caller> for ApiEngine {
         &self,
         operation: &Operation,
         caller: &Caller,
-        patience: Duration,
+        retry_for: Duration,
     ) -> Result<Events, SubscribeError> {
         let resume_after = caller.last_event_id.clone();
         let request_id = caller.request_id.as_str().to_owned();
         let events = self
             .api
-            .subscribe(operation, resume_after, request_id, patience);
+            .subscribe(operation, resume_after, request_id, retry_for);
         match events.await {
             Ok(events) => Ok(into_events(events)),
             Err(api::Unavailable(errors)) => Err(SubscribeError::Unavailable(errors)),

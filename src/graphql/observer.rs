@@ -42,10 +42,10 @@ pub struct ObserverSettings {
 
 /// What the engine has recorded about an operation. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Notes(Arc<Noted>);
+pub struct Notes(Arc<Inner>);
 
 #[derive(Debug, Default)]
-struct Noted {
+struct Inner {
     /// Not set where the operation was found by the bytes of its request.
     timings: OnceLock<Timings>,
     execution: OnceLock<Execution>,

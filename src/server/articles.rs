@@ -50,7 +50,7 @@ async fn list(app: &App, key: CallerKey, network: Network) -> Response {
     // An error before the first byte can still be a proper error response.
     let first = match batches.try_next().await {
         Ok(first) => first.unwrap_or_default(),
-        Err(error) => return refuse(&error),
+        Err(error) => return reject(&error),
     };
     drop(turn);
     if let Err(rejection) = app.limits.charge(|| key.clone(), cost(&first)) {
@@ -62,7 +62,7 @@ async fn list(app: &App, key: CallerKey, network: Network) -> Response {
             .limits
             .responses()
             .keep(bytes.clone(), bytes.len(), || network),
-        Err(error) => return refuse(&error),
+        Err(error) => return reject(&error),
     };
     let first = match first {
         Ok(bytes) => bytes,
@@ -72,7 +72,7 @@ async fn list(app: &App, key: CallerKey, network: Network) -> Response {
     let batches = stream::try_unfold(batches, move |mut batches| {
         let turns = turns.clone();
         async move {
-            let _turn = turns.take_however_late().await;
+            let _turn = turns.take_without_deadline().await;
             Ok(batches.try_next().await?.map(|batch| (batch, batches)))
         }
     });
@@ -80,8 +80,8 @@ async fn list(app: &App, key: CallerKey, network: Network) -> Response {
         let (limits, key) = (limits.clone(), key.clone());
         let (cost, bytes) = (cost(&batch), array.items(batch));
         async move {
-            limits.charge_in_time(&key, cost).await;
-            Ok(limits.keep_in_time(bytes?, network).await)
+            limits.charge_when_possible(&key, cost).await;
+            Ok(limits.keep_when_possible(bytes?, network).await)
         }
     });
     let opening = [Ok(Bytes::from_static(b"[")), Ok(first)];
@@ -98,7 +98,7 @@ fn cost(batch: &[Article]) -> u64 {
     ARTICLE_COST * batch.len() as u64
 }
 
-fn refuse(error: &Error) -> Response {
+fn reject(error: &Error) -> Response {
     tracing::error!(%error, "the articles could not be read");
     match error {
         Error::Unavailable(_) | Error::Lost(_) | Error::Timeout(_) | Error::Raced => {

@@ -51,7 +51,7 @@ pub(super) fn around<E: Execute>(
     hosts: AllowedHosts,
     origins: Origins,
     requests: RequestMetrics,
-    told: Told,
+    reporting: Reporting,
 ) -> Middleware<E> {
     Middleware {
         routes,
@@ -59,7 +59,7 @@ pub(super) fn around<E: Execute>(
             hosts,
             origins,
             requests,
-            told,
+            reporting,
         }),
     }
 }
@@ -102,12 +102,12 @@ struct Settings {
     hosts: AllowedHosts,
     origins: Origins,
     requests: RequestMetrics,
-    told: Told,
+    reporting: Reporting,
 }
 
 /// How each request is reported, besides metrics.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Reporting {
     /// Whether each request is logged.
     pub(super) log_requests: bool,
     /// Sends its spans.
@@ -129,16 +129,16 @@ impl<E: Execute> Service<Request> for Middleware<E> {
         let route = Route::of(request.uri().path());
         let id = RequestId::of(request.headers(), || Clock::system().new_id());
         let span = span(&id, &request);
-        let trace = self.settings.told.begin_trace(&request, &span);
+        let trace = self.settings.reporting.begin_trace(&request, &span);
         let method = request.method().clone();
         let conditions = Conditions::of(&request);
         let accepted = encoding::accepted(request.headers());
         let (permission, preflight) = Permission::of(&self.settings.origins, &request);
         request.extensions_mut().insert(id.clone());
         let is_head = as_get(&mut request);
-        let refused = too_many(&mut request);
-        let refused = refused.or_else(|| host::refused(&request, &self.settings.hosts));
-        let answer = match refused.or(preflight) {
+        let rejected = too_many(&mut request);
+        let rejected = rejected.or_else(|| host::rejected(&request, &self.settings.hosts));
+        let answer = match rejected.or(preflight) {
             Some(answer) => Either::Left(ready(answer)),
             None => Either::Right(encoding::decoded(self.routes.clone(), request)),
         };
@@ -151,7 +151,7 @@ impl<E: Execute> Service<Request> for Middleware<E> {
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             });
             // All internal errors have the same response.
-            let response = match is_untold(&response) {
+            let response = match is_unreported(&response) {
                 true => internal_error(&id),
                 false => response,
             };
@@ -171,7 +171,7 @@ impl<E: Execute> Service<Request> for Middleware<E> {
             if response.status() == StatusCode::FORBIDDEN {
                 report::log_foreign_origin(&response);
             }
-            if let (Some(tracer), Some(trace)) = (&settings.told.tracer, &trace) {
+            if let (Some(tracer), Some(trace)) = (&settings.reporting.tracer, &trace) {
                 report::trace(
                     tracer,
                     trace,
@@ -181,7 +181,7 @@ impl<E: Execute> Service<Request> for Middleware<E> {
                     &mut response,
                 );
             }
-            if settings.told.log_requests {
+            if settings.reporting.log_requests {
                 report::log(operation.as_deref(), began, &response);
             }
             id.keep(response.headers_mut());
@@ -218,7 +218,7 @@ fn span(id: &RequestId, request: &Request) -> Span {
 }
 
 /// Whether it is an internal error for which the handler has not written a response.
-fn is_untold(response: &Response) -> bool {
+fn is_unreported(response: &Response) -> bool {
     response.status() == StatusCode::INTERNAL_SERVER_ERROR
         && response.body().size_hint().exact() == Some(0)
 }

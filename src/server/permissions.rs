@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::admission::{Admission, Scope};
 
 /// Logs it. Anonymous writing from other machines is logged as a warning.
-pub(super) fn tell(admission: &Admission, address: SocketAddr) {
+pub(super) fn log(admission: &Admission, address: SocketAddr) {
     let tokens = admission.token_uses().len();
     let issuers = admission.status().len();
     let is_local = address.ip().to_canonical().is_loopback();

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 
 use super::metrics::{Metrics, Parts, RequestMetrics};
-use super::middleware::{self, AllowedHosts, Middleware, Routes, Told};
+use super::middleware::{self, AllowedHosts, Middleware, Reporting, Routes};
 use super::reload::Reloaded;
 use super::{articles, graphiql, health, metrics, paths};
 use crate::admission::{Admission, Credential, Scope};
@@ -149,7 +149,7 @@ pub(super) fn all(
             hosts,
             origins,
             requests,
-            Told {
+            Reporting {
                 log_requests: settings.observe.log_requests,
                 tracer,
             },

@@ -8,7 +8,7 @@ use crate::admission::{Admission, Scope};
 use crate::store::Store;
 
 /// Prints it, if standard error is a terminal.
-pub(super) fn tell(scheme: &str, address: SocketAddr, admission: &Admission, store: &Store) {
+pub(super) fn print(scheme: &str, address: SocketAddr, admission: &Admission, store: &Store) {
     let mut terminal = std::io::stderr();
     if terminal.is_terminal() {
         let _ = terminal.write_all(text(scheme, address, admission, &store.describe()).as_bytes());

@@ -15,14 +15,14 @@ use tracing_subscriber::fmt::MakeWriter;
 const REQUESTS: &str = "broadsheet::requests";
 
 /// How long lines are buffered.
-const GATHER: Duration = Duration::from_millis(10);
+const FLUSH_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The maximum bytes in the buffer. Further lines are dropped: the reader of the log is too slow, and no request waits
 /// for it.
-const MOST: usize = 4 * 1024 * 1024;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// How often the log reports the number of dropped lines.
-const TELL_EVERY: Duration = Duration::from_mins(1);
+const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The writer to standard error.
 pub(super) fn to_stderr() -> &'static Arc<Lines<io::Stderr>> {
@@ -86,7 +86,7 @@ impl<W: Write + Send + 'static> Lines<W> {
             return self.write_now(line);
         }
         let mut gathered = self.gathered();
-        if gathered.lines.len() + line.len() > MOST {
+        if gathered.lines.len() + line.len() > MAX_BYTES {
             gathered.left_out += 1;
             return Ok(());
         }
@@ -111,19 +111,19 @@ impl<W: Write + Send + 'static> Lines<W> {
     }
 
     fn write_what_gathers(&self) {
-        let mut told_at: Option<Instant> = None;
+        let mut reported_at: Option<Instant> = None;
         loop {
             let gathered = self
                 .begun
                 .wait_while(self.gathered(), |gathered| gathered.lines.is_empty());
             drop(gathered);
-            std::thread::sleep(GATHER);
+            std::thread::sleep(FLUSH_INTERVAL);
             // An error cannot be reported anywhere.
             let _ = self.write_now(&[]);
-            if told_at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+            if reported_at.is_none_or(|at| at.elapsed() >= REPORT_INTERVAL) {
                 let left_out = std::mem::take(&mut self.gathered().left_out);
                 if left_out > 0 {
-                    told_at = Some(Instant::now());
+                    reported_at = Some(Instant::now());
                     tracing::warn!(
                         left_out,
                         "lines of requests were left out of the log: it is read too slowly"
@@ -226,7 +226,7 @@ mod tests {
         };
         let lines = Arc::new(Lines::new(reader));
         let line = [b'a'; 1024];
-        let fit = MOST / line.len();
+        let fit = MAX_BYTES / line.len();
         // The thread takes the buffered lines, and waits for the reader with them.
         lines.gather(&line).unwrap();
         while !lines.gathered().lines.is_empty() {
@@ -236,7 +236,7 @@ mod tests {
             lines.gather(&line).unwrap();
         }
         assert_eq!(lines.gathered().left_out, 5);
-        assert_eq!(lines.gathered().lines.len(), MOST);
+        assert_eq!(lines.gathered().lines.len(), MAX_BYTES);
         for _ in 0..10 {
             allow.send(()).unwrap();
         }

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::support::{Answer, TestApp};
 
 /// Longer than anything that is expected to happen takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Two addresses of this machine, for callers in different places.
 const HERE: &str = "127.0.0.1";
@@ -39,7 +39,7 @@ async fn ask(stream: &mut TcpStream) -> Option<u16> {
 
 async fn status_of(stream: &mut TcpStream) -> Option<u16> {
     let mut head = [0; 512];
-    let length = timeout(PATIENCE, stream.read(&mut head)).await.unwrap();
+    let length = timeout(TIMEOUT, stream.read(&mut head)).await.unwrap();
     let head = String::from_utf8_lossy(&head[..length.ok()?]).into_owned();
     head.split(' ').nth(1)?.parse().ok()
 }

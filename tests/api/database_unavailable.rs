@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 /// What is to be heard must be heard within this time, on a busy machine too.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 const SUBSCRIPTION: &str = "subscription { articleChanges { kind article { slug } } }";
 
@@ -105,7 +105,7 @@ impl Stream {
                 }
             }
         };
-        timeout(PATIENCE, reading).await.unwrap()
+        timeout(TIMEOUT, reading).await.unwrap()
     }
 }
 

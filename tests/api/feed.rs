@@ -23,7 +23,7 @@ use crate::support::{Database, OwnDatabase, Settings};
 const RETENTION: Duration = Duration::from_hours(1);
 
 /// What is heard must be heard within this time, on a busy machine too.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(crate) type Changes = BoxStream<'static, Result<Arc<ArticleChange>>>;
 
@@ -74,7 +74,7 @@ use start;
 /// The next changes, this number of them.
 pub(crate) async fn next(changes: &mut Changes, count: usize) -> Vec<Arc<ArticleChange>> {
     let taken = changes.by_ref().take(count).try_collect();
-    let taken = tokio::time::timeout(PATIENCE, taken).await;
+    let taken = tokio::time::timeout(TIMEOUT, taken).await;
     taken.expect("a change was not heard").unwrap()
 }
 

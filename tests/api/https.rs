@@ -20,7 +20,7 @@ use self::site::{Client, HTTP_1_1, HTTP_2, Site, post};
 use crate::support::{Database, assert_answer, on_both_databases, start};
 
 /// Longer than anything that is expected to happen takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 const CREATE: &str =
     r#"mutation { createArticle(input: { title: "a", slug: "a", text: "" }) { slug } }"#;
@@ -159,7 +159,7 @@ async fn twenty_event_streams_share_one_connection(database: Database) {
     for stream in &mut streams {
         let mut text = String::new();
         while !text.contains("event: next") {
-            let frame = timeout(PATIENCE, stream.frame()).await.unwrap();
+            let frame = timeout(TIMEOUT, stream.frame()).await.unwrap();
             let data = frame.unwrap().unwrap().into_data().unwrap();
             text += std::str::from_utf8(&data).unwrap();
         }
@@ -192,7 +192,7 @@ async fn sockets_are_opened_by_http_1_1(database: Database) {
     }
     let mut said = Vec::new();
     while said.len() < 3 {
-        let message = timeout(PATIENCE, socket.next()).await.unwrap();
+        let message = timeout(TIMEOUT, socket.next()).await.unwrap();
         said.push(message.unwrap().unwrap().into_text().unwrap().to_string());
     }
     assert_answer!(said.join("\n"), @r#"

@@ -139,10 +139,10 @@ async fn many_at_once_wait_for_each_other(database: Database) {
 async fn who_has_given_up_waiting_sends_again_and_gets_the_article(database: Database) {
     let app = start!(database);
     let lock = app.database.lock_writes().await;
-    let patience = Duration::from_millis(300);
+    let wait = Duration::from_millis(300);
     for _ in 0..3 {
         let request = create("Patience");
-        let hung_up = tokio::time::timeout(patience, send(&app, "a", &request)).await;
+        let hung_up = tokio::time::timeout(wait, send(&app, "a", &request)).await;
         assert!(hung_up.is_err());
     }
     drop(lock);

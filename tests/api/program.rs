@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// How long a line of the log is waited for: a test that waits for one that never comes fails and does not hang.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A running server, killed when this value is dropped.
 pub(crate) struct Program {
@@ -159,9 +159,9 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// Where the program ends without it, or does not log it in [`PATIENCE`].
+    /// Where the program ends without it, or does not log it in [`TIMEOUT`].
     pub(crate) async fn logged(&mut self, text: &str) -> String {
-        match timeout(PATIENCE, self.hear(text)).await {
+        match timeout(TIMEOUT, self.hear(text)).await {
             Ok(Some(line)) => line,
             Ok(None) | Err(_) => panic!("{text:?} was never logged, but:\n{}", self.log()),
         }

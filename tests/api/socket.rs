@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// Longer than a server takes for anything, on a busy machine too.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A socket on which operations may run.
 pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
@@ -100,7 +100,7 @@ impl Socket {
 
     async fn next(&mut self) -> Option<Message> {
         loop {
-            match timeout(PATIENCE, self.0.next()).await.unwrap() {
+            match timeout(TIMEOUT, self.0.next()).await.unwrap() {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(message)) => return Some(message),
                 Some(Err(_)) | None => return None,

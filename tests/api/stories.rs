@@ -21,4 +21,4 @@ mod writer;
 use std::time::Duration;
 
 /// Longer than anything takes that is expected to happen, on a busy machine too.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);

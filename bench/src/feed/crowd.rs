@@ -1,4 +1,5 @@
-//! A thousand subscribers on one server: how soon the last of them has heard of a change, and what memory each takes.
+//! A thousand subscribers on one server: how soon the last one receives a change, and how much
+//! memory each one takes.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::delay::milliseconds;
-use super::subscriber::{Heard, Subscriber, Transport};
+use super::subscriber::{Received, Subscriber, Transport};
 use super::{FIRST_RUN, SUBSCRIBERS, Writer, plan, quantile};
 use crate::databases::{Databases, Tables};
 use crate::generator::Connection;
@@ -27,9 +28,9 @@ const WARM_UP_READS: usize = 1_000;
 const WARM_UP_CHANGES: usize = 200;
 const WARM_UP_SUBSCRIBERS: usize = 10;
 /// The longest that anybody waits for a change.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// A server's memory is looked at when it has had nothing to do for so long.
-const REST: Duration = Duration::from_secs(1);
+const SETTLE_TIME: Duration = Duration::from_secs(1);
 /// Writers of this file do not share slugs with those of the others.
 const RUNS: u32 = 300_000;
 
@@ -45,7 +46,7 @@ pub(crate) struct Crowd {
     pub(crate) last_heard_most_ms: f64,
     /// Resident memory of the server before the subscribers came.
     pub(crate) memory_before_bytes: u64,
-    /// When all had heard all changes.
+    /// After all have received all changes.
     pub(crate) memory_after_bytes: u64,
     pub(crate) memory_of_each_bytes: f64,
 }
@@ -58,7 +59,7 @@ pub(super) async fn all(databases: &Databases, crowds: &mut Vec<Crowd>) -> Resul
             run += 1;
             let crowd = one(databases, database, transport, run).await?;
             eprintln!(
-                "{}: {SUBSCRIBERS} subscribers over {}: the last heard after {:.0} ms, {:.1} kB each",
+                "{}: {SUBSCRIBERS} subscribers over {}: the last one received it after {:.0} ms, {:.1} kB each",
                 database.title(),
                 transport.title(),
                 crowd.last_heard_p50_ms,
@@ -88,12 +89,12 @@ async fn one(
     let mut few =
         Listeners::open(&mut writer, process.port, transport, WARM_UP_SUBSCRIBERS).await?;
     for _ in 0..WARM_UP_CHANGES {
-        few.hear_one(&mut writer)
+        few.receive_one(&mut writer)
             .await
             .with_context(|| process.log())?;
     }
     drop(few);
-    sleep(REST).await;
+    sleep(SETTLE_TIME).await;
     let memory_before_bytes = usage::memory(process.id())?;
 
     let mut crowd = Listeners::open(&mut writer, process.port, transport, SUBSCRIBERS).await?;
@@ -101,15 +102,15 @@ async fn one(
     let mut last_heard = Vec::new();
     for change in 0..=CHANGES {
         let milliseconds = crowd
-            .hear_one(&mut writer)
+            .receive_one(&mut writer)
             .await
             .with_context(|| process.log())?;
         if change > 0 {
             last_heard.push(milliseconds);
         }
-        sleep(REST / 10).await;
+        sleep(SETTLE_TIME / 10).await;
     }
-    sleep(REST).await;
+    sleep(SETTLE_TIME).await;
     let memory_after_bytes = usage::memory(process.id())?;
     let grown = memory_after_bytes.saturating_sub(memory_before_bytes);
     Ok(Crowd {
@@ -153,7 +154,7 @@ fn each(bytes: u64, count: usize) -> f64 {
 /// Subscribers that tell what they hear; they disconnect when this is dropped.
 struct Listeners {
     tasks: JoinSet<()>,
-    heard: UnboundedReceiver<Result<Heard>>,
+    received: UnboundedReceiver<Result<Received>>,
 }
 
 impl Listeners {
@@ -164,28 +165,32 @@ impl Listeners {
         count: usize,
     ) -> Result<Self> {
         let cursor = writer.cursor().await?;
-        let (ear, heard) = mpsc::unbounded_channel();
+        let (ear, received) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
         for _ in 0..count {
             let subscriber = Subscriber::open(port, transport, &cursor).await?;
             tasks.spawn(subscriber.listen(ear.clone()));
         }
-        Ok(Self { tasks, heard })
+        Ok(Self { tasks, received })
     }
 
-    /// Makes a change, and returns how many milliseconds later the last one heard of it.
-    async fn hear_one(&mut self, writer: &mut Writer) -> Result<f64> {
+    /// Makes a change, and returns how many milliseconds later the last one receives it.
+    async fn receive_one(&mut self, writer: &mut Writer) -> Result<f64> {
         let slug = writer.prepare()?;
         let sent = Instant::now();
         writer.create(&slug).await?;
         let mut last = sent;
         for place in 0..self.tasks.len() {
-            let heard = timeout(PATIENCE, self.heard.recv())
+            let received = timeout(TIMEOUT, self.received.recv())
                 .await
-                .with_context(|| format!("{place} subscribers have heard of {slug}, no more"))?;
-            let heard = heard.context("all subscribers are gone")??;
-            ensure!(heard.slug == slug, "{} in place of {slug}", heard.slug);
-            last = last.max(heard.at);
+                .with_context(|| format!("{place} subscribers received {slug}, no more"))?;
+            let received = received.context("all subscribers are gone")??;
+            ensure!(
+                received.slug == slug,
+                "{} in place of {slug}",
+                received.slug
+            );
+            last = last.max(received.at);
         }
         Ok(milliseconds(last, sent))
     }

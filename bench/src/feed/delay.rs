@@ -21,7 +21,7 @@ const CHANGES_QUICK: usize = 50;
 /// Changes before the first that counts.
 const WARM_UP: usize = 20;
 /// The longest that anybody waits for a change.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Writers of this file do not share slugs with those of the others.
 const RUNS: u32 = 200_000;
 
@@ -86,7 +86,7 @@ async fn one(
     let port = other.as_ref().map_or(process.port, |other| other.port);
     let cursor = writer.cursor().await?;
     let subscriber = Subscriber::open(port, Transport::WebSocket, &cursor).await?;
-    let (ear, mut heard) = mpsc::unbounded_channel();
+    let (ear, mut received) = mpsc::unbounded_channel();
     let mut listeners = JoinSet::new();
     listeners.spawn(subscriber.listen(ear));
     let changes = if databases.options.quick {
@@ -104,14 +104,18 @@ async fn one(
         let sent = Instant::now();
         writer.create(&slug).await.with_context(|| process.log())?;
         let answered = Instant::now();
-        let heard = timeout(PATIENCE, heard.recv())
+        let received = timeout(TIMEOUT, received.recv())
             .await
-            .with_context(|| format!("{slug} was not heard of: {}", process.log()))?;
-        let heard = heard.context("the subscriber is gone")??;
-        ensure!(heard.slug == slug, "{} came before {slug}", heard.slug);
+            .with_context(|| format!("{slug} was not received: {}", process.log()))?;
+        let received = received.context("the subscriber is gone")??;
+        ensure!(
+            received.slug == slug,
+            "{} came before {slug}",
+            received.slug
+        );
         if change >= WARM_UP {
-            from_request.push(milliseconds(heard.at, sent));
-            from_answer.push(milliseconds(heard.at, answered));
+            from_request.push(milliseconds(received.at, sent));
+            from_answer.push(milliseconds(received.at, answered));
         }
     }
     Ok(Delay {

@@ -44,7 +44,7 @@ pub(super) enum Subscriber {
 }
 
 /// What a subscriber was told.
-pub(super) struct Heard {
+pub(super) struct Received {
     /// The slug of the article that was changed.
     pub(super) slug: String,
     pub(super) at: Instant,
@@ -60,29 +60,29 @@ impl Subscriber {
     }
 
     /// Tells of all that it hears, until it is aborted or nobody wants to know; of an error last.
-    pub(super) async fn listen(mut self, ear: UnboundedSender<Result<Heard>>) {
+    pub(super) async fn listen(mut self, ear: UnboundedSender<Result<Received>>) {
         loop {
-            let heard = self.next().await;
-            let is_over = heard.is_err();
-            if ear.send(heard).is_err() || is_over {
+            let received = self.next().await;
+            let is_over = received.is_err();
+            if ear.send(received).is_err() || is_over {
                 return;
             }
         }
     }
 
-    async fn next(&mut self) -> Result<Heard> {
+    async fn next(&mut self) -> Result<Received> {
         match self {
             Self::WebSocket(socket) => loop {
                 let message = socket.next().await.context("the socket ended")??;
                 if let Message::Text(text) = message {
-                    return heard(text.as_str());
+                    return received(text.as_str());
                 }
             },
             Self::Sse(stream) => loop {
                 let chunk = chunk(stream).await?;
                 // Anything else is a comment.
                 if chunk.starts_with("event:") {
-                    return heard(&chunk);
+                    return received(&chunk);
                 }
             },
         }
@@ -146,14 +146,14 @@ async fn chunk(stream: &mut BufReader<TcpStream>) -> Result<String> {
     Ok(String::from_utf8(chunk)?)
 }
 
-fn heard(message: &str) -> Result<Heard> {
+fn received(message: &str) -> Result<Received> {
     const BEFORE: &str = r#""slug":""#;
     let at = Instant::now();
     let slug = find(message.as_bytes(), BEFORE.as_bytes())
         .and_then(|start| message.get(start + BEFORE.len()..))
         .and_then(|rest| rest.split_once('"'));
     match slug {
-        Some((slug, _)) => Ok(Heard {
+        Some((slug, _)) => Ok(Received {
             slug: slug.to_owned(),
             at,
         }),

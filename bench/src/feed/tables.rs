@@ -73,7 +73,7 @@ fn crowds(text: &mut String, all: &[Crowd]) -> Written {
     writeln!(text, "## Many subscribers on one server\n")?;
     writeln!(
         text,
-        "| | subscribers | changes | last heard: median, ms | at most, ms | memory before, MB | after, MB | \
+        "| | subscribers | changes | received by the last: median, ms | at most, ms | memory before, MB | after, MB | \
          each, kB |"
     )?;
     writeln!(

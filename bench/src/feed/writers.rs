@@ -100,7 +100,7 @@ async fn creates_per_second(
     let mut process = Process::start(program, &databases.directory, &variables)?;
     process.wait_until_ready()?;
     let mut listeners = JoinSet::new();
-    let (ear, mut heard) = mpsc::unbounded_channel();
+    let (ear, mut received) = mpsc::unbounded_channel();
     let cursor = Writer::open(databases, process.port, run)
         .await?
         .cursor()
@@ -112,10 +112,10 @@ async fn creates_per_second(
     let postgres = Some(databases.server()?.process);
     let plan = plan(databases, FIRST_RUN + run);
     let round = measure::drive(databases, &process, postgres, &plan, WRITERS)?;
-    // A subscriber that heard nothing would have cost nothing, too.
-    let is_told = drops.is_empty() && subscribers > 0;
+    // A subscriber that receives nothing costs nothing either.
+    let is_notified = drops.is_empty() && subscribers > 0;
     ensure!(
-        heard.try_recv().is_ok_and(|heard| heard.is_ok()) == is_told,
+        received.try_recv().is_ok_and(|received| received.is_ok()) == is_notified,
         "a subscriber was told of changes that are not logged, or not of those that are"
     );
     Ok(round.requests_per_second())

@@ -69,9 +69,9 @@ mod tests {
     #[test]
     fn elsewhere_the_server_does_not_start_until_something_is_configured() {
         for host in ["0.0.0.0", "::", "192.168.0.1", "2001:db8::1"] {
-            let refused = Err(OpenToAll(host.parse().unwrap()));
-            assert_eq!(may(host, false, &[]), refused, "{host}");
-            assert_eq!(may(host, false, &["--anonymous-reads=false"]), refused);
+            let rejected = Err(OpenToAll(host.parse().unwrap()));
+            assert_eq!(may(host, false, &[]), rejected, "{host}");
+            assert_eq!(may(host, false, &["--anonymous-reads=false"]), rejected);
             assert_eq!(may(host, true, &[]), Ok("read"), "{host}");
             let no_writes = ["--anonymous-writes=false"];
             assert_eq!(may(host, false, &no_writes), Ok("read"), "{host}");

@@ -11,17 +11,17 @@ use broadsheet_articles::log_limit::LogLimit;
 pub(super) struct Rejections {
     counts: [AtomicU64; REASONS.len()],
     /// One for each error that a token can have.
-    told: [LogLimit; TokenError::COUNT],
+    log_limits: [LogLimit; TokenError::COUNT],
 }
 
 /// How often the log reports a rejected token for the same reason.
-const TELL_EVERY: Duration = Duration::from_mins(1);
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
 impl Default for Rejections {
     fn default() -> Self {
         Self {
             counts: Default::default(),
-            told: std::array::from_fn(|_| LogLimit::new(TELL_EVERY)),
+            log_limits: std::array::from_fn(|_| LogLimit::new(LOG_INTERVAL)),
         }
     }
 }
@@ -47,8 +47,8 @@ impl Rejections {
 
     /// Logs that a token was rejected, unless the same reason was logged within the last minute.
     pub(super) fn log_token(&self, reason: TokenError) {
-        let limit = self.told.get(reason as usize);
-        if let Some(left_out) = limit.and_then(LogLimit::may_tell) {
+        let limit = self.log_limits.get(reason as usize);
+        if let Some(left_out) = limit.and_then(LogLimit::allow_now) {
             let reason = reason.to_string();
             tracing::warn!(reason, left_out, "a token was rejected");
         }

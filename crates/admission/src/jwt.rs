@@ -37,7 +37,7 @@ use broadsheet_articles::clock::Timestamp;
 /// The memory for verified tokens, and what each takes besides its text.
 const SEEN_BYTES: u64 = 8 * 1024 * 1024;
 const OVERHEAD_BYTES: u64 = 400;
-const ORDINARY_BYTES: u64 = 1_400;
+const TYPICAL_BYTES: u64 = 1_400;
 
 /// Verifies JWTs and returns their callers.
 pub(super) struct Jwts {
@@ -89,7 +89,7 @@ impl Jwts {
             .map(|settings| Issuer::open(settings, skew, generation.clone(), tracer));
         Ok(Self {
             issuers: issuers.collect::<Result<_, _>>()?,
-            seen: bounded(SEEN_BYTES, ORDINARY_BYTES, Weight),
+            seen: bounded(SEEN_BYTES, TYPICAL_BYTES, Weight),
             generation: generation.clone(),
         })
     }
@@ -106,7 +106,7 @@ impl Jwts {
             && let Ok(token) = Jws::parse(text)
             && let Ok(issuer) = self.issuer(&token)
             // Boxed, because this future is large and is seldom awaited.
-            && Box::pin(issuer.look_again()).await
+            && Box::pin(issuer.refresh_for_unknown_key()).await
         {
             return self.check(text, digest, now);
         }

@@ -83,7 +83,7 @@ use broadsheet_articles::clock::Clock;
 /// The maximum length of a token.
 const MAX_TOKEN_BYTES: usize = 8_192;
 /// How often a task that waits for a credential to expire checks the clock, because the clock may be set.
-const LOOK: Duration = Duration::from_mins(1);
+const CHECK_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Decides which callers are admitted. Clones share everything.
 #[derive(Clone)]
@@ -178,7 +178,7 @@ impl Admission {
     pub fn check(&self, caller: &Caller, asked: Scope) -> Result<(), Rejection> {
         caller
             .may(asked)
-            .inspect_err(|rejection| self.told(*rejection))
+            .inspect_err(|rejection| self.count_rejection(*rejection))
     }
 
     /// The caller with this credential, for transports that learn the required scope later and then call
@@ -199,7 +199,7 @@ impl Admission {
             Ok(caller) => {
                 tracing::Span::current().record("caller", caller.name());
             }
-            Err(rejection) => self.told(*rejection),
+            Err(rejection) => self.count_rejection(*rejection),
         }
         authenticated
     }
@@ -223,7 +223,7 @@ impl Admission {
     }
 
     /// Never logs the token itself: it may be a valid token with a typo.
-    fn told(&self, rejection: Rejection) {
+    fn count_rejection(&self, rejection: Rejection) {
         self.0.rejections.count(rejection);
         if let Rejection::InvalidToken(reason) = rejection {
             self.0.rejections.log_token(reason);
@@ -252,13 +252,13 @@ impl Admission {
         let mut changes = self.0.generation.subscribe();
         while self.is_still(caller) {
             let now = self.0.clock.now().as_micros();
-            let remaining = caller.until().map_or(LOOK, |until| {
+            let remaining = caller.until().map_or(CHECK_INTERVAL, |until| {
                 let micros = until.as_micros().saturating_sub(now);
                 Duration::from_micros(u64::try_from(micros).unwrap_or_default())
             });
             tokio::select! {
                 _ = changes.changed() => {}
-                () = tokio::time::sleep(remaining.min(LOOK)) => {}
+                () = tokio::time::sleep(remaining.min(CHECK_INTERVAL)) => {}
             }
         }
     }

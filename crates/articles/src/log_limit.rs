@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct LogLimit {
     every: Duration,
-    told: Mutex<Told>,
+    state: Mutex<State>,
 }
 
 #[derive(Debug)]
-struct Told {
+struct State {
     at: Option<Instant>,
     /// How often it was not, since then.
     left_out: u64,
@@ -20,25 +20,25 @@ struct Told {
 impl LogLimit {
     /// At most once in `every`.
     pub const fn new(every: Duration) -> Self {
-        let told = Told {
+        let state = State {
             at: None,
             left_out: 0,
         };
         Self {
             every,
-            told: Mutex::new(told),
+            state: Mutex::new(state),
         }
     }
 
     /// Whether it may be said now, and how often it was not since it was said last.
-    pub fn may_tell(&self) -> Option<u64> {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.at.is_some_and(|at| at.elapsed() < self.every) {
-            told.left_out += 1;
+    pub fn allow_now(&self) -> Option<u64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.at.is_some_and(|at| at.elapsed() < self.every) {
+            state.left_out += 1;
             return None;
         }
-        told.at = Some(Instant::now());
-        Some(std::mem::take(&mut told.left_out))
+        state.at = Some(Instant::now());
+        Some(std::mem::take(&mut state.left_out))
     }
 }
 
@@ -49,9 +49,9 @@ mod tests {
     #[test]
     fn what_comes_too_often_is_counted() {
         let limit = LogLimit::new(Duration::from_hours(1));
-        let told: Vec<_> = (0..3).map(|_| limit.may_tell()).collect();
-        assert_eq!(told, [Some(0), None, None]);
-        limit.told.lock().unwrap().at = None;
-        assert_eq!(limit.may_tell(), Some(2));
+        let state: Vec<_> = (0..3).map(|_| limit.allow_now()).collect();
+        assert_eq!(state, [Some(0), None, None]);
+        limit.state.lock().unwrap().at = None;
+        assert_eq!(limit.allow_now(), Some(2));
     }
 }

@@ -125,7 +125,7 @@ impl Store {
         migrate: bool,
     ) -> Result<Self, OpenError> {
         let open = || Database::open(settings, migrate);
-        let database = patiently(settings.start_timeout, open).await?;
+        let database = retry_until(settings.start_timeout, open).await?;
         let store = Self(Arc::new_cyclic(|store| Inner {
             database,
             clock,
@@ -306,19 +306,19 @@ pub async fn migrate(
 }
 
 /// Retries until it succeeds, fails permanently, or the time is over.
-async fn patiently<T, F>(patience: Duration, attempt: impl Fn() -> F) -> Result<T, OpenError>
+async fn retry_until<T, F>(timeout: Duration, attempt: impl Fn() -> F) -> Result<T, OpenError>
 where
     F: Future<Output = Result<T, OpenError>>,
 {
-    const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-    let deadline = Instant::now() + patience;
+    const MAX_PAUSE: Duration = Duration::from_secs(5);
+    let deadline = Instant::now() + timeout;
     let mut pause = Duration::from_millis(100);
     loop {
         match attempt().await {
             Err(error @ OpenError::Connect(_)) if Instant::now() + pause < deadline => {
                 tracing::warn!(%error, retry_in_ms = pause.as_millis(), "waiting for the database");
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause = (pause * 2).min(MAX_PAUSE);
             }
             done => return done,
         }

@@ -8,14 +8,14 @@ use super::settings::LimitsMode;
 use broadsheet_articles::log_limit::LogLimit;
 
 /// How often the log may report the same limit.
-const TELL_EVERY: Duration = Duration::from_mins(1);
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
 /// A named limit.
 pub(super) struct Limit {
     pub(super) name: &'static str,
     mode: LimitsMode,
     exceeded: AtomicU64,
-    told: LogLimit,
+    warnings: LogLimit,
 }
 
 impl Limit {
@@ -24,7 +24,7 @@ impl Limit {
             name,
             mode,
             exceeded: AtomicU64::new(0),
-            told: LogLimit::new(TELL_EVERY),
+            warnings: LogLimit::new(LOG_INTERVAL),
         }
     }
 
@@ -36,7 +36,7 @@ impl Limit {
     /// Counts one excess, and returns whether to reject the request.
     pub(super) fn is_exceeded(&self) -> bool {
         self.exceeded.fetch_add(1, Ordering::Relaxed);
-        if self.told.may_tell().is_some() {
+        if self.warnings.allow_now().is_some() {
             let (limit, is_rejected) = (self.name, self.is_enforced());
             tracing::warn!(limit, is_rejected, "a limit on callers is exceeded");
         }

@@ -225,7 +225,7 @@ impl CallerLimits {
     }
 
     /// Charges a caller as soon as it has enough left; for long-running operations.
-    pub async fn charge_in_time(&self, key: &CallerKey, cost: u64) {
+    pub async fn charge_when_possible(&self, key: &CallerKey, cost: u64) {
         let Some(costs) = &self.0.costs else {
             return;
         };
@@ -236,12 +236,12 @@ impl CallerLimits {
     }
 
     /// Counts bytes of a response as soon as there is room for them; for long-running operations.
-    pub async fn keep_in_time(&self, bytes: Bytes, owner: Network) -> Bytes {
-        const AGAIN: Duration = Duration::from_millis(100);
+    pub async fn keep_when_possible(&self, bytes: Bytes, owner: Network) -> Bytes {
+        const RETRY_INTERVAL: Duration = Duration::from_millis(100);
         loop {
             match self.0.responses.keep(bytes.clone(), bytes.len(), || owner) {
                 Ok(bytes) => return bytes,
-                Err(_) => tokio::time::sleep(AGAIN).await,
+                Err(_) => tokio::time::sleep(RETRY_INTERVAL).await,
             }
         }
     }

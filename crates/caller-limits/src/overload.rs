@@ -140,7 +140,7 @@ impl Turns {
     }
 
     /// The same for a part of a response that has begun: it can wait longer, but cannot be rejected any more.
-    pub async fn take_however_late(&self) -> Turn {
+    pub async fn take_without_deadline(&self) -> Turn {
         loop {
             let end = Instant::now() + self.0.settings.wait;
             if let Some(turn) = self.take_in_time().await {

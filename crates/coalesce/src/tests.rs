@@ -77,12 +77,12 @@ where
                     continue;
                 }
                 let acknowledged = register.read(key);
-                let patience = if dice.roll(4) == 0 {
+                let wait = if dice.roll(4) == 0 {
                     dice.roll(6)
                 } else {
                     1_000
                 };
-                let answer = tokio::time::timeout(Duration::from_millis(patience), read(key)).await;
+                let answer = tokio::time::timeout(Duration::from_millis(wait), read(key)).await;
                 if answer.is_ok_and(|seen| seen < acknowledged) {
                     stale.fetch_add(1, Ordering::SeqCst);
                 }

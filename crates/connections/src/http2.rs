@@ -39,7 +39,7 @@ const SEND_BUFFER: usize = 64 * 1024;
 pub(super) const MAX_RESETS: usize = 20;
 
 /// How long a client may take to close the connection after GOAWAY.
-const FAREWELL: Duration = Duration::from_secs(5);
+const GOAWAY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves a connection from this address until it ends. After `stop`, or when no request has arrived within the header
 /// read timeout, the client gets GOAWAY, and requests under way are finished.
@@ -55,7 +55,7 @@ pub(super) async fn serve<I, S>(
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
 {
-    let streams = Streams::new(settings.patience.write_timeout);
+    let streams = Streams::new(settings.timeouts.write_timeout);
     let others = streams.clone();
     // The service is always ready.
     let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -91,7 +91,7 @@ pub(super) async fn serve<I, S>(
             tokio::select! {
                 ended = connection.as_mut() => ended,
                 () = streams.stalled() => return,
-                () = streams.idle_for(FAREWELL) => return,
+                () = streams.idle_for(GOAWAY_TIMEOUT) => return,
             }
         }
     };

@@ -52,7 +52,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-use self::peer::{Patience, Peer};
+use self::peer::{Peer, Timeouts};
 pub use self::tls::{Tls, TlsError};
 
 /// The limits of a connection.
@@ -68,19 +68,19 @@ pub struct ConnectionSettings {
     /// The time limit of the TLS handshake.
     pub handshake_timeout: Duration,
     /// How long to wait for a client that does not read, or has closed its side.
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 impl ConnectionSettings {
     /// The defaults, except for the write timeout: how long a connection may accept no bytes before it is cut off; zero
     /// for no limit.
     pub fn with_write_timeout(write_timeout: Duration) -> Self {
-        let patience = Patience {
+        let timeouts = Timeouts {
             write_timeout,
-            ..Patience::default()
+            ..Timeouts::default()
         };
         Self {
-            patience,
+            timeouts,
             ..Self::default()
         }
     }
@@ -92,7 +92,7 @@ impl Default for ConnectionSettings {
             head_timeout: Duration::from_secs(75),
             head_bytes: 64 * 1024,
             handshake_timeout: Duration::from_secs(10),
-            patience: Patience::default(),
+            timeouts: Timeouts::default(),
         }
     }
 }
@@ -120,7 +120,7 @@ pub async fn serve<S>(
         };
         let (service, stop) = (service.clone(), stop.clone());
         let counted = (slot, limits.traffic());
-        let peer = Peer::new(stream, counted, settings.patience, stop.clone());
+        let peer = Peer::new(stream, counted, settings.timeouts, stop.clone());
         let Some(tls) = &tls else {
             connections.spawn(http1::serve(&http, peer, address, service, stop));
             continue;

@@ -19,7 +19,7 @@ use broadsheet_caller_limits::{Network, Slot, Traffic};
 
 /// How long to wait for a client, and how many bytes to discard.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct Timeouts {
     /// A connection that accepts no bytes for this long is cut off; zero for no limit.
     pub(super) write_timeout: Duration,
     /// A client that has closed its sending side may be waiting for its response, or may be gone; until something is
@@ -33,7 +33,7 @@ pub(super) struct Patience {
     pub(super) linger_bytes: usize,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         Self {
             write_timeout: Duration::from_mins(1),
@@ -54,7 +54,7 @@ pub(super) struct Peer {
     /// Counts the connection for as long as it lasts, even after it has become a WebSocket.
     _slot: Slot<Network>,
     traffic: Arc<Traffic>,
-    patience: Patience,
+    timeouts: Timeouts,
     /// Runs while no byte can be written.
     stalled: Timer,
     /// Runs from when the client closed its sending side, or from the last write after that.
@@ -68,14 +68,14 @@ impl Peer {
     pub(super) fn new(
         stream: TcpStream,
         (slot, traffic): (Slot<Network>, Arc<Traffic>),
-        patience: Patience,
+        timeouts: Timeouts,
         stop: CancellationToken,
     ) -> Self {
         Self {
             stream,
             _slot: slot,
             traffic,
-            patience,
+            timeouts,
             stalled: Timer::default(),
             half_closed: Timer::default(),
             lingering: None,
@@ -108,7 +108,7 @@ impl Peer {
         if written.is_ready() {
             return written;
         }
-        let timeout = self.patience.write_timeout;
+        let timeout = self.timeouts.write_timeout;
         if timeout.is_zero() || self.stalled.poll(timeout, context).is_pending() {
             return Poll::Pending;
         }
@@ -120,13 +120,13 @@ impl Peer {
     }
 
     /// Fails where the client counts as gone.
-    fn look_whether_it_has_gone(&mut self, context: &mut Context<'_>) -> Result<()> {
+    fn check_half_closed(&mut self, context: &mut Context<'_>) -> Result<()> {
         let mut byte = [0];
         let peeked = self.stream.poll_peek(context, &mut ReadBuf::new(&mut byte));
-        let patience = self.patience.half_closed;
+        let timeout = self.timeouts.half_closed;
         // The caller's own read or write will find any error.
         if matches!(peeked, Poll::Ready(Ok(0)))
-            && self.half_closed.poll(patience, context).is_ready()
+            && self.half_closed.poll(timeout, context).is_ready()
         {
             let gone = "the client has gone";
             return Err(Error::new(ErrorKind::ConnectionAborted, gone));
@@ -174,7 +174,7 @@ impl AsyncWrite for Peer {
 
     /// There is nothing to flush. hyper calls this whenever it polls the connection and has nothing left to write.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(self.look_whether_it_has_gone(context))
+        Poll::Ready(self.check_half_closed(context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
@@ -184,7 +184,7 @@ impl AsyncWrite for Peer {
         }
         let lingering = this
             .lingering
-            .get_or_insert_with(|| Box::new(Lingering::new(this.patience, &this.stop)));
+            .get_or_insert_with(|| Box::new(Lingering::new(this.timeouts, &this.stop)));
         let before = lingering.bytes;
         let ended = lingering.poll(&mut this.stream, context);
         this.traffic.receive(lingering.bytes - before);
@@ -194,7 +194,7 @@ impl AsyncWrite for Peer {
 
 /// Reads and discards what a client still sends.
 struct Lingering {
-    patience: Patience,
+    timeouts: Timeouts,
     end: Pin<Box<Sleep>>,
     silence: Timer,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -202,10 +202,10 @@ struct Lingering {
 }
 
 impl Lingering {
-    fn new(patience: Patience, stop: &CancellationToken) -> Self {
+    fn new(timeouts: Timeouts, stop: &CancellationToken) -> Self {
         Self {
-            patience,
-            end: Box::pin(sleep(patience.linger)),
+            timeouts,
+            end: Box::pin(sleep(timeouts.linger)),
             silence: Timer::default(),
             stop: Box::pin(stop.clone().cancelled_owned()),
             bytes: 0,
@@ -213,13 +213,13 @@ impl Lingering {
     }
 
     fn poll(&mut self, stream: &mut TcpStream, context: &mut Context<'_>) -> Poll<()> {
-        const AT_ONCE: usize = 16 * 1024;
+        const BLOCK: usize = 16 * 1024;
         if self.stop.as_mut().poll(context).is_ready() || self.end.as_mut().poll(context).is_ready()
         {
             return Poll::Ready(());
         }
-        let mut buffer = [0; AT_ONCE];
-        while self.bytes < self.patience.linger_bytes {
+        let mut buffer = [0; BLOCK];
+        while self.bytes < self.timeouts.linger_bytes {
             let mut buffer = ReadBuf::new(&mut buffer);
             match Pin::new(&mut *stream).poll_read(context, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
@@ -228,7 +228,7 @@ impl Lingering {
                 }
                 Poll::Ready(_) => break,
                 Poll::Pending => {
-                    let silence = self.patience.linger_silence;
+                    let silence = self.timeouts.linger_silence;
                     return self.silence.poll(silence, context);
                 }
             }

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use super::*;
 
 /// Longer than any expected event takes.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 const HEAD_TIMEOUT: Duration = Duration::from_millis(300);
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
                 Err(_) if beginning.is_empty() => {}
                 Err(_) => drop(stream.write_all(b"a").await),
             }
-            assert!(began.elapsed() < PATIENCE);
+            assert!(began.elapsed() < TIMEOUT);
         };
         assert_eq!(answer, 0, "{beginning:?}");
         assert!(began.elapsed() >= HEAD_TIMEOUT, "{beginning:?}");
@@ -54,7 +54,7 @@ async fn a_connection_that_is_not_used_again_is_closed_and_one_in_use_is_not() {
     }
     // A response may take longer than the head of a request.
     assert_eq!(ask(&mut stream, "/slow").await, "200 OK");
-    let rest = timeout(PATIENCE, stream.read(&mut [0])).await.unwrap();
+    let rest = timeout(TIMEOUT, stream.read(&mut [0])).await.unwrap();
     assert_eq!(rest.unwrap(), 0);
 }
 
@@ -111,7 +111,7 @@ async fn a_stop_ends_what_is_idle_finishes_what_is_under_way_and_accepts_no_more
 
     stop.cancel();
     for stream in [&mut new, &mut idle] {
-        let rest = timeout(PATIENCE, stream.read(&mut [0])).await.unwrap();
+        let rest = timeout(TIMEOUT, stream.read(&mut [0])).await.unwrap();
         assert_eq!(rest.unwrap(), 0);
     }
     assert!(TcpStream::connect(address).await.is_err());
@@ -122,7 +122,7 @@ async fn a_stop_ends_what_is_idle_finishes_what_is_under_way_and_accepts_no_more
     busy.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.ends_with("\r\n\r\nanswered"), "{answer}");
-    timeout(PATIENCE, served).await.unwrap().unwrap();
+    timeout(TIMEOUT, served).await.unwrap().unwrap();
 }
 
 fn routes() -> Router {
@@ -171,7 +171,7 @@ async fn answer_to(stream: &mut TcpStream, target: &str, cookie: &str) -> String
     let _ = stream.write_all(request.as_bytes()).await;
     let mut answer = Vec::new();
     while !is_whole(&answer) {
-        let read = timeout(PATIENCE, stream.read_buf(&mut answer)).await;
+        let read = timeout(TIMEOUT, stream.read_buf(&mut answer)).await;
         assert_ne!(read.unwrap().unwrap(), 0, "the connection was closed");
     }
     let answer = String::from_utf8(answer).unwrap();

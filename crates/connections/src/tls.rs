@@ -23,7 +23,7 @@ pub(crate) const HTTP_2: &[u8] = b"h2";
 const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// How often the files are checked for changes.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Why the server cannot speak TLS.
 #[derive(Debug, thiserror::Error)]
@@ -125,13 +125,13 @@ impl Tls {
     /// Reads the files again whenever they have changed, until `stop` is cancelled.
     pub async fn watch(self, stop: CancellationToken) {
         while stop
-            .run_until_cancelled(tokio::time::sleep(LOOK_EVERY))
+            .run_until_cancelled(tokio::time::sleep(CHECK_INTERVAL))
             .await
             .is_some()
         {
             let tls = self.clone();
-            let looked = tokio::task::spawn_blocking(move || tls.reload_if_changed());
-            if let Err(error) = looked.await {
+            let reloaded = tokio::task::spawn_blocking(move || tls.reload_if_changed());
+            if let Err(error) = reloaded.await {
                 tracing::error!(%error, "reading the TLS certificate again broke off");
             }
         }

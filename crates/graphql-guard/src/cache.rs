@@ -13,7 +13,7 @@ use super::variable_shape::Given;
 const OVERHEAD: u64 = 512;
 
 /// The memory of a document of typical size, in bytes.
-const ORDINARY: u64 = 8 * 1024;
+const TYPICAL_BYTES: u64 = 8 * 1024;
 
 /// Documents by their text, and their normalized operations.
 pub(super) struct Cache {
@@ -33,8 +33,8 @@ impl Cache {
     pub(super) fn new(bytes: usize) -> Self {
         let half = bytes as u64 / 2;
         Self {
-            parsed: bounded(half, ORDINARY, Bytes),
-            normalized: bounded(half, ORDINARY, Bytes),
+            parsed: bounded(half, TYPICAL_BYTES, Bytes),
+            normalized: bounded(half, TYPICAL_BYTES, Bytes),
         }
     }
 

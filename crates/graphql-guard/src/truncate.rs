@@ -3,20 +3,20 @@
 use std::borrow::Cow;
 
 /// The longest name in a message, in characters. Few messages have more than two.
-const LONGEST_NAME: usize = 50;
+const MAX_NAME_CHARS: usize = 50;
 
 /// The longest text, in characters.
-const LONGEST_TEXT: usize = 100;
+const MAX_TEXT_CHARS: usize = 100;
 
 /// The text, or its first hundred characters.
 pub fn of(text: &str) -> Cow<'_, str> {
-    cut(text, LONGEST_TEXT)
+    cut(text, MAX_TEXT_CHARS)
 }
 
 /// A message, with each name in it cut to fifty characters.
 pub fn in_message(message: String) -> String {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if message.len() <= LONGEST_NAME {
+    if message.len() <= MAX_NAME_CHARS {
         return message;
     }
     let mut short = String::new();
@@ -26,7 +26,7 @@ pub fn in_message(message: String) -> String {
         let (before, name) = rest.split_at(between);
         let (name, after) = name.split_at(name.find(|c| !is_name(c)).unwrap_or(name.len()));
         short.push_str(before);
-        short.push_str(&cut(name, LONGEST_NAME));
+        short.push_str(&cut(name, MAX_NAME_CHARS));
         rest = after;
     }
     short

@@ -75,7 +75,7 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
 
     /// Begins a subscription, after the event that [`Caller::last_event_id`] names, if any.
     ///
-    /// While a resource that it needs is unavailable, it retries for as long as `patience`.
+    /// While a resource that it needs is unavailable, it retries for as long as `retry_for`.
     ///
     /// # Errors
     /// It has not begun.
@@ -83,7 +83,7 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
         &self,
         operation: &Self::Operation,
         caller: &Caller<A>,
-        patience: Duration,
+        retry_for: Duration,
     ) -> impl Future<Output = Result<Events, SubscribeError>> + Send;
 
     /// Is called with the outcome of each operation, before its response is sent, in the task of its request. For logs

@@ -173,7 +173,7 @@ pub trait Execute: Clone + Send + Sync + 'static {
 }
 
 /// Completes when the future does; never without one.
-pub(super) async fn or_never<T>(future: Option<&mut BoxFuture<'static, T>>) -> T {
+pub(super) async fn or_pending<T>(future: Option<&mut BoxFuture<'static, T>>) -> T {
     match future {
         Some(future) => future.await,
         None => std::future::pending().await,

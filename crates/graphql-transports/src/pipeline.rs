@@ -138,12 +138,13 @@ where
         let under_way = self.metrics.begin();
         let notes = E::Notes::default();
         let prepared = self.prepare(&params, caller, transport, &notes);
-        let asked = Asked {
+        let request = RequestParts {
             params: Some(&params),
             caller,
             transport,
         };
-        self.carry_out(prepared, asked, under_way, &notes).await
+        self.execute_prepared(prepared, request, under_way, &notes)
+            .await
     }
 
     async fn execute_json(
@@ -170,12 +171,14 @@ where
             }
             prepared
         };
-        let asked = Asked {
+        let request = RequestParts {
             params: params.as_ref(),
             caller,
             transport,
         };
-        Ok(self.carry_out(prepared, asked, under_way, &notes).await)
+        Ok(self
+            .execute_prepared(prepared, request, under_way, &notes)
+            .await)
     }
 
     async fn admit(
@@ -217,7 +220,7 @@ impl<O> Prepared<O> {
 
 /// The request, its caller and its transport.
 #[derive(Clone, Copy)]
-struct Asked<'a, C> {
+struct RequestParts<'a, C> {
     /// `None` where the request was cached.
     params: Option<&'a GraphQLParams>,
     caller: &'a Caller<C>,
@@ -231,18 +234,18 @@ where
     L: LimitCallers<A::Caller>,
 {
     /// Executes an operation, and has it counted and observed.
-    async fn carry_out(
+    async fn execute_prepared(
         &self,
         prepared: Result<Prepared<E::Operation>, Rejection>,
-        asked: Asked<'_, A::Caller>,
+        request: RequestParts<'_, A::Caller>,
         mut under_way: UnderWay<'_>,
         notes: &E::Notes,
     ) -> Outcome {
-        let Asked {
+        let RequestParts {
             params,
             caller,
             transport,
-        } = asked;
+        } = request;
         let (outcome, operation) = match prepared {
             Ok(prepared) => {
                 let operation = prepared.operation;

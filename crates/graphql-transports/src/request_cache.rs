@@ -21,10 +21,10 @@ const SLOTS: usize = 1024;
 const OVERHEAD: u64 = 512;
 
 /// The approximate size of an entry.
-const ORDINARY: u64 = 16 * 1024;
+const TYPICAL_BYTES: u64 = 16 * 1024;
 
 /// Longer bodies seldom repeat, and are not looked up.
-const LONGEST: usize = 16 * 1024;
+const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// Operations by the request bodies that contained them, with a limit in bytes.
 pub(super) struct RepeatedRequests<O> {
@@ -37,7 +37,7 @@ pub(super) struct RepeatedRequests<O> {
 impl<O: PreparedOperation> RepeatedRequests<O> {
     pub(super) fn new(bytes: usize) -> Self {
         Self {
-            operations: bounded(bytes as u64, ORDINARY, Bytes),
+            operations: bounded(bytes as u64, TYPICAL_BYTES, Bytes),
             last: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
             hashes: RandomState::default(),
         }
@@ -45,7 +45,7 @@ impl<O: PreparedOperation> RepeatedRequests<O> {
 
     /// The operation of the body, if it is cached.
     pub(super) fn get(&self, body: &[u8]) -> Option<Arc<O>> {
-        if body.len() > LONGEST {
+        if body.len() > MAX_BODY_BYTES {
             return None;
         }
         self.operations.get(body)
@@ -56,7 +56,7 @@ impl<O: PreparedOperation> RepeatedRequests<O> {
     ///
     /// The operation must depend on the body alone.
     pub(super) fn offer(&self, body: &[u8], operation: &Arc<O>) {
-        if body.len() > LONGEST || operation.kind() != OperationKind::Query {
+        if body.len() > MAX_BODY_BYTES || operation.kind() != OperationKind::Query {
             return;
         }
         let hash = self.hashes.hash_one(body);
@@ -135,7 +135,7 @@ mod tests {
     fn mutations_and_long_bodies_are_not_kept() {
         let requests = RepeatedRequests::new(1 << 20);
         let mutation = prepare("mutation { a }", &Map::new());
-        let long = vec![b' '; LONGEST + 1];
+        let long = vec![b' '; MAX_BODY_BYTES + 1];
         for _ in 0..3 {
             requests.offer(BODY, &mutation);
             requests.offer(&long, &operation());

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::events::{Event, Events};
 use super::idempotency::REPLAYED;
-use super::operation::{Caller, Execute, GraphQLParams, Outcome, Transport, or_never};
+use super::operation::{Caller, Execute, GraphQLParams, Outcome, Transport, or_pending};
 use super::rejection::Rejection;
 
 /// The keep-alive of a stream.
@@ -151,12 +151,12 @@ fn written(
         let bytes = tokio::select! {
             biased;
             () = shutdown.cancelled() => return None,
-            () = or_never(ended.as_mut()) => return None,
+            () = or_pending(ended.as_mut()) => return None,
             event = events.stream.next() => match event {
                 Some(event) => next(&event),
                 None => return Some((COMPLETE, None)),
             },
-            () = sleep_until(quiet_until) => sign_of_life(&events),
+            () = sleep_until(quiet_until) => keep_alive(&events),
         };
         Some((bytes, Some((events, shutdown, ended))))
     });
@@ -167,7 +167,7 @@ fn written(
 /// comment.
 ///
 /// A block with an id and no data sets a client's last event id, and dispatches no event.
-fn sign_of_life(events: &Events) -> Bytes {
+fn keep_alive(events: &Events) -> Bytes {
     let Some(position) = events.take_position().filter(|id| is_valid_id(id)) else {
         return COMMENT;
     };

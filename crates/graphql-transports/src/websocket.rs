@@ -55,7 +55,7 @@ pub struct WebSocketSettings {
     /// messages one operation may send before another gets its turn.
     pub queue: usize,
     /// How long the server waits for a client to confirm a close.
-    pub farewell: Duration,
+    pub close_timeout: Duration,
     /// Origins, such as `https://example.com`, whose pages may connect besides those of this host; `*` allows all.
     pub origins: Vec<String>,
 }
@@ -69,7 +69,7 @@ impl Default for WebSocketSettings {
             message_bytes: 2 * 1024 * 1024,
             operations: 100,
             queue: 4,
-            farewell: Duration::from_secs(5),
+            close_timeout: Duration::from_secs(5),
             origins: Vec::new(),
         }
     }
@@ -104,7 +104,7 @@ pub fn upgrade<E: Execute>(
         Ok(stream) => stream,
         Err(error) => return rejected(&error.into()),
     };
-    caller.headers = kept(&caller.headers);
+    caller.headers = copied_headers(&caller.headers);
     let mut upgrade = upgrade
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
@@ -138,21 +138,22 @@ pub fn upgrade<E: Execute>(
 
 /// The headers of the handshake that are kept with the socket: copies, because each header keeps the whole buffer of
 /// the request's head in memory, and without those that only concern the handshake.
-fn kept(headers: &HeaderMap) -> HeaderMap {
-    let is_kept = |name: &HeaderName| {
+fn copied_headers(headers: &HeaderMap) -> HeaderMap {
+    let is_copied = |name: &HeaderName| {
         *name != CONNECTION && *name != UPGRADE && !name.as_str().starts_with("sec-websocket-")
     };
-    let mut kept = HeaderMap::with_capacity(headers.keys().filter(|name| is_kept(name)).count());
+    let mut copies =
+        HeaderMap::with_capacity(headers.keys().filter(|name| is_copied(name)).count());
     for (name, value) in headers {
-        if is_kept(name)
+        if is_copied(name)
             && let Ok(name) = HeaderName::from_bytes(name.as_str().as_bytes())
             && let Ok(mut copy) = HeaderValue::from_bytes(value.as_bytes())
         {
             copy.set_sensitive(value.is_sensitive());
-            kept.append(name, copy);
+            copies.append(name, copy);
         }
     }
-    kept
+    copies
 }
 
 fn foreign_origin() -> Rejection {
@@ -195,11 +196,11 @@ mod tests {
         for (name, value) in pairs {
             headers.append(name, value);
         }
-        let kept = kept(&headers);
-        let cookies: Vec<_> = kept.get_all(COOKIE).iter().collect();
+        let copies = copied_headers(&headers);
+        let cookies: Vec<_> = copies.get_all(COOKIE).iter().collect();
         assert_eq!(cookies, ["a=1", "b=2"]);
-        assert_eq!(kept.len(), 3);
-        let (copy, original) = (&kept[AUTHORIZATION], &headers[AUTHORIZATION]);
+        assert_eq!(copies.len(), 3);
+        let (copy, original) = (&copies[AUTHORIZATION], &headers[AUTHORIZATION]);
         assert_eq!(copy, original);
         assert!(copy.is_sensitive());
         assert_ne!(copy.as_bytes().as_ptr(), original.as_bytes().as_ptr());

@@ -17,7 +17,7 @@ const BATCH: usize = 512;
 const DELAY: Duration = Duration::from_secs(5);
 
 /// How often the log reports that spans were dropped because the queue was full.
-const TELL_EVERY: Duration = Duration::from_mins(1);
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The pause before a failed batch is sent once more.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -36,9 +36,9 @@ pub(crate) struct Exporter {
     pub(crate) service_version: &'static str,
     pub(crate) dropped: Arc<AtomicU64>,
     /// Spans that were dropped because the queue was full.
-    pub(crate) crowded_out: Arc<AtomicU64>,
+    pub(crate) queue_full: Arc<AtomicU64>,
     /// The number of them that was last logged, and when.
-    pub(crate) told: (u64, Option<Instant>),
+    pub(crate) logged: (u64, Option<Instant>),
     /// Whether the failure of the collector was logged.
     pub(crate) is_failing: bool,
 }
@@ -51,7 +51,7 @@ impl Exporter {
             if !spans.is_empty() {
                 self.send(spans).await;
             }
-            self.tell_of_crowded_out();
+            self.log_queue_full();
             for flushed in flushed {
                 // The caller may have stopped waiting.
                 let _ = flushed.send(());
@@ -60,13 +60,13 @@ impl Exporter {
     }
 
     /// Logs the number of dropped spans, at most once per interval.
-    fn tell_of_crowded_out(&mut self) {
-        let (told, at) = self.told;
-        let count = self.crowded_out.load(Ordering::Relaxed);
-        if count > told && at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
-            self.told = (count, Some(Instant::now()));
+    fn log_queue_full(&mut self) {
+        let (logged, at) = self.logged;
+        let count = self.queue_full.load(Ordering::Relaxed);
+        if count > logged && at.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+            self.logged = (count, Some(Instant::now()));
             tracing::warn!(
-                spans = count - told,
+                spans = count - logged,
                 "spans were dropped because too many wait to be sent: sample fewer requests (OTEL_TRACES_SAMPLER)"
             );
         }

@@ -51,7 +51,7 @@ struct Inner {
     queue: mpsc::Sender<Queued>,
     dropped: Arc<AtomicU64>,
     /// Dropped because the queue was full.
-    crowded_out: Arc<AtomicU64>,
+    queue_full: Arc<AtomicU64>,
 }
 
 impl Tracer {
@@ -64,14 +64,14 @@ impl Tracer {
         let endpoint = Endpoint::new(&settings.endpoint, &settings.headers)?;
         let (queue, queued) = mpsc::channel(QUEUE);
         let dropped = Arc::<AtomicU64>::default();
-        let crowded_out = Arc::<AtomicU64>::default();
+        let queue_full = Arc::<AtomicU64>::default();
         let exporter = Exporter {
             endpoint,
             service_name: settings.service_name,
             service_version: settings.service_version,
             dropped: Arc::clone(&dropped),
-            crowded_out: Arc::clone(&crowded_out),
-            told: (0, None),
+            queue_full: Arc::clone(&queue_full),
+            logged: (0, None),
             is_failing: false,
         };
         tokio::spawn(exporter.run(queued));
@@ -79,7 +79,7 @@ impl Tracer {
             sampler: settings.sampler,
             queue,
             dropped,
-            crowded_out,
+            queue_full,
         })))
     }
 
@@ -92,13 +92,13 @@ impl Tracer {
     pub fn end(&self, spans: Vec<Span>) {
         let count = spans.len() as u64;
         if self.0.queue.try_send(Queued::Spans(spans)).is_err() {
-            self.0.crowded_out.fetch_add(count, Ordering::Relaxed);
+            self.0.queue_full.fetch_add(count, Ordering::Relaxed);
         }
     }
 
     /// The number of spans that were dropped, because the queue was full or the collector did not accept them.
     pub fn dropped(&self) -> u64 {
-        let counts = [&self.0.dropped, &self.0.crowded_out];
+        let counts = [&self.0.dropped, &self.0.queue_full];
         counts
             .map(|count| count.load(Ordering::Relaxed))
             .iter()

@@ -131,7 +131,7 @@ impl PgConnection {
     /// # Errors
     /// PostgreSQL rejects them, and has inserted none.
     pub async fn copy_in(&mut self, sql: &str, bytes: Bytes) -> QueryResult<u64> {
-        self.tell(InstrumentationEvent::start_query(&StrQueryHelper::new(sql)));
+        self.instrument(InstrumentationEvent::start_query(&StrQueryHelper::new(sql)));
         let sent_at = Instant::now();
         let copied = within(self.limit, async {
             let sink = self.client.copy_in(sql).await?;
@@ -141,7 +141,7 @@ impl PgConnection {
         });
         let copied = copied.await;
         let copied = self.settle(sent_at, copied);
-        self.tell_finished(sql, copied.as_ref().err());
+        self.instrument_finish(sql, copied.as_ref().err());
         copied
     }
 
@@ -194,19 +194,19 @@ impl PgConnection {
         }
     }
 
-    fn tell(&mut self, event: InstrumentationEvent<'_>) {
+    fn instrument(&mut self, event: InstrumentationEvent<'_>) {
         self.instrumentation.on_connection_event(event);
     }
 
-    fn tell_finished(&mut self, sql: &str, error: Option<&DieselError>) {
+    fn instrument_finish(&mut self, sql: &str, error: Option<&DieselError>) {
         let sql = StrQueryHelper::new(sql);
-        self.tell(InstrumentationEvent::finish_query(&sql, error));
+        self.instrument(InstrumentationEvent::finish_query(&sql, error));
     }
 
     /// Records that the statement has its response, or that the rest of it was dropped.
     pub(crate) fn finish_statement(&mut self, error: Option<&DieselError>) {
         if let Some(sql) = self.statement.take() {
-            self.tell_finished(&sql, error);
+            self.instrument_finish(&sql, error);
         }
     }
 }

@@ -19,7 +19,7 @@ impl ConnectError {
         error: &(dyn Error + Send + Sync + 'static),
     ) -> Self {
         let mut text = format!("cannot connect to {to}: {}", chain(error));
-        if refuses_options(error) {
+        if rejects_options(error) {
             text.push_str(
                 "; behind PgBouncer give the URL of PostgreSQL itself, or use PgBouncer's session mode and add \
                  options to its ignore_startup_parameters",
@@ -44,7 +44,7 @@ fn is_final(error: &(dyn Error + Send + Sync + 'static)) -> bool {
         return false;
     };
     if let Some(code) = error.code() {
-        return refuses_options(error)
+        return rejects_options(error)
             || ["0A", "22", "28", "3D", "42"].contains(&&code.code()[..2]);
     }
     if error.is_closed() {
@@ -59,7 +59,7 @@ fn is_final(error: &(dyn Error + Send + Sync + 'static)) -> bool {
 }
 
 /// PgBouncer's own response to a setting in the first message, which is always in English.
-fn refuses_options(error: &(dyn Error + Send + Sync + 'static)) -> bool {
+fn rejects_options(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     error
         .downcast_ref::<tokio_postgres::Error>()
         .and_then(|error| error.as_db_error())

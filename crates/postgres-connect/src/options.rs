@@ -108,7 +108,7 @@ impl ConnectOptions {
         };
         let failed = |error: &(dyn Error + Send + Sync + 'static)| ConnectError::new(self, error);
         let (client, connection) = opened.map_err(|error| failed(&*error))?;
-        let mut connection = PgConnection::new(client, connection, self.patience());
+        let mut connection = PgConnection::new(client, connection, self.open_timeout());
         let row = connection.first_row(STATEMENT_TIMEOUT).await;
         let row = row.map_err(|error| failed(&error))?;
         let milliseconds = row.first().and_then(|text| text.as_ref()?.parse().ok());
@@ -121,7 +121,7 @@ impl ConnectOptions {
     }
 
     /// The time limit for opening a connection.
-    fn patience(&self) -> Option<Duration> {
+    fn open_timeout(&self) -> Option<Duration> {
         let timeout = self.config.get_connect_timeout()?;
         let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(u32::MAX);
         Some(timeout.saturating_mul(2).saturating_mul(hosts))
@@ -133,7 +133,7 @@ impl ConnectOptions {
     ) -> Result<(Client, Connection<Socket, TlsStream>), Box<dyn Error + Send + Sync>> {
         let connect = config.connect(self.tls.clone());
         // A server that accepts the connection and then sends nothing would otherwise block us for ever.
-        let Some(limit) = self.patience() else {
+        let Some(limit) = self.open_timeout() else {
             return Ok(connect.await?);
         };
         Ok(tokio::time::timeout(limit, connect)

@@ -20,7 +20,7 @@ pub struct Rows<'c> {
     types: Option<Arc<[Oid]>>,
     sent_at: Instant,
     /// Completes when the response has taken too long. Most responses are available immediately, and need no timer.
-    patience: Option<Pin<Box<Sleep>>>,
+    timeout: Option<Pin<Box<Sleep>>>,
 }
 
 impl<'c> Rows<'c> {
@@ -35,7 +35,7 @@ impl<'c> Rows<'c> {
             stream: Some(stream),
             types: None,
             sent_at,
-            patience: None,
+            timeout: None,
         }
     }
 
@@ -44,10 +44,10 @@ impl<'c> Rows<'c> {
             return false;
         };
         let ends_at = self.sent_at + limit;
-        let patience = self
-            .patience
+        let timeout = self
+            .timeout
             .get_or_insert_with(|| Box::pin(sleep_until(ends_at)));
-        patience.poll_unpin(context).is_ready()
+        timeout.poll_unpin(context).is_ready()
     }
 }
 

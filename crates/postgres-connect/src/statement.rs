@@ -14,7 +14,7 @@ use tokio_postgres::types::{IsNull, Kind, ToSql, Type};
 
 /// The maximum number of prepared statements per connection. There are fewer whose SQL does not depend on what clients
 /// request.
-const KEPT: usize = 500;
+const MAX_PREPARED: usize = 500;
 
 /// A statement and its values.
 pub(crate) struct Query {
@@ -123,7 +123,7 @@ impl Prepared {
         if !self.keeps {
             return;
         }
-        if self.statements.len() >= KEPT {
+        if self.statements.len() >= MAX_PREPARED {
             self.statements.clear();
         }
         let statement = (query.types.clone(), statement);

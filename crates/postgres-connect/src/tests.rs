@@ -6,7 +6,7 @@ fn parse(url: &str) -> ConnectOptions {
     ConnectOptions::parse(url, &ConnectDefaults::default()).unwrap()
 }
 
-fn refusal(url: &str) -> String {
+fn rejection(url: &str) -> String {
     ConnectOptions::parse(url, &ConnectDefaults::default())
         .unwrap_err()
         .to_string()
@@ -81,7 +81,7 @@ fn system_roots_want_verify_full() {
     };
     let weak = "`sslrootcert=system` in a PostgreSQL URL wants sslmode=verify-full";
     assert_eq!(
-        refusal("postgres://h/d?sslrootcert=system&sslmode=verify-ca"),
+        rejection("postgres://h/d?sslrootcert=system&sslmode=verify-ca"),
         weak
     );
     let error = ConnectOptions::parse("postgres://h/d?sslmode=require", &defaults).unwrap_err();
@@ -93,15 +93,15 @@ fn system_roots_want_verify_full() {
 #[test]
 fn modes_that_cannot_be_kept_are_rejected() {
     assert_eq!(
-        refusal("postgres://h,%2Frun/d?sslmode=require"),
+        rejection("postgres://h,%2Frun/d?sslmode=require"),
         "a Unix socket is never encrypted: beside other hosts it wants sslmode=disable or prefer"
     );
     assert_eq!(
-        refusal("postgres://h/d?sslnegotiation=direct"),
+        rejection("postgres://h/d?sslnegotiation=direct"),
         "`sslnegotiation=direct` in a PostgreSQL URL wants sslmode=require, verify-ca or verify-full"
     );
     assert_eq!(
-        refusal("postgres://h/d?sslmode=verify-ca&sslrootcert=/no/such.pem"),
+        rejection("postgres://h/d?sslmode=verify-ca&sslrootcert=/no/such.pem"),
         "sslrootcert must be `system` or a PEM file with certificates, and /no/such.pem is not: \
          I/O error: No such file or directory (os error 2)"
     );

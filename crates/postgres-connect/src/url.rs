@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_what_would_be_accepted_and_repeats_no_value() {
+    fn an_error_lists_what_is_accepted_and_repeats_no_value() {
         for (url, expected) in [
             ("mysql://u:s3cret@h/d", "begins with postgres://"),
             ("postgres://u:s3@cret@h/d", "write %40 for @"),

@@ -9,7 +9,7 @@ use crate::target::{Target, ensure, kind, text};
 pub(crate) struct HttpBody;
 
 /// The longest message to a client, in bytes.
-const LONGEST_MESSAGE: usize = 1_000;
+const MAX_MESSAGE_BYTES: usize = 1_000;
 
 impl Target for HttpBody {
     fn name(&self) -> &'static str {
@@ -93,7 +93,7 @@ fn outcome(read: &Result<GraphQLParams, InvalidParams>) -> Result<u64, String> {
         ))),
         Err(error) => {
             let message = error.to_string();
-            ensure(message.len() <= LONGEST_MESSAGE, || {
+            ensure(message.len() <= MAX_MESSAGE_BYTES, || {
                 format!("a message of {} bytes", message.len())
             })?;
             Ok(kind(

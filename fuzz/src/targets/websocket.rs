@@ -11,9 +11,9 @@ use super::http_body::check_params;
 pub(crate) struct WebSocketMessage;
 
 /// The longest id of an operation, in bytes.
-const LONGEST_ID: usize = 256;
+const MAX_ID_BYTES: usize = 256;
 /// The longest payload of `connection_init`, in bytes.
-const LONGEST_INIT: usize = 16 * 1024;
+const MAX_INIT_BYTES: usize = 16 * 1024;
 
 impl Target for WebSocketMessage {
     fn name(&self) -> &'static str {
@@ -70,7 +70,7 @@ impl Target for WebSocketMessage {
         Ok(match read {
             Ok(ClientMessage::ConnectionInit(payload)) => {
                 let bytes = payload.as_ref().map_or(0, |payload| payload.as_str().len());
-                ensure(bytes <= LONGEST_INIT, || {
+                ensure(bytes <= MAX_INIT_BYTES, || {
                     format!("a payload of {bytes} bytes")
                 })?;
                 kind(("init", payload.is_some()))
@@ -100,7 +100,7 @@ impl Target for WebSocketMessage {
 }
 
 fn check_id(id: &str) -> Result<(), String> {
-    ensure((1..=LONGEST_ID).contains(&id.len()), || {
+    ensure((1..=MAX_ID_BYTES).contains(&id.len()), || {
         format!("an id of {} bytes", id.len())
     })
 }
@@ -110,7 +110,7 @@ fn is_message(object: &Map<String, Value>) -> bool {
     let has_id = object
         .get("id")
         .and_then(Value::as_str)
-        .is_some_and(|id| (1..=LONGEST_ID).contains(&id.len()));
+        .is_some_and(|id| (1..=MAX_ID_BYTES).contains(&id.len()));
     let payload = member(object, "payload");
     match object.get("type").and_then(Value::as_str) {
         // Inputs are shorter than the longest payload.

@@ -18,14 +18,14 @@ use super::prewritten::{Json, Prewritten, list, object, unknown};
 use crate::error::Result;
 
 /// The result of a mutation.
-pub(crate) enum Kept<T> {
+pub(crate) enum MutationResult<T> {
     /// Of a mutation that was executed without a key.
     Fresh(T),
     /// As stored in the database.
     Stored(Bytes),
 }
 
-impl<T: OutputType> OutputType for Kept<T> {
+impl<T: OutputType> OutputType for MutationResult<T> {
     fn type_name() -> Cow<'static, str> {
         T::type_name()
     }

@@ -115,7 +115,7 @@ pub(in crate::api) fn room_after<T: Prewritten, C>(
             // Including the comma.
             Ok(()) => out.bytes.len() + 1,
             Err(Unwritten::TooLarge { bytes }) => bytes,
-            Err(unwritten) => return Err(refusal(unwritten)),
+            Err(unwritten) => return Err(field_error(unwritten)),
         };
         let left = out.most.checked_sub(bytes);
         out.most = left.ok_or_else(|| budget.exceeded(used + bytes))?;
@@ -207,7 +207,7 @@ fn written(
         match selected.and_then(|selected| write(&mut out, &selected.node)) {
             Ok(()) => under_way.count(ctx, out.bytes.len())?,
             Err(Unwritten::TooLarge { bytes }) => under_way.count(ctx, bytes)?,
-            Err(unwritten) => return Err(refusal(unwritten)),
+            Err(unwritten) => return Err(field_error(unwritten)),
         }
         Ok(Value::Binary(out.bytes.into()))
     };
@@ -225,7 +225,7 @@ pub(super) fn name_bytes<C>(ctx: &ContextBase<'_, C>) -> usize {
 }
 
 /// The error of a field that could not be written for a reason other than its size.
-fn refusal(unwritten: Unwritten) -> FieldError {
+fn field_error(unwritten: Unwritten) -> FieldError {
     match unwritten {
         Unwritten::Argument(error) => *error,
         Unwritten::Unknown | Unwritten::TooLarge { .. } => unknown().into(),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use clap::Args;
 
 use super::progress::Progress;
-use super::{AnyError, FileArgs, open, plainly};
+use super::{AnyError, FileArgs, for_terminal, open};
 use crate::cli::{Done, print};
 use crate::config::DatabaseSettings;
 use crate::store::Store;
@@ -94,7 +94,7 @@ async fn write_all(
             writer.write(article)
         })
         .await
-        .map_err(plainly)?;
+        .map_err(for_terminal)?;
     let writer = Arc::into_inner(writer).ok_or("the articles are still being read")?;
     let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
     writer.finish()?;

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use tokio::sync::mpsc;
 
 use super::progress::Progress;
-use super::{AnyError, FileArgs, index, open, plainly};
+use super::{AnyError, FileArgs, for_terminal, index, open};
 use crate::cli::{Done, print};
 use crate::config::DatabaseSettings;
 use crate::store::Store;
@@ -134,7 +134,7 @@ struct Import<'a> {
 }
 
 /// The maximum number of rejected rows that are printed.
-const MOST_PRINTED: u64 = 100;
+const MAX_PRINTED: u64 = 100;
 
 impl<'a> Import<'a> {
     /// Opens the source at the row where an import was interrupted; `None` where all of it was imported before.
@@ -240,7 +240,7 @@ impl<'a> Import<'a> {
                 stopped_at,
             } = chunk?.map_err(at_file)?;
             let imported = store.import(rows, on_conflict, !goes_on, Some(mark)).await;
-            let imported = imported.map_err(plainly)?;
+            let imported = imported.map_err(for_terminal)?;
             for conflict in imported.conflicts {
                 let mut rows = kept.iter().flatten();
                 if let Some(row) = rows.find(|row| row.row == conflict.row) {
@@ -298,7 +298,7 @@ fn prepare(
                 Ok(chunk) => {
                     let kept = keeps.then(|| chunk.rows.clone());
                     let rows = store.prepare_rows(chunk.rows, index).await;
-                    rows.map_err(plainly).map(|rows| {
+                    rows.map_err(for_terminal).map(|rows| {
                         Ok(Prepared {
                             rows,
                             kept,
@@ -326,9 +326,9 @@ fn report(
 ) -> io::Result<()> {
     for reject in rejected {
         *count += 1;
-        if *count <= MOST_PRINTED {
+        if *count <= MAX_PRINTED {
             writeln!(io::stderr(), "{reject}")?;
-        } else if *count == MOST_PRINTED + 1 {
+        } else if *count == MAX_PRINTED + 1 {
             writeln!(io::stderr(), "more rows are rejected than are printed here")?;
         }
     }

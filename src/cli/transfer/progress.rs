@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::store;
 use indicatif::{ProgressBar, ProgressBarIter, ProgressStyle};
 
-const BETWEEN_LINES: Duration = Duration::from_secs(10);
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 const BYTES: &str =
     "{bar:30} {percent} % of {total_bytes}, {binary_bytes_per_sec}, {eta} left, {msg}";
@@ -46,7 +46,7 @@ impl Progress {
     pub(super) fn at(&mut self, row: u64) {
         let now = Instant::now();
         let first = *self.first_row.get_or_insert(row);
-        let is_due = now.duration_since(self.last_line) >= BETWEEN_LINES;
+        let is_due = now.duration_since(self.last_line) >= LINE_INTERVAL;
         if !is_due && (self.bar.is_hidden() || !row.is_multiple_of(500)) {
             return;
         }
@@ -74,7 +74,7 @@ impl Progress {
             let message = format!("indexed {progress} for the search, {rate} a second");
             self.bar.set_message(message);
             self.bar.tick();
-        } else if now.duration_since(self.last_line) >= BETWEEN_LINES {
+        } else if now.duration_since(self.last_line) >= LINE_INTERVAL {
             self.last_line = now;
             let store::Progress { done, total } = progress;
             tracing::info!(

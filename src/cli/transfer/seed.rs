@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::progress::Progress;
-use super::{index, open, plainly};
+use super::{for_terminal, index, open};
 use crate::cli::{Done, print};
 use crate::clock::Clock;
 use crate::config::DatabaseSettings;
@@ -48,7 +48,7 @@ pub(in crate::cli) async fn seed(arguments: SeedArgs) -> Done {
             store.import(rows, OnConflict::Error, true, None).await
         };
         if let Err(error) = imported.await {
-            break Err(plainly(error));
+            break Err(for_terminal(error));
         }
         done = until;
         progress.at(done);

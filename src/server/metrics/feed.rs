@@ -13,10 +13,10 @@ use crate::api::Api;
 use crate::store::FeedLag;
 
 /// The minimum time between two queries to the database, because metrics may be requested often.
-const BETWEEN_QUESTIONS: Duration = Duration::from_secs(1);
+const QUERY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long metrics wait for the query. Without a result its metrics are left out.
-const PATIENCE: Duration = Duration::from_millis(500);
+const QUERY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Read when metrics are requested. Clones share the query's result.
 #[derive(Clone)]
@@ -43,11 +43,11 @@ impl FeedMetrics {
         let Ok(mut asked_at) = self.0.asked_at.try_lock() else {
             return;
         };
-        if asked_at.is_some_and(|at| at.elapsed() < BETWEEN_QUESTIONS) {
+        if asked_at.is_some_and(|at| at.elapsed() < QUERY_INTERVAL) {
             return;
         }
         *asked_at = Some(Instant::now());
-        let lag = timeout(PATIENCE, self.0.api.feed_lag()).await;
+        let lag = timeout(QUERY_TIMEOUT, self.0.api.feed_lag()).await;
         let mut kept = self.0.lag.lock().unwrap_or_else(PoisonError::into_inner);
         *kept = lag.ok().and_then(Result::ok);
     }

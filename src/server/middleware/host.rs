@@ -84,7 +84,7 @@ fn is_loopback(name: &str) -> bool {
 }
 
 /// The response to a request whose `Host` is missing, repeated, malformed, or not accepted.
-pub(super) fn refused(request: &Request, allowed: &AllowedHosts) -> Option<Response> {
+pub(super) fn rejected(request: &Request, allowed: &AllowedHosts) -> Option<Response> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let message = match (hosts.next(), hosts.next()) {
         (Some(host), None) if host.as_bytes().iter().all(|&byte| is_allowed(byte)) => {
@@ -139,20 +139,20 @@ mod tests {
 
     use super::*;
 
-    fn is_refused(version: Version, hosts: &[&str]) -> bool {
+    fn is_rejected(version: Version, hosts: &[&str]) -> bool {
         let mut request = Request::new(Body::empty());
         *request.version_mut() = version;
         for host in hosts {
             let host = HeaderValue::from_bytes(host.as_bytes()).unwrap();
             request.headers_mut().append(HOST, host);
         }
-        refused(&request, &AllowedHosts::Any).is_some()
+        rejected(&request, &AllowedHosts::Any).is_some()
     }
 
     #[test]
     fn a_request_has_one_host() {
         for host in ["a", "a.example:80", "[::1]:8000", "1.2.3.4", ""] {
-            assert!(!is_refused(Version::HTTP_11, &[host]), "{host}");
+            assert!(!is_rejected(Version::HTTP_11, &[host]), "{host}");
         }
         for hosts in [
             &[][..],
@@ -163,14 +163,14 @@ mod tests {
             &["user@a"],
             &["ä"],
         ] {
-            assert!(is_refused(Version::HTTP_11, hosts), "{hosts:?}");
+            assert!(is_rejected(Version::HTTP_11, hosts), "{hosts:?}");
         }
     }
 
     #[test]
     fn a_request_of_an_older_version_may_lack_it() {
-        assert!(!is_refused(Version::HTTP_10, &[]));
-        assert!(is_refused(Version::HTTP_10, &["a", "b"]));
+        assert!(!is_rejected(Version::HTTP_10, &[]));
+        assert!(is_rejected(Version::HTTP_10, &["a", "b"]));
     }
 
     fn allowed(listed: &[&str], address: &str) -> AllowedHosts {
@@ -239,9 +239,9 @@ mod tests {
         let own = HeaderValue::from_static("localhost");
         request.headers_mut().insert(HOST, own);
         let allowed = allowed(&[], "127.0.0.1");
-        assert!(refused(&request, &allowed).is_none());
+        assert!(rejected(&request, &allowed).is_none());
         *request.uri_mut() = "http://evil.example/graphql".parse().unwrap();
-        let status = refused(&request, &allowed).map(|response| response.status());
+        let status = rejected(&request, &allowed).map(|response| response.status());
         assert_eq!(status, Some(StatusCode::MISDIRECTED_REQUEST));
     }
 }

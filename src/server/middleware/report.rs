@@ -11,7 +11,7 @@ use tracing::Span;
 
 use graphql_guard::truncate;
 
-use super::Told;
+use super::Reporting;
 use crate::error::ErrorCode;
 use crate::graphql::websocket::ForeignOrigin;
 use crate::log_limit::LogLimit;
@@ -44,7 +44,7 @@ static FOREIGN_ORIGINS: LogLimit = LogLimit::new(Duration::from_mins(1));
 pub(super) fn log_foreign_origin(response: &Response) {
     let origin = response.extensions().get::<ForeignOrigin>();
     if let Some(ForeignOrigin(origin)) = origin
-        && let Some(left_out) = FOREIGN_ORIGINS.may_tell()
+        && let Some(left_out) = FOREIGN_ORIGINS.allow_now()
     {
         let origin = String::from_utf8_lossy(origin.as_bytes());
         tracing::warn!(
@@ -56,7 +56,7 @@ pub(super) fn log_foreign_origin(response: &Response) {
     }
 }
 
-impl Told {
+impl Reporting {
     /// Begins the trace of a request, where tracing is on. If it is sampled, the log contains its id.
     pub(super) fn begin_trace(&self, request: &Request, span: &Span) -> Option<Trace> {
         let tracer = self.tracer.as_ref()?;

@@ -159,7 +159,7 @@ fn server_for(origins: &[&str]) -> Middleware<Engine> {
         AllowedHosts::Any,
         origins.into(),
         RequestMetrics::default(),
-        super::Told::default(),
+        super::Reporting::default(),
     )
 }
 

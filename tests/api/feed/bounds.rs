@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use rstest_reuse::apply;
 use serde_json::{Value, json};
 
-use super::{PATIENCE, next, start};
+use super::{TIMEOUT, next, start};
 use crate::support::{Database, OwnDatabase, TestApp, on_both_databases};
 
 /// One page of the deletions that follow `after`.
@@ -86,7 +86,7 @@ async fn filters_that_match_nothing_do_not_hold_up_who_catches_up_beside_them(da
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, all_through).await.unwrap();
+    tokio::time::timeout(TIMEOUT, all_through).await.unwrap();
 }
 
 #[apply(on_both_databases)]
@@ -111,7 +111,7 @@ async fn a_stream_on_which_nothing_matches_moves_the_last_event_id_along(databas
                 read.push_str(std::str::from_utf8(&chunk).unwrap());
             }
         };
-        tokio::time::timeout(PATIENCE, reading).await.unwrap();
+        tokio::time::timeout(TIMEOUT, reading).await.unwrap();
         read
     };
     let mut stream = open(None).await;

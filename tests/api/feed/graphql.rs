@@ -12,7 +12,7 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
-use super::{PATIENCE, RETENTION};
+use super::{RETENTION, TIMEOUT};
 use crate::support::{Answer, Database, TestApp, assert_answer, client, on_both_databases, start};
 use crate::transports::Transport;
 
@@ -174,7 +174,7 @@ async fn a_subscription_shows_each_change_with_its_cursor_beside_it(database: Da
         .await
         .unwrap();
     for title in ["a", "b"] {
-        let event = tokio::time::timeout(PATIENCE, events.next())
+        let event = tokio::time::timeout(TIMEOUT, events.next())
             .await
             .unwrap()
             .unwrap();
@@ -191,7 +191,7 @@ async fn a_subscription_shows_each_change_with_its_cursor_beside_it(database: Da
         let error = answer.get("errors")?.get(0)?.clone();
         Some((error["extensions"]["code"].to_string(), event.cursor))
     });
-    let codes: Vec<_> = tokio::time::timeout(PATIENCE, codes.collect())
+    let codes: Vec<_> = tokio::time::timeout(TIMEOUT, codes.collect())
         .await
         .unwrap();
     assert_eq!(codes, [("\"CURSOR_EXPIRED\"".to_owned(), None)]);
@@ -283,7 +283,7 @@ async fn a_subscription_that_is_refused_has_no_data_and_ends(database: Database)
             .post(app.url("/graphql"))
             .header("accept", "text/event-stream")
             .json(&request);
-        let events = tokio::time::timeout(PATIENCE, Answer::to(events))
+        let events = tokio::time::timeout(TIMEOUT, Answer::to(events))
             .await
             .unwrap();
         assert_eq!(events.status, 200);
@@ -313,7 +313,7 @@ async fn a_subscription_that_is_refused_has_no_data_and_ends(database: Database)
             json!({ "id": "1", "type": "next", "payload": refusal }),
             json!({ "id": "1", "type": "complete" }),
         ] {
-            let message = tokio::time::timeout(PATIENCE, socket.next()).await.unwrap();
+            let message = tokio::time::timeout(TIMEOUT, socket.next()).await.unwrap();
             let text = message.unwrap().unwrap().into_text().unwrap();
             assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
         }

@@ -11,7 +11,7 @@ use broadsheet::store::ChangesAfter;
 use futures_util::StreamExt as _;
 use rstest_reuse::apply;
 
-use super::{Node, PATIENCE, all_told, next, start};
+use super::{Node, TIMEOUT, all_told, next, start};
 use crate::support::{Database, article, on_both_databases};
 
 async fn create(node: &Node, title: &str) -> ArticleId {
@@ -166,7 +166,7 @@ async fn what_is_no_longer_kept_is_told_with_the_oldest_cursor_that_serves(datab
     let mut left_alone = short.subscribe(Some(begin)).await;
     own.fill(2_500, 10).await;
     let head = short.head().await;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let oldest = loop {
         match short
             .feed
@@ -189,7 +189,7 @@ async fn what_is_no_longer_kept_is_told_with_the_oldest_cursor_that_serves(datab
         );
     }
     // One that had begun in time and did not read learns it too, unless all was still in memory.
-    let told = tokio::time::timeout(PATIENCE, left_alone.next()).await;
+    let told = tokio::time::timeout(TIMEOUT, left_alone.next()).await;
     match told.unwrap().unwrap() {
         Ok(change) => assert_eq!(change.cursor.position, 1),
         Err(error) => assert!(matches!(error, Error::CursorExpired { .. }), "{error}"),
@@ -214,9 +214,7 @@ async fn a_new_epoch_ends_every_cursor_and_every_subscription(database: Database
     let operator = own.open(&[]).await.unwrap();
     let epoch = operator.begin_feed_epoch().await.unwrap();
 
-    let ended = tokio::time::timeout(PATIENCE, changes.next())
-        .await
-        .unwrap();
+    let ended = tokio::time::timeout(TIMEOUT, changes.next()).await.unwrap();
     let Some(Err(Error::CursorExpired { oldest })) = ended else {
         panic!("{ended:?}");
     };

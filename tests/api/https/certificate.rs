@@ -12,7 +12,7 @@ use crate::program::{Program, run};
 use crate::support::{Database, assert_answer, on_both_databases};
 
 /// Longer than a server takes to see that files have changed, on a busy machine too.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Whether the certificate that clients trust is the one that new connections get.
 async fn is_served(site: &Site, program: &Program) -> bool {
@@ -23,7 +23,7 @@ async fn is_served(site: &Site, program: &Program) -> bool {
 async fn until_served(site: &Site, program: &Program) {
     let began = Instant::now();
     while !is_served(site, program).await {
-        assert!(began.elapsed() < PATIENCE, "{}", program.log());
+        assert!(began.elapsed() < TIMEOUT, "{}", program.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -15,7 +15,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::site::{HTTP_1_1, HTTP_2, Site, post};
-use super::{CREATE, PATIENCE};
+use super::{CREATE, TIMEOUT};
 use crate::support::{Database, TestApp, article, assert_answer, on_both_databases, start};
 
 /// Where slow clients call from, and where others do.
@@ -44,7 +44,7 @@ async fn send(client: &mut SendRequest<Body>, mut request: Request<Body>) -> Res
         .unwrap();
     client.ready().await.unwrap();
     let response = client.send_request(request);
-    tokio::time::timeout(PATIENCE, response)
+    tokio::time::timeout(TIMEOUT, response)
         .await
         .unwrap()
         .unwrap()

@@ -17,7 +17,7 @@ use crate::program::Program;
 use crate::support::{Answer, client, prepare};
 
 /// As long as a busy machine may take at most. `KILL_ROUNDS` prints how long it was.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(
@@ -103,7 +103,7 @@ async fn until_all_is_served(program: &Program, round: u64) {
         ];
         let mut failed = None;
         for request in asked {
-            let request = request.timeout(PATIENCE).send().await;
+            let request = request.timeout(TIMEOUT).send().await;
             let answer = async {
                 let response = request.map_err(|error| error.to_string())?;
                 let status = response.status();
@@ -119,7 +119,7 @@ async fn until_all_is_served(program: &Program, round: u64) {
         let Some(failed) = failed else {
             return;
         };
-        assert!(began.elapsed() < PATIENCE, "{failed}");
+        assert!(began.elapsed() < TIMEOUT, "{failed}");
         sleep(Duration::from_millis(20)).await;
     }
 }

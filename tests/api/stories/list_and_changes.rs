@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use super::external_writer;
 use super::random::Chance;
 use super::received::{Article, List, Written};
@@ -81,7 +81,7 @@ async fn the_changes_that_follow_a_list_make_the_later_list_of_it(database: Data
     let server = Remote::new(servers.first().address());
     let (later, head) = list_and_cursor(&server).await;
     end.send_replace(Some(head));
-    let lists = timeout(PATIENCE, join_all(clients)).await;
+    let lists = timeout(TIMEOUT, join_all(clients)).await;
     for lists in lists.expect("a client waits for ever") {
         let lists = lists.unwrap();
         assert!(lists[0].1 > 0, "nothing was written after the list");

@@ -19,7 +19,7 @@ use crate::support::{Answer, Database, client, on_both_databases};
 const MB: usize = 1_000_000;
 
 /// Longer than anything takes that is expected to happen, on a busy machine too.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 #[apply(on_both_databases)]
 async fn a_short_request_for_a_very_long_answer_takes_little_memory(database: Database) {
@@ -241,14 +241,14 @@ async fn until_accepted(program: &Program) {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(PATIENCE, accepted).await.unwrap();
+    timeout(TIMEOUT, accepted).await.unwrap();
 }
 
 /// Waits until there is no connection any more.
 async fn until_cut_off(program: &Program) {
     let began = Instant::now();
     while program.connections() > 0 {
-        assert!(began.elapsed() < PATIENCE, "it was never cut off");
+        assert!(began.elapsed() < TIMEOUT, "it was never cut off");
         sleep(Duration::from_millis(50)).await;
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use super::external_writer;
 use super::random::Chance;
 use super::received::{Change, List, Written, check_order};
@@ -102,7 +102,7 @@ impl Story {
         assert_eq!(replay.last().map(|change| &change.cursor), Some(&end));
         check_order(&replay);
         written.check(&replay);
-        let sequences = timeout(PATIENCE, join_all(self.subscribers))
+        let sequences = timeout(TIMEOUT, join_all(self.subscribers))
             .await
             .expect("a subscriber waits for ever");
         for sequence in sequences {

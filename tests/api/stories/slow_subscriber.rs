@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use super::servers::Remote;
 use super::subscription::{Subscription, Transport};
 use super::writer::CREATE_MANY;
@@ -80,7 +80,7 @@ async fn one_that_does_not_read_costs_nothing_and_then_gets_every_change(databas
             &begin,
             written.len(),
         );
-        let (heard, connections) = timeout(PATIENCE, reading).await.unwrap();
+        let (heard, connections) = timeout(TIMEOUT, reading).await.unwrap();
         assert!(heard == written, "{transport:?} has heard something else");
         let is_given_up = transport == Transport::WebSocket && pause() > SILENCE;
         assert_eq!(connections, 1 + usize::from(is_given_up), "{transport:?}");

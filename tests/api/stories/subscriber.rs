@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use super::random::Chance;
 use super::received::Change;
 use super::servers::Addresses;
@@ -34,8 +34,8 @@ pub(super) async fn hear(
         let address = servers.any(&mut chance);
         let how_many = 1 + chance.below(500);
         // Cut off somewhere; in the end there is time for all that is left.
-        let patience = match is_ending {
-            true => PATIENCE,
+        let wait = match is_ending {
+            true => TIMEOUT,
             false => chance.millis(1_500),
         };
         let listening = async {
@@ -53,7 +53,7 @@ pub(super) async fn hear(
             }
             Ok::<_, Lost>(())
         };
-        if let Ok(Err(_lost)) = timeout(patience, listening).await {
+        if let Ok(Err(_lost)) = timeout(wait, listening).await {
             sleep(chance.millis(100)).await;
         }
     }

@@ -92,9 +92,9 @@ impl Issuer {
     }
 
     /// Waits for newer keys, where the keys come from a URL. Returns whether there are any.
-    pub(super) async fn look_again(&self) -> bool {
+    pub(super) async fn refresh_for_unknown_key(&self) -> bool {
         match &self.refresher {
-            Some(refresher) => refresher.look_again().await,
+            Some(refresher) => refresher.refresh_for_unknown_key().await,
             None => false,
         }
     }

@@ -17,17 +17,17 @@ use super::schedule::Schedule;
 /// For tokens with unknown key ids, the set is fetched at most once in this time, however many such tokens arrive.
 const COOL_DOWN: Duration = Duration::from_secs(30);
 /// How long a token with an unknown key id waits for that fetch: a little longer than the fetch's own time limit.
-const PATIENCE: Duration = Duration::from_secs(6);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// The task that fetches, and how to request a fetch. Dropping it ends the task.
 pub(super) struct Refresher {
-    asked: watch::Sender<Asked>,
+    request: watch::Sender<Request>,
     _task: AbortOnDropHandle<()>,
 }
 
 /// Whether a requested fetch has not completed yet, and when the last request was.
 #[derive(Clone, Copy, Default)]
-struct Asked {
+struct Request {
     is_pending: bool,
     last: Option<Instant>,
 }
@@ -40,59 +40,62 @@ impl Refresher {
         Fetching: Future<Output = Result<Fetched, Failure>> + Send + 'static,
         Failure: Display + Send + 'static,
     {
-        let asked = watch::Sender::new(Asked::default());
-        let task = tokio::spawn(refresh(current, fetch, asked.clone()));
+        let request = watch::Sender::new(Request::default());
+        let task = tokio::spawn(refresh(current, fetch, request.clone()));
         Self {
-            asked,
+            request,
             _task: AbortOnDropHandle::new(task),
         }
     }
 
     /// Waits for a newer set, because a token names a key that the present set does not have; false without waiting
     /// during the cool-down after the last such fetch. Callers that arrive in the meantime wait for the same fetch.
-    pub(super) async fn look_again(&self) -> bool {
+    pub(super) async fn refresh_for_unknown_key(&self) -> bool {
         let now = Instant::now();
-        let is_asked = self.asked.send_if_modified(|asked| {
-            let is_cool = asked.last.is_none_or(|last| now >= last + COOL_DOWN);
-            if is_cool && !asked.is_pending {
-                *asked = Asked {
+        let is_requested = self.request.send_if_modified(|request| {
+            let is_cool = request.last.is_none_or(|last| now >= last + COOL_DOWN);
+            if is_cool && !request.is_pending {
+                *request = Request {
                     is_pending: true,
                     last: Some(now),
                 };
             }
             is_cool
         });
-        let mut answers = self.asked.subscribe();
-        if !is_asked && !answers.borrow().is_pending {
+        let mut answers = self.request.subscribe();
+        if !is_requested && !answers.borrow().is_pending {
             return false;
         }
-        timeout(PATIENCE, answers.wait_for(|asked| !asked.is_pending))
-            .await
-            .is_ok()
+        timeout(
+            WAIT_TIMEOUT,
+            answers.wait_for(|request| !request.is_pending),
+        )
+        .await
+        .is_ok()
     }
 }
 
 async fn refresh<Fetch, Fetching, Failure>(
     current: Arc<Current>,
     fetch: Fetch,
-    asked: watch::Sender<Asked>,
+    request: watch::Sender<Request>,
 ) where
     Fetch: Fn() -> Fetching,
     Fetching: Future<Output = Result<Fetched, Failure>>,
     Failure: Display,
 {
-    let mut requests = asked.subscribe();
+    let mut requests = request.subscribe();
     let mut schedule = Schedule::new(Instant::now());
     loop {
         tokio::select! {
             () = sleep_until(schedule.due()) => {}
-            _ = requests.wait_for(|asked| asked.is_pending) => {}
+            _ = requests.wait_for(|request| request.is_pending) => {}
         }
         if schedule.is_dead(Instant::now()) {
             current.withdraw();
         }
         // A caller that asks while a fetch is under way may know a newer key, so the next fetch is for it.
-        let is_for_them = asked.borrow().is_pending;
+        let is_for_them = request.borrow().is_pending;
         let fetched = fetch().await.map_err(|error| error.to_string());
         let max_age = fetched.as_ref().ok().and_then(|fetched| fetched.max_age);
         let published = fetched
@@ -108,7 +111,7 @@ async fn refresh<Fetch, Fetching, Failure>(
             }
         }
         if is_for_them {
-            asked.send_modify(|asked| asked.is_pending = false);
+            request.send_modify(|request| request.is_pending = false);
         }
     }
 }

@@ -10,8 +10,8 @@ use super::words::{analyzer, searched};
 pub const LENGTHS: std::ops::RangeInclusive<i32> = 50..=1_000;
 
 /// The maximum number of characters of a search, and of its words, that are searched for in a text.
-const MOST_CHARS: usize = 4_000;
-const MOST_WORDS: usize = 100;
+const MAX_CHARS: usize = 4_000;
+const MAX_WORDS: usize = 100;
 
 /// The words and phrases that are marked wherever they occur.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,12 +28,12 @@ pub struct Excerpt {
 impl Highlights {
     /// The words and phrases of a search in the web-search syntax, up to a length that no person types.
     pub fn of(search: &str) -> Self {
-        let end = search.char_indices().nth(MOST_CHARS);
+        let end = search.char_indices().nth(MAX_CHARS);
         let search = end.map_or(search, |(end, _)| &search[..end]);
         let Some(Filter::Search(search)) = Search::parse(search) else {
             return Self::default();
         };
-        let search = search.without_repetitions().first_words(MOST_WORDS);
+        let search = search.without_repetitions().first_words(MAX_WORDS);
         let phrases = search.alternatives.iter().flat_map(|it| &it.with);
         let highlights: Vec<Vec<_>> = phrases
             .map(|Phrase(words)| words.iter().map(Highlight::from).collect())

@@ -112,10 +112,10 @@ struct Room {
 
 impl Room {
     /// The maximum bytes of terms per byte of text, including terms with accents.
-    const MOST_OF_A_BYTE: usize = 24;
+    const MAX_PER_BYTE: usize = 24;
 
     fn new(bytes: usize) -> Self {
-        let may_go_over = bytes.saturating_mul(Self::MOST_OF_A_BYTE) > MAX_TERM_BYTES;
+        let may_go_over = bytes.saturating_mul(Self::MAX_PER_BYTE) > MAX_TERM_BYTES;
         Self {
             left: MAX_TERM_BYTES,
             seen: may_go_over.then(HashSet::new),

@@ -14,10 +14,10 @@ use crate::store::ChangesAfter;
 
 /// How long a change may go unnoticed without a notification: external writers send none, and notifications may be
 /// lost.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The minimum time between two reads, so that many writes share one.
-const BETWEEN_READINGS: Duration = Duration::from_millis(5);
+const READ_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The maximum number of changes, and of bytes of text, that a statement reads.
 const CHANGES: usize = 500;
@@ -70,16 +70,16 @@ async fn follow(shared: Arc<Shared>, mut notified: watch::Receiver<()>) {
                 if !std::mem::replace(&mut has_failed, true) {
                     tracing::error!(%error, "the change log cannot be read; subscribers wait");
                 }
-                tokio::time::sleep(BETWEEN_LOOKS).await;
+                tokio::time::sleep(CHECK_INTERVAL).await;
                 continue;
             }
         }
         // A slow read is followed by an equally long pause, which leaves half of the time to others.
-        tokio::time::sleep(BETWEEN_READINGS.max(began.elapsed()).min(BETWEEN_LOOKS)).await;
+        tokio::time::sleep(READ_INTERVAL.max(began.elapsed()).min(CHECK_INTERVAL)).await;
         tokio::select! {
             _ = written.changed() => {}
             _ = notified.changed() => {}
-            () = tokio::time::sleep(BETWEEN_LOOKS) => {}
+            () = tokio::time::sleep(CHECK_INTERVAL) => {}
         }
     }
 }
@@ -129,13 +129,13 @@ async fn read(shared: &Shared, is_resuming: bool) -> Result<()> {
 
 /// Removes changes that are older than the retention.
 async fn remove(shared: Arc<Shared>, retention: Duration) {
-    const BETWEEN_BATCHES: Duration = Duration::from_millis(50);
+    const BATCH_INTERVAL: Duration = Duration::from_millis(50);
     let pause = (retention / 10).clamp(Duration::from_millis(100), Duration::from_mins(1));
     loop {
         tokio::time::sleep(pause).await;
         loop {
             match shared.store.remove_old_changes(retention).await {
-                Ok(true) => tokio::time::sleep(BETWEEN_BATCHES).await,
+                Ok(true) => tokio::time::sleep(BATCH_INTERVAL).await,
                 Ok(false) => break,
                 Err(error) => {
                     tracing::warn!(%error, "old changes could not be removed");

@@ -100,7 +100,7 @@ impl Subscriber {
             text: true,
         };
         let shared = &self.shared;
-        let page = patiently(|| async {
+        let page = retry(|| async {
             // The semaphore is never closed.
             let _turn = shared.catching_up.acquire().await;
             shared.store.changes(wanted.clone()).await
@@ -112,7 +112,7 @@ impl Subscriber {
     }
 
     async fn feed_state(&self) -> Result<FeedState> {
-        patiently(|| self.shared.store.feed_state()).await
+        retry(|| self.shared.store.feed_state()).await
     }
 }
 
@@ -125,8 +125,8 @@ impl Drop for Subscriber {
 
 /// Retries until the log can be read: a client that got an error would treat its subscription as complete. The feed's
 /// reader logs the problem.
-async fn patiently<T, F: Future<Output = Result<T>>>(attempt: impl Fn() -> F) -> Result<T> {
-    const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+async fn retry<T, F: Future<Output = Result<T>>>(attempt: impl Fn() -> F) -> Result<T> {
+    const MAX_PAUSE: Duration = Duration::from_secs(5);
     let mut pause = Duration::from_millis(100);
     loop {
         match attempt().await {
@@ -134,7 +134,7 @@ async fn patiently<T, F: Future<Output = Result<T>>>(attempt: impl Fn() -> F) ->
             Err(error) => {
                 tracing::debug!(%error, retry_in_ms = pause.as_millis(), "a subscriber cannot read the change log");
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause = (pause * 2).min(MAX_PAUSE);
             }
             Ok(done) => return Ok(done),
         }

@@ -6,16 +6,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::fault::Away;
+use super::fault::ConnectFailed;
 use super::{Inner, Store};
 use crate::error::{Error, Result};
 use crate::log_limit::LogLimit;
 
 /// How often to try connecting while the database is unavailable, besides what requests do.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often the log reports that the database is out of connections, which any request can run into.
-const BETWEEN_WARNINGS: Duration = Duration::from_mins(1);
+const WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Since when the database has been unavailable, if it is.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Default for Availability {
     fn default() -> Self {
         Self {
             away_since: watch::Sender::new(None),
-            no_room: LogLimit::new(BETWEEN_WARNINGS),
+            no_room: LogLimit::new(WARNING_INTERVAL),
         }
     }
 }
@@ -37,7 +37,7 @@ impl Availability {
     /// Learns from the result of work on the database.
     pub(super) fn learn<T>(&self, done: &Result<T>) {
         match done {
-            Err(Error::Unavailable(cause)) if cause.is::<Away>() => {
+            Err(Error::Unavailable(cause)) if cause.is::<ConnectFailed>() => {
                 let has_gone = self.away_since.send_if_modified(|since| {
                     let is_news = since.is_none();
                     since.get_or_insert_with(Instant::now);
@@ -51,7 +51,7 @@ impl Availability {
                 }
             }
             Err(Error::Unavailable(cause)) => {
-                if let Some(left_out) = self.no_room.may_tell() {
+                if let Some(left_out) = self.no_room.allow_now() {
                     tracing::warn!(
                         cause = cause.to_string(),
                         left_out,
@@ -74,7 +74,7 @@ impl Availability {
         let mut away_since = self.away_since.subscribe();
         tokio::spawn(async move {
             while away_since.wait_for(Option::is_some).await.is_ok() {
-                tokio::time::sleep(BETWEEN_LOOKS).await;
+                tokio::time::sleep(CHECK_INTERVAL).await;
                 match store.upgrade().map(Store) {
                     // `learn` receives the result, whatever it is.
                     Some(store) if !store.closing().is_cancelled() => {

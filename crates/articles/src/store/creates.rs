@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 const STATEMENTS: usize = 2;
 
 /// The maximum number of articles in a statement.
-const MOST: usize = 64;
+const MAX_ARTICLES: usize = 64;
 
 /// The maximum number of waiting creates; further ones fail.
 const MAX_WAITING: usize = 10_000;
@@ -117,7 +117,7 @@ impl Store {
         let number = {
             let mut turns = creates.turns();
             if turns.waiting.len() >= MAX_WAITING {
-                return self.no_room("too many articles wait to be created");
+                return self.reject("too many articles wait to be created");
             }
             let number = turns.waiting.push(Waiting {
                 draft: Arc::clone(draft),
@@ -131,7 +131,7 @@ impl Store {
                     inner: Arc::clone(&self.0),
                     has_ended: false,
                 };
-                self.0.tasks.spawn(turn.carry_out());
+                self.0.tasks.spawn(turn.run());
             }
             number
         };
@@ -143,12 +143,12 @@ impl Store {
         // time limit.
         let taken_back = creates.turns().waiting.remove(number);
         match taken_back {
-            Some(_) => self.no_room("no connection was free in time"),
+            Some(_) => self.reject("no connection was free in time"),
             None => outcome.await.map_err(lost),
         }
     }
 
-    fn no_room(&self, cause: &'static str) -> Result<Outcome> {
+    fn reject(&self, cause: &'static str) -> Result<Outcome> {
         let rejected = Err(Error::unavailable(cause));
         self.0.availability.learn(&rejected);
         rejected
@@ -162,7 +162,7 @@ struct Turn {
 }
 
 impl Turn {
-    async fn carry_out(mut self) {
+    async fn run(mut self) {
         while !self.has_ended {
             self.one_statement().await;
             self.end_if_nothing_waits();
@@ -189,7 +189,7 @@ impl Turn {
             boxed(move |connection| {
                 Box::pin(async move {
                     begun.store(true, Ordering::Relaxed);
-                    let shared = inner.creates.turns().waiting.take(MOST);
+                    let shared = inner.creates.turns().waiting.take(MAX_ARTICLES);
                     let (started_at, statements) =
                         (Instant::now(), Arc::new(Statements::default()));
                     let inserted = statements.scope(insert_all(connection, &shared)).await;

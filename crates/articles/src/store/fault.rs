@@ -43,8 +43,8 @@ pub(super) fn from_pool<E: std::error::Error + Send + Sync + 'static>(
     error: PoolError<E>,
 ) -> Error {
     match error {
-        PoolError::Backend(error) => Error::unavailable(Away(chain(&error))),
-        PoolError::Timeout(TimeoutType::Create) => Error::unavailable(Away(
+        PoolError::Backend(error) => Error::unavailable(ConnectFailed(chain(&error))),
+        PoolError::Timeout(TimeoutType::Create) => Error::unavailable(ConnectFailed(
             "a connection took longer than it may to open".to_owned(),
         )),
         error => Error::unavailable(error),
@@ -54,4 +54,4 @@ pub(super) fn from_pool<E: std::error::Error + Send + Sync + 'static>(
 /// No connection to the database can be opened, for this reason.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Away(String);
+pub(super) struct ConnectFailed(String);

@@ -16,7 +16,7 @@ use diesel::OptionalExtension as _;
 
 use super::connection::{Connection, run};
 use super::drafts::Draft;
-use super::sql::idempotency::{Claim, Keep, Kept};
+use super::sql::idempotency::{Claim, ReadResult, StoreResult};
 use super::sql::write::{Delete, TextRoom, Update};
 use super::writes::{apply_delete, apply_update, create_all, retry};
 use super::{Access, Store};
@@ -56,12 +56,12 @@ pub enum Write {
 }
 
 /// Serializes the result of the write from the articles that were written, within the transaction.
-pub type WriteAnswer = Arc<dyn Fn(Vec<Article>) -> Result<Vec<u8>> + Send + Sync>;
+pub type SerializeResult = Arc<dyn Fn(Vec<Article>) -> Result<Vec<u8>> + Send + Sync>;
 
 /// The stored result of a write with a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptAnswer {
-    pub answer: Bytes,
+pub struct StoredResult {
+    pub result: Bytes,
     /// Whether this is the result of an earlier request.
     pub is_replayed: bool,
 }
@@ -76,18 +76,18 @@ impl Store {
         &self,
         key: IdempotencyKey,
         write: Write,
-        answer: WriteAnswer,
-    ) -> Result<KeptAnswer> {
+        serialize: SerializeResult,
+    ) -> Result<StoredResult> {
         let now = self.0.clock.now();
         let prepared = self.prepare(write, now).await?;
         let attempts = AtomicU32::new(0);
         let done = retry(|| {
-            let (mut prepared, answer) = (prepared.clone(), Arc::clone(&answer));
+            let (mut prepared, serialize) = (prepared.clone(), Arc::clone(&serialize));
             if let Prepared::Update(update) = &mut prepared {
                 update.as_shown = attempts.fetch_add(1, Ordering::Relaxed) > 0;
             }
             self.run(Access::Transaction, move |connection| {
-                Box::pin(once(connection, key, now, prepared, answer))
+                Box::pin(once(connection, key, now, prepared, serialize))
             })
         });
         let done = done.await?;
@@ -145,7 +145,7 @@ enum Prepared {
 }
 
 impl Prepared {
-    async fn carry_out(self, connection: &mut Connection<'_>) -> Result<Vec<Article>> {
+    async fn execute(self, connection: &mut Connection<'_>) -> Result<Vec<Article>> {
         match self {
             Self::Create(drafts) => create_all(connection, drafts).await,
             Self::Update(update) => Ok(vec![apply_update(connection, update).await?]),
@@ -163,8 +163,8 @@ async fn once(
     }: IdempotencyKey,
     now: Timestamp,
     write: Prepared,
-    answer: WriteAnswer,
-) -> Result<KeptAnswer> {
+    serialize: SerializeResult,
+) -> Result<StoredResult> {
     let claim = Claim {
         key,
         request,
@@ -174,15 +174,15 @@ async fn once(
     if run!(connection, |c| claim.execute(c))? == 0 {
         return replay(connection, key, request).await;
     }
-    let articles = write.carry_out(connection).await?;
-    let answer = answer(articles)?;
-    let keep = Keep {
+    let articles = write.execute(connection).await?;
+    let result = serialize(articles)?;
+    let store = StoreResult {
         key,
-        answer: &answer,
+        result: &result,
     };
-    run!(connection, |c| keep.execute(c))?;
-    Ok(KeptAnswer {
-        answer: answer.into(),
+    run!(connection, |c| store.execute(c))?;
+    Ok(StoredResult {
+        result: result.into(),
         is_replayed: false,
     })
 }
@@ -191,12 +191,12 @@ async fn replay(
     connection: &mut Connection<'_>,
     key: [u8; 32],
     request: [u8; 32],
-) -> Result<KeptAnswer> {
-    let kept = run!(connection, |c| Kept { key }
+) -> Result<StoredResult> {
+    let stored = run!(connection, |c| ReadResult { key }
         .get_result::<(Vec<u8>, Vec<u8>)>(c));
-    match kept.optional()? {
-        Some((asked, answer)) if asked == request => Ok(KeptAnswer {
-            answer: answer.into(),
+    match stored.optional()? {
+        Some((of_request, result)) if of_request == request => Ok(StoredResult {
+            result: result.into(),
             is_replayed: true,
         }),
         Some(_) => Err(Error::KeyReused),

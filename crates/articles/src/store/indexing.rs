@@ -23,21 +23,21 @@ use search_words::RULES_VERSION;
 pub(super) const STORED_RULES: i32 = RULES_VERSION.cast_signed();
 
 /// The maximum number of articles, and bytes of their texts, per transaction.
-pub(super) const MOST_ARTICLES: i64 = 200;
-pub(super) const MOST_BYTES: usize = 4 * 1024 * 1024;
+pub(super) const MAX_ARTICLES: i64 = 200;
+pub(super) const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// How long rows of other programs may go unnoticed. A check costs a round trip on PostgreSQL.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
-const BETWEEN_LOOKS_AT_A_FILE: Duration = Duration::from_millis(200);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+const FILE_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How often orphaned parts of texts are removed.
-const BETWEEN_REMOVALS: Duration = Duration::from_mins(10);
+const REMOVAL_INTERVAL: Duration = Duration::from_mins(10);
 
 /// The number of articles that must be due before this is logged.
 const MANY: i64 = 1_000;
 
 /// How often the log reports the progress.
-const BETWEEN_REPORTS: Duration = Duration::from_secs(10);
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The size of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +49,9 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    const MOST: Self = Self {
-        articles: MOST_ARTICLES,
-        bytes: MOST_BYTES,
+    const MAX: Self = Self {
+        articles: MAX_ARTICLES,
+        bytes: MAX_BYTES,
         is_skipped: false,
     };
 
@@ -74,8 +74,8 @@ impl Batch {
 
     fn doubled(self) -> Self {
         Self {
-            articles: Self::MOST.articles.min(self.articles * 2),
-            bytes: Self::MOST.bytes.min(self.bytes * 2),
+            articles: Self::MAX.articles.min(self.articles * 2),
+            bytes: Self::MAX.bytes.min(self.bytes * 2),
             is_skipped: false,
         }
     }
@@ -170,11 +170,11 @@ impl Store {
         let store = self.clone();
         let keep = async move {
             let mut removed_at = Instant::now();
-            let (mut batch, mut told) = (Batch::MOST, Told::default());
+            let (mut batch, mut log_state) = (Batch::MAX, LogState::default());
             loop {
-                let pause = store.keep_step(&mut batch, &mut told).await;
+                let pause = store.keep_step(&mut batch, &mut log_state).await;
                 tokio::time::sleep(pause).await;
-                if removed_at.elapsed() > BETWEEN_REMOVALS {
+                if removed_at.elapsed() > REMOVAL_INTERVAL {
                     removed_at = Instant::now();
                     if let Err(error) = store.remove_old_parts().await {
                         tracing::debug!(%error, "old parts of texts were not removed");
@@ -186,15 +186,15 @@ impl Store {
     }
 
     /// Does one transaction's work, if there is any; returns how long to wait before the next.
-    async fn keep_step(&self, batch: &mut Batch, told: &mut Told) -> Duration {
+    async fn keep_step(&self, batch: &mut Batch, log_state: &mut LogState) -> Duration {
         let began = Instant::now();
         let between_looks = match self.0.database {
-            Database::Postgres(_) => BETWEEN_LOOKS,
-            Database::Sqlite(_) => BETWEEN_LOOKS_AT_A_FILE,
+            Database::Postgres(_) => CHECK_INTERVAL,
+            Database::Sqlite(_) => FILE_CHECK_INTERVAL,
         };
         let round = async {
             let work = self.words_to_make().await?;
-            told.progress(work.indexing());
+            log_state.progress(work.indexing());
             match work.is_left() {
                 true => self.make_words(*batch).await,
                 false => Ok(Round { indexed: 0 }),
@@ -202,7 +202,7 @@ impl Store {
         };
         match round.await {
             Ok(Round { indexed }) => {
-                told.failed = false;
+                log_state.failed = false;
                 *batch = batch.doubled();
                 match indexed {
                     0 => between_looks,
@@ -211,15 +211,15 @@ impl Store {
                 }
             }
             Err(error) => {
-                if !std::mem::replace(&mut told.failed, true) {
+                if !std::mem::replace(&mut log_state.failed, true) {
                     tracing::warn!(%error, "articles could not be indexed for the search, which is tried again");
                 }
                 match batch.after(&error) {
                     Some(smaller) => {
                         *batch = smaller;
-                        BETWEEN_LOOKS / 10
+                        CHECK_INTERVAL / 10
                     }
-                    None => BETWEEN_LOOKS,
+                    None => CHECK_INTERVAL,
                 }
             }
         }
@@ -240,7 +240,7 @@ impl Store {
             })
         })
         .await?;
-        let mut batch = Batch::MOST;
+        let mut batch = Batch::MAX;
         loop {
             let work = self.words_to_make().await?;
             if !work.is_left() {
@@ -326,16 +326,16 @@ impl Store {
 
 /// What was logged last.
 #[derive(Debug, Default)]
-struct Told {
+struct LogState {
     failed: bool,
     /// When progress was last logged.
     at: Option<Instant>,
 }
 
-impl Told {
+impl LogState {
     fn progress(&mut self, indexing: Option<Indexing>) {
         match indexing {
-            Some(indexing) if self.at.is_none_or(|at| at.elapsed() >= BETWEEN_REPORTS) => {
+            Some(indexing) if self.at.is_none_or(|at| at.elapsed() >= REPORT_INTERVAL) => {
                 self.at = Some(Instant::now());
                 tracing::info!("indexing articles for the search, newest first: {indexing}");
             }

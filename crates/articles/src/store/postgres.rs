@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 
 use postgres_connect::{ConnectDefaults, ConnectOptions, PgConnection, UrlError};
 
-pub(super) use self::fault::{fault, keeps_from_writing};
+pub(super) use self::fault::{fault, prevents_writes};
 pub(super) use self::migrate::migrate;
 use self::pool::Pool;
 use super::connection::{Answer, Connection, Work};

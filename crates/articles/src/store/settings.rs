@@ -84,7 +84,7 @@ impl DatabaseSettings {
 }
 
 /// More than any use needs, and small enough to be added to the current time.
-const LONGEST_TIME: Duration = Duration::from_hours(24 * 36_500);
+const MAX_TIME: Duration = Duration::from_hours(24 * 36_500);
 
 /// Parses a duration such as `5s` or `1m 30s`, which may be zero.
 ///
@@ -92,7 +92,7 @@ const LONGEST_TIME: Duration = Duration::from_hours(24 * 36_500);
 /// A sentence that says what is wrong with it.
 pub fn time(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text.trim()).map_err(|error| error.to_string())?;
-    match time <= LONGEST_TIME {
+    match time <= MAX_TIME {
         true => Ok(time),
         false => Err("it is at most 36500 days".to_owned()),
     }
@@ -111,14 +111,14 @@ pub fn some_time(text: &str) -> Result<Duration, String> {
 
 /// A number of connections: at least one, and no more than any database allows.
 fn connections(text: &str) -> Result<NonZeroUsize, String> {
-    const MOST: usize = 10_000;
+    const MAX: usize = 10_000;
     let count: NonZeroUsize = text
         .trim()
         .parse()
-        .map_err(|_| format!("expected a number from 1 to {MOST}"))?;
-    match count.get() <= MOST {
+        .map_err(|_| format!("expected a number from 1 to {MAX}"))?;
+    match count.get() <= MAX {
         true => Ok(count),
-        false => Err(format!("expected a number from 1 to {MOST}")),
+        false => Err(format!("expected a number from 1 to {MAX}")),
     }
 }
 

@@ -27,7 +27,7 @@ use tokio::sync::Mutex;
 
 use self::commit::Writer;
 use self::connect::Target;
-pub(super) use self::fault::{fault, keeps_from_writing};
+pub(super) use self::fault::{fault, prevents_writes};
 use self::readers::Readers;
 use self::time_limit::TimeLimit;
 use self::write_ahead_log::Scans;

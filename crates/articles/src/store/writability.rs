@@ -20,7 +20,7 @@ use crate::article::{Article, ArticleId};
 use crate::error::{Error, NoWrites, Result};
 
 /// How long the check of whether SQLite takes writes waits for the writer.
-const PATIENCE: Duration = Duration::from_secs(1);
+const WRITER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Whether the last write was rejected, and why.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl Writability {
 
     /// Logs an error that means that no writes are taken, unless it was logged already.
     fn learn(&self, error: Error) -> Error {
-        let error = refusal(error);
+        let error = as_no_writes(error);
         if let Error::NoWrites { reason, .. } = &error
             && self.replace(Some(*reason)) != Some(*reason)
         {
@@ -66,12 +66,12 @@ impl Writability {
 }
 
 /// Turns an error that would otherwise be a bug of ours into one that says that the database takes no writes.
-fn refusal(error: Error) -> Error {
+fn as_no_writes(error: Error) -> Error {
     let Error::Internal(cause) = &error else {
         return error;
     };
     let reason = cause.downcast_ref::<DieselError>().and_then(|error| {
-        postgres::keeps_from_writing(error).or_else(|| sqlite::keeps_from_writing(error))
+        postgres::prevents_writes(error).or_else(|| sqlite::prevents_writes(error))
     });
     match reason {
         Some(reason) => Error::NoWrites {
@@ -142,7 +142,7 @@ impl Store {
                 Ok(())
             })
         });
-        match timeout(PATIENCE, nothing).await {
+        match timeout(WRITER_TIMEOUT, nothing).await {
             // Other writes are waiting, so they will show it.
             Err(_) | Ok(Err(Error::Unavailable(_))) => Ok(()),
             Ok(asked) => asked,

@@ -293,7 +293,7 @@ pub(super) async fn apply_update(
             {
                 Error::Raced
             }
-            current => why_not(current, expected_version, room),
+            current => explain_no_match(current, expected_version, room),
         }),
         Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
             let slug = slug.unwrap_or_default();
@@ -322,11 +322,11 @@ pub(super) async fn apply_delete(
         return Ok(row.into());
     }
     let current = stored_version(connection, id).await?;
-    Err(why_not(current, expected_version, room))
+    Err(explain_no_match(current, expected_version, room))
 }
 
 /// Why a statement with `expected_version` and a limit on the text matched no row.
-fn why_not(current: Option<i32>, expected_version: Option<i32>, room: TextRoom) -> Error {
+fn explain_no_match(current: Option<i32>, expected_version: Option<i32>, room: TextRoom) -> Error {
     let Some(current) = current else {
         return Error::NotFound;
     };

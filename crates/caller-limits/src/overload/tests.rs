@@ -105,7 +105,7 @@ async fn who_can_wait_longer_does_so_and_is_not_counted() {
     let only = turns.take().await.unwrap();
     let late = tokio::spawn({
         let turns = turns.clone();
-        async move { drop(turns.take_however_late().await) }
+        async move { drop(turns.take_without_deadline().await) }
     });
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(turns.status(), status(1, 1, 0));

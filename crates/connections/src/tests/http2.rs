@@ -32,7 +32,7 @@ fn get(path: &str) -> Request<Body> {
 }
 
 async fn status(client: &mut SendRequest<Body>, request: Request<Body>) -> u16 {
-    let response = timeout(PATIENCE, client.send_request(request)).await;
+    let response = timeout(TIMEOUT, client.send_request(request)).await;
     response.unwrap().unwrap().status().as_u16()
 }
 
@@ -47,7 +47,7 @@ async fn a_connection_without_a_request_is_closed_and_one_with_a_request_is_not(
     // A response may take longer than the head of a request.
     assert_eq!(status(&mut client, get("/slow")).await, 200);
     assert_eq!(status(&mut client, get("/length")).await, 200);
-    timeout(PATIENCE, connection)
+    timeout(TIMEOUT, connection)
         .await
         .unwrap()
         .unwrap()
@@ -66,7 +66,7 @@ async fn a_handshake_that_does_not_come_to_its_end_is_not_waited_for() {
     for beginning in [&[][..], &[0x16, 0x03, 0x01]] {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(beginning).await.unwrap();
-        let end = timeout(PATIENCE, stream.read(&mut [0])).await.unwrap();
+        let end = timeout(TIMEOUT, stream.read(&mut [0])).await.unwrap();
         assert_eq!(end.unwrap_or_default(), 0);
     }
 }
@@ -78,11 +78,11 @@ async fn what_is_no_handshake_is_closed_and_others_are_served() {
     let mut plain = TcpStream::connect(server.address).await.unwrap();
     let request = b"GET /length HTTP/1.1\r\nHost: localhost\r\n\r\n";
     plain.write_all(request).await.unwrap();
-    let mut said = Vec::new();
-    let _ = timeout(PATIENCE, plain.read_to_end(&mut said))
+    let mut output = Vec::new();
+    let _ = timeout(TIMEOUT, plain.read_to_end(&mut output))
         .await
         .unwrap();
-    assert!(!said.starts_with(b"HTTP"), "{said:?}");
+    assert!(!output.starts_with(b"HTTP"), "{output:?}");
     let (mut client, _connection) = client(&server, 65_535).await;
     assert_eq!(status(&mut client, get("/length")).await, 200);
 }
@@ -122,7 +122,7 @@ async fn a_stop_finishes_what_is_under_way_and_takes_no_more() {
     let response = tokio::spawn(busy.send_request(get("/waits")));
     asked.notified().await;
     stop.cancel();
-    timeout(PATIENCE, idle_connection)
+    timeout(TIMEOUT, idle_connection)
         .await
         .unwrap()
         .unwrap()
@@ -130,10 +130,10 @@ async fn a_stop_finishes_what_is_under_way_and_takes_no_more() {
     // The client has received GOAWAY and sends no more requests.
     while busy.send_request(get("/length")).await.is_ok() {}
     may_answer.notify_one();
-    let response = timeout(PATIENCE, response).await.unwrap().unwrap().unwrap();
+    let response = timeout(TIMEOUT, response).await.unwrap().unwrap().unwrap();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "answered");
-    timeout(PATIENCE, connection)
+    timeout(TIMEOUT, connection)
         .await
         .unwrap()
         .unwrap()
@@ -153,13 +153,13 @@ fn large() -> Router {
         .route("/few", axum::routing::get(async || vec![0; 1_000]))
 }
 
-fn impatient() -> ConnectionSettings {
+fn short_timeouts() -> ConnectionSettings {
     ConnectionSettings::with_write_timeout(SHORT)
 }
 
 #[tokio::test]
 async fn a_response_that_is_not_read_is_reset_and_others_of_its_connection_are_not() {
-    let server = Secure::start(impatient(), large(), CancellationToken::new()).await;
+    let server = Secure::start(short_timeouts(), large(), CancellationToken::new()).await;
     let (mut client, _connection) = client(&server, 20_000).await;
     for path in ["/whole", "/streamed"] {
         let mut unread = client.send_request(get(path)).await.unwrap().into_body();
@@ -185,10 +185,10 @@ async fn a_response_that_is_not_read_is_reset_and_others_of_its_connection_are_n
 
 #[tokio::test]
 async fn the_end_of_a_response_that_is_not_read_ends_the_connection() {
-    let server = Secure::start(impatient(), large(), CancellationToken::new()).await;
+    let server = Secure::start(short_timeouts(), large(), CancellationToken::new()).await;
     let (mut client, connection) = client(&server, 100).await;
     let _unread = client.send_request(get("/few")).await.unwrap();
-    assert!(timeout(PATIENCE, connection).await.is_ok());
+    assert!(timeout(TIMEOUT, connection).await.is_ok());
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ impl Client {
     /// The next frame; `None` when the connection is closed.
     async fn receive(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
-        let read = timeout(PATIENCE, self.read.read_exact(&mut head)).await;
+        let read = timeout(TIMEOUT, self.read.read_exact(&mut head)).await;
         read.unwrap().ok()?;
         let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
         self.read.read_exact(&mut payload).await.ok()?;

@@ -20,7 +20,7 @@ const SHORT: Duration = Duration::from_millis(500);
 async fn a_connection_that_takes_nothing_is_cut_off_and_one_that_takes_little_is_not() {
     for path in ["/whole", "/streamed", "/socket"] {
         let (routes, dropped) = endless();
-        let address = start_with(patience(), routes, CancellationToken::new()).await;
+        let address = start_with(short_timeouts(), routes, CancellationToken::new()).await;
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(64 * 1024).unwrap();
         let mut stream = socket.connect(address).await.unwrap();
@@ -41,10 +41,10 @@ async fn a_connection_that_takes_nothing_is_cut_off_and_one_that_takes_little_is
             "{path}"
         );
         let began = Instant::now();
-        timeout(PATIENCE, dropped).await.unwrap().unwrap_err();
+        timeout(TIMEOUT, dropped).await.unwrap().unwrap_err();
         assert!(began.elapsed() >= SHORT / 2, "{path}");
         let mut rest = Vec::new();
-        let end = timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
+        let end = timeout(TIMEOUT, stream.read_to_end(&mut rest)).await;
         let error = end.unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{path}");
     }
@@ -63,7 +63,7 @@ async fn without_a_write_timeout_a_connection_that_takes_nothing_is_kept() {
 
 #[tokio::test]
 async fn a_client_that_sends_on_gets_the_answer_that_came_before_it_had_sent_all() {
-    let address = start(refusing(), CancellationToken::new()).await;
+    let address = start(rejecting(), CancellationToken::new()).await;
     let clients = (0..8).map(|number| async move {
         let body = vec![b'a'; 4 * 1024 * 1024];
         let length = body.len();
@@ -78,7 +78,7 @@ async fn a_client_that_sends_on_gets_the_answer_that_came_before_it_had_sent_all
             _ => ("X-Long: ".to_owned(), body),
         };
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!("POST /refused HTTP/1.1\r\nHost: a\r\n{head}");
+        let request = format!("POST /rejected HTTP/1.1\r\nHost: a\r\n{head}");
         stream.write_all(request.as_bytes()).await.unwrap();
         if number % 3 < 2 {
             stream.write_all(b"\r\n\r\n").await.unwrap();
@@ -95,36 +95,36 @@ async fn a_client_that_sends_on_gets_the_answer_that_came_before_it_had_sent_all
         assert!(answer.starts_with(expected), "{answer}");
         assert!(answer.contains("connection: close"), "{answer}");
     });
-    timeout(PATIENCE, join_all(clients)).await.unwrap();
+    timeout(TIMEOUT, join_all(clients)).await.unwrap();
 }
 
 #[tokio::test]
 async fn what_is_thrown_away_after_an_answer_is_bounded_in_bytes_and_time() {
     let settings = |linger_bytes, linger, linger_silence| ConnectionSettings {
-        patience: Patience {
+        timeouts: Timeouts {
             linger,
             linger_silence,
             linger_bytes,
-            ..Patience::default()
+            ..Timeouts::default()
         },
         ..ConnectionSettings::default()
     };
-    let long = PATIENCE * 10;
+    let long = TIMEOUT * 10;
     for (settings, pause) in [
         (settings(1024 * 1024, long, long), Duration::ZERO),
         (settings(usize::MAX, SHORT, long), SHORT / 20),
         (settings(usize::MAX, long, SHORT), SHORT * 3),
     ] {
-        let address = start_with(settings, refusing(), CancellationToken::new()).await;
+        let address = start_with(settings, rejecting(), CancellationToken::new()).await;
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let head = b"POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000000\r\n\r\n";
+        let head = b"POST /rejected HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000000\r\n\r\n";
         stream.write_all(head).await.unwrap();
         let sent_on = async {
             while stream.write_all(&[0; 16 * 1024]).await.is_ok() {
                 tokio::time::sleep(pause).await;
             }
         };
-        timeout(PATIENCE, sent_on).await.unwrap();
+        timeout(TIMEOUT, sent_on).await.unwrap();
     }
 }
 
@@ -137,21 +137,21 @@ async fn a_stop_does_not_wait_for_what_is_thrown_away() {
     let served = tokio::spawn(serve(
         listener,
         None,
-        refusing(),
+        rejecting(),
         settings,
         CallerLimits::default(),
         stop.clone(),
     ));
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = b"POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n";
+    let head = b"POST /rejected HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n";
     stream.write_all(head).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     let began = Instant::now();
     stop.cancel();
-    timeout(PATIENCE, served).await.unwrap().unwrap();
-    assert!(began.elapsed() < settings.patience.linger_silence);
+    timeout(TIMEOUT, served).await.unwrap().unwrap();
+    assert!(began.elapsed() < settings.timeouts.linger_silence);
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn a_client_that_has_closed_its_sending_side_gets_its_answer() {
         stream.write_all(request.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
         let mut answer = String::new();
-        let read = timeout(PATIENCE, stream.read_to_string(&mut answer)).await;
+        let read = timeout(TIMEOUT, stream.read_to_string(&mut answer)).await;
         read.unwrap().unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.ends_with(expected), "{answer}");
@@ -201,10 +201,10 @@ async fn a_client_that_has_gone_is_not_worked_for() {
     stream.write_all(request).await.unwrap();
     begun.notified().await;
     drop(stream);
-    timeout(PATIENCE, dropped).await.unwrap().unwrap_err();
+    timeout(TIMEOUT, dropped).await.unwrap().unwrap_err();
 }
 
-fn patience() -> ConnectionSettings {
+fn short_timeouts() -> ConnectionSettings {
     ConnectionSettings::with_write_timeout(SHORT)
 }
 
@@ -252,7 +252,7 @@ fn endless() -> (Router, oneshot::Receiver<()>) {
 }
 
 /// Rejects requests without reading their bodies.
-fn refusing() -> Router {
-    let refuse = post(async || axum::http::StatusCode::PAYLOAD_TOO_LARGE.into_response());
-    Router::new().route("/refused", refuse)
+fn rejecting() -> Router {
+    let reject = post(async || axum::http::StatusCode::PAYLOAD_TOO_LARGE.into_response());
+    Router::new().route("/rejected", reject)
 }

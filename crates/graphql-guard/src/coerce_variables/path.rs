@@ -1,7 +1,7 @@
 //! The path of a value within the variables, for errors.
 
 /// The maximum characters of unknown names, which may have any length; longer ones are truncated.
-const LONGEST_NAME: usize = 64;
+const MAX_NAME_CHARS: usize = 64;
 
 /// A segment of a path. It stays on the stack, and becomes text only for an error.
 pub(super) struct Path<'a> {
@@ -44,7 +44,7 @@ impl Path<'_> {
 }
 
 pub(super) fn cut(name: &str) -> &str {
-    let end = name.char_indices().nth(LONGEST_NAME);
+    let end = name.char_indices().nth(MAX_NAME_CHARS);
     end.map_or(name, |(end, _)| &name[..end])
 }
 

@@ -257,10 +257,10 @@ fn root_fields(document: &ExecutableDocument, operation: &OperationDefinition) -
 /// The errors of a response whose execution did not begin: field errors have a path, these have not.
 fn request_errors(response: &Response) -> Option<ResponseErrors> {
     let is_of_request = |error: &ServerError| error.path.is_empty();
-    let nothing_ran = response.data == async_graphql::Value::Null
+    let nothing_executed = response.data == async_graphql::Value::Null
         && !response.errors.is_empty()
         && response.errors.iter().all(is_of_request);
-    nothing_ran.then(|| {
+    nothing_executed.then(|| {
         let errors = response.errors.iter();
         errors
             .map(|error| of_request(error, ErrorCode::VALIDATION_FAILED))

@@ -11,9 +11,9 @@ use super::Hash;
 const OVERHEAD_BYTES: usize = 200;
 
 /// Documents by hash. Shared by all requests; the lock is held only during a lookup or an insertion.
-pub(super) struct Store(Mutex<Kept>);
+pub(super) struct Store(Mutex<State>);
 
-struct Kept {
+struct State {
     max_bytes: usize,
     bytes: usize,
     /// Counts uses; the number of a document's last use is its key in `order`.
@@ -31,7 +31,7 @@ struct Document {
 impl Store {
     /// With 0 bytes it keeps nothing.
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self(Mutex::new(Kept {
+        Self(Mutex::new(State {
             max_bytes,
             bytes: 0,
             uses: 0,
@@ -60,7 +60,7 @@ impl Store {
     }
 }
 
-impl Kept {
+impl State {
     fn next_use(&mut self) -> u64 {
         self.uses += 1;
         self.uses

@@ -128,7 +128,7 @@ where
         caller: &Caller<A::Caller>,
         transport: Transport,
     ) -> Outcome {
-        let (patience, stream) = match transport {
+        let (retry_for, stream) = match transport {
             // The socket itself is counted, not its subscriptions.
             Transport::WebSocket => (self.subscribe_timeout, None),
             _ => match self.limits.open_stream(caller) {
@@ -136,7 +136,7 @@ where
                 Err(error) => return Outcome::Rejected(error.into()),
             },
         };
-        let subscribed = self.engine.subscribe(operation, caller, patience);
+        let subscribed = self.engine.subscribe(operation, caller, retry_for);
         let subscribed = tokio::select! {
             subscribed = tokio::time::timeout(self.subscribe_timeout, subscribed) => subscribed,
             () = self.shutdown.token().cancelled() => return Outcome::NotBegun(stopping()),

@@ -22,7 +22,7 @@ use super::closing::Closing;
 use super::message;
 use crate::events::Event;
 use crate::limits::{LimitCallers as _, REQUEST_COST};
-use crate::operation::{Caller, Execute, GraphQLParams, Outcome, Transport, or_never};
+use crate::operation::{Caller, Execute, GraphQLParams, Outcome, Transport, or_pending};
 use crate::rejection::Rejection;
 use crate::request_id::RequestId;
 
@@ -42,7 +42,7 @@ pub(super) struct Outgoing {
 }
 
 /// Values that are held until a message is written.
-pub(super) type Kept = (Option<TaskTrackerToken>, Option<Bytes>);
+pub(super) type HeldValues = (Option<TaskTrackerToken>, Option<Bytes>);
 
 impl From<Message> for Outgoing {
     fn from(message: Message) -> Self {
@@ -126,7 +126,7 @@ impl Operations {
 
     /// The message to write, and the values to hold until it is written; `None` where the client has cancelled the
     /// operation in the meantime.
-    pub(super) fn release(&self, outgoing: Outgoing) -> Option<(Message, Kept)> {
+    pub(super) fn release(&self, outgoing: Outgoing) -> Option<(Message, HeldValues)> {
         if let Some(operation) = outgoing.operation {
             if operation.cancelled.is_cancelled() {
                 return None;
@@ -224,7 +224,7 @@ impl Responder {
         loop {
             let event = tokio::select! {
                 biased;
-                rejection = or_never(ended.as_mut()) => return End::Rejected(rejection),
+                rejection = or_pending(ended.as_mut()) => return End::Rejected(rejection),
                 event = events.next() => event,
             };
             let Some(event) = event else {

@@ -22,11 +22,11 @@ use tungstenite::Error;
 
 use super::closing::Closing;
 use super::message::{self, ClientMessage, close};
-use super::operation::{self, Kept, Operations, Outbox, Outgoing};
+use super::operation::{self, HeldValues, Operations, Outbox, Outgoing};
 use super::{WebSocketSettings, authorization};
 use crate::error::{Detail, ErrorCode, ResponseError};
 use crate::limits::LimitCallers;
-use crate::operation::{Caller, Execute, GraphQLParams, or_never};
+use crate::operation::{Caller, Execute, GraphQLParams, or_pending};
 use crate::rejection::Rejection;
 use graphql_guard::json::ObjectText;
 use graphql_guard::truncate;
@@ -91,7 +91,7 @@ pub(super) async fn serve<E: Execute>(
     drop(listener);
     drop(operations);
     if let End::Close(frame) = end {
-        close_and_wait(&mut sink, &mut stream, frame, settings.farewell).await;
+        close_and_wait(&mut sink, &mut stream, frame, settings.close_timeout).await;
     }
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn close_at_once(
     frame: CloseFrame,
     settings: Arc<WebSocketSettings>,
 ) {
-    close_and_wait(&mut sink, &mut stream, frame, settings.farewell).await;
+    close_and_wait(&mut sink, &mut stream, frame, settings.close_timeout).await;
 }
 
 /// Sends the close frame, and waits for the client's confirmation: if a connection is dropped with unread bytes, it is
@@ -110,20 +110,20 @@ async fn close_and_wait(
     sink: &mut SplitSink<WebSocket, Message>,
     stream: &mut SplitStream<WebSocket>,
     frame: CloseFrame,
-    patience: Duration,
+    close_timeout: Duration,
 ) {
     let is_too_big = frame.code == 1009;
-    let farewell = async {
+    let close = async {
         if sink.send(Message::Close(Some(frame))).await.is_err() {
             return;
         }
         while let Some(Ok(_)) = stream.next().await {}
         if is_too_big {
             // The rest of the message cannot be read, so neither can the confirmation after it.
-            sleep(patience).await;
+            sleep(close_timeout).await;
         }
     };
-    let _ = timeout(patience, farewell).await;
+    let _ = timeout(close_timeout, close).await;
 }
 
 /// Writes queued messages and pings; returns when the connection fails.
@@ -138,7 +138,7 @@ async fn write(
     loop {
         let released = tokio::select! {
             biased;
-            _ = pings.tick() => Some((Message::Ping(Bytes::new()), Kept::default())),
+            _ = pings.tick() => Some((Message::Ping(Bytes::new()), HeldValues::default())),
             outgoing = queue.recv() => match outgoing {
                 Some(outgoing) => operations.release(*outgoing),
                 None => return,
@@ -206,7 +206,7 @@ impl<E: Execute> Listener<'_, E> {
                 initialisation_timeout()
             }
             State::Acknowledged { ended } => {
-                or_never(ended.as_mut()).await;
+                or_pending(ended.as_mut()).await;
                 *ended = None;
                 self.closing.begin(4403, ADMISSION_ENDED);
                 std::future::pending().await

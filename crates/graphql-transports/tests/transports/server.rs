@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use crate::engine::Engine;
 
 /// Longer than any expected event takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 pub(crate) struct Server {
@@ -40,7 +40,7 @@ impl Server {
     pub(crate) async fn with(change: impl FnOnce(&mut WebSocketSettings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut settings = WebSocketSettings {
-            farewell: Duration::from_secs(1),
+            close_timeout: Duration::from_secs(1),
             ..WebSocketSettings::default()
         };
         change(&mut settings);
@@ -68,7 +68,7 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, reached).await.unwrap();
+        tokio::time::timeout(TIMEOUT, reached).await.unwrap();
     }
 }
 

@@ -4,7 +4,7 @@ use futures_util::StreamExt as _;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::json;
 
-use crate::server::{PATIENCE, Server};
+use crate::server::{Server, TIMEOUT};
 
 async fn post(server: &Server, query: &str) -> Response {
     let request = Client::new()
@@ -33,7 +33,7 @@ async fn until(response: &mut Response, text: &str) -> String {
             read.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     };
-    tokio::time::timeout(PATIENCE, reading).await.unwrap();
+    tokio::time::timeout(TIMEOUT, reading).await.unwrap();
     read
 }
 
@@ -74,7 +74,7 @@ async fn a_stream_whose_token_ends_breaks_off_without_complete() {
         .header("x-short", "1")
         .json(&json!({ "query": "silent" }));
     let stream = events(request.send().await.unwrap());
-    let stream = tokio::time::timeout(PATIENCE, stream).await.unwrap();
+    let stream = tokio::time::timeout(TIMEOUT, stream).await.unwrap();
     assert_eq!(stream, "");
     server.until(&server.engine.open, 0).await;
 }

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::server::{PATIENCE, Server};
+use crate::server::{Server, TIMEOUT};
 
 mod closing;
 mod codes;
@@ -69,7 +69,7 @@ impl Client {
 
     async fn next(&mut self) -> Option<Message> {
         loop {
-            match timeout(PATIENCE, self.0.next()).await.unwrap() {
+            match timeout(TIMEOUT, self.0.next()).await.unwrap() {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(message)) => return Some(message),
                 Some(Err(_)) | None => return None,

@@ -72,12 +72,12 @@ async fn execute(
 
 impl SimpleAsyncConnection for PgConnection {
     async fn batch_execute(&mut self, sql: &str) -> QueryResult<()> {
-        let told = StrQueryHelper::new(sql);
-        self.tell(InstrumentationEvent::start_query(&told));
+        let query = StrQueryHelper::new(sql);
+        self.instrument(InstrumentationEvent::start_query(&query));
         let sent_at = Instant::now();
         let answer = within(self.limit, self.client.batch_execute(sql)).await;
         let done = self.settle(sent_at, answer);
-        self.tell_finished(sql, done.as_ref().err());
+        self.instrument_finish(sql, done.as_ref().err());
         done
     }
 }
@@ -95,7 +95,7 @@ impl AsyncConnectionCore for PgConnection {
         T::Query: QueryFragment<Pg> + QueryId + 'query,
     {
         let query = source.as_query();
-        self.tell(InstrumentationEvent::start_query(&diesel::debug_query(
+        self.instrument(InstrumentationEvent::start_query(&diesel::debug_query(
             &query,
         )));
         let query = Query::new(&query);
@@ -123,7 +123,7 @@ impl AsyncConnectionCore for PgConnection {
     where
         T: QueryFragment<Pg> + QueryId + 'query,
     {
-        self.tell(InstrumentationEvent::start_query(&diesel::debug_query(
+        self.instrument(InstrumentationEvent::start_query(&diesel::debug_query(
             &source,
         )));
         let query = Query::new(&source);
@@ -133,7 +133,7 @@ impl AsyncConnectionCore for PgConnection {
             let answer = execute(&self.client, &mut self.prepared, &mut query);
             let answer = within(self.limit, answer).await;
             let done = self.settle(sent_at, answer);
-            self.tell_finished(&query.sql, done.as_ref().err());
+            self.instrument_finish(&query.sql, done.as_ref().err());
             done
         }
         .boxed()

@@ -131,8 +131,8 @@ impl Client {
     async fn abort(&mut self) {
         let query = "{ articles(filter: { text: { contains: \"nothing\" } }) { id text } }";
         let request = client().post(&self.url).json(&json!({ "query": query }));
-        let patience = Duration::from_micros(self.chance.below(5_000));
-        let _ = timeout(patience, request.send()).await;
+        let wait = Duration::from_micros(self.chance.below(5_000));
+        let _ = timeout(wait, request.send()).await;
         self.tally.add("aborted requests", "");
     }
 
@@ -143,13 +143,13 @@ impl Client {
             .post(&self.url)
             .header("accept", "text/event-stream")
             .json(&json!({ "query": query }));
-        let patience = Duration::from_millis(self.chance.below(400));
+        let wait = Duration::from_millis(self.chance.below(400));
         let heard = async {
             if let Ok(mut response) = request.send().await {
                 while let Ok(Some(_)) = response.chunk().await {}
             }
         };
-        let _ = timeout(patience, heard).await;
+        let _ = timeout(wait, heard).await;
         self.tally.add("subscriptions", "");
     }
 

@@ -156,7 +156,7 @@ async fn whoever_names_unknown_keys_causes_one_fetch_in_thirty_seconds() {
     sleep(MINUTE).await;
     assert_eq!(issuer.fetches(), 1);
     let ask = async |many| {
-        let asked = join_all((0..many).map(|_| issuer.refresher.look_again())).await;
+        let asked = join_all((0..many).map(|_| issuer.refresher.refresh_for_unknown_key())).await;
         asked.into_iter().filter(|waited| *waited).count()
     };
     // All of them wait for the same fetch.
@@ -176,7 +176,7 @@ async fn whoever_comes_while_keys_are_fetched_waits_for_those_that_are_fetched_n
     // The first fetch is under way, and it will return the old set.
     sleep(FETCH / 2).await;
     issuer.answer(Some(set(2)));
-    assert!(issuer.refresher.look_again().await);
+    assert!(issuer.refresher.refresh_for_unknown_key().await);
     assert_eq!((issuer.keys(), issuer.fetches()), (2, 2));
 }
 

@@ -3,7 +3,7 @@
 use super::signer::{Signer, jwks_file};
 use crate::tests::{clock, open};
 
-fn refused(flags: &[&str]) -> String {
+fn rejected(flags: &[&str]) -> String {
     open(flags, &clock()).err().unwrap().to_string()
 }
 
@@ -11,7 +11,7 @@ fn refused(flags: &[&str]) -> String {
 fn issuers(text: &str) -> String {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
-    let error = refused(&[&format!("--jwt-issuers={}", file.path().display())]);
+    let error = rejected(&[&format!("--jwt-issuers={}", file.path().display())]);
     error.replace(&*file.path().to_string_lossy(), "FILE")
 }
 
@@ -23,7 +23,7 @@ fn settings_without_keys_or_with_several_kinds_are_rejected() {
         ["--jwt-scopes-claim=a"],
     ] {
         insta::allow_duplicates! {
-            insta::assert_snapshot!(refused(&flags), @"JWT_ISSUER, JWT_AUDIENCE and JWT_SCOPES_CLAIM need JWT_JWKS, JWT_SECRET or JWT_SECRET_FILE");
+            insta::assert_snapshot!(rejected(&flags), @"JWT_ISSUER, JWT_AUDIENCE and JWT_SCOPES_CLAIM need JWT_JWKS, JWT_SECRET or JWT_SECRET_FILE");
         }
     }
     let secret = "--jwt-secret=0123456789abcdef0123456789abcdef";
@@ -33,7 +33,7 @@ fn settings_without_keys_or_with_several_kinds_are_rejected() {
         ["--jwt-secret-file=a", secret],
     ] {
         insta::allow_duplicates! {
-            insta::assert_snapshot!(refused(&flags), @"of JWT_JWKS, JWT_SECRET and JWT_SECRET_FILE only one can be set: an issuer either signs with a private key or shares a secret");
+            insta::assert_snapshot!(rejected(&flags), @"of JWT_JWKS, JWT_SECRET and JWT_SECRET_FILE only one can be set: an issuer either signs with a private key or shares a secret");
         }
     }
 }
@@ -64,12 +64,12 @@ fn an_issuer_without_a_name_can_only_be_alone() {
     std::fs::write(file.path(), one).unwrap();
     let issuers = format!("--jwt-issuers={}", file.path().display());
     let jwks = format!("--jwt-jwks={}", keys.path().display());
-    insta::assert_snapshot!(refused(&[&issuers, &jwks]), @"where there are several issuers each needs a name of its own: set JWT_ISSUER, and each issuer once");
+    insta::assert_snapshot!(rejected(&[&issuers, &jwks]), @"where there are several issuers each needs a name of its own: set JWT_ISSUER, and each issuer once");
     assert!(open(&[&issuers, &jwks, "--jwt-issuer=b"], &clock()).is_ok());
 }
 
 #[test]
 fn an_address_that_is_not_encrypted_is_rejected() {
-    insta::assert_snapshot!(refused(&["--jwt-jwks=http://a.example/jwks"]), @"the address of a key set: plain HTTP is for loopback addresses only, since who can change the answer on its way can sign: use https://");
-    insta::assert_snapshot!(refused(&["--jwt-jwks=ftp://a.example/jwks"]), @"the address of a key set: expected https://HOST/PATH, or http:// on a loopback address");
+    insta::assert_snapshot!(rejected(&["--jwt-jwks=http://a.example/jwks"]), @"the address of a key set: plain HTTP is for loopback addresses only, since who can change the answer on its way can sign: use https://");
+    insta::assert_snapshot!(rejected(&["--jwt-jwks=ftp://a.example/jwks"]), @"the address of a key set: expected https://HOST/PATH, or http:// on a loopback address");
 }

@@ -16,7 +16,7 @@ pub struct WordsCheck {
 }
 
 /// The maximum number of articles that are named.
-const MOST_NAMED: usize = 20;
+const MAX_NAMED: usize = 20;
 
 const REMEDY: &str = "A server brings what other programs write up to date within seconds, and what was imported with \
                       --index=later in minutes; for the rest run `broadsheet reindex`";
@@ -26,7 +26,7 @@ impl WordsCheck {
         self.articles += 1;
         if !is_current {
             self.stale += 1;
-            if self.examples.len() < MOST_NAMED {
+            if self.examples.len() < MAX_NAMED {
                 self.examples.push(id);
             }
         }

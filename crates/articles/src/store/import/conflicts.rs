@@ -25,7 +25,7 @@ pub(super) struct Chunk {
 
 /// Which value of a row the conflicting article has.
 #[derive(Debug, Clone, Copy)]
-enum InTheWay {
+enum ConflictingValue {
     Id,
     Slug(ArticleId),
 }
@@ -43,12 +43,12 @@ impl Chunk {
 
     /// Imports the rows one by one.
     pub(super) async fn import(mut self, connection: &mut Connection<'_>) -> Result<Imported> {
-        self.look(connection).await?;
+        self.find_existing(connection).await?;
         let drafts = Arc::clone(&self.drafts);
         // Rows without conflicts are collected, to be created together.
         let mut waiting: Vec<usize> = Vec::new();
         for (index, row) in drafts.iter().enumerate() {
-            let Some(in_the_way) = self.in_the_way(row) else {
+            let Some(conflict) = self.conflict_of(row) else {
                 self.take(&row.draft.article, row.draft.derived);
                 waiting.push(index);
                 continue;
@@ -58,14 +58,14 @@ impl Chunk {
                 self.create(connection, std::mem::take(&mut waiting))
                     .await?;
             }
-            self.settle(connection, row, in_the_way).await?;
+            self.settle(connection, row, conflict).await?;
         }
         self.create(connection, waiting).await?;
         Ok(self.imported)
     }
 
     /// Queries which ids and slugs articles have.
-    async fn look(&mut self, connection: &mut Connection<'_>) -> Result<()> {
+    async fn find_existing(&mut self, connection: &mut Connection<'_>) -> Result<()> {
         let ids: Vec<ArticleId> = self
             .drafts
             .iter()
@@ -91,14 +91,14 @@ impl Chunk {
         Ok(())
     }
 
-    fn in_the_way(&self, row: &IncomingDraft) -> Option<InTheWay> {
+    fn conflict_of(&self, row: &IncomingDraft) -> Option<ConflictingValue> {
         let article = &row.draft.article;
         if row.has_id && self.ids.contains(&article.id) {
-            return Some(InTheWay::Id);
+            return Some(ConflictingValue::Id);
         }
         // A slug that is generated from the title gets a number instead.
         let holder = self.slugs.get(&article.slug)?;
-        (!row.draft.derived).then_some(InTheWay::Slug(*holder))
+        (!row.draft.derived).then_some(ConflictingValue::Slug(*holder))
     }
 
     fn take(&mut self, article: &Article, has_derived_slug: bool) {
@@ -133,7 +133,8 @@ impl Chunk {
             let holder = holder.ok_or_else(|| Error::internal("a slug is taken by nobody"))?;
             let (first, others) = rest.split_first().unwrap_or((&0, &[]));
             let row = &drafts[*first];
-            self.settle(connection, row, InTheWay::Slug(holder)).await?;
+            self.settle(connection, row, ConflictingValue::Slug(holder))
+                .await?;
             waiting = others.to_vec();
         }
     }
@@ -150,16 +151,16 @@ impl Chunk {
         &mut self,
         connection: &mut Connection<'_>,
         row: &IncomingDraft,
-        in_the_way: InTheWay,
+        conflict: ConflictingValue,
     ) -> Result<()> {
         match self.on_conflict {
             OnConflict::Skip => self.imported.skipped += 1,
-            OnConflict::Replace => self.replace(connection, row, in_the_way).await?,
+            OnConflict::Replace => self.replace(connection, row, conflict).await?,
             OnConflict::Error => {
                 let slug = &row.draft.article.slug;
-                let (field, reason) = match in_the_way {
-                    InTheWay::Id => ("id", "there is an article with this id".to_owned()),
-                    InTheWay::Slug(_) => (
+                let (field, reason) = match conflict {
+                    ConflictingValue::Id => ("id", "there is an article with this id".to_owned()),
+                    ConflictingValue::Slug(_) => (
                         "slug",
                         format!("the slug {slug:?} belongs to another article"),
                     ),
@@ -182,18 +183,18 @@ impl Chunk {
         &mut self,
         connection: &mut Connection<'_>,
         row: &IncomingDraft,
-        in_the_way: InTheWay,
+        conflict: ConflictingValue,
     ) -> Result<()> {
         let article = &row.draft.article;
         let keeps_slug = row.draft.derived;
         let holder = self.slugs.get(&article.slug).copied();
-        let (updated, deleted) = match in_the_way {
-            InTheWay::Id => (
+        let (updated, deleted) = match conflict {
+            ConflictingValue::Id => (
                 Some(article.id),
                 holder.filter(|it| *it != article.id && !keeps_slug),
             ),
-            InTheWay::Slug(holder) if row.has_id => (None, Some(holder)),
-            InTheWay::Slug(holder) => (Some(holder), None),
+            ConflictingValue::Slug(holder) if row.has_id => (None, Some(holder)),
+            ConflictingValue::Slug(holder) => (Some(holder), None),
         };
         if let Some(id) = deleted {
             run!(connection, |c| diesel::delete(article::table)

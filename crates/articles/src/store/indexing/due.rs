@@ -42,7 +42,7 @@ impl Store {
     }
 
     async fn index_in_rounds(&self, report: &mut impl FnMut(i64)) -> Result<()> {
-        let mut batch = Batch::MOST;
+        let mut batch = Batch::MAX;
         while self.words_to_make().await?.due > 0 {
             match self.make_words(batch).await {
                 Ok(Round { indexed: 0 }) => tokio::time::sleep(WHILE_OTHERS_DO_IT).await,

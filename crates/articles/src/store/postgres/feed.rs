@@ -24,7 +24,7 @@ use crate::store::changes::lag::{COUNTED, LagRow};
 const NUMBERED_AT_ONCE: i32 = 50_000;
 
 /// The minimum time between two notifications.
-const BETWEEN_NOTIFICATIONS: Duration = Duration::from_millis(10);
+const NOTIFY_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How long the listening connection may be silent before it is checked, and how long to wait for a response to the
 /// check.
@@ -106,38 +106,38 @@ impl Postgres {
         mut written: watch::Receiver<()>,
         notified: &watch::Sender<()>,
     ) {
-        const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-        const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+        const MIN_PAUSE: Duration = Duration::from_millis(100);
+        const MAX_PAUSE: Duration = Duration::from_secs(5);
         if let Connections::Sandbox(_) = self.connections {
             // No other server can see what this server writes.
             return std::future::pending().await;
         }
-        let mut pause = SHORTEST_PAUSE;
-        let mut told = None;
+        let mut pause = MIN_PAUSE;
+        let mut logged = None;
         loop {
             let began = Instant::now();
             let Err(error) = self
-                .listen_and_notify(&mut written, notified, &mut told)
+                .listen_and_notify(&mut written, notified, &mut logged)
                 .await;
-            if began.elapsed() > LONGEST_PAUSE {
-                pause = SHORTEST_PAUSE;
+            if began.elapsed() > MAX_PAUSE {
+                pause = MIN_PAUSE;
             }
             let error = error.to_string();
-            if told.as_ref() != Some(&error) {
+            if logged.as_ref() != Some(&error) {
                 tracing::warn!(error, "the writes of other servers are noticed late");
-                told = Some(error);
+                logged = Some(error);
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(MAX_PAUSE);
         }
     }
 
-    /// `told` is the error that was logged.
+    /// `logged` is the error that was logged.
     async fn listen_and_notify(
         &self,
         written: &mut watch::Receiver<()>,
         notified: &watch::Sender<()>,
-        told: &mut Option<String>,
+        logged: &mut Option<String>,
     ) -> Result<Infallible, Cause> {
         // Distinguishes our own notifications, which are sent to us too, from those of others.
         let sender = sender_id();
@@ -148,7 +148,7 @@ impl Postgres {
         );
         let mut connection = self.options.connect().await?;
         connection.batch_execute("LISTEN broadsheet_feed").await?;
-        if told.take().is_some() {
+        if logged.take().is_some() {
             tracing::info!("the writes of other servers are noticed at once again");
         }
         // Notifications may have been missed until now.
@@ -178,7 +178,7 @@ impl Postgres {
                 written.mark_changed();
                 return Err(error.into());
             }
-            next_notify = Instant::now() + BETWEEN_NOTIFICATIONS;
+            next_notify = Instant::now() + NOTIFY_INTERVAL;
         }
     }
 }

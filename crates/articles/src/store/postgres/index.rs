@@ -111,11 +111,11 @@ pub(in crate::store) async fn round(connection: &mut PgConnection, batch: Batch)
     if state.is_complete {
         return Ok(Round { indexed: 0 });
     }
-    go_on(connection, state, batch).await
+    continue_pass(connection, state, batch).await
 }
 
 /// Computes the words of the next articles in the pass over all.
-async fn go_on(connection: &mut PgConnection, state: State, batch: Batch) -> Result<Round> {
+async fn continue_pass(connection: &mut PgConnection, state: State, batch: Batch) -> Result<Round> {
     let next = diesel::sql_query(
         "SELECT created_at, id FROM article
         WHERE $1::timestamptz IS NULL OR (created_at, id) < ($1, $2)

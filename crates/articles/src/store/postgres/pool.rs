@@ -23,13 +23,13 @@ use postgres_connect::PgConnection;
 use postgres_connect::{ConnectError, ConnectOptions};
 
 /// How long a connection may be idle and still be used without a check.
-const REST: Duration = Duration::from_secs(1);
+const UNCHECKED_IDLE: Duration = Duration::from_secs(1);
 
 /// How long to wait for the response to a check.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How often the pool is refilled to its minimum.
-const BETWEEN_FILLINGS: Duration = Duration::from_secs(10);
+const REFILL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The connections to one database.
 pub(super) type Pool = deadpool::managed::Pool<Connections>;
@@ -81,10 +81,10 @@ impl Manager for Connections {
         if connection.answered_at() < self.trusted_since() {
             return Err(RecycleError::message("others of its time are silent"));
         }
-        if connection.answered_at().elapsed() < REST {
+        if connection.answered_at().elapsed() < UNCHECKED_IDLE {
             return Ok(());
         }
-        if let Err(error) = Box::pin(connection.check(SIGN_OF_LIFE)).await {
+        if let Err(error) = Box::pin(connection.check(CHECK_TIMEOUT)).await {
             tracing::warn!(%error, "a connection to PostgreSQL is replaced");
             if let Some(then) = connection.silent_since() {
                 self.trust_since(then);
@@ -137,7 +137,7 @@ pub(super) async fn keep_warm(pool: &Pool, size: usize) -> Result<(), OpenError>
     let pool = pool.clone();
     tokio::spawn(async move {
         loop {
-            tokio::time::sleep(BETWEEN_FILLINGS).await;
+            tokio::time::sleep(REFILL_INTERVAL).await;
             let status = pool.status();
             let in_use = status.size.saturating_sub(status.available);
             // Only taking a connection from the pool reveals that it is broken.

@@ -98,7 +98,7 @@ pub(super) fn best_match_first<'b>(
         pass.push_sql("::tsquery DESC, ");
     }
     let alternatives = &search.alternatives;
-    if !(2..=MOST_WEIGHED).contains(&alternatives.len()) {
+    if !(2..=MAX_WEIGHED).contains(&alternatives.len()) {
         pass.push_sql("ts_rank(search, ");
         pass.push_bind_param::<Text, _>(search)?;
         pass.push_sql("::tsquery) DESC");
@@ -123,7 +123,7 @@ pub(super) fn best_match_first<'b>(
 }
 
 /// The maximum number of alternatives that are weighed by counting their articles.
-const MOST_WEIGHED: usize = 8;
+const MAX_WEIGHED: usize = 8;
 
 /// Adds a word to a `tsquery`; words contain no characters of its syntax. Words that the database has made keep their
 /// accents, and ours never do, so the query accepts either.
@@ -205,7 +205,7 @@ impl ToSql<InTitle, Pg> for Search {
                 let _ = write!(query, "'{}':A", term.term);
             });
         });
-        out.write_all(or_nothing(&query).as_bytes())?;
+        out.write_all(or_no_match(&query).as_bytes())?;
         Ok(IsNull::No)
     }
 }
@@ -232,13 +232,13 @@ impl ToSql<CloseTogether, Pg> for Search {
                 query.push(')');
             });
         });
-        out.write_all(or_nothing(&query).as_bytes())?;
+        out.write_all(or_no_match(&query).as_bytes())?;
         Ok(IsNull::No)
     }
 }
 
 /// The query, or one that finds nothing where it is empty.
-fn or_nothing(query: &str) -> &str {
+fn or_no_match(query: &str) -> &str {
     match query {
         "" => "'='",
         query => query,

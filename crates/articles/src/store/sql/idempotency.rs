@@ -21,14 +21,14 @@ pub(in crate::store) struct Claim {
 
 /// Stores the result, in the transaction that took the key.
 #[derive(Debug)]
-pub(in crate::store) struct Keep<'a> {
+pub(in crate::store) struct StoreResult<'a> {
     pub(in crate::store) key: [u8; 32],
-    pub(in crate::store) answer: &'a [u8],
+    pub(in crate::store) result: &'a [u8],
 }
 
 /// Reads the request and the result for a key.
 #[derive(Debug)]
-pub(in crate::store) struct Kept {
+pub(in crate::store) struct ReadResult {
     pub(in crate::store) key: [u8; 32],
 }
 
@@ -55,16 +55,16 @@ impl<DB: Dialect> QueryFragment<DB> for Claim {
     }
 }
 
-impl<DB: Dialect> QueryFragment<DB> for Keep<'_> {
+impl<DB: Dialect> QueryFragment<DB> for StoreResult<'_> {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         pass.push_sql("UPDATE idempotency_key SET answer = ");
-        DB::bind_bytes(&mut pass, self.answer)?;
+        DB::bind_bytes(&mut pass, self.result)?;
         pass.push_sql(" WHERE key = ");
         DB::bind_bytes(&mut pass, &self.key)
     }
 }
 
-impl<DB: Dialect> QueryFragment<DB> for Kept {
+impl<DB: Dialect> QueryFragment<DB> for ReadResult {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         pass.push_sql("SELECT request, answer FROM idempotency_key WHERE key = ");
         DB::bind_bytes(&mut pass, &self.key)
@@ -97,6 +97,6 @@ macro_rules! command {
 }
 
 command!(Claim);
-command!(Keep<'_>);
+command!(StoreResult<'_>);
 command!(RemoveExpired);
-query!(Kept, (Binary, Binary));
+query!(ReadResult, (Binary, Binary));

@@ -51,7 +51,7 @@ impl From<Row> for Article {
         };
         statements::rows(1);
         if odd != Odd::default() {
-            tell(row.id, odd);
+            log_once(row.id, odd);
         }
         let stored_keys = (row.title.bytes.is_some() || row.slug.bytes.is_some()).then(|| {
             Box::new(StoredKeys {
@@ -136,17 +136,17 @@ struct Odd {
 }
 
 /// The maximum number of articles that the log names.
-const MOST_TOLD: usize = 100;
+const MAX_LOGGED: usize = 100;
 
 /// Logs what another program stored, each value only once.
 #[cold]
-fn tell(id: ArticleId, odd: Odd) {
-    static TOLD: LazyLock<Mutex<HashSet<(ArticleId, Odd)>>> = LazyLock::new(Mutex::default);
-    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-    if told.len() > MOST_TOLD || !told.insert((id, odd)) {
+fn log_once(id: ArticleId, odd: Odd) {
+    static LOGGED: LazyLock<Mutex<HashSet<(ArticleId, Odd)>>> = LazyLock::new(Mutex::default);
+    let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+    if logged.len() > MAX_LOGGED || !logged.insert((id, odd)) {
         return;
     }
-    if told.len() > MOST_TOLD {
+    if logged.len() > MAX_LOGGED {
         tracing::warn!("more articles than these hold what an article cannot have");
         return;
     }

@@ -65,13 +65,13 @@ pub(in crate::store) struct TextRoom {
 }
 
 /// The maximum JSON bytes per byte of text: a control character is written as `\u0001`.
-const LONGEST_ESCAPE: i64 = 6;
+const MAX_ESCAPE_BYTES: i64 = 6;
 
 impl TextRoom {
     pub(in crate::store) fn new(bytes: Option<usize>) -> Self {
         let bytes = bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
         Self {
-            bytes: bytes.map(|bytes| (bytes, bytes / LONGEST_ESCAPE)),
+            bytes: bytes.map(|bytes| (bytes, bytes / MAX_ESCAPE_BYTES)),
         }
     }
 

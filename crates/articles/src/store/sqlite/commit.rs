@@ -23,7 +23,7 @@ use crate::store::write_queue::WriteQueue;
 use crate::store::{PoolStatus, from_pool, statements};
 
 /// The maximum number of writes in a transaction: other programs need the lock as well.
-const MOST: usize = 500;
+const MAX_WRITES: usize = 500;
 
 /// The only writing connection, and the writes that wait for it.
 pub(super) struct Writer {
@@ -73,7 +73,7 @@ impl Writer {
                 // Stops once this write is done: the next waiting task continues with the rest.
                 match answer.try_recv() {
                     Err(oneshot::error::TryRecvError::Empty) => {
-                        self.carry_out(&mut connection).await;
+                        self.execute_waiting(&mut connection).await;
                     }
                     Err(oneshot::error::TryRecvError::Closed) => {
                         return Err(Error::internal("a write was given up"));
@@ -133,8 +133,8 @@ impl Writer {
     }
 
     /// Executes waiting writes, oldest first, as many as fit into a transaction.
-    async fn carry_out(&self, connection: &mut Object<Async>) {
-        let writes = self.queue().take(MOST);
+    async fn execute_waiting(&self, connection: &mut Object<Async>) {
+        let writes = self.queue().take(MAX_WRITES);
         let time = self.statement_timeout;
         let committed = connection
             .spawn_blocking(move |connection| {

@@ -31,7 +31,7 @@ pub(super) fn is_busy(error: &DieselError) -> bool {
 }
 
 /// Why the database takes no writes, for errors that only statements that write can have.
-pub(in crate::store) fn keeps_from_writing(error: &DieselError) -> Option<NoWrites> {
+pub(in crate::store) fn prevents_writes(error: &DieselError) -> Option<NoWrites> {
     match message(error)? {
         "disk I/O error" => Some(NoWrites::DiskFails),
         // SQLite opens further files when it writes.

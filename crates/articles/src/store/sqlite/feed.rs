@@ -14,7 +14,7 @@ use crate::store::Cause;
 use crate::store::changes::lag::LagRow;
 
 /// How often to check whether another program has written.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(25);
+const CHECK_INTERVAL: Duration = Duration::from_millis(25);
 
 #[derive(QueryableByName)]
 struct DataVersion {
@@ -122,7 +122,7 @@ impl Sqlite {
             if seen.replace(version) != Some(version) {
                 notified.send_replace(());
             }
-            tokio::time::sleep(BETWEEN_LOOKS).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
             wanted.wait_for(|wanted| *wanted > 0).await?;
         }
     }

@@ -16,11 +16,11 @@ pub(super) fn explain(error: OpenError, path: &Path) -> OpenError {
         OpenError::Connect(cause) | OpenError::Refused(cause) => cause,
         error => return error,
     };
-    let said = chain(&*cause);
-    if said.contains("is locked") || said.contains("is busy") || said.contains("Timeout") {
+    let message = chain(&*cause);
+    if message.contains("is locked") || message.contains("is busy") || message.contains("Timeout") {
         return OpenError::Connect(cause);
     }
-    unusable(path, fault(path).unwrap_or(said))
+    unusable(path, fault(path).unwrap_or(message))
 }
 
 /// The error where the file must already exist, and does not.

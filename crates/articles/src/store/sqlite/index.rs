@@ -20,7 +20,7 @@ use self::statements::{
 use crate::article::ArticleId;
 use crate::article::words::ArticleWords;
 use crate::error::Result;
-use crate::store::indexing::{Batch, MOST_BYTES, Round, STORED_RULES};
+use crate::store::indexing::{Batch, MAX_BYTES, Round, STORED_RULES};
 use crate::store::sql::tables::search_due;
 
 /// The newest position of due articles before a transaction writes.
@@ -129,11 +129,11 @@ pub(in crate::store) fn round(connection: &mut SqliteConnection, batch: Batch) -
     if state.is_complete {
         return Ok(Round { indexed: 0 });
     }
-    go_on(connection, &state, batch)
+    continue_pass(connection, &state, batch)
 }
 
 /// Indexes the next articles in the pass over all.
-fn go_on(connection: &mut SqliteConnection, state: &State, batch: Batch) -> Result<Round> {
+fn continue_pass(connection: &mut SqliteConnection, state: &State, batch: Batch) -> Result<Round> {
     let mut bytes = 0;
     let mut reached = state.number;
     let mut entries = Vec::new();
@@ -197,7 +197,7 @@ fn index(
                 Remove(number).execute(connection)?;
             }
         }
-        if entries.len() == MOST_ENTRIES || bytes >= MOST_BYTES {
+        if entries.len() == MAX_ENTRIES || bytes >= MAX_BYTES {
             put(connection, std::mem::take(&mut entries))?;
             bytes = 0;
         }
@@ -207,7 +207,7 @@ fn index(
 }
 
 /// The maximum number of articles in a statement. SQLite allows 32,766 values in one.
-const MOST_ENTRIES: usize = 1_000;
+const MAX_ENTRIES: usize = 1_000;
 
 /// One statement, because FTS5 flushes its words before each; and in ascending order of their numbers, because it also
 /// flushes them before each lower number.

@@ -27,7 +27,7 @@ use crate::store::Cause;
 /// readers have finished.
 pub(super) const SMALL: u64 = 16 * 1024 * 1024;
 
-const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long there must have been no writes before even a small log is emptied, so that a copy of an idle file is
 /// complete.
@@ -40,7 +40,7 @@ const SHORT: Duration = Duration::from_millis(50);
 const LONG: Duration = Duration::from_secs(1);
 
 /// How long scans wait for earlier ones where these have no time limit.
-const LONGEST_SCAN: Duration = Duration::from_secs(10);
+const MAX_SCAN: Duration = Duration::from_secs(10);
 
 /// A pool that its owner may drop.
 type WeakPool = deadpool::managed::WeakPool<AsyncDieselConnectionManager<Async>>;
@@ -63,14 +63,14 @@ pub(super) async fn keep_small(
     longest_scan: Duration,
 ) {
     let longest_scan = match longest_scan.is_zero() {
-        true => LONGEST_SCAN,
+        true => MAX_SCAN,
         false => longest_scan.saturating_add(LONG),
     };
     let log = beside(&database);
-    let mut pause = BETWEEN_LOOKS;
+    let mut pause = CHECK_INTERVAL;
     loop {
         tokio::time::sleep(pause).await;
-        pause = BETWEEN_LOOKS;
+        pause = CHECK_INTERVAL;
         let Some(writer) = writer.upgrade().filter(|writer| !writer.is_closed()) else {
             return;
         };
@@ -99,20 +99,20 @@ pub(super) async fn keep_small(
         match emptied {
             Ok(true) => {}
             // Others then get twice the time that they have waited for this.
-            Ok(false) => pause = BETWEEN_LOOKS.max(began.elapsed() * 2),
+            Ok(false) => pause = CHECK_INTERVAL.max(began.elapsed() * 2),
             Err(error) => tracing::debug!(error, "the write-ahead log could not be emptied"),
         }
     }
 }
 
 /// Copies the log into the file and truncates it, if its readers finish in time; returns whether they did.
-async fn empty(writer: &Pool<Async>, patience: Duration) -> Result<bool, Cause> {
+async fn empty(writer: &Pool<Async>, timeout: Duration) -> Result<bool, Cause> {
     let mut writer = match writer.get().await {
         Err(PoolError::Timeout(_)) => return Ok(false),
         writer => writer?,
     };
     let emptied = writer.spawn_blocking(move |connection| {
-        wait_for_locks(connection, patience)?;
+        wait_for_locks(connection, timeout)?;
         let emptied = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)")
             .get_result::<Checkpoint>(connection);
         wait_for_locks(connection, BUSY_TIMEOUT)?;

@@ -11,7 +11,7 @@ use crate::article::ArticleId;
 use crate::error::Result;
 use crate::store::check::WordsCheck;
 use crate::store::connection::Connection;
-use crate::store::indexing::{MOST_ARTICLES, STORED_RULES};
+use crate::store::indexing::{MAX_ARTICLES, STORED_RULES};
 use crate::store::sql::types::Id;
 use crate::store::{Access, Store};
 use postgres_connect::PgConnection;
@@ -80,7 +80,7 @@ async fn batch(
         WHERE $1 IS NULL OR id > $1 ORDER BY id LIMIT $2",
     )
     .bind::<Nullable<Id>, _>(after)
-    .bind::<BigInt, _>(MOST_ARTICLES)
+    .bind::<BigInt, _>(MAX_ARTICLES)
     .load(connection)
     .await?;
     let ids: Vec<ArticleId> = stored.iter().map(|stored| stored.id).collect();

@@ -29,7 +29,7 @@ struct Object {
 }
 
 #[derive(QueryableByName)]
-struct Said {
+struct IntegrityCheck {
     #[diesel(sql_type = Text)]
     integrity_check: String,
 }
@@ -65,13 +65,13 @@ impl Sqlite {
     }
 
     pub(in crate::store) async fn check_pages(&self) -> Result<Checked> {
-        let said = self.inspect(|connection| {
-            diesel::sql_query("PRAGMA integrity_check(20)").load::<Said>(connection)
+        let results = self.inspect(|connection| {
+            diesel::sql_query("PRAGMA integrity_check(20)").load::<IntegrityCheck>(connection)
         });
-        let said = said.await?.into_iter().map(|said| said.integrity_check);
-        let findings = said.filter(|said| said != "ok").map(|said| {
+        let results = results.await?.into_iter().map(|row| row.integrity_check);
+        let findings = results.filter(|result| result != "ok").map(|result| {
             Finding::new(
-                said,
+                result,
                 "The file is damaged: restore a backup, or save what can be read with `broadsheet export`",
             )
         });

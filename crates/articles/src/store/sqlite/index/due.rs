@@ -13,8 +13,8 @@ use crate::store::sql::select::query;
 
 /// The maximum number of articles per transaction, and of bytes of their texts. All their words are in memory at the
 /// same time, and take several times as much.
-const MOST_ARTICLES: i64 = 1_000;
-const MOST_BYTES: usize = 1024 * 1024;
+const MAX_ARTICLES: i64 = 1_000;
+const MAX_BYTES: usize = 1024 * 1024;
 
 /// Articles with their words, and their positions in `search_due`.
 #[derive(Default)]
@@ -48,7 +48,7 @@ pub(in crate::store) fn make(connection: &mut SqliteConnection, before: i64) -> 
     let mut made = Made::default();
     let (mut seen, mut bytes) = (HashSet::new(), 0);
     for (position, number) in noted {
-        if bytes >= MOST_BYTES {
+        if bytes >= MAX_BYTES {
             break;
         }
         made.positions.push((position, number));
@@ -126,7 +126,7 @@ impl QueryFragment<Sqlite> for NotedBefore {
         pass.push_sql("SELECT position, number FROM search_due WHERE position < ");
         pass.push_bind_param::<BigInt, _>(&self.0)?;
         pass.push_sql(" ORDER BY position DESC LIMIT ");
-        pass.push_bind_param::<BigInt, _>(&MOST_ARTICLES)
+        pass.push_bind_param::<BigInt, _>(&MAX_ARTICLES)
     }
 }
 
