@@ -1,5 +1,5 @@
-// Apollo Client that sends a mutation again until it is answered, each time under the same idempotency key, so that it is
-// executed once.
+// Apollo Client that sends a mutation again until it gets a response, each time with the same idempotency key, so that it
+// is executed once.
 
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache } from "@apollo/client";
 import { SetContextLink } from "@apollo/client/link/context";
@@ -18,7 +18,7 @@ const key = new SetContextLink(({ headers }, { operationType }) =>
 
 const retry = new RetryLink({
   delay: { initial: 200, max: 10_000, jitter: true },
-  // A network error, 429 and 5xx, or one of the codes above; nothing that the server has decided.
+  // A network error, 429 and 5xx, or one of the codes above; not other errors of the request.
   attempts: {
     max: 10,
     retryIf: (error) =>
@@ -26,7 +26,7 @@ const retry = new RetryLink({
   },
 });
 
-// RetryLink sees what fails, and a result with errors does not: after this link one that may be sent again does.
+// RetryLink retries only what fails. This link makes a result with retryable errors fail.
 const failing = new ApolloLink((operation, forward) =>
   forward(operation).pipe(
     map((result) => {

@@ -1,5 +1,5 @@
-// urql that sends a mutation again until it is answered, each time under the same idempotency key, so that it is carried
-// out once.
+// urql that sends a mutation again until it gets a response, each time with the same idempotency key, so that it is
+// executed once.
 
 import { cacheExchange, Client, fetchExchange, makeOperation, mapExchange } from "@urql/core";
 import { retryExchange } from "@urql/exchange-retry";
