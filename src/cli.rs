@@ -53,41 +53,41 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the API (what happens without a command, too)
+    /// Serve the API (the default command)
     Serve(ServeArgs),
     /// Apply or revert the migrations of the database, or show them
     Migrate(MigrateArgs),
-    /// Look after the change feed
+    /// Maintain the change feed
     #[command(subcommand)]
     Feed(FeedCommand),
-    /// Look whether the database is in order: tables, feed, slugs, search
+    /// Check the database for problems: tables, feed, slugs, search
     Check {
         #[command(flatten)]
         database: DatabaseSettings,
     },
-    /// Index all articles for the search again, in batches, while servers go on
+    /// Rebuild the search index in batches, while servers keep running
     Reindex {
         #[command(flatten)]
         database: DatabaseSettings,
     },
-    /// Copy an SQLite database, which may be served meanwhile, into a file that is checked
+    /// Back up an SQLite database to a file and verify it, even while it is served
     Backup(BackupArgs),
-    /// Make the SQLite database of a backup
+    /// Restore an SQLite database from a backup
     Restore(RestoreArgs),
     /// Import articles from a file
     Import(ImportArgs),
-    /// Export all articles, ordered by id, into a file
+    /// Export all articles, ordered by id, to a file
     Export(ExportArgs),
     /// Create articles for a demonstration
     Seed(SeedArgs),
-    /// Make, list and check static tokens
+    /// Create, list and check static tokens
     #[command(subcommand)]
     Token(TokenCommand),
     /// Print the GraphQL schema
     Schema,
-    /// Print the settings that a server would have, and where each comes from
+    /// Print the settings that a server would use, and the source of each
     Config(ServeArgs),
-    /// Print the script by which a shell completes commands
+    /// Print a shell completion script
     Completions(CompletionsArgs),
     /// Print the manual page
     Man(ManArgs),
@@ -174,7 +174,7 @@ impl Cli {
         let log = self.log.clone();
         let done = match telemetry::start(&self.log) {
             Ok(()) => self.execute().await,
-            Err(error) => Err(format!("LOG is not understood: {error}").into()),
+            Err(error) => Err(format!("LOG is invalid: {error}").into()),
         };
         telemetry::flush();
         match done {

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_left_is_taken_once_by_the_request_of_the_task() {
+    async fn an_observation_is_taken_once_by_the_request_of_its_task() {
         leave(Box::default());
         assert!(take().is_none());
         let taken = observing(async {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn server_timing_has_the_parts_that_there_were() {
+    fn server_timing_contains_the_parts_that_occurred() {
         let mut phases = Phases {
             prepare: Duration::from_micros(42_900),
             ..Phases::default()

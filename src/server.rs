@@ -58,7 +58,7 @@ pub enum ServeError {
     #[error("the server failed: {0}")]
     Serve(#[source] std::io::Error),
     /// The process must exit nevertheless, without waiting for work under way.
-    #[error("stopped although something was still under way when STOP_TIMEOUT was over")]
+    #[error("stopped with requests still under way after STOP_TIMEOUT")]
     Unfinished,
 }
 
@@ -93,7 +93,7 @@ pub async fn serve(
     let store = tokio::select! {
         store = Store::open(database, clock, migrate) => store?,
         () = stop.cancelled() => {
-            tracing::info!("stopped before the database was there");
+            tracing::info!("stopped before the database was available");
             return Ok(());
         }
     };
@@ -149,7 +149,7 @@ async fn warn_of_pending_migrations(store: &Store) {
         Err(_) => return,
     };
     tracing::warn!(
-        "{what}, and --no-migrate leaves it so: run `broadsheet migrate` with the same DATABASE_URL"
+        "{what}, and --no-migrate is set: run `broadsheet migrate` with the same DATABASE_URL"
     );
 }
 

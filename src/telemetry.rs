@@ -96,7 +96,9 @@ fn as_json<Filter>(
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
-        let message = panic.payload_as_str().unwrap_or("a panic without words");
+        let message = panic
+            .payload_as_str()
+            .unwrap_or("a panic without a message");
         tracing::error!(location, "panicked: {message}");
     }));
 }

@@ -26,14 +26,14 @@ const SETTINGS: [&str; 6] = [
     "log_min_messages=log",
 ];
 
-/// A running server that listens on 127.0.0.1 and on a Unix socket and trusts everybody.
+/// A running server that listens on 127.0.0.1 and on a Unix socket and trusts all users.
 pub(crate) struct Server {
     pub(crate) directory: PathBuf,
     pub(crate) programs: PathBuf,
     pub(crate) port: u16,
     pub(crate) process: u32,
     supervisor: Child,
-    // Open for as long as the server shall run.
+    // Open as long as the server runs.
     input: Option<ChildStdin>,
 }
 
@@ -67,7 +67,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        // From here on it is the supervisor that removes the directory.
+        // From now on the supervisor removes the directory.
         let _ = temporary.keep();
         let input = supervisor.stdin.take();
         let mut server = Self {
@@ -155,7 +155,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.input.take());
-        // The supervisor ends when all is removed. An error means that it has already ended.
+        // The supervisor exits when everything is removed. An error means that it has already exited.
         let _ = self.supervisor.wait();
     }
 }

@@ -162,13 +162,11 @@ fn describe(
         }
         Error::Raced => {
             tracing::warn!(error = %cause, "an operation was given up");
-            unavailable(
-                "other requests got in the way of this one each time that it was tried; send it again",
-            )
+            unavailable("this request conflicted with others on every attempt; send it again")
         }
         // The store has logged it.
         Error::NoWrites { .. } => unavailable(
-            "the database takes no writes at the moment, so nothing was changed; reading goes on",
+            "the database accepts no writes at the moment, so nothing was changed; reads continue",
         ),
         // The store logs once that the database is unavailable.
         Error::Unavailable(_) => {
@@ -179,8 +177,8 @@ fn describe(
             tracing::error!(error = %cause, "the connection to the database was lost");
             unavailable(match kind {
                 OperationKind::Mutation => {
-                    "the connection to the database was lost, so the change may have been made or not; \
-                     look before you send it again"
+                    "the connection to the database was lost, so the change may or may not have been made; check \
+                     before you send it again"
                 }
                 _ => UNREACHABLE,
             })

@@ -45,7 +45,7 @@ impl Executor for Api {
         BatchResponse::Single(match batch {
             BatchRequest::Single(request) => Executor::execute(self, request).await,
             BatchRequest::Batch(_) => {
-                let message = "batches are not served; send the requests one by one";
+                let message = "batches are not supported; send the requests one by one";
                 rejected([ResponseError::new(ErrorCode::BAD_REQUEST, message)])
             }
         })

@@ -79,7 +79,7 @@ impl Query {
             (Some(_), Some(_)) => {
                 return Err(FieldError::invalid(
                     "last",
-                    "first and last cannot be given together; give the one from whose end the page is wanted",
+                    "first and last cannot be combined; use first from the beginning of the list, or last from its end",
                 ));
             }
             (None, Some(last)) => (within("last", last, 0, MAX_PAGE_SIZE)?, End::Back),
@@ -183,7 +183,7 @@ fn order(given: ArticleOrder, searches: bool) -> Result<article::ArticleOrder> {
     if given == ArticleOrder::Relevance && !searches {
         return Err(FieldError::invalid(
             "orderBy",
-            "RELEVANCE needs a search at the top of the filter",
+            "RELEVANCE needs a search at the top level of the filter",
         ));
     }
     Ok(given.into())

@@ -11,11 +11,11 @@ use crate::store::backup::{self, Seal, Summary};
 
 #[derive(Debug, Args)]
 pub(super) struct BackupArgs {
-    /// The backup that is to be
+    /// The backup to create
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Put it in the place of a file that is there
+    /// Replace an existing file
     #[arg(long)]
     replace: bool,
 
@@ -29,7 +29,7 @@ pub(super) struct RestoreArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Put it in the place of the database that is there, which is lost
+    /// Replace an existing database, which is lost
     #[arg(long)]
     replace: bool,
 
@@ -53,8 +53,8 @@ pub(super) async fn restore(arguments: RestoreArgs) -> Done {
     if restored.seal == Seal::None {
         tracing::warn!(
             file = %arguments.file.display(),
-            "this file was not made by `broadsheet backup`, so that a text which was damaged since cannot be told from \
-             one that was not; all else was checked"
+            "this file was not made by `broadsheet backup`, so damage within a text cannot be detected; everything \
+             else was checked"
         );
     }
     print(&format!(

@@ -7,7 +7,7 @@ use crate::config::DatabaseSettings;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum FeedCommand {
-    /// Begin a new epoch, after the database was restored from a backup: clients' cursors from before expire
+    /// Begin a new epoch, after restoring the database from a backup: earlier cursors of clients expire
     NewEpoch {
         #[command(flatten)]
         database: DatabaseSettings,
@@ -21,7 +21,8 @@ pub(super) async fn run(command: FeedCommand) -> Done {
 }
 
 async fn new_epoch(database: &DatabaseSettings) -> Done {
-    let reason = "in the sandbox a new epoch of the feed would be rolled back at once: unset DB_FORCE_ROLL_BACK";
+    let reason =
+        "a sandbox would roll back a new epoch of the feed immediately: unset DB_FORCE_ROLL_BACK";
     let store = open_existing(database, reason).await?;
     let begun = store.begin_feed_epoch().await;
     store.close().await;

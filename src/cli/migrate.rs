@@ -16,7 +16,7 @@ pub(super) struct MigrateArgs {
     #[arg(value_enum, default_value_t = MigrateAction::Up)]
     action: MigrateAction,
 
-    /// Do without asking what `down` takes with it
+    /// Do not ask before `down` deletes data
     #[arg(long)]
     yes: bool,
 
@@ -26,11 +26,11 @@ pub(super) struct MigrateArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum MigrateAction {
-    /// Apply all that are pending
+    /// Apply all pending migrations
     Up,
-    /// Revert the one that was applied last
+    /// Revert the migration that was applied last
     Down,
-    /// Show which are applied and which are pending
+    /// Show which migrations are applied and which are pending
     Status,
 }
 
@@ -81,15 +81,12 @@ async fn ask_before_down(database: &DatabaseSettings) -> Done {
     let store = Store::open(&once, Clock::system(), false).await?;
     let loss = store.loss_by_reverting(version).await;
     store.close().await;
-    let what = format!(
-        "migrate down reverts {version}, and takes with it {}",
-        loss?
-    );
+    let what = format!("migrate down reverts {version}, and deletes {}", loss?);
     let mut terminal = std::io::stderr();
     if !std::io::stdin().is_terminal() || !terminal.is_terminal() {
-        return Err(format!("{what}; nothing was done: say --yes to do it").into());
+        return Err(format!("{what}; nothing was done: confirm with --yes").into());
     }
-    write!(terminal, "{what}. Go on? [y/N] ")?;
+    write!(terminal, "{what}. Continue? [y/N] ")?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     match answer.trim().to_ascii_lowercase().as_str() {

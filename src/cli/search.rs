@@ -10,7 +10,7 @@ use crate::store::{Checked, Store};
 
 /// As [`open_existing`], but fails if a migration is pending.
 async fn open_migrated(database: &DatabaseSettings) -> Opened {
-    let reason = "the search of the sandbox is gone with it: unset DB_FORCE_ROLL_BACK";
+    let reason = "the search index of a sandbox is discarded with it: unset DB_FORCE_ROLL_BACK";
     // Checks of the whole database have no time limit.
     let database = DatabaseSettings {
         statement_timeout: Duration::ZERO,
@@ -34,8 +34,8 @@ pub(super) async fn check(database: &DatabaseSettings) -> Done {
     store.close().await;
     match checked? {
         0 => Ok(()),
-        1 => Err("one thing is not as it should be".into()),
-        count => Err(format!("{count} things are not as they should be").into()),
+        1 => Err("one problem was found".into()),
+        count => Err(format!("{count} problems were found").into()),
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) struct CompletionsArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ManArgs {
-    /// Write a page for each command into this directory, instead of printing that of the program
+    /// Write a page for each command to this directory, instead of printing the main page
     #[arg(long, value_name = "DIRECTORY")]
     directory: Option<PathBuf>,
 }

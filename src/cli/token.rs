@@ -13,36 +13,36 @@ use crate::clock::{Clock, Timestamp, TimestampError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
-    /// Make a token: prints the secret, which is kept nowhere, and the line for TOKENS_FILE
+    /// Create a token: prints the secret, which is not stored, and the line for TOKENS_FILE
     New {
-        /// What to call it in the log: letters, digits, - and _
+        /// Its name in the log: letters, digits, - and _
         name: String,
 
-        /// What it is good for, separated by commas: articles:read, articles:write (which includes reading)
+        /// Its scopes, separated by commas: articles:read, articles:write (which includes reading)
         #[arg(long, required = true, value_delimiter = ',', value_name = "SCOPES")]
         scopes: Vec<Scope>,
 
-        /// How long it lasts, or never for one without an end
+        /// When it expires, such as 90days, or never
         #[arg(long, default_value = "90days", value_parser = parse_expiry, value_name = "TIME")]
         expires: Expiry,
 
-        /// Add the line to this file, which is made where there is none, instead of printing it
+        /// Append the line to this file, which is created if necessary, instead of printing it
         #[arg(long, value_name = "PATH")]
         append: Option<PathBuf>,
     },
-    /// Show the tokens of a file, without their secrets
+    /// List the tokens of a file, without their secrets
     List {
         /// The file
         #[arg(env = "TOKENS_FILE", value_name = "PATH")]
         file: PathBuf,
     },
-    /// Say what a token is. Reads it from standard input, so that it stays out of the shell's history
+    /// Describe a token. Reads it from standard input, so that it stays out of the shell's history
     Check {
-        /// The token, if it may stand there
+        /// The token, if it may be in the shell's history
         #[arg(value_name = "TOKEN")]
         token: Option<String>,
 
-        /// The file that may have it
+        /// A file of static tokens that may contain it
         #[arg(long, env = "TOKENS_FILE", value_name = "PATH")]
         tokens_file: Option<PathBuf>,
     },
@@ -152,11 +152,11 @@ fn check(
         Some(entry) if entry.expires.is_some_and(|end| now >= end) => Err("the token has expired"),
         Some(entry) => Ok(line(&entry, now)),
         None if !tokens::is_well_formed(token) => {
-            Err("this is no static token, or it was mistyped: its form or its checksum is wrong")
+            Err("this is not a static token, or it was mistyped: its format or its checksum is wrong")
         }
-        None if is_file_named => Err("the token is well formed, but the file does not have it"),
+        None if is_file_named => Err("the token is well formed, but it is not in the file"),
         None => Ok(
-            "The token is well formed. Whose it is, the file says: --tokens-file, or TOKENS_FILE.\n"
+            "The token is well formed. To identify it, name its file: --tokens-file, or TOKENS_FILE.\n"
                 .to_owned(),
         ),
     }

@@ -27,24 +27,24 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug, Args)]
 struct FileArgs {
-    /// The file, or - for standard input or output. Its name says what it is: .ndjson or .csv, and .gz or .zst behind it
+    /// The file, or - for standard input or output. Its name gives the format: .ndjson or .csv, followed by .gz or .zst if compressed
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// What its name does not say [default: ndjson]
+    /// The format, if the name does not give it [default: ndjson]
     #[arg(long, value_enum)]
     format: Option<FormatArg>,
 
-    /// How it is compressed, where its name does not say so [default: none]
+    /// The compression, if the name does not give it [default: none]
     #[arg(long, value_enum)]
     compression: Option<CompressionArg>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum FormatArg {
-    /// An object of JSON a line
+    /// One JSON object per line
     Ndjson,
-    /// The names of the columns, then a record for each article
+    /// A header line, then a record for each article
     Csv,
 }
 
@@ -90,7 +90,7 @@ impl FileArgs {
 /// Opens a database for work that may take long.
 async fn open(database: &DatabaseSettings, migrate: bool) -> Result<Store, AnyError> {
     if database.force_roll_back {
-        return Err("the sandbox would roll it back at once: unset DB_FORCE_ROLL_BACK".into());
+        return Err("a sandbox would roll it back immediately: unset DB_FORCE_ROLL_BACK".into());
     }
     if let DatabaseUrl::Sqlite(SqliteLocation::File(path)) = &database.url
         && !migrate
@@ -113,7 +113,8 @@ async fn index(store: &Store, progress: &mut Progress) -> Result<(), AnyError> {
         Ok(_) => Ok(()),
         Err(error) => {
             let why = for_terminal(error);
-            Err(format!("all rows are there, but not all of them could be indexed for the search: {why}; a server does the rest").into())
+            Err(format!("all rows were imported, but not all of them could be indexed for the search: {why}; a server \
+                         indexes the rest").into())
         }
     }
 }

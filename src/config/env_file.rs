@@ -40,18 +40,18 @@ enum Fault {
     Unreadable(String),
     #[error("cannot be read: it has more than 1 MiB")]
     TooLarge,
-    #[error("is not understood, in line {line}: {what}")]
+    #[error("is invalid, in line {line}: {what}")]
     Line { line: usize, what: &'static str },
 }
 
 const NO_ASSIGNMENT: &str = "expected NAME=VALUE, or # before a comment";
 const NOT_UTF8: &str = "expected text in UTF-8";
 const OPEN_QUOTE: &str = "the quote that begins the value is not closed";
-const AFTER_QUOTE: &str = "after the closing quote only a comment may stand";
+const AFTER_QUOTE: &str = "only a comment may follow the closing quote";
 const DOLLAR: &str =
-    "of a variable only ${NAME} is understood; in single quotes a $ stands for itself";
+    "the only supported form of a variable is ${NAME}; in single quotes a $ is literal";
 const NOT_SET: &str =
-    "${NAME} is of a variable that is not set; in single quotes a $ stands for itself";
+    "${NAME} refers to a variable that is not set; in single quotes a $ is literal";
 
 impl EnvFile {
     /// Reads `.env` in the current directory, if it exists. `environment` returns the variables that `${NAME}` may

@@ -60,7 +60,7 @@ pub struct LimitSettings {
     )]
     pub max_selections: usize,
 
-    /// Depth of the fields of an operation, introspection exempt
+    /// Depth of the fields of an operation, except introspection
     #[arg(long, env = "MAX_DEPTH", default_value_t = Limits::default().depth, value_parser = at_least_one::<usize>(), value_name = "COUNT")]
     pub max_depth: usize,
 
@@ -78,7 +78,7 @@ pub struct LimitSettings {
     )]
     pub max_root_fields: usize,
 
-    /// Directives on one place
+    /// Directives at one location
     #[arg(
         long,
         env = "MAX_DIRECTIVES",
@@ -88,7 +88,7 @@ pub struct LimitSettings {
     )]
     pub max_directives: usize,
 
-    /// Complexity of an operation: 1 a field, those of a list times the size of its page
+    /// Complexity of an operation: 1 per field, multiplied by the page size below a list
     #[arg(
         long,
         env = "MAX_COMPLEXITY",
@@ -128,15 +128,15 @@ pub struct LimitSettings {
     )]
     pub max_filter_nesting: usize,
 
-    /// The largest response, in bytes, and the largest event of a subscription
+    /// Maximum size of a response, or of an event of a subscription, in bytes
     #[arg(long, env = "MAX_RESPONSE_BYTES", default_value_t = RESPONSE_BYTES, value_parser = at_least_one::<usize>(), value_name = "BYTES")]
     pub max_response_bytes: usize,
 
-    /// Memory for documents that were parsed, in bytes; an eighth as much again is for requests that repeat
+    /// Memory for parsed documents, in bytes; an eighth of that, in addition, is for repeated requests
     #[arg(long, env = "DOCUMENT_CACHE_BYTES", default_value_t = Limits::default().cache_bytes, value_parser = number::<usize>(), value_name = "BYTES")]
     pub document_cache_bytes: usize,
 
-    /// Whether clients may ask for the schema
+    /// Whether clients may query the schema (introspection)
     #[arg(long, env = "INTROSPECTION", default_value_t = Limits::default().introspection, value_parser = BoolishValueParser::new(), value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub introspection: bool,
 }

@@ -1,4 +1,4 @@
-//! What the server tells of its requests, beside metrics.
+//! What the server reports about its requests, besides metrics.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use clap::builder::BoolishValueParser;
 
 use super::value::time;
 
-/// What the server tells of its requests, beside metrics.
+/// What the server reports about its requests, besides metrics.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Observability")]
 pub struct ObserveSettings {
@@ -19,11 +19,11 @@ pub struct ObserveSettings {
     #[arg(long, env = "LOG_SLOW_OPERATIONS", default_value = "1s", value_parser = time, value_name = "TIME")]
     pub log_slow_operations: Duration,
 
-    /// Tell all callers by the header Server-Timing how long the parts of their requests took, and not only those whose token has the scope server:timing
+    /// Send the header Server-Timing, with the durations of the parts of a request, to all callers, not only to those whose token has the scope server:timing
     #[arg(long, env = "SERVER_TIMING", default_value_t = false, value_parser = BoolishValueParser::new(), value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub server_timing: bool,
 
-    /// Send traces of requests to this OpenTelemetry collector by OTLP over HTTP, such as http://127.0.0.1:4318
+    /// Send traces of requests to this OpenTelemetry collector, by OTLP over HTTP, such as http://127.0.0.1:4318
     #[arg(
         long,
         env = "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -32,7 +32,7 @@ pub struct ObserveSettings {
     )]
     pub otel_exporter_otlp_endpoint: Option<String>,
 
-    /// Headers for the collector, such as a key: NAME=VALUE,NAME=VALUE
+    /// Headers for the collector, such as an API key: NAME=VALUE,NAME=VALUE
     #[arg(
         long,
         env = "OTEL_EXPORTER_OTLP_HEADERS",
@@ -52,7 +52,7 @@ pub struct ObserveSettings {
     )]
     pub otel_service_name: String,
 
-    /// Which requests are traced: always_on, always_off, traceidratio, or the same after parentbased_
+    /// Which requests are traced: always_on, always_off or traceidratio, each also with the prefix parentbased_
     #[arg(
         long,
         env = "OTEL_TRACES_SAMPLER",
@@ -61,7 +61,7 @@ pub struct ObserveSettings {
     )]
     pub otel_traces_sampler: String,
 
-    /// Which part of the requests traceidratio traces, from 0 to 1
+    /// The fraction of requests that traceidratio traces, from 0 to 1
     #[arg(
         long,
         env = "OTEL_TRACES_SAMPLER_ARG",

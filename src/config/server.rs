@@ -1,4 +1,4 @@
-//! What the server is told about itself: where it listens, what it says of itself, and which documents it knows.
+//! The settings of the server itself: its addresses, its name, its certificate, its time limits and trusted documents.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use super::value::{address, at_least_one, host, number, origin, some_time, time}
 use crate::admission::settings::AdmissionSettings;
 use crate::caller_limits::settings::CallerLimitSettings;
 
-/// Where the server listens, and what it says of itself.
+/// The settings of the server itself.
 #[derive(Debug, Clone, Args)]
 pub struct ServerSettings {
     /// The address to listen on, or localhost; 0.0.0.0 for all
@@ -27,11 +27,11 @@ pub struct ServerSettings {
     )]
     pub host: IpAddr,
 
-    /// The port to listen on; 0 for any that is free
+    /// The port to listen on; 0 for any free port
     #[arg(long, env = "PORT", default_value_t = 8000)]
     pub port: u16,
 
-    /// Hosts for which requests are answered, separated by commas, such as api.example.com; others get 421, and * means any [default: on a loopback address its own names, else any]
+    /// Accepted host names, separated by commas, such as api.example.com, or * for any; requests for others get 421 [default: on a loopback address its own names, else any]
     #[arg(
         long,
         env = "ALLOWED_HOSTS",
@@ -41,11 +41,11 @@ pub struct ServerSettings {
     )]
     pub allowed_hosts: Vec<String>,
 
-    /// Where /health/* and /metrics are served for those who watch the server, such as 127.0.0.1:9100; /metrics is nowhere else then
+    /// A separate address for /health/* and /metrics, such as 127.0.0.1:9100; /metrics is then served only there
     #[arg(long, env = "ADMIN_ADDRESS", value_name = "ADDRESS:PORT")]
     pub admin_address: Option<SocketAddr>,
 
-    /// The name of the service, on its page and in its logs
+    /// The name of the service, for its page and its logs
     #[arg(
         long,
         env = "SERVICE_NAME",
@@ -54,7 +54,7 @@ pub struct ServerSettings {
     )]
     pub service_name: String,
 
-    /// A sentence about the service, on its page
+    /// A sentence about the service, for its page
     #[arg(
         long,
         env = "DESCRIPTION",
@@ -63,39 +63,39 @@ pub struct ServerSettings {
     )]
     pub description: String,
 
-    /// How long a query may take, and the body of a request to arrive
+    /// Time limit for a query, and for receiving the body of a request
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "30s", value_parser = some_time, value_name = "TIME")]
     pub request_timeout: Duration,
 
-    /// Queries that are executed at a time, and as many mutations; others wait for their turn; 0 for no limit [default: 7 for each connection to the database]
+    /// Maximum number of concurrent queries, and of concurrent mutations; others wait for their turn; 0 for no limit [default: 7 for each connection to the database]
     #[arg(long, env = "MAX_CONCURRENT_OPERATIONS", value_parser = number::<usize>(), value_name = "NUMBER")]
     pub max_concurrent_operations: Option<usize>,
 
-    /// How long an operation waits for its turn; then 503
+    /// How long an operation waits for its turn before it gets 503
     #[arg(long, env = "OPERATION_WAIT", default_value = "1s", value_parser = some_time, value_name = "TIME")]
     pub operation_wait: Duration,
 
-    /// How long the server, told to stop, waits for what is under way
+    /// How long a stopping server waits for requests under way
     #[arg(long, env = "STOP_TIMEOUT", default_value = "30s", value_parser = time, value_name = "TIME")]
     pub stop_timeout: Duration,
 
-    /// How long a connection may take nothing of what is written to it, until it is cut off; 0s for ever
+    /// A connection whose client accepts no bytes for this long is closed; 0s for no limit
     #[arg(long, env = "WRITE_TIMEOUT", default_value = "60s", value_parser = time, value_name = "TIME")]
     pub write_timeout: Duration,
 
-    /// How long changes stay in the feed
+    /// How long changes are kept in the feed
     #[arg(long, env = "CHANGE_RETENTION", default_value = "7days", value_parser = some_time, value_name = "TIME")]
     pub change_retention: Duration,
 
-    /// How long the answer to a mutation with an Idempotency-Key is kept
+    /// How long the result of a mutation with an Idempotency-Key is kept
     #[arg(long, env = "IDEMPOTENCY_RETENTION", default_value = format!("{IDEMPOTENCY_HOURS}h"), value_parser = some_time, value_name = "TIME")]
     pub idempotency_retention: Duration,
 
-    /// The largest body of a request, in bytes, after decompression
+    /// Maximum size of a request body in bytes, after decompression
     #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 2 * 1024 * 1024, value_parser = at_least_one::<usize>(), value_name = "BYTES")]
     pub max_body_bytes: usize,
 
-    /// Origins, such as <https://example.com>, whose pages may read the answers and open WebSockets, separated by commas; * for all [default: none but this server's own]
+    /// Origins, such as <https://example.com>, whose pages may read responses and open WebSockets, separated by commas; * for all [default: only this server's own]
     #[arg(
         long,
         env = "CORS_ORIGINS",
@@ -105,7 +105,7 @@ pub struct ServerSettings {
     )]
     pub cors_origins: Vec<String>,
 
-    /// Cache-Control of a query by GET that succeeds: for a CDN in front, such as "public, max-age=5, stale-while-revalidate=30". Answers to a request with a token stay private, errors are never stored
+    /// Cache-Control of successful queries by GET; for a CDN in front, such as "public, max-age=5, stale-while-revalidate=30". Responses to requests with a token stay private, and errors are never cached
     #[arg(
         long,
         env = "CACHE_CONTROL",
@@ -133,19 +133,19 @@ pub struct ServerSettings {
     pub observe: ObserveSettings,
 }
 
-/// What the server proves with who it is.
+/// The certificate of the server.
 #[derive(Debug, Clone, Default, Args)]
 pub struct TlsSettings {
-    /// A certificate and those between it and its authority, in PEM form: HTTPS is served instead of HTTP, with HTTP/2 and HTTP/1.1; read again on SIGHUP and when it changes
+    /// A certificate and its intermediates in PEM format: serves HTTPS (HTTP/2 and HTTP/1.1) instead of HTTP; read again on SIGHUP and when the file changes
     #[arg(long, env = "TLS_CERT", requires = "tls_key", value_name = "PATH")]
     pub tls_cert: Option<PathBuf>,
 
-    /// The private key of the certificate, in PEM form, in a file that others cannot read
+    /// The private key of the certificate in PEM format, in a file that others cannot read
     #[arg(long, env = "TLS_KEY", requires = "tls_cert", value_name = "PATH")]
     pub tls_key: Option<PathBuf>,
 }
 
-/// Documents that requests name instead of sending.
+/// Documents that clients name instead of sending.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Persisted operations")]
 pub struct PersistedSettings {
@@ -153,11 +153,11 @@ pub struct PersistedSettings {
     #[arg(long, env = "PERSISTED_QUERIES_BYTES", default_value_t = 8 * 1024 * 1024, value_parser = number::<usize>(), value_name = "BYTES")]
     pub persisted_queries_bytes: usize,
 
-    /// A manifest of trusted documents, as graphql-codegen, Relay or Apollo's tools write it; SIGHUP reads it again
+    /// A manifest of trusted documents, as written by graphql-codegen, Relay or Apollo's tools; read again on SIGHUP
     #[arg(long, env = "TRUSTED_DOCUMENTS", value_name = "PATH")]
     pub trusted_documents: Option<PathBuf>,
 
-    /// What the manifest decides [default: prefer where there is one, else off]
+    /// How the manifest is used [default: prefer if there is one, else off]
     #[arg(
         long,
         env = "TRUSTED_DOCUMENTS_MODE",
@@ -193,13 +193,13 @@ impl PersistedSettings {
     }
 }
 
-/// What a manifest of trusted documents decides.
+/// How a manifest of trusted documents is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TrustedMode {
-    /// Nothing: it is not read
+    /// It is not read
     Off,
-    /// Its documents can be asked for by their ids; any other document is served too
+    /// Its documents can be requested by id; other documents are accepted too
     Prefer,
-    /// Nothing but its documents is served
+    /// Only its documents are accepted
     Only,
 }

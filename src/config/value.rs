@@ -31,7 +31,8 @@ pub(super) fn address(text: &str) -> Result<IpAddr, String> {
         .and_then(|text| text.strip_suffix(']'))
         .filter(|text| text.contains(':'));
     bare.unwrap_or(text).parse().map_err(|_| {
-        "expected an IP address without a port, or localhost; 0.0.0.0 is all of this machine's, and [::] with those of IPv6"
+        "expected an IP address without a port, or localhost; 0.0.0.0 means all addresses of this machine, and [::] \
+         also those of IPv6"
             .to_owned()
     })
 }
@@ -43,7 +44,7 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     if text.is_empty() {
-        return Err("between two commas there is no origin".to_owned());
+        return Err("an origin is missing between two commas".to_owned());
     }
     if !text.contains("://") {
         return Err(format!(
@@ -64,7 +65,7 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     let uri: Uri = text.parse().map_err(|_| match text.is_ascii() {
         true => form().to_owned(),
         false => {
-            "browsers send a host with other letters than ASCII's in Punycode (xn--…): write it so"
+            "browsers send a host with non-ASCII letters in Punycode (xn--…): write it that way"
                 .to_owned()
         }
     })?;

@@ -36,7 +36,7 @@ pub(super) async fn ready(State(app): State<App>) -> (StatusCode, String) {
         },
         // The store has already logged this.
         Ok(Err(Error::NoWrites { reason, .. })) => {
-            format!("the database takes no writes, because {reason}\n")
+            format!("the database accepts no writes, because {reason}\n")
         }
         Ok(Ok((status, _))) => format!("migrations are pending: {}\n", status.pending.join(", ")),
         Ok(Err(error)) => {

@@ -119,7 +119,7 @@ impl Metrics {
         registry.register("http_requests", "Requests answered", requests);
         registry.register(
             "http_request_seconds",
-            "Time until the head of the answer",
+            "Time until the head of the response",
             seconds,
         );
         registry.register(
@@ -257,7 +257,7 @@ impl Collector for Shared {
         counter("query_executions", "Queries executed", executions)?;
         counter(
             "query_joins",
-            "Queries answered by the execution of an equal one",
+            "Queries that shared the execution of an equal one",
             joins,
         )?;
         let Counts { executions, joins } = self.store.shared_lookups();
@@ -268,7 +268,7 @@ impl Collector for Shared {
         )?;
         counter(
             "lookup_joins",
-            "Lookups that went along in the statement of another",
+            "Lookups that shared the statement of another",
             joins,
         )?;
         pools::encode(&self.store.pool_status(), &mut encoder)
@@ -280,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hundred_thousand_paths_do_not_make_the_page_grow() {
+    fn many_paths_do_not_grow_the_page() {
         let (metrics, mut registry) = (RequestMetrics::default(), Registry::default());
         registry.register("requests", "", metrics.requests.clone());
         registry.register("seconds", "", metrics.seconds.clone());

@@ -24,7 +24,7 @@ impl Reloaded {
             let mut hangup = match signal(SignalKind::hangup()) {
                 Ok(hangup) => hangup,
                 Err(error) => {
-                    tracing::warn!(%error, "SIGHUP will not be heard");
+                    tracing::warn!(%error, "SIGHUP cannot be handled");
                     return;
                 }
             };
@@ -37,7 +37,7 @@ impl Reloaded {
                     let files = self.clone();
                     let read = tokio::task::spawn_blocking(move || files.read());
                     if let Err(error) = read.await {
-                        tracing::error!(%error, "reading files again broke off");
+                        tracing::error!(%error, "reloading files failed");
                     }
                 }
             });
@@ -61,7 +61,7 @@ impl Reloaded {
                 documents = self.persisted.trusted_count(),
                 "read the trusted documents again"
             ),
-            Err(error) => tracing::error!(%error, "the trusted documents stay as they were"),
+            Err(error) => tracing::error!(%error, "the previous trusted documents stay in force"),
         }
     }
 }

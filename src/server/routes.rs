@@ -265,6 +265,6 @@ async fn method_not_allowed() -> Response {
     http::rejection(
         StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::BAD_REQUEST,
-        "this method is not served at this path; the header Allow names those that are",
+        "this method is not supported at this path; the header Allow lists those that are",
     )
 }

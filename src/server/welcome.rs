@@ -23,7 +23,7 @@ fn text(scheme: &str, address: SocketAddr, admission: &Admission, database: &str
     };
     let who = match address.ip().to_canonical().is_loopback() {
         true => "every program on this machine",
-        false => "everybody who reaches this address",
+        false => "anyone who can reach this address",
     };
     let open = admission.anonymous();
     let open = match (open.allow(Scope::Read), open.allow(Scope::Write)) {

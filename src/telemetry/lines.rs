@@ -126,7 +126,7 @@ impl<W: Write + Send + 'static> Lines<W> {
                     reported_at = Some(Instant::now());
                     tracing::warn!(
                         left_out,
-                        "lines of requests were left out of the log: it is read too slowly"
+                        "lines of requests were dropped from the log: it is read too slowly"
                     );
                 }
             }
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_gather_and_others_are_written_behind_them_at_once() {
+    fn request_lines_are_buffered_and_other_lines_flush_them() {
         let lines = Arc::new(Lines::new(Vec::new()));
         let _ = lines.has_thread.set(true);
         for line in ["1\n", "2\n"] {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_too_slowly_is_left_out_and_counted_and_nobody_waits_for_it() {
+    fn lines_beyond_the_buffer_are_dropped_and_counted_without_waiting() {
         let (allow, may_read) = mpsc::channel();
         let read = Arc::<Mutex<Vec<u8>>>::default();
         let reader = Reader {

@@ -72,7 +72,7 @@ impl Tokens {
         std::fs::write(&self.path, edit(text)).unwrap();
     }
 
-    /// Takes the line of a token away.
+    /// Removes the line of a token.
     fn revoke(&self, name: &str) {
         self.edit(|text| {
             let lines = text.split_inclusive('\n');
@@ -81,7 +81,7 @@ impl Tokens {
     }
 }
 
-/// A subscription that is refused at once for its cursor, where the caller is admitted to it.
+/// A subscription that is rejected immediately for its cursor if the caller is admitted.
 const SUBSCRIPTION: &str = r#"subscription { articleChanges(after: "no cursor") { cursor } }"#;
 /// A mutation that finds nothing to delete.
 const MUTATION: &str =

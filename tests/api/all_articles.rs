@@ -34,7 +34,7 @@ async fn without_articles_the_list_is_empty(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_list_of_many_batches_is_whole_and_in_order(database: Database) {
+async fn a_list_of_many_batches_is_complete_and_in_order(database: Database) {
     let app = start!(database);
     for (there, more) in [(499, 499), (500, 1), (501, 1), (1_500, 999)] {
         fill_up(&app, more, there).await;
@@ -56,7 +56,7 @@ async fn fill_up(app: &crate::support::TestApp, more: usize, total: usize) {
 }
 
 #[apply(on_both_databases)]
-async fn a_list_that_fails_half_way_is_cut_off(database: Database) {
+async fn a_list_that_fails_midway_is_cut_off(database: Database) {
     let app = start!(database);
     // More than the buffers between server and client hold.
     app.database.fill(5_000, 10_000).await;
@@ -74,7 +74,7 @@ async fn a_list_that_fails_half_way_is_cut_off(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_list_that_fails_at_once_is_an_error(database: Database) {
+async fn a_list_that_fails_at_first_is_an_error(database: Database) {
     let app = start!(database);
     app.database.execute("DROP TABLE article").await;
     let request = app.request("/api/v1/articles/");
@@ -96,7 +96,7 @@ async fn a_list_that_fails_at_once_is_an_error(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_reader_that_is_slow_holds_no_connection(database: Database) {
+async fn a_slow_client_holds_no_connection(database: Database) {
     let app = start!(database, "--db-max-size=1", "--db-wait-timeout=2s");
     app.database.fill(5_000, 10_000).await;
     let mut slow = Vec::new();
@@ -122,14 +122,14 @@ async fn a_hundred_thousand_articles_take_little_memory(database: Database) {
     let program = Program::start(&database.url, &[]).await;
     database.fill(100_000, 200).await;
     let url = program.url("/api/v1/articles/");
-    // What the first requests need once and for all is not counted.
+    // What the first requests allocate once does not count.
     let warm_up = Answer::to(client().get(program.url("/health/ready"))).await;
     assert_eq!(warm_up.status, 200);
     let before = program.memory("VmRSS");
     let mut articles = 0;
     let mut chunks = client().get(url).send().await.unwrap().bytes_stream();
     while let Some(chunk) = chunks.next().await {
-        // There is one in each article, and none in a title or text.
+        // Each article contains it once, and no title or text does.
         let chunk = chunk.unwrap();
         articles += chunk.split(|byte| *byte == b'{').count() - 1;
     }

@@ -57,7 +57,7 @@ async fn articles_come_newest_first_and_ties_are_broken_by_id(database: Database
 }
 
 #[apply(on_both_databases)]
-async fn limit_and_offset_cut_a_part_out_of_the_list(database: Database) {
+async fn limit_and_offset_select_a_part_of_the_list(database: Database) {
     let app = start!(database);
     create_five(&app).await;
     let answer = app
@@ -109,7 +109,7 @@ async fn limit_and_offset_cut_a_part_out_of_the_list(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn an_answer_has_its_fields_in_the_order_of_the_document(database: Database) {
+async fn a_response_has_its_fields_in_the_order_of_the_document(database: Database) {
     let app = start!(database);
     create_five(&app).await;
     let fields: Vec<String> = (0..20)
@@ -153,9 +153,9 @@ async fn a_list_without_a_limit_has_twenty_articles(database: Database) {
     }
 }
 
-/// Apollo's `relayStylePagination` makes an empty text of the null cursor of an empty page.
+/// Apollo's `relayStylePagination` sends the null cursor of an empty page as an empty text.
 #[apply(on_both_databases)]
-async fn an_empty_cursor_is_as_if_it_were_not_given(database: Database) {
+async fn an_empty_cursor_counts_as_absent(database: Database) {
     let app = start!(database);
     create_five(&app).await;
     let query = "query($after: String, $before: String, $first: Int, $last: Int) { \
@@ -257,7 +257,7 @@ async fn a_limit_outside_1_to_100_and_a_negative_offset_are_rejected(database: D
 }
 
 #[apply(on_both_databases)]
-async fn a_variable_that_is_left_out_means_the_default(database: Database) {
+async fn an_absent_variable_means_the_default(database: Database) {
     let app = start!(database);
     create_five(&app).await;
     let answer = app
@@ -271,7 +271,7 @@ async fn a_variable_that_is_left_out_means_the_default(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn only_the_fields_that_are_asked_for_are_answered(database: Database) {
+async fn only_selected_fields_are_returned(database: Database) {
     let app = start!(database);
     create_five(&app).await;
     for field in [

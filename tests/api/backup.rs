@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::program::{Program, directory, run_in};
 use crate::support::{Answer, Database, TestApp, assert_answer, client};
 
-/// A directory with a database in it, and where its backup goes.
+/// A directory with a database, and the path for its backup.
 struct Place {
     directory: TempDir,
 }
@@ -44,7 +44,7 @@ impl Place {
         (code, out, last.replace(&path, "DIRECTORY"))
     }
 
-    /// The names of all files, but for those that SQLite keeps beside a database that is in use.
+    /// The names of all files, except those that SQLite keeps beside a database in use.
     fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.directory.path()).unwrap();
         let mut names: Vec<_> = entries
@@ -98,7 +98,7 @@ fn without_numbers(text: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_backup_has_all_that_was_acknowledged_and_serves_when_it_is_restored() {
+async fn a_backup_has_all_acknowledged_writes_and_can_be_restored() {
     let place = Place::new();
     let program = Program::start(&place.url("articles.db"), &[]).await;
     let url = program.url("/graphql");
@@ -160,7 +160,7 @@ async fn a_backup_has_all_that_was_acknowledged_and_serves_when_it_is_restored()
         assert!(!program.log().contains("WARN"), "{}", program.log());
         let restored = titles(&program).await.len();
         assert!(restored >= least, "{restored} of {least}");
-        // No client can resume from a position that now means another change.
+        // No client can resume from a position that now has another change.
         let changes = format!("{{ articleChanges(after: \"{cursor}\") {{ hasMore }} }}");
         let request = client()
             .post(program.url("/graphql"))
@@ -177,7 +177,7 @@ async fn a_backup_has_all_that_was_acknowledged_and_serves_when_it_is_restored()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_there_is_only_replaced_when_that_is_said() {
+async fn existing_files_are_replaced_only_with_the_flag() {
     let place = Place::filled().await;
     let (code, out, _) = place.run("articles.db", &["backup", "a.backup"]).await;
     assert_eq!(code, 0);
@@ -185,7 +185,7 @@ async fn what_is_there_is_only_replaced_when_that_is_said() {
     let before = std::fs::read(place.path("a.backup")).unwrap();
     let (code, _, error) = place.run("articles.db", &["backup", "a.backup"]).await;
     assert_eq!(code, 1);
-    assert_answer!(error, @"broadsheet: a.backup is there already; say --replace to put another in its place");
+    assert_answer!(error, @"broadsheet: a.backup already exists; --replace overwrites it");
     assert_eq!(std::fs::read(place.path("a.backup")).unwrap(), before);
     let (code, ..) = place
         .run("articles.db", &["backup", "a.backup", "--replace"])
@@ -194,7 +194,7 @@ async fn what_is_there_is_only_replaced_when_that_is_said() {
 
     let (code, _, error) = place.run("articles.db", &["restore", "a.backup"]).await;
     assert_eq!(code, 1);
-    assert_answer!(error, @"broadsheet: DIRECTORY/articles.db is there already; say --replace to put another in its place");
+    assert_answer!(error, @"broadsheet: DIRECTORY/articles.db already exists; --replace overwrites it");
 
     let program = Program::start(&place.url("articles.db"), &[]).await;
     create(&program.url("/graphql"), "four").await;
@@ -208,7 +208,7 @@ async fn what_is_there_is_only_replaced_when_that_is_said() {
     program.signal("KILL");
     program.end().await;
 
-    // The log of the database that is replaced is not taken for one of the new database.
+    // The log of the replaced database is not used for the new one.
     assert!(place.path("articles.db-wal").exists());
     let (code, out, error) = place
         .run("articles.db", &["restore", "a.backup", "--replace"])
@@ -240,7 +240,7 @@ async fn a_database_that_is_damaged_itself_can_be_replaced() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_backed_up_is_refused_and_leaves_nothing_behind() {
+async fn an_impossible_backup_is_rejected_and_leaves_no_files() {
     let place = Place::filled().await;
     std::fs::write(place.path("text"), "no database").unwrap();
     std::fs::write(place.path("empty.db"), "").unwrap();
@@ -255,7 +255,7 @@ async fn what_cannot_be_backed_up_is_refused_and_leaves_nothing_behind() {
         (
             "empty.db",
             ["backup", "b"],
-            "broadsheet: DIRECTORY/empty.db is no database of Broadsheet's",
+            "broadsheet: DIRECTORY/empty.db is not a Broadsheet database",
         ),
         (
             "text",
@@ -265,7 +265,7 @@ async fn what_cannot_be_backed_up_is_refused_and_leaves_nothing_behind() {
         (
             "folder",
             ["backup", "b"],
-            "broadsheet: DIRECTORY/folder is no database of Broadsheet's",
+            "broadsheet: DIRECTORY/folder is not a Broadsheet database",
         ),
         (
             "articles.db",
@@ -275,7 +275,7 @@ async fn what_cannot_be_backed_up_is_refused_and_leaves_nothing_behind() {
         (
             "articles.db",
             ["backup", "folder"],
-            "broadsheet: folder is there already; say --replace to put another in its place",
+            "broadsheet: folder already exists; --replace overwrites it",
         ),
         (
             "other.db",
@@ -285,7 +285,7 @@ async fn what_cannot_be_backed_up_is_refused_and_leaves_nothing_behind() {
         (
             "other.db",
             ["restore", "folder"],
-            "broadsheet: folder is no database of Broadsheet's",
+            "broadsheet: folder is not a Broadsheet database",
         ),
         (
             "other.db",
@@ -319,7 +319,7 @@ async fn what_cannot_be_backed_up_is_refused_and_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_another_program_has_copied_is_restored_with_a_warning() {
+async fn copies_by_other_programs_are_restored_with_a_warning() {
     let app = TestApp::start(Database::Sqlite, &[]).await.unwrap();
     app.create(json!({ "title": "Copied", "text": "" })).await;
     let place = Place::new();

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::program::directory;
 
-/// What cargo has compiled last of it, beside the output of its own run.
+/// The build script that cargo compiled last, next to the output of its run.
 fn script() -> PathBuf {
     let builds = Path::new(env!("OUT_DIR")).ancestors().nth(2).unwrap();
     fs::read_dir(builds)
@@ -19,7 +19,7 @@ fn script() -> PathBuf {
 }
 
 #[test]
-fn a_build_without_npm_looks_again_when_npm_was_installed() {
+fn a_build_without_npm_reruns_after_npm_is_installed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let directory = directory();
     let [package, programs, out] =
@@ -63,7 +63,7 @@ fn a_build_without_npm_looks_again_when_npm_was_installed() {
             "{watched} is not in {said}"
         );
     }
-    // A path that is not there would have cargo run the script, and compile everything, each time.
+    // A missing path would make cargo run the script, and compile everything, each time.
     for path in said
         .lines()
         .filter_map(|line| line.strip_prefix("cargo::rerun-if-changed="))

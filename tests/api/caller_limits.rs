@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::support::{Answer, TestApp};
 
-/// Longer than anything that is expected to happen takes.
+/// Longer than any expected event takes.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Two addresses of this machine, for callers in different places.
@@ -51,7 +51,7 @@ fn client_from(address: &str) -> reqwest::Client {
     client.local_address(address).build().unwrap()
 }
 
-/// How often the limit was exceeded, according to the metrics, requested from another address.
+/// How often the limit was exceeded, according to metrics that are requested from another address.
 async fn exceeded(app: &TestApp, limit: &str) -> u64 {
     metric(
         app,
@@ -68,7 +68,7 @@ async fn metric(app: &TestApp, name: &str) -> u64 {
     value.unwrap().parse().unwrap()
 }
 
-/// The lines of the answer that say how it is limited: the status, the headers of rate limits, and the body.
+/// The lines of the response about limits: the status, the headers of rate limits, and the body.
 fn told(answer: &Answer) -> String {
     let names = ["retry-after", "ratelimit", "ratelimit-policy"];
     let headers = names.map(|name| {

@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::in_process::{InProcess, in_process};
 use crate::support::{Database, on_both_databases};
 
-/// Letters that have their lower case by what stands beside them, in two characters, or of another length; those of the
-/// newest scripts, which PostgreSQL's ICU need not know; and what stands between words.
+/// Letters whose lower case depends on their neighbours, has two characters, or has another length; those of the
+/// newest scripts, which PostgreSQL's ICU may not know; and characters between words.
 const LETTERS: [&str; 14] = [
     "Σ",
     "σ",
@@ -43,7 +43,7 @@ async fn count(app: &InProcess, filter: serde_json::Value) -> usize {
 }
 
 #[apply(on_both_databases)]
-async fn what_stands_beside_a_letter_does_not_matter(database: Database) {
+async fn neighbouring_letters_do_not_affect_case_folding(database: Database) {
     let app = in_process!(database);
     let pairs: Vec<String> = LETTERS
         .iter()
@@ -111,7 +111,7 @@ async fn letters_that_both_databases_know_to_have_a_case_equal_their_other_case(
     database: Database,
 ) {
     let app = in_process!(database);
-    // What came after Unicode 13 is left out: that is what PostgreSQL 15 with an old ICU knows.
+    // Characters after Unicode 13 are left out: PostgreSQL 15 with an old ICU does not know them.
     let known = [
         '\u{1}'..='\u{1c88}',
         '\u{1c90}'..='\u{2c2e}',

@@ -32,14 +32,14 @@ async fn filled(database: Database) -> Option<TestApp> {
         assert_eq!(answer.code(), "", "{answer}");
     }
     if database == Database::Postgres {
-        // As for who follows the feed.
+        // As when clients follow the feed.
         app.database.execute("SELECT number_changes(1000)").await;
     }
     Some(app)
 }
 
 #[apply(on_both_databases)]
-async fn a_database_in_order_is_told_as_that_while_a_server_serves_it(database: Database) {
+async fn an_intact_database_is_ok_while_it_is_served(database: Database) {
     let Some(app) = filled(database).await else {
         return;
     };
@@ -53,36 +53,37 @@ async fn a_database_in_order_is_told_as_that_while_a_server_serves_it(database: 
         schema: N tables, indexes, triggers and views, ok
         pages: PRAGMA integrity_check, ok
         feed: changes from 1 to 7, ok
-        slugs: 0 runs of numbers that are taken, ok
+        slugs: 0 runs of taken numbers, ok
         search: 4 articles are found by their words, ok
         "),
         Database::Postgres => assert_answer!(out, @r"
         schema: N tables, columns, indexes, constraints, triggers and functions, ok
         feed: changes from 1 to 7, ok
-        slugs: 0 runs of numbers that are taken, ok
+        slugs: 0 runs of taken numbers, ok
         search: 4 articles are found by their words, ok
         "),
     }
 }
 
 #[apply(on_both_databases)]
-async fn each_thing_that_is_wrong_is_told_with_what_to_do(database: Database) {
-    const FOLLOWERS: &str = "Who follows the feed may have missed that: `broadsheet feed new-epoch` has all begin again \
-                             with a list. It is reported until CHANGE_RETENTION is over";
-    const INDEX: &str = "A server brings what other programs write up to date within seconds, and what was imported \
-                         with --index=later in minutes; for the rest run `broadsheet reindex`";
+async fn each_problem_is_reported_with_its_remedy(database: Database) {
+    const FOLLOWERS: &str = "Clients that follow the feed may have missed that: `broadsheet feed new-epoch` makes all \
+                             of them start over with a list. It is reported until CHANGE_RETENTION has passed";
+    const INDEX: &str = "A server indexes rows of other programs within seconds, and rows imported with \
+                         --index=later within minutes; otherwise run `broadsheet reindex`";
     const REBUILD: &str = "export the articles and import them into a new database";
     let of_both = [
         (
             "INSERT INTO slug_run (prefix, first, last) VALUES ('none-', 2, 5)",
-            "slugs: 4 of the numbers 2 to 5 behind \"none-\" are noted as taken and are free. Slugs get higher numbers \
-             than they need; DELETE FROM slug_run WHERE prefix = 'none-' AND first = 2 has the numbers found again"
+            "slugs: 4 of the numbers 2 to 5 after \"none-\" are recorded as taken but are free. New slugs \
+             get higher numbers than necessary; DELETE FROM slug_run WHERE prefix = 'none-' AND first = 2 makes these \
+             numbers available again"
                 .to_owned(),
         ),
         (
             "UPDATE article_change SET version = 9 WHERE kind = 2",
             format!(
-                "feed: of 1 articles the last change says something else than the article. {FOLLOWERS}"
+                "feed: the last change of 1 articles differs from the article. {FOLLOWERS}"
             ),
         ),
         (
@@ -92,7 +93,7 @@ async fn each_thing_that_is_wrong_is_told_with_what_to_do(database: Database) {
                     "schema: the table import_progress is missing. Restore a backup, or {REBUILD}"
                 ),
                 Database::Postgres => format!(
-                    "schema: the table import_progress is missing. Make it as the migrations do, or {REBUILD}"
+                    "schema: the table import_progress is missing. Create it as the migrations do, or {REBUILD}"
                 ),
             },
         ),
@@ -110,13 +111,13 @@ async fn each_thing_that_is_wrong_is_told_with_what_to_do(database: Database) {
             (
                 "INSERT INTO article_search (rowid, title, text) VALUES (77, 'a', 'b')",
                 format!(
-                    "search: the words of 1 articles that are gone are still indexed. {INDEX}"
+                    "search: the words of 1 deleted articles are still indexed. {INDEX}"
                 ),
             ),
             (
                 "DROP TRIGGER article_search_delete;
                 CREATE TRIGGER article_search_delete AFTER DELETE ON article BEGIN SELECT 1; END",
-                "schema: the trigger article_search_delete is not what the migrations make. Make it again: DROP TRIGGER \
+                "schema: the trigger article_search_delete differs from what the migrations create. Recreate it: DROP TRIGGER \
                  article_search_delete; CREATE TRIGGER article_search_delete AFTER DELETE ON article BEGIN INSERT INTO \
                  search_due (number) VALUES (OLD.number); DELETE FROM search_replaced WHERE number = OLD.number; END;"
                     .to_owned(),
@@ -138,21 +139,21 @@ async fn each_thing_that_is_wrong_is_told_with_what_to_do(database: Database) {
             ),
             (
                 "DROP INDEX article_title_trigrams",
-                "schema: the index article_title_trigrams is missing. Make it: CREATE INDEX article_title_trigrams ON \
+                "schema: the index article_title_trigrams is missing. Create it: CREATE INDEX article_title_trigrams ON \
                  article USING gin (lower(((title)::text COLLATE \"und-x-icu\")) gin_trgm_ops);"
                     .to_owned(),
             ),
             (
                 "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'article_updated_at_id'::regclass",
-                "schema: the index article_updated_at_id was not built to its end and serves nobody. REINDEX INDEX \
+                "schema: the index article_updated_at_id was not built completely and is not used. REINDEX INDEX \
                  article_updated_at_id;"
                     .to_owned(),
             ),
             (
                 "ALTER TABLE article ALTER COLUMN search_rules DROP DEFAULT",
                 format!(
-                    "schema: the column article.search_rules is not what the migrations make. Make it as the migrations do, \
-                     or {REBUILD}"
+                    "schema: the column article.search_rules differs from what the migrations create. Create it as the \
+                     migrations do, or {REBUILD}"
                 ),
             ),
         ],
@@ -168,18 +169,18 @@ async fn each_thing_that_is_wrong_is_told_with_what_to_do(database: Database) {
             out.lines().any(|line| line == expected),
             "{harm}: {out}{expected}"
         );
-        assert!(error.contains("not as "), "{error}");
+        assert!(error.contains("found"), "{error}");
     }
 }
 
 /// The statement that a line of the check ends with.
 fn remedy(out: &str) -> &str {
-    let line = out.lines().find(|line| line.contains("Make it"));
-    line.unwrap().split_once("Make it").unwrap().1
+    let line = out.lines().find(|line| line.contains("reate it: "));
+    line.unwrap().split_once("reate it").unwrap().1
 }
 
 #[apply(on_both_databases)]
-async fn what_it_says_to_do_puts_it_in_order(database: Database) {
+async fn the_remedies_fix_the_problems(database: Database) {
     let app = start!(database);
     let harms = [
         "DROP INDEX article_title_id",
@@ -208,10 +209,10 @@ async fn what_it_says_to_do_puts_it_in_order(database: Database) {
     }
 }
 
-/// `schema.txt` is what the migrations make. Where they change, this prints the new one.
+/// `schema.txt` is the result of the migrations. If they change, this prints the new one.
 #[tokio::test]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn the_listing_of_postgresql_is_what_the_migrations_make() {
+async fn the_listed_schema_of_postgresql_matches_the_migrations() {
     let Some(database) = Database::Postgres.migrated().await else {
         return;
     };

@@ -6,7 +6,7 @@ use rstest_reuse::apply;
 use crate::support::{Answer, Database, client, on_both_databases, start};
 
 #[apply(on_both_databases)]
-async fn what_is_not_streamed_tells_its_length(database: Database) {
+async fn responses_that_are_not_streamed_have_a_content_length(database: Database) {
     let app = start!(database);
     for (method, path, status) in [
         (Method::GET, "/graphql?query=%7B__typename%7D", 200),

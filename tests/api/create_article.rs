@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Database, assert_answer, on_both_databases, start};
 
 #[apply(on_both_databases)]
-async fn an_article_is_created_and_answered_whole(database: Database) {
+async fn an_article_is_created_and_returned(database: Database) {
     let app = start!(database);
     let input = json!({
         "title": "Hello", "slug": "Test slug", "text": "World\n", "createdAt": "2020-02-29T12:00:00.5+02:00",
@@ -88,7 +88,7 @@ async fn title_and_text_are_required(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn the_moment_of_the_call_is_taken_at_each_call(database: Database) {
+async fn each_call_uses_its_own_time(database: Database) {
     let app = start!(database);
     let first = app.create(json!({ "title": "a", "text": "" })).await;
     app.at("2026-01-31T09:30:00.000001Z");
@@ -99,9 +99,7 @@ async fn the_moment_of_the_call_is_taken_at_each_call(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_document_is_answered_for_the_mutations_that_succeed_and_those_that_fail(
-    database: Database,
-) {
+async fn a_response_has_the_results_of_succeeding_and_failing_mutations(database: Database) {
     let app = start!(database);
     let answer = app
         .query(

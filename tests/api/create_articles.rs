@@ -12,7 +12,7 @@ const CREATE: &str =
     "mutation($inputs: [CreateArticleInput!]!) { createArticles(inputs: $inputs) { title slug } }";
 
 #[apply(on_both_databases)]
-async fn a_wrong_last_input_of_a_thousand_keeps_all_out(database: Database) {
+async fn an_invalid_last_input_rejects_all_thousand(database: Database) {
     let app = in_process!(database);
     let mut inputs = thousand(|number| json!({ "title": format!("Article {number}"), "text": "" }));
     inputs[999]["title"] = json!("");
@@ -43,7 +43,7 @@ async fn a_wrong_last_input_of_a_thousand_keeps_all_out(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn more_than_a_thousand_are_refused_and_none_is_no_error(database: Database) {
+async fn more_than_a_thousand_are_rejected_and_an_empty_list_is_allowed(database: Database) {
     let app = in_process!(database);
     let mut inputs = thousand(|_| json!({ "title": "a", "text": "" }));
     inputs.push(inputs[0].clone());
@@ -86,14 +86,14 @@ async fn a_thousand_equal_titles_are_numbered(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_slug_that_is_taken_names_its_input(database: Database) {
+async fn a_taken_slug_names_its_input(database: Database) {
     let app = in_process!(database);
     create(&app, &[json!({ "title": "Taken", "text": "" })]).await;
     let inputs = [
-        // Gets a number, because its slug is made up …
+        // Gets a number, because its slug is generated …
         json!({ "title": "Taken", "text": "" }),
         json!({ "title": "b", "slug": "c", "text": "" }),
-        // … while a slug that is given is taken as it is.
+        // … while a given slug is used unchanged.
         json!({ "title": "d", "slug": "taken", "text": "" }),
     ];
     let answer = create(&app, &inputs).await;
@@ -116,7 +116,7 @@ async fn a_slug_that_is_taken_names_its_input(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn two_that_make_the_same_slugs_in_opposite_order_both_end_well(database: Database) {
+async fn concurrent_creations_with_equal_titles_in_opposite_order_succeed(database: Database) {
     let app = in_process!(database);
     for round in 0..3 {
         let title = |number| format!("round {round} article {number}");
@@ -131,7 +131,9 @@ async fn two_that_make_the_same_slugs_in_opposite_order_both_end_well(database: 
 }
 
 #[apply(on_both_databases)]
-async fn of_two_that_claim_the_same_slugs_in_opposite_order_one_wins(database: Database) {
+async fn concurrent_creations_with_equal_slugs_in_opposite_order_have_one_winner(
+    database: Database,
+) {
     let app = in_process!(database);
     for round in 0..3 {
         let slug = |number| format!("round {round} article {number}");
@@ -148,9 +150,9 @@ async fn of_two_that_claim_the_same_slugs_in_opposite_order_one_wins(database: D
     }
 }
 
-/// An update that takes a slug meets creations that hold it and want the one it leaves.
+/// An update that takes a slug runs with creations that hold it and want the one that it frees.
 #[apply(on_both_databases)]
-async fn updates_and_creations_that_swap_slugs_end_well(database: Database) {
+async fn concurrent_updates_and_creations_that_swap_slugs_finish(database: Database) {
     let app = in_process!(database);
     for round in 0..5 {
         let (old, new) = (format!("old {round}"), format!("new {round}"));
@@ -161,7 +163,7 @@ async fn updates_and_creations_that_swap_slugs_end_well(database: Database) {
             .data("query($by: ArticleBy!) { article(by: $by) { id } }", by)
             .await["article"]["id"]
             .take();
-        // The claim on the new slug stands before the one on the old.
+        // The lock on the new slug is taken before the one on the old.
         let inputs = [
             json!({ "title": "b", "slug": new, "text": "" }),
             json!({ "title": "b", "slug": old, "text": "" }),

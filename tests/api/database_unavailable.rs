@@ -14,7 +14,7 @@ use crate::support::{
     Answer, Database, OwnDatabase, TestApp, assert_answer, client, on_both_databases, start,
 };
 
-/// What is to be heard must be heard within this time, on a busy machine too.
+/// Events must arrive within this time, even on a busy machine.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 const SUBSCRIPTION: &str = "subscription { articleChanges { kind article { slug } } }";
@@ -30,9 +30,9 @@ fn told(slug: &str) -> Value {
     json!({ "data": { "articleChanges": { "kind": "CREATED", "article": { "slug": slug } } } })
 }
 
-/// Stands before a PostgreSQL server, and can be cut.
+/// A proxy in front of PostgreSQL that can be cut.
 struct Proxy {
-    /// The database's URL by way of the proxy.
+    /// The database's URL through the proxy.
     url: String,
     is_cut: watch::Sender<bool>,
 }
@@ -71,7 +71,7 @@ impl Proxy {
         }
     }
 
-    /// Cuts all connections, and refuses new ones.
+    /// Cuts all connections, and rejects new ones.
     fn cut(&self) {
         self.is_cut.send_replace(true);
     }
@@ -114,7 +114,7 @@ async fn post(program: &Program, query: &str) -> Answer {
     Answer::to(request.json(&json!({ "query": query }))).await
 }
 
-/// Refused as what may be sent again later, without a word of data.
+/// Rejected as retryable, without data.
 fn assert_may_come_again(answer: &Answer) {
     assert_eq!(answer.status, 503, "{answer}");
     assert_eq!(answer.header("retry-after"), "1");
@@ -125,7 +125,7 @@ fn assert_may_come_again(answer: &Answer) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn nobody_takes_a_subscription_for_complete_or_a_write_for_done_while_the_database_is_away() {
+async fn no_false_completion_or_acknowledgement_while_the_database_is_unavailable() {
     let Some(database) = Database::Postgres.migrated().await else {
         return;
     };
@@ -150,7 +150,7 @@ async fn nobody_takes_a_subscription_for_complete_or_a_write_for_done_while_the_
     assert_may_come_again(&refused);
     let two = "mutation { __typename a: deleteArticle(id: \"0\") { id } \
         b: deleteArticle(id: \"01a2075d-fb60-734b-b984-a47653891a1b\") { id } }";
-    // The first of the two is answered without the database.
+    // The first of the two needs no database.
     let partly = post(&program, two).await;
     assert_eq!(partly.status, 200, "{partly}");
     let two = two.replace("\"0\"", "\"01a2075d-fb60-734b-b984-a47653891a1c\"");
@@ -180,7 +180,7 @@ async fn nobody_takes_a_subscription_for_complete_or_a_write_for_done_while_the_
     waiting.subscribe("1", SUBSCRIPTION).await;
     waiting.is_heard().await;
     proxy.mend();
-    // The one that waits hears what is created from some moment on, and those that had begun hear all.
+    // The waiting one receives what is created from some moment on, and those that had begun receive everything.
     let mut slugs = Vec::new();
     let mut creations = async || loop {
         let slug = format!("after-{}", slugs.len());
@@ -200,23 +200,26 @@ async fn nobody_takes_a_subscription_for_complete_or_a_write_for_done_while_the_
         assert_eq!(socket.receive().await, next);
         assert_eq!(stream.next().await, told(slug));
     }
-    program.logged("the database is back").await;
+    program.logged("the database is available again").await;
     let log = program.log();
     assert!(!log.contains("panicked"), "{log}");
-    // However many requests there were meanwhile.
-    for said in ["the database is away", "the database is back"] {
+    // However many requests there were in the meantime.
+    for said in [
+        "the database is unavailable:",
+        "the database is available again",
+    ] {
         assert_eq!(log.matches(said).count(), 1, "{log}");
     }
 }
 
-/// A connection that is lost while a statement runs leaves it open whether the statement was executed.
+/// If a connection is lost during a statement, it is unknown whether the statement was executed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn a_mutation_whose_outcome_is_unknown_is_told_as_that() {
+async fn an_unknown_outcome_of_a_mutation_is_reported() {
     let app = start!(Database::Postgres);
     let lock = app.database.lock_writes().await;
     let terminate = async {
-        // Until the mutation waits for the lock.
+        // Waits until the mutation waits for the lock.
         let terminate = "DO $$ BEGIN LOOP
                 PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
                 WHERE datname = current_database() AND wait_event_type = 'Lock';
@@ -232,7 +235,7 @@ async fn a_mutation_whose_outcome_is_unknown_is_told_as_that() {
     {
       "errors": [
         {
-          "message": "the connection to the database was lost, so the change may have been made or not; look before you send it again",
+          "message": "the connection to the database was lost, so the change may or may not have been made; check before you send it again",
           "locations": [
             {
               "line": 1,
@@ -254,7 +257,7 @@ async fn a_mutation_whose_outcome_is_unknown_is_told_as_that() {
     "#);
 }
 
-/// Takes the only connection with which a server reads, for seconds.
+/// Occupies the only reading connection of a server for seconds.
 async fn take_the_connection(database: Database, app: &TestApp) {
     match database {
         Database::Sqlite => {
@@ -279,7 +282,7 @@ async fn take_the_connection(database: Database, app: &TestApp) {
 }
 
 #[apply(on_both_databases)]
-async fn who_subscribes_while_no_connection_is_free_comes_again_or_waits(database: Database) {
+async fn subscribing_without_a_free_connection_is_retried_or_waits(database: Database) {
     let app = start!(
         database,
         "--db-max-size=1",
@@ -292,7 +295,7 @@ async fn who_subscribes_while_no_connection_is_free_comes_again_or_waits(databas
     let address = app.address.to_string();
     let mut socket = Socket::ready(&address).await;
     let subscribed = async {
-        // Until the connection is taken.
+        // Waits until the connection is in use.
         while Stream::open(&app.url("/graphql")).await.status() != 503 {}
         socket.subscribe("1", SUBSCRIPTION).await;
         socket.is_heard().await;

@@ -83,7 +83,7 @@ async fn another_program_serves_queries_and_mutations(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn the_guard_stands_before_another_program_too(database: Database) {
+async fn the_guard_also_protects_an_embedding_program(database: Database) {
     let Some(program) = Program::start(database).await else {
         return;
     };
@@ -98,7 +98,7 @@ async fn the_guard_stands_before_another_program_too(database: Database) {
     let (status, body) = program
         .post("[{\"query\":\"{__typename}\"}]".to_owned())
         .await;
-    assert_answer!(format!("{status} {body}"), @r#"200 {"data":null,"errors":[{"message":"batches are not served; send the requests one by one","extensions":{"code":"BAD_REQUEST"}}]}"#);
+    assert_answer!(format!("{status} {body}"), @r#"200 {"data":null,"errors":[{"message":"batches are not supported; send the requests one by one","extensions":{"code":"BAD_REQUEST"}}]}"#);
     let too_large = json!({ "query": "{__typename}", "variables": { "x": "x".repeat(1 << 20) } });
     let (status, _) = program.post(too_large.to_string()).await;
     assert_eq!(status, 413);
@@ -129,7 +129,7 @@ async fn another_program_serves_subscriptions(database: Database) {
     }
     let mut number = 0;
     let event = loop {
-        // The subscription has begun at some time; only what is created after that is an event of it.
+        // Only articles created after the subscription has begun are its events.
         number += 1;
         let create = format!(
             "mutation {{ createArticle(input: {{ title: \"{number}\", text: \"\" }}) {{ id }} }}"

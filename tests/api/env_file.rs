@@ -45,7 +45,7 @@ async fn an_env_file_applies_and_the_log_says_which_one() {
 }
 
 #[tokio::test]
-async fn a_line_that_is_not_understood_is_named_by_its_number_and_nothing_applies() {
+async fn an_invalid_line_is_reported_by_its_number_and_no_value_applies() {
     for (text, line) in [
         ("PORT=0\nthis is no line s3cret\n", 2),
         ("PORT=0\n\nDATABASE_URL=postgres://u:s3cret$x@h/d\n", 3),
@@ -56,7 +56,7 @@ async fn a_line_that_is_not_understood_is_named_by_its_number_and_nothing_applie
         fs::write(directory.path().join(".env"), text).unwrap();
         let (code, _, error) = run_in(directory.path(), &[], &[]).await;
         assert_eq!(code, 2, "{text:?}: {error}");
-        let begins = format!("broadsheet: .env is not understood, in line {line}: ");
+        let begins = format!("broadsheet: .env is invalid, in line {line}: ");
         assert!(error.starts_with(&begins), "{text:?}: {error}");
         assert!(error.ends_with("nothing in it applies\n"), "{error}");
         assert!(!error.contains("s3cret"), "{error}");
@@ -65,7 +65,7 @@ async fn a_line_that_is_not_understood_is_named_by_its_number_and_nothing_applie
 }
 
 #[tokio::test]
-async fn an_env_file_that_is_none_is_an_error() {
+async fn an_unreadable_env_file_is_an_error() {
     let directory = directory();
     fs::create_dir(directory.path().join(".env")).unwrap();
     let (code, _, error) = run_in(directory.path(), &["schema"], &[]).await;
@@ -81,7 +81,7 @@ async fn an_env_file_that_is_none_is_an_error() {
 }
 
 #[tokio::test]
-async fn the_env_file_of_a_directory_above_is_not_read() {
+async fn env_files_of_parent_directories_are_ignored() {
     let above = directory();
     fs::write(above.path().join(".env"), "DATABASE_URL=sqlite:another.db").unwrap();
     let below = tempfile::tempdir_in(&above).unwrap();
@@ -92,7 +92,7 @@ async fn the_env_file_of_a_directory_above_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_setting_of_the_file_that_is_not_understood_is_told_with_the_file() {
+async fn an_invalid_value_is_reported_with_its_file() {
     let directory = directory();
     fs::write(directory.path().join(".env"), "PORT=http").unwrap();
     let (code, _, error) = run_in(directory.path(), &[], &[]).await;
@@ -108,7 +108,7 @@ async fn a_setting_of_the_file_that_is_not_understood_is_told_with_the_file() {
 }
 
 #[tokio::test]
-async fn help_tells_of_the_defaults_beside_any_file() {
+async fn help_shows_the_defaults_regardless_of_the_file() {
     let directory = directory();
     let (_, expected, _) = run_in(directory.path(), &["--help"], &[]).await;
     for text in ["DATABASE_URL=postgres://u:s3cret@h/d", "no line"] {

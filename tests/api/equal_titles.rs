@@ -17,7 +17,7 @@ const UPDATE: &str = "mutation($id: ID!, $slug: String!) { updateArticle(id: $id
 const DELETE: &str = "mutation($id: ID!) { deleteArticle(id: $id) { id } }";
 
 #[apply(on_both_databases)]
-async fn a_thousand_equal_titles_take_as_long_among_ten_thousand_as_among_none(database: Database) {
+async fn a_thousand_equal_titles_are_as_fast_among_ten_thousand_as_among_none(database: Database) {
     let app = in_process!(database);
     let thousand = vec![json!({ "title": "Equal", "text": "" }); 1_000];
     let create = async |expected: &[&str]| {
@@ -34,7 +34,7 @@ async fn a_thousand_equal_titles_take_as_long_among_ten_thousand_as_among_none(d
         among_many < among_none * 2 + Duration::from_secs(1),
         "{among_many:?}, and {among_none:?} among none"
     );
-    // One alone does not pay for them either.
+    // A single create is not slower either.
     let began = Instant::now();
     for number in 12_001..12_021 {
         let slug = &slugs(&app, &thousand[..1]).await[0];
@@ -45,7 +45,7 @@ async fn a_thousand_equal_titles_take_as_long_among_ten_thousand_as_among_none(d
 }
 
 #[apply(on_both_databases)]
-async fn the_smallest_free_number_is_found_wherever_it_lies(database: Database) {
+async fn the_smallest_free_number_is_found_anywhere(database: Database) {
     let app = in_process!(database);
     let equal = |count| vec![json!({ "title": "Equal", "text": "" }); count];
     fill(&app, database, "equal-", 2, 60).await;
@@ -60,7 +60,7 @@ async fn the_smallest_free_number_is_found_wherever_it_lies(database: Database) 
         .run("UPDATE article SET slug = 'elsewhere' WHERE slug = 'equal-10'")
         .await;
     fill(&app, database, "equal-", 70, 71).await;
-    // What looks like a number is none of these.
+    // These only look like numbers.
     for slug in ["equal-062", "equal-63a", "equal-0", "equal-9999999999"] {
         let given = json!({ "title": "a", "text": "", "slug": slug });
         assert_eq!(slugs(&app, &[given]).await, [slug]);
@@ -69,7 +69,7 @@ async fn the_smallest_free_number_is_found_wherever_it_lies(database: Database) 
     let expected = numbers.map(|number| format!("equal-{number}"));
     let found = slugs(&app, &equal(14)).await;
     assert_eq!(found, expected[..14]);
-    // As if one after the other: an input that gives its slug takes it from those behind it only.
+    // As if one after another: an input with a given slug affects only the inputs after it.
     let mut inputs = equal(3);
     inputs[1]["slug"] = json!("equal-74");
     assert_eq!(
@@ -79,7 +79,7 @@ async fn the_smallest_free_number_is_found_wherever_it_lies(database: Database) 
 }
 
 #[apply(on_both_databases)]
-async fn a_long_slug_is_cut_for_its_number_and_the_numbers_go_on(database: Database) {
+async fn a_long_slug_is_shortened_for_its_number_and_numbers_continue(database: Database) {
     let app = in_process!(database);
     let input = json!({ "title": "x".repeat(65), "text": "" });
     let found = slugs(&app, &vec![input.clone(); 101]).await;
@@ -93,12 +93,12 @@ async fn a_long_slug_is_cut_for_its_number_and_the_numbers_go_on(database: Datab
     assert_eq!(slugs(&app, &[input]).await, [freed]);
 }
 
-/// A thousand things that happen to slugs, by the server and past it.
+/// A thousand operations on slugs, by the server and by an external writer.
 #[apply(on_both_databases)]
-async fn the_number_is_the_smallest_free_one_whatever_happened_before(database: Database) {
+async fn the_number_is_always_the_smallest_free_one(database: Database) {
     let app = in_process!(database);
     let mut random = Random(7);
-    // Enough that the next one records them as a run.
+    // Enough for the next one to record them as a run.
     let many = vec![json!({ "title": "a", "text": "" }); 50];
     let mut articles = created(&app, &many).await;
     for round in 0..1_000 {
@@ -124,7 +124,7 @@ async fn the_number_is_the_smallest_free_one_whatever_happened_before(database: 
                 articles.remove(chosen);
             }
             (4, Some((_, slug))) if database == Database::Sqlite && !taken.contains(&given) => {
-                // Its id and number stay, its slug goes, and no trigger is told that the old row was deleted.
+                // Its id and number stay, its slug is freed, and no trigger fires for the old row.
                 let sql = format!(
                     "INSERT OR REPLACE INTO article (number, id, title, slug, text)
                     SELECT number, id, title, '{given}', text FROM article WHERE slug = '{slug}'"
@@ -159,7 +159,7 @@ async fn the_number_is_the_smallest_free_one_whatever_happened_before(database: 
 }
 
 #[apply(on_both_databases)]
-async fn eight_clients_who_create_ten_equal_titles_each_time_all_succeed(database: Database) {
+async fn eight_clients_that_create_ten_equal_titles_at_a_time_succeed(database: Database) {
     let app = start!(database);
     let input = json!({ "title": "a", "text": "" });
     let request = json!({ "query": CREATE, "variables": { "inputs": vec![input; 10] } });
@@ -182,9 +182,9 @@ async fn eight_clients_who_create_ten_equal_titles_each_time_all_succeed(databas
     assert_eq!(found, expected.iter().map(String::as_str).collect());
 }
 
-/// Those who create one at a time do not crowd out who creates many at once.
+/// Single creates do not starve bulk creates.
 #[apply(on_both_databases)]
-async fn one_who_creates_many_equal_titles_succeeds_among_those_who_create_one(database: Database) {
+async fn a_bulk_create_of_equal_titles_succeeds_among_single_creates(database: Database) {
     let app = start!(database);
     let one = json!({ "title": "a", "text": "" });
     let creates = (0..7).map(async |_| {
@@ -203,13 +203,13 @@ async fn one_who_creates_many_equal_titles_succeeds_among_those_who_create_one(d
     tokio::join!(join_all(creates), many);
 }
 
-/// Who looks for a free number waits for who is about to free one, and sees it.
+/// A search for a free number waits for a transaction that frees one, and sees it.
 #[apply(on_both_databases)]
-async fn a_number_that_becomes_free_meanwhile_is_given_next(database: Database) {
+async fn a_freed_number_is_used_next(database: Database) {
     let app = in_process!(database);
     let equal = |count| vec![json!({ "title": "a", "text": "" }); count];
     fill(&app, database, "a-", 2, 100).await;
-    // From here on it is known that 2 to 100 are taken.
+    // From now on it is recorded that 2 to 100 are taken.
     assert_eq!(slugs(&app, &equal(2)).await, ["a", "a-101"]);
     if database == Database::Sqlite {
         app.direct
@@ -233,9 +233,9 @@ async fn a_number_that_becomes_free_meanwhile_is_given_next(database: Database) 
     assert_eq!(created, ["a-5", "a-102"]);
 }
 
-/// What was walked over once is not walked over again, and what other programs free is given.
+/// Recorded numbers are skipped, and numbers that external writers free are used.
 #[apply(on_both_databases)]
-async fn many_numbers_of_other_programs_are_passed_over(database: Database) {
+async fn many_numbers_of_external_writers_are_skipped(database: Database) {
     let app = in_process!(database);
     let equal = |count| vec![json!({ "title": "a", "text": "" }); count];
     fill(&app, database, "a-", 2, 25_000).await;
@@ -262,7 +262,7 @@ async fn connect(app: &InProcess) -> tokio_postgres::Client {
     client
 }
 
-/// Inserts articles past the server, with these numbers behind the prefix.
+/// Inserts articles without the server, with these numbers after the prefix.
 async fn fill(app: &InProcess, database: Database, prefix: &str, first: u32, last: u32) {
     let sql = match database {
         Database::Sqlite => format!(
@@ -283,7 +283,7 @@ async fn slugs(app: &InProcess, inputs: &[Value]) -> Vec<String> {
     created.into_iter().map(|(_, slug)| slug).collect()
 }
 
-/// Creates articles; answers their ids and slugs.
+/// Creates articles; returns their ids and slugs.
 async fn created(app: &InProcess, inputs: &[Value]) -> Vec<(String, String)> {
     let data = app.data(CREATE, json!({ "inputs": inputs })).await;
     let articles = data["createArticles"].as_array().unwrap();

@@ -11,15 +11,15 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Database, TestApp, assert_answer, client, on_both_databases, start};
 
 #[apply(on_both_databases)]
-async fn a_body_that_is_no_request_is_a_bad_request(database: Database) {
+async fn an_invalid_body_is_a_bad_request(database: Database) {
     let app = start!(database);
     assert_answer!(short(&post(&app, "{").await), @"400 BAD_REQUEST: the request is not valid JSON: EOF while parsing an object at line 1 column 1");
-    assert_answer!(short(&post(&app, "[]").await), @"400 BAD_REQUEST: the request is not a JSON object; batches are not served");
+    assert_answer!(short(&post(&app, "[]").await), @"400 BAD_REQUEST: the request is not a JSON object; batches are not supported");
     assert_answer!(short(&app.graphql(&json!({ "query": 1 })).await), @"400 BAD_REQUEST: `query` must be a string");
 }
 
 #[apply(on_both_databases)]
-async fn a_document_that_is_wrong_says_where(database: Database) {
+async fn an_invalid_document_has_locations(database: Database) {
     let app = start!(database);
     assert_answer!(app.query("{ articles { id }").await, @r#"
     {
@@ -49,7 +49,7 @@ async fn a_document_that_is_wrong_says_where(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_value_that_is_not_allowed_names_its_field(database: Database) {
+async fn an_invalid_value_names_its_field(database: Database) {
     let app = start!(database);
     assert_answer!(app.create(json!({ "title": "", "text": "" })).await, @r#"
     {
@@ -85,20 +85,20 @@ async fn a_value_that_is_not_allowed_names_its_field(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_page_that_cannot_be_is_rejected(database: Database) {
+async fn an_invalid_page_is_rejected(database: Database) {
     let app = start!(database);
     assert_answer!(short(&app.query("{ articles(limit: 0) { id } }").await), @r#"BAD_USER_INPUT 1:3 articles: limit must be 1 to 100, but it is 0 {"field":"limit"} | data: null"#);
     assert_answer!(short(&app.query("{ articles(limit: 101) { id } }").await), @r#"BAD_USER_INPUT 1:3 articles: limit must be 1 to 100, but it is 101 {"field":"limit"} | data: null"#);
     assert_answer!(short(&app.query("{ articles(offset: -1) { id } }").await), @r#"BAD_USER_INPUT 1:3 articles: offset must be at least 0, but it is -1 {"field":"offset"} | data: null"#);
-    assert_answer!(short(&app.query("{ articles(orderBy: RELEVANCE) { id } }").await), @r#"BAD_USER_INPUT 1:3 articles: RELEVANCE needs a search at the top of the filter {"field":"orderBy"} | data: null"#);
+    assert_answer!(short(&app.query("{ articles(orderBy: RELEVANCE) { id } }").await), @r#"BAD_USER_INPUT 1:3 articles: RELEVANCE needs a search at the top level of the filter {"field":"orderBy"} | data: null"#);
     let connection = async |arguments: &str| {
         let query = format!("{{ articlesConnection({arguments}) {{ totalCount }} }}");
         app.query(&query).await
     };
-    assert_answer!(short(&connection("first: 1, last: 1").await), @r#"BAD_USER_INPUT 1:3 articlesConnection: first and last cannot be given together; give the one from whose end the page is wanted {"field":"last"} | data: null"#);
+    assert_answer!(short(&connection("first: 1, last: 1").await), @r#"BAD_USER_INPUT 1:3 articlesConnection: first and last cannot be combined; use first from the beginning of the list, or last from its end {"field":"last"} | data: null"#);
     assert_answer!(short(&connection("first: 101").await), @r#"BAD_USER_INPUT 1:3 articlesConnection: first must be 0 to 100, but it is 101 {"field":"first"} | data: null"#);
     assert_answer!(short(&connection("last: -1").await), @r#"BAD_USER_INPUT 1:3 articlesConnection: last must be 0 to 100, but it is -1 {"field":"last"} | data: null"#);
-    assert_answer!(short(&connection("after: \"x\"").await), @r#"BAD_USER_INPUT 1:3 articlesConnection: this is not a cursor of a list of articles, or a part of it is missing or changed {"field":"after"} | data: null"#);
+    assert_answer!(short(&connection("after: \"x\"").await), @r#"BAD_USER_INPUT 1:3 articlesConnection: this is not a cursor of a list of articles, or it was cut or changed {"field":"after"} | data: null"#);
     app.create(json!({ "title": "a", "text": "" })).await;
     let query = "{ articlesConnection(orderBy: TITLE_ASC) { pageInfo { endCursor } } }";
     let page = app.query(query).await.json();
@@ -106,14 +106,14 @@ async fn a_page_that_cannot_be_is_rejected(database: Database) {
     let cursor = cursor.unwrap();
     assert_answer!(short(&connection(&format!("orderBy: TITLE_DESC, before: {cursor:?}")).await), @r#"BAD_USER_INPUT 1:3 articlesConnection: this cursor belongs to another order; use it with the orderBy that produced it {"field":"before"} | data: null"#);
     let damaged = format!("{}A", &cursor[..cursor.len() - 1]);
-    assert_answer!(short(&connection(&format!("orderBy: TITLE_ASC, after: {damaged:?}")).await), @r#"BAD_USER_INPUT 1:3 articlesConnection: this is not a cursor of a list of articles, or a part of it is missing or changed {"field":"after"} | data: null"#);
+    assert_answer!(short(&connection(&format!("orderBy: TITLE_ASC, after: {damaged:?}")).await), @r#"BAD_USER_INPUT 1:3 articlesConnection: this is not a cursor of a list of articles, or it was cut or changed {"field":"after"} | data: null"#);
     let ids = vec!["a"; 101];
     let request = json!({ "query": "query($ids: [ID!]!) { nodes(ids: $ids) { id } }", "variables": { "ids": ids } });
     assert_answer!(short(&app.graphql(&request).await), @r#"BAD_USER_INPUT 1:23 nodes: ids may have at most 100 values, but it has 101 {"field":"ids"} | data: null"#);
 }
 
 #[apply(on_both_databases)]
-async fn a_mutation_that_meets_another_article_or_version_says_so(database: Database) {
+async fn conflicts_of_slugs_and_versions_are_reported(database: Database) {
     let app = start!(database);
     let created = app.create(json!({ "title": "a", "text": "" })).await.json();
     app.create(json!({ "title": "b", "text": "" })).await;
@@ -157,7 +157,7 @@ async fn a_mutation_that_meets_another_article_or_version_says_so(database: Data
 }
 
 #[apply(on_both_databases)]
-async fn an_error_of_one_mutation_leaves_the_others_as_they_are(database: Database) {
+async fn an_error_of_one_mutation_does_not_affect_the_others(database: Database) {
     let app = start!(database);
     let document = "mutation { \
         a: createArticle(input: { title: \"a\", text: \"\" }) { slug } \
@@ -167,7 +167,7 @@ async fn an_error_of_one_mutation_leaves_the_others_as_they_are(database: Databa
 }
 
 #[apply(on_both_databases)]
-async fn a_document_that_is_too_large_tells_the_limit(database: Database) {
+async fn a_large_document_is_rejected_with_the_limit(database: Database) {
     let app = start!(database);
     let deep = format!(
         "{{ articles(filter: {}{}) {{ id }} }}",
@@ -203,9 +203,9 @@ async fn a_document_that_is_too_large_tells_the_limit(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_feed_that_is_asked_for_the_impossible_says_so(database: Database) {
+async fn invalid_arguments_of_the_feed_are_rejected(database: Database) {
     let app = start!(database);
-    assert_answer!(short(&app.query("{ articleChanges(after: \"x\") { hasMore } }").await), @r#"BAD_USER_INPUT 1:3 articleChanges: expected a cursor of the change feed, as the server gave it {"field":"after"} | data: null"#);
+    assert_answer!(short(&app.query("{ articleChanges(after: \"x\") { hasMore } }").await), @r#"BAD_USER_INPUT 1:3 articleChanges: expected a cursor of the change feed, exactly as the server returned it {"field":"after"} | data: null"#);
 }
 
 /// SQLite has no time limit of its own for a statement.
@@ -220,7 +220,7 @@ async fn a_statement_that_waits_too_long_for_a_lock_times_out() {
 }
 
 #[apply(on_both_databases)]
-async fn what_is_our_fault_tells_the_request_id_and_nothing_else(database: Database) {
+async fn an_internal_error_has_only_the_request_id(database: Database) {
     let app = start!(database);
     app.database
         .execute("ALTER TABLE article RENAME COLUMN version TO revision")
@@ -258,7 +258,7 @@ async fn post(app: &TestApp, body: &str) -> Answer {
     Answer::to(request.header("x-request-id", "the-request-id")).await
 }
 
-/// A line for each error: status, code, locations, path, message and the rest of the extensions; behind the last the data
+/// One line per error: status, code, locations, path, message and the other extensions; after the last one the data
 /// of the response.
 fn short(answer: &Answer) -> String {
     let response = answer.json();

@@ -22,7 +22,7 @@ type Row = (
     &'static str,
 );
 
-/// The rows that an article cannot have, and two that it can, of PostgreSQL.
+/// Rows with invalid values on PostgreSQL, and two valid ones.
 const POSTGRES: [Row; 10] = [
     (
         1,
@@ -108,7 +108,7 @@ const POSTGRES: [Row; 10] = [
     ),
 ];
 
-/// The same of SQLite, which holds more.
+/// The same on SQLite, which accepts more.
 const SQLITE: [Row; 14] = [
     (
         1,
@@ -267,7 +267,7 @@ fn insert(database: Database, row: &Row) -> String {
     )
 }
 
-/// A database with what `sql` stored before the migration that refuses such rows.
+/// A database with rows that `sql` stored before the migration that rejects them.
 async fn stored_before(database: Database, sql: &str) -> Option<OwnDatabase> {
     let own = database.empty().await?;
     let settings = Settings::new(&own.url, &[]).database;

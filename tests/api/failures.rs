@@ -10,7 +10,7 @@ use crate::support::{Answer, Database, assert_answer, client, on_both_databases,
 use crate::transports::Transport;
 
 #[apply(on_both_databases)]
-async fn our_fault_is_told_in_the_same_words_on_every_transport(database: Database) {
+async fn internal_errors_have_the_same_message_on_every_transport(database: Database) {
     let app = start!(database);
     let cursor = app.query("{ articleChangesCursor }").await.json();
     let cursor = &cursor["data"]["articleChangesCursor"];
@@ -21,7 +21,7 @@ async fn our_fault_is_told_in_the_same_words_on_every_transport(database: Databa
     app.database
         .execute("ALTER TABLE feed RENAME TO feeds")
         .await;
-    // Last, because SQLite renames nothing while triggers name a table that is gone.
+    // Last, because SQLite renames nothing while triggers refer to a missing table.
     app.database.execute("DROP TABLE article").await;
     let create = "mutation { createArticle(input: { title: \"a\", text: \"\" }) { id } }";
     let follow = "subscription($after: String) { articleChanges(after: $after) { kind } }";
@@ -109,7 +109,7 @@ async fn an_internal_error_shows_the_request_id_and_nothing_of_the_database(data
 }
 
 #[apply(on_both_databases)]
-async fn who_waits_too_long_for_a_connection_is_told_to_try_again(database: Database) {
+async fn waiting_too_long_for_a_connection_is_unavailable(database: Database) {
     let app = start!(
         database,
         "--db-max-size=1",
@@ -118,7 +118,7 @@ async fn who_waits_too_long_for_a_connection_is_told_to_try_again(database: Data
     );
     let lock = app.database.lock_writes().await;
     let create = |title| Box::pin(app.create(json!({ "title": title, "text": "" })));
-    // This one has the only connection and waits for the lock. It must have it before the other comes, because writes
+    // This one has the only connection and waits for the lock. It must have it before the other arrives, because writes
     // that come together share a transaction of SQLite.
     let mut other = create("a");
     let waiting = timeout(Duration::from_millis(500), &mut other).await;
@@ -147,7 +147,7 @@ async fn who_waits_too_long_for_a_connection_is_told_to_try_again(database: Data
     }
     "#);
     assert_eq!(refused.header("retry-after"), "1");
-    // Where the document has more to say, all of it is said.
+    // Documents with more fields return all of them.
     let partly = r#"mutation { a: deleteArticle(id: "no uuid") { id } b: createArticle(input: { title: "b", text: "" }) { id } }"#;
     let partly = Box::pin(app.query(partly)).await;
     assert_eq!(partly.status, 200, "{partly}");

@@ -22,12 +22,12 @@ use crate::support::{Database, OwnDatabase, Settings};
 /// Longer than a test runs.
 const RETENTION: Duration = Duration::from_hours(1);
 
-/// What is heard must be heard within this time, on a busy machine too.
+/// Changes must be received within this time, even on a busy machine.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(crate) type Changes = BoxStream<'static, Result<Arc<ArticleChange>>>;
 
-/// A server without its HTTP.
+/// A server without HTTP.
 pub(crate) struct Node {
     pub(crate) store: Store,
     feed: Feed,
@@ -40,7 +40,7 @@ impl Node {
 
     async fn keeping(database: &OwnDatabase, flags: &[&str], retention: Duration) -> Self {
         let settings = Settings::new(&database.url, flags).database;
-        // The machine's clock: fixed ones would make the same ids on each server.
+        // The machine's clock: fixed clocks would generate the same ids on each server.
         let store = Store::open(&settings, Clock::system(), true).await.unwrap();
         let feed = Feed::start(store.clone(), retention);
         Self { store, feed }
@@ -78,7 +78,7 @@ pub(crate) async fn next(changes: &mut Changes, count: usize) -> Vec<Arc<Article
     taken.expect("a change was not heard").unwrap()
 }
 
-/// A change in a line: the kind, and the article as the change left it.
+/// A change as a line: the kind, and the article after it.
 pub(crate) fn told(change: &ArticleChange) -> String {
     let kind = change.kind;
     match &change.article {

@@ -41,21 +41,21 @@ async fn texts_are_compared_exactly_but_parts_ignore_case(database: Database) {
         (json!({ "title": { "eq": "" } }), ""),
         (json!({ "text": { "eq": "" } }), "d"),
         (json!({ "title": { "contains": "" } }), ALL),
-        // Full lower case: İ becomes i and a dot above, ẞ becomes ß, and neither becomes what it sounds like.
+        // Full lower case: İ becomes i and a dot above, ẞ becomes ß.
         (json!({ "title": { "contains": "İ" } }), "a"),
         (json!({ "title": { "contains": "istanbul" } }), "b"),
         (json!({ "title": { "contains": "STANBUL" } }), "a b"),
         (json!({ "title": { "contains": "ß" } }), "c"),
         (json!({ "title": { "contains": "ẞ" } }), "c"),
         (json!({ "title": { "contains": "ss" } }), "d"),
-        // Σ, σ and ς are one letter, wherever they stand.
+        // Σ, σ and ς are one letter in any position.
         (json!({ "title": { "contains": "ΟΔΟΣ" } }), "e f"),
         (json!({ "title": { "endsWith": "ς" } }), "e f"),
         (json!({ "title": { "contains": "Σ" } }), "e f"),
         (json!({ "title": { "endsWith": "οσ" } }), "e f"),
         (json!({ "title": { "startsWith": "ΟΔ" } }), "e f"),
         (json!({ "title": { "startsWith": "éT" } }), "g h"),
-        // What is composed is not what is put together of two characters.
+        // Composed characters differ from decomposed ones.
         (json!({ "title": { "startsWith": "e\u{301}" } }), ""),
         (json!({ "title": { "contains": "%" } }), "h"),
         (json!({ "title": { "contains": "_" } }), "c h"),
@@ -146,11 +146,11 @@ async fn conditions_nest_and_an_empty_list_of_them_is_true_or_false(database: Da
 }
 
 #[apply(on_both_databases)]
-async fn the_largest_filters_are_carried_out(database: Database) {
+async fn the_largest_filters_are_executed(database: Database) {
     let app = in_process!(database);
     fill(&app).await;
     let slug = json!({ "slug": { "eq": "a" } });
-    // Each member of a list is a condition, and so is what it holds.
+    // Each member of a list is a condition, and so are its fields.
     let conditions = |count: usize, condition: Value| json!({ "or": vec![condition; count] });
     let values: Vec<String> = (0..999)
         .map(|n| format!("{n}"))
@@ -211,7 +211,7 @@ async fn the_largest_filters_are_carried_out(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_larger_filter_is_refused_before_the_database_sees_it(database: Database) {
+async fn a_larger_filter_is_rejected_before_the_database_is_used(database: Database) {
     let app = in_process!(database);
     let slug = json!({ "slug": { "eq": "a" } });
     let values = vec!["a"; 1_001];
@@ -261,7 +261,7 @@ async fn a_larger_filter_is_refused_before_the_database_sees_it(database: Databa
 }
 
 #[apply(on_both_databases)]
-async fn a_nul_character_is_refused_wherever_it_stands(database: Database) {
+async fn a_nul_character_is_rejected_anywhere(database: Database) {
     let app = in_process!(database);
     for column in ["title", "slug", "text"] {
         for test in ["eq", "ne", "contains", "startsWith", "endsWith"] {
@@ -279,7 +279,7 @@ async fn a_nul_character_is_refused_wherever_it_stands(database: Database) {
             assert_eq!(found(&app, &filter).await, expected);
         }
     }
-    // It names no article, and in a search it is no word, of which nothing is found.
+    // It matches no article, and in a search it is not a word, so nothing is found.
     for filter in [
         json!({ "id": { "eq": "\0" } }),
         json!({ "id": { "in": ["\0"] } }),
@@ -292,7 +292,7 @@ async fn a_nul_character_is_refused_wherever_it_stands(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn what_is_no_instant_is_rejected(database: Database) {
+async fn invalid_instants_are_rejected(database: Database) {
     let app = in_process!(database);
     for (instant, message) in [
         (

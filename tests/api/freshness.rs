@@ -76,7 +76,7 @@ async fn read(
     done: &AtomicBool,
     reads: &AtomicUsize,
 ) {
-    // The others ask each in their own words, so that only their lookups gather.
+    // The others use different documents, so that only their lookups are batched.
     let own = format!("{{ r{reader}: article(by: {{ slug: \"counted\" }}) {{ version }} }}");
     let own_version = format!("/r{reader}/version");
     let shared = SHARED.get(reader % (2 * SHARED.len())).copied();

@@ -21,7 +21,7 @@ async fn a_server_with_its_database_is_alive_and_ready(database: Database) {
     no_postgres_programs,
     ignore = "there are no programs of PostgreSQL to start a server of its own"
 )]
-async fn a_server_whose_database_has_gone_is_alive_and_not_ready() {
+async fn a_server_without_its_database_is_alive_but_not_ready() {
     let Some(programs) = programs() else { return };
     let start = || Server::start(&programs, &[], &[]);
     let postgres = tokio::task::block_in_place(start);

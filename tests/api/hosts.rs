@@ -20,7 +20,7 @@ async fn status(app: &TestApp, path: &str, host: &str) -> u16 {
 
 /// A page of a foreign site whose name has come to resolve to this machine.
 #[apply(on_both_databases)]
-async fn on_a_loopback_address_a_foreign_host_is_not_answered(database: Database) {
+async fn on_a_loopback_address_other_hosts_are_rejected(database: Database) {
     let app = start!(database);
     let foreign = app
         .request("/graphql?query=%7B__typename%7D")
@@ -30,7 +30,7 @@ async fn on_a_loopback_address_a_foreign_host_is_not_answered(database: Database
     {
       "errors": [
         {
-          "message": "requests for the host evil.example:8000 are not answered here; the server's setting ALLOWED_HOSTS names those that are",
+          "message": "requests for the host evil.example:8000 are not accepted here; the server's setting ALLOWED_HOSTS lists the accepted ones",
           "extensions": {
             "code": "BAD_REQUEST"
           }
@@ -44,12 +44,12 @@ async fn on_a_loopback_address_a_foreign_host_is_not_answered(database: Database
             assert_ne!(status(&app, path, host).await, 421, "{path} {host}");
         }
     }
-    // Who watches over the server asks by any address, and learns nothing.
+    // Probes may use any address, and learn nothing.
     assert_eq!(status(&app, "/health/ready", "10.0.0.7:8000").await, 200);
 }
 
 #[apply(on_both_databases)]
-async fn hosts_that_are_listed_are_answered_and_no_others(database: Database) {
+async fn only_listed_hosts_are_accepted(database: Database) {
     let app = start!(database, "--allowed-hosts=api.example,b.example:8443");
     for path in PATHS {
         for (host, is_answered) in [

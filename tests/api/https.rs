@@ -19,14 +19,14 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use self::site::{Client, HTTP_1_1, HTTP_2, Site, post};
 use crate::support::{Database, assert_answer, on_both_databases, start};
 
-/// Longer than anything that is expected to happen takes.
+/// Longer than any expected event takes.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 const CREATE: &str =
     r#"mutation { createArticle(input: { title: "a", slug: "a", text: "" }) { slug } }"#;
 
 #[apply(on_both_databases)]
-async fn operations_are_answered_by_http_1_1_and_by_http_2(database: Database) {
+async fn operations_are_served_over_http_1_1_and_http_2(database: Database) {
     let site = Site::new();
     let [certificate, key] = site.flags();
     let app = start!(database, &certificate, &key);
@@ -55,7 +55,7 @@ async fn operations_are_answered_by_http_1_1_and_by_http_2(database: Database) {
       }
     }
     "#);
-    // As many requests at once as the connection may have.
+    // As many concurrent requests as the connection may have.
     let Client::Http2(client) = &http2 else {
         unreachable!()
     };
@@ -72,7 +72,7 @@ async fn operations_are_answered_by_http_1_1_and_by_http_2(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn what_is_rejected_is_rejected_alike(database: Database) {
+async fn rejections_are_the_same_over_both(database: Database) {
     let site = Site::new();
     let [certificate, key] = site.flags();
     let flags = ["--max-body-bytes=1000", "--request-timeout=2s"];
@@ -88,7 +88,7 @@ async fn what_is_rejected_is_rejected_alike(database: Database) {
                 Request::get("/no").body(Body::empty()).unwrap(),
             ),
         ] {
-            // HTTP/1.1 ends the connection where a body was not read.
+            // HTTP/1.1 closes the connection if a body was not read.
             let answer = site
                 .client(app.address, alpn)
                 .await
@@ -99,14 +99,14 @@ async fn what_is_rejected_is_rejected_alike(database: Database) {
         }
         assert_answer!(told, @r#"
         413 {"errors":[{"message":"the body is larger than 1000 bytes","extensions":{"code":"BAD_REQUEST"}}]}
-        421 {"errors":[{"message":"requests for the host evil.example are not answered here; the server's setting ALLOWED_HOSTS names those that are","extensions":{"code":"BAD_REQUEST"}}]}
+        421 {"errors":[{"message":"requests for the host evil.example are not accepted here; the server's setting ALLOWED_HOSTS lists the accepted ones","extensions":{"code":"BAD_REQUEST"}}]}
         503 {"errors":[{"message":"the request took too long to arrive","extensions":{"code":"TIMEOUT"}}]}
         404 {"errors":[{"message":"there is nothing at this path; GraphQL is served at /graphql","extensions":{"code":"BAD_REQUEST"}}]}
         "#);
     }
 }
 
-/// A body that begins, and does not end.
+/// A body that never ends.
 fn endless() -> Request<Body> {
     let parts = futures_util::stream::once(async { Ok::<_, std::io::Error>("{") });
     let parts = parts.chain(futures_util::stream::pending());
@@ -117,14 +117,14 @@ fn endless() -> Request<Body> {
 }
 
 #[apply(on_both_databases)]
-async fn one_connection_more_of_an_address_is_closed(database: Database) {
+async fn a_connection_over_the_limit_of_its_address_is_closed(database: Database) {
     let site = Site::new();
     let [certificate, key] = site.flags();
     let limit = "--max-connections-per-address=1";
     let app = start!(database, &certificate, &key, limit);
     for alpn in [HTTP_1_1, HTTP_2] {
         let connect = async |from| site.connect(from, app.address, alpn).await;
-        // The one before is not gone at once.
+        // The previous one is not closed immediately.
         let _held = loop {
             if let Ok(held) = connect("127.0.0.1").await {
                 break held;

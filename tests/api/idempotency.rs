@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Database, TestApp, assert_answer, client, on_both_databases, start};
 use crate::transports::Transport;
 
-/// The answer to a request under a key.
+/// The response to a request with a key.
 async fn send(app: &TestApp, key: &str, request: &Value) -> Answer {
     let request = client().post(app.url("/graphql")).json(request);
     Answer::to(request.header("idempotency-key", key)).await
@@ -34,14 +34,14 @@ fn is_replayed(answer: &Answer) -> bool {
         .is_some_and(|value| value == "true")
 }
 
-/// How many articles there are.
+/// The number of articles.
 async fn count(app: &TestApp) -> usize {
     let list = app.get("/api/v1/articles/").await.json();
     list.as_array().unwrap().len()
 }
 
 #[apply(on_both_databases)]
-async fn the_same_request_gets_the_same_answer_and_happens_once(database: Database) {
+async fn the_same_request_gets_the_same_response_and_is_executed_once(database: Database) {
     let app = start!(database);
     let first = send(&app, "a", &create("Once")).await;
     assert!(!is_replayed(&first));
@@ -56,7 +56,7 @@ async fn the_same_request_gets_the_same_answer_and_happens_once(database: Databa
       }
     }
     "#);
-    // What becomes of the article afterwards changes nothing of what was answered.
+    // Later changes of the article do not affect the stored result.
     let rename = "mutation { updateArticle(id: \"019c1363-49c0-7000-8000-000000000001\", input: { slug: \"other\" }) { version } }";
     assert_eq!(app.query(rename).await.code(), "");
     for _ in 0..3 {
@@ -113,7 +113,7 @@ async fn every_mutation_can_be_sent_again(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn many_at_once_wait_for_each_other(database: Database) {
+async fn concurrent_requests_with_a_key_wait_for_each_other(database: Database) {
     let Some(database) = database.migrated().await else {
         return;
     };
@@ -136,7 +136,7 @@ async fn many_at_once_wait_for_each_other(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn who_has_given_up_waiting_sends_again_and_gets_the_article(database: Database) {
+async fn a_client_that_timed_out_retries_and_gets_the_article(database: Database) {
     let app = start!(database);
     let lock = app.database.lock_writes().await;
     let wait = Duration::from_millis(300);
@@ -193,7 +193,7 @@ async fn a_request_is_the_same_on_every_transport(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn an_excerpt_stands_in_the_answer_that_is_kept(database: Database) {
+async fn the_stored_result_contains_excerpts(database: Database) {
     let app = start!(database);
     let request = json!({
         "query": "mutation($input: CreateArticleInput!, $search: String) {
@@ -224,7 +224,7 @@ async fn an_excerpt_stands_in_the_answer_that_is_kept(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn what_was_answered_outlives_the_server(database: Database) {
+async fn stored_results_survive_a_restart(database: Database) {
     let app = start!(database);
     let first = send(&app, "a", &create("Restart")).await;
     let database = app.database.clone();
@@ -235,7 +235,7 @@ async fn what_was_answered_outlives_the_server(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_key_is_free_again_when_its_time_is_over(database: Database) {
+async fn a_key_is_free_again_after_it_expires(database: Database) {
     let app = start!(database, "--idempotency-retention=1h");
     let first = send(&app, "a", &create("Hour")).await;
     app.at("2026-01-31T10:29:59.999999Z");
@@ -244,11 +244,11 @@ async fn a_key_is_free_again_when_its_time_is_over(database: Database) {
     let anew = send(&app, "a", &create("Hour")).await;
     assert!(!is_replayed(&anew));
     assert_ne!(first.body, anew.body);
-    // And is kept for as long again.
+    // It is kept for the same time again.
     app.at("2026-01-31T11:29:59Z");
     let again = send(&app, "a", &create("Hour")).await;
     assert_eq!((is_replayed(&again), &again.body), (true, &anew.body));
-    // For another request, too.
+    // Also for another request.
     app.at("2026-01-31T11:30:00Z");
     assert_eq!(send(&app, "a", &create("Other")).await.code(), "");
     assert_eq!(count(&app).await, 3);
@@ -260,7 +260,7 @@ async fn keys_that_have_expired_are_removed_in_the_background(database: Database
     assert_eq!(send(&app, "old", &create("Old")).await.code(), "");
     app.at("2026-01-31T09:30:00.5Z");
     assert_eq!(send(&app, "young", &create("Young")).await.code(), "");
-    // A second copy of the older row is refused as long as that is there.
+    // A second copy of the older row is rejected while that exists.
     let copy = "INSERT INTO idempotency_key (key, request, created_at)
         SELECT key, request, created_at FROM idempotency_key_copy";
     app.database

@@ -12,7 +12,7 @@ use tokio_postgres::NoTls;
 use crate::support::{Database, NOW, OwnDatabase, Settings};
 
 diesel::define_sql_function! {
-    /// What the server's statements on SQLite call for each row.
+    /// The function that the server's statements on SQLite call for each row.
     fn within_time_limit(row: diesel::sql_types::BigInt) -> diesel::sql_types::Bool;
 }
 
@@ -33,11 +33,11 @@ pub(crate) struct InProcess {
     pub(crate) api: Api,
     pub(crate) clock: Clock,
     pub(crate) direct: Direct,
-    // The last one: it is dropped when there are no more connections.
+    // Last, so that it is dropped after all connections.
     pub(crate) database: OwnDatabase,
 }
 
-/// A connection past the server, such as another program has.
+/// A connection that bypasses the server, as of another program.
 pub(crate) enum Direct {
     Sqlite(std::sync::Mutex<SqliteConnection>),
     Postgres(tokio_postgres::Client),
@@ -74,7 +74,7 @@ impl InProcess {
         self.clock.set(then);
     }
 
-    /// The whole answer to a document with variables.
+    /// The whole response to a document with variables.
     pub(crate) async fn ask_with(&self, document: &str, variables: Value) -> Value {
         match self
             .api
@@ -93,7 +93,7 @@ impl InProcess {
         }
     }
 
-    /// The `data` of an answer that has no errors.
+    /// The `data` of a response without errors.
     pub(crate) async fn data(&self, document: &str, variables: Value) -> Value {
         let mut answer = self.ask_with(document, variables).await;
         assert!(answer.get("errors").is_none(), "{document}: {answer}");
@@ -127,7 +127,7 @@ impl Direct {
         }
     }
 
-    /// How the database would carry out a statement, a line a step.
+    /// The plan of a statement, one line per step.
     pub(crate) async fn plan(&self, statement: &str) -> String {
         #[derive(diesel::QueryableByName)]
         struct Step {

@@ -18,7 +18,7 @@ async fn an_interface_implements_none_and_the_schema_has_no_description(database
     assert!(!sdl.contains("\"\"\"\nschema"), "{sdl}");
     let mut answer = answer.json();
     let types = answer["data"]["__schema"]["types"].take();
-    // Objects and interfaces have a list, and nothing else has.
+    // Only objects and interfaces have a list.
     for ty in types.as_array().unwrap() {
         let name = ty["name"].as_str().unwrap();
         let kind = format!("{{ __type(name: {name:?}) {{ kind }} }}");
@@ -46,7 +46,7 @@ async fn an_interface_implements_none_and_the_schema_has_no_description(database
 }
 
 #[apply(on_both_databases)]
-async fn introspection_stands_beside_other_fields_in_the_order_of_the_document(database: Database) {
+async fn introspection_can_be_combined_with_other_fields_in_order(database: Database) {
     let app = start!(database);
     let query = "query($name: String!, $all: Boolean) { \
         a: __type(name: $name) { name fields(includeDeprecated: $all) { name } } \
@@ -98,9 +98,9 @@ async fn the_depth_of_introspection_has_one_limit(database: Database) {
     }
 }
 
-/// No setting lets a document nest deeper than what reads it can follow.
+/// No setting allows deeper nesting than the parser supports.
 #[apply(on_both_databases)]
-async fn the_highest_limit_of_nesting_is_told_too(database: Database) {
+async fn the_highest_limit_of_nesting_works(database: Database) {
     let app = start!(database, "--max-nesting=100", "--max-depth=1000");
     let answer = app.query(&chain(100)).await.json();
     assert_eq!(answer, json!({ "data": { "__type": { "ofType": null } } }));
@@ -115,7 +115,7 @@ async fn the_highest_limit_of_nesting_is_told_too(database: Database) {
     }
 }
 
-/// Each of these lists multiplies what stands below it.
+/// Each of these lists multiplies its selections.
 #[apply(on_both_databases)]
 async fn an_introspection_that_grows_with_its_depth_is_rejected(database: Database) {
     let app = start!(database);

@@ -6,7 +6,7 @@ mod requests;
 mod slow;
 mod traces;
 
-/// A line of text without its time, and with numbers that differ from one machine to the next replaced.
+/// A line of text without its time, and with variable numbers replaced.
 fn redacted(line: &str) -> String {
     let (_, line) = line.trim_start().split_once(' ').unwrap();
     let mut words: Vec<String> = line
@@ -18,7 +18,7 @@ fn redacted(line: &str) -> String {
             _ => word.to_owned(),
         })
         .collect();
-    // What was in the cache, and whether a connection was waited for, is chance.
+    // The state of the cache, and whether there was a wait for a connection, vary.
     words.retain(|word| !["parse_ms=N", "validate_ms=N"].contains(&word.as_str()));
     words.join(" ")
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Database, TestApp, client, on_both_databases, start};
 use crate::transports::Transport;
 
-/// Documents that are wrong about something of a hundred thousand characters, `N` in them.
+/// Documents with an error in something of a hundred thousand characters, `N`.
 const DOCUMENTS: [&str; 32] = [
     "{ N }",
     "{ articles { N } }",
@@ -42,11 +42,11 @@ const DOCUMENTS: [&str; 32] = [
     "N N N",
 ];
 
-/// The longest name that comes back whole, in characters, and so do two of them.
+/// The length of the longest name that is not truncated in a message.
 const NAME: usize = 50;
 
 #[apply(on_both_databases)]
-async fn a_long_name_in_a_document_comes_back_shortened(database: Database) {
+async fn a_long_name_in_a_document_is_truncated_in_messages(database: Database) {
     let app = start!(database);
     let name = "Nn".repeat(50_000);
     for document in DOCUMENTS {
@@ -72,7 +72,7 @@ fn check(what: &str, error: &Value) {
 }
 
 #[apply(on_both_databases)]
-async fn a_long_name_in_a_request_comes_back_shortened(database: Database) {
+async fn a_long_name_in_a_request_is_truncated_in_messages(database: Database) {
     let app = start!(database);
     // As long as a URL may be.
     let name = "Nn".repeat(5_000);
@@ -106,7 +106,7 @@ async fn a_long_name_in_a_request_comes_back_shortened(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_long_method_or_body_comes_back_shortened(database: Database) {
+async fn a_long_method_or_body_is_truncated_in_messages(database: Database) {
     let app = start!(database);
     let name = "NN".repeat(5_000);
     let method = reqwest::Method::from_bytes(name.as_bytes()).unwrap();

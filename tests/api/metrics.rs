@@ -46,7 +46,7 @@ async fn requests_are_counted_by_their_route_and_status(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn what_the_parts_of_the_server_count_is_there(database: Database) {
+async fn the_metrics_of_all_parts_are_present(database: Database) {
     let app = start!(database);
     let lookup = "{ article(by: { slug: \"a\" }) { title } }";
     for _ in 0..3 {
@@ -91,7 +91,7 @@ fn value<'m>(metrics: &'m str, series: &str) -> &'m str {
     value.unwrap_or_else(|| panic!("there is no {series} in {metrics}"))
 }
 
-/// The same, of one that counts.
+/// The same for a counter.
 fn count(metrics: &str, series: &str) -> usize {
     value(metrics, series).parse().unwrap()
 }

@@ -39,12 +39,12 @@ async fn a_database_that_is_newer_is_rejected(database: Database) {
         .await;
     for flags in [&[][..], &["--no-migrate"]] {
         let error = database.open(flags).await.err().unwrap();
-        assert_answer!(error, @"the database is newer than this binary: it has the migrations 9998, 9999, which this binary does not know; start a newer one");
+        assert_answer!(error, @"the database is newer than this binary: it has the migrations 9998, 9999, which this binary does not know; start a newer binary");
     }
 }
 
 #[apply(on_both_databases)]
-async fn a_server_that_applies_no_migrations_says_which_are_pending(database: Database) {
+async fn a_server_that_applies_no_migrations_logs_pending_ones(database: Database) {
     let Some(database) = database.empty().await else {
         return;
     };
@@ -73,7 +73,7 @@ async fn what_was_applied_can_be_reverted_and_applied_again(database: Database) 
     let Some(database) = database.empty().await else {
         return;
     };
-    // A file that is not there has no status.
+    // A missing file has no status.
     database
         .execute("CREATE TABLE somebody_elses (id integer)")
         .await;

@@ -21,12 +21,12 @@ use self::step::Step;
 use crate::in_process::InProcess;
 use crate::support::Database;
 
-/// The tests that share the sequences, so that they run side by side.
+/// The tests that share the sequences, so that they run in parallel.
 const SHARES: u32 = 4;
 
 #[rstest::rstest]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-fn sequences_are_answered_as_the_model_says(#[values(1, 2, 3, 4)] share: u32) {
+fn responses_match_the_model(#[values(1, 2, 3, 4)] share: u32) {
     assert!(share <= SHARES);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -77,7 +77,7 @@ impl Sides {
         Self(sides)
     }
 
-    /// Carries out the steps from an empty table on; the first answer that is not the same everywhere is an error.
+    /// Executes the steps on an empty table; the first response that is not the same everywhere is an error.
     async fn agree_on(&self, steps: &[Step]) -> Result<(), String> {
         let Self(sides) = self;
         for side in sides {
@@ -116,7 +116,7 @@ impl Sides {
         Ok(())
     }
 
-    /// Brings the clocks in step, after a failure too, and answers how many ids each has given.
+    /// Synchronizes the clocks, even after a failure, and returns the number of ids that each has generated.
     fn ids_used(&self) -> u64 {
         let next = |side: &InProcess| side.clock.new_id().as_u64_pair().1 & 0x3fff_ffff_ffff_ffff;
         let used: Vec<u64> = self.0.iter().map(next).collect();

@@ -52,12 +52,12 @@ async fn a_walk_sees_each_article_that_stays_exactly_once(database: Database) {
     }
 }
 
-/// The slugs that a walk from one end to the other meets.
+/// The slugs on a walk from one end to the other.
 async fn walk(app: &InProcess, order: &str, forwards: bool, size: usize) -> Vec<String> {
     let mut seen = Vec::new();
     let mut cursor = Value::Null;
     loop {
-        // Lets the others write, also where an answer is there at once.
+        // Lets the others write, even if a response is available immediately.
         tokio::task::yield_now().await;
         let mut variables = if forwards {
             json!({ "first": size, "after": cursor })
@@ -83,7 +83,7 @@ async fn walk(app: &InProcess, order: &str, forwards: bool, size: usize) -> Vec<
     }
 }
 
-/// Creates, changes and deletes other articles, all over every order, until the walk is done.
+/// Creates, changes and deletes other articles, everywhere in each order, until the walk is done.
 async fn write_until(app: &InProcess, done: &AtomicBool) -> u64 {
     let mut writes = 0_u64;
     let mut there: Vec<Value> = Vec::new();
@@ -111,11 +111,11 @@ async fn write_until(app: &InProcess, done: &AtomicBool) -> u64 {
 }
 
 #[apply(on_both_databases)]
-async fn a_page_knows_whether_something_lies_before_and_after_it(database: Database) {
+async fn a_page_knows_whether_there_are_articles_before_and_after_it(database: Database) {
     let app = in_process!(database);
     for order in ["CREATED_AT_DESC", "TITLE_ASC", "SLUG_DESC"] {
         for length in 0..=4 {
-            // Every place there is, and one of an article that has gone.
+            // Every position, and one of a deleted article.
             let inputs = (0..=length).map(|n| input(&format!("{n}"), n / 2));
             let ids = create(&app, inputs.collect()).await;
             let all = page(&app, json!({ "orderBy": order })).await;
@@ -131,7 +131,7 @@ async fn a_page_knows_whether_something_lies_before_and_after_it(database: Datab
     }
 }
 
-/// Asks for every page, where every edge but the one at `gone` is there.
+/// Requests every page; the edge at `gone` no longer exists.
 async fn every_page(app: &InProcess, order: &str, edges: &[Value], gone: usize) {
     let places = || (0..edges.len()).map(Some).chain([None]);
     let cursor = |place: Option<usize>| place.map(|at| edges[at]["cursor"].clone());
@@ -170,7 +170,7 @@ fn expected(
     } else {
         page.truncate(size);
     }
-    // The first place of the page and the first behind it; an empty page lies at its end of what was asked for.
+    // The first position of the page and the first after it; an empty page is at the end of the requested range.
     let (start, end) = match (page.first(), page.last()) {
         (Some(first), Some(last)) => (*first, last + 1),
         _ if from_back => {

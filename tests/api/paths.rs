@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use crate::support::{Answer, Database, TestApp, assert_answer, client, on_both_databases, start};
 
 #[apply(on_both_databases)]
-async fn the_list_is_served_without_the_last_slash_too(database: Database) {
+async fn the_list_is_also_served_without_the_trailing_slash(database: Database) {
     let app = start!(database);
     app.database.fill(3, 10).await;
     let with = app.get("/api/v1/articles/").await;
@@ -18,7 +18,7 @@ async fn the_list_is_served_without_the_last_slash_too(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_path_where_nothing_is_says_so(database: Database) {
+async fn an_unknown_path_is_not_found(database: Database) {
     let app = start!(database, "--introspection=false");
     assert_answer!(app.get("/graphq").await, @r#"
     404
@@ -65,7 +65,7 @@ async fn a_path_where_nothing_is_says_so(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_method_that_a_path_does_not_have_is_refused_with_those_that_it_has(database: Database) {
+async fn an_unsupported_method_is_rejected_with_the_supported_ones(database: Database) {
     let app = start!(database);
     let post = client().post(app.url("/api/v1/articles")).json(&json!({}));
     let answer = Answer::to(post).await;
@@ -75,7 +75,7 @@ async fn a_method_that_a_path_does_not_have_is_refused_with_those_that_it_has(da
     {
       "errors": [
         {
-          "message": "this method is not served at this path; the header Allow names those that are",
+          "message": "this method is not supported at this path; the header Allow lists those that are",
           "extensions": {
             "code": "BAD_REQUEST"
           }
@@ -141,7 +141,7 @@ async fn a_request_must_have_one_host(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_body_that_is_too_large_is_refused_in_a_way_that_its_sender_sees(database: Database) {
+async fn the_rejection_of_a_large_body_reaches_its_sender(database: Database) {
     let app = start!(database);
     let body = vec![b' '; 4 * 1024 * 1024];
     for (path, status) in [
@@ -165,7 +165,7 @@ async fn a_body_that_is_too_large_is_refused_in_a_way_that_its_sender_sees(datab
     }
 }
 
-/// Sends all of the request, and only then reads the answer, to the end of the connection.
+/// Sends the whole request, and only then reads the response, until the connection ends.
 async fn raw(app: &TestApp, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(app.address).await.unwrap();
     stream.write_all(request).await.unwrap();

@@ -15,12 +15,12 @@ use crate::support::Database;
 const ROWS: i64 = 20_000;
 
 thread_local! {
-    /// Whether this thread belongs to the runtime of this test; those of other tests are not listened to.
+    /// Whether this thread belongs to the runtime of this test; other tests are ignored.
     static LISTENING: Cell<bool> = const { Cell::new(false) };
 }
 static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// One test, because all connections tell their statements to the same place.
+/// One test, because all connections report their statements to the same place.
 #[test]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 fn large_tables_are_read_through_an_index() {
@@ -71,7 +71,7 @@ async fn check(app: &InProcess, database: Database) {
             true => line == "SCAN article" || line.starts_with("SCAN article "),
             false => line.contains("Seq Scan"),
         };
-        // Walking the whole of an index from its beginning is no better than walking the table.
+        // Scanning a whole index is no better than scanning the table.
         let by_index = plan.lines().any(|line| {
             line.contains(index) && (!sqlite || line.trim_start().starts_with("SEARCH"))
         });
@@ -125,7 +125,7 @@ async fn check(app: &InProcess, database: Database) {
     };
     let found = plan(rare, json!({}), &[rare_word]).await;
     if sqlite {
-        // The rows are looked up by their numbers, which the index of words gives.
+        // The rows are looked up by the numbers from the index of words.
         assert!(
             found.contains("SCAN article_search VIRTUAL TABLE INDEX"),
             "{found}"
@@ -162,7 +162,7 @@ async fn check(app: &InProcess, database: Database) {
     };
     let found = plan(best, json!({}), &values).await;
     if sqlite {
-        // Ranked once, and not again for each article that is found.
+        // Ranked once, not again for each match.
         assert!(found.contains("MATERIALIZE"), "{found}");
         assert!(
             found.contains("SEARCH article USING INTEGER PRIMARY KEY"),
@@ -237,7 +237,7 @@ async fn fill(app: &InProcess) {
     app.direct.run(&statements).await;
     indexed(&app.store).await;
     if let Direct::Postgres(_) = app.direct {
-        // What autovacuum does on a server that lives longer, for the index of words too.
+        // What autovacuum does on a long-running server, also for the index of words.
         app.direct.run("VACUUM ANALYZE article").await;
     }
 }

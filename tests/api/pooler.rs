@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use crate::program::run;
 use crate::support::{Database, OwnDatabase, assert_answer};
 
-/// Has the transactions of all its clients executed in one session, or in several.
+/// Executes the transactions of all its clients in one session, or in several.
 struct Pooler {
     url: String,
 }
@@ -29,7 +29,7 @@ impl Pooler {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move {
-            // The one that has been free for the longest time comes next.
+            // The least recently used one is next.
             let turn = Arc::new(std::sync::atomic::AtomicUsize::new(0));
             loop {
                 let (client, _) = listener.accept().await.unwrap();
@@ -57,14 +57,14 @@ async fn session(address: (String, u16), database: &str) -> TcpStream {
     server
 }
 
-/// Whatever stands before its parameters a client is let in.
+/// A client is accepted with any startup parameters.
 async fn serve(
     mut client: TcpStream,
     sessions: Vec<Arc<Mutex<TcpStream>>>,
     turn: Arc<std::sync::atomic::AtomicUsize>,
 ) -> Option<()> {
     let mut first = read_body(&mut client).await?;
-    // It asks for TLS.
+    // A request for TLS.
     if first.starts_with(&[0x04, 0xd2, 0x16, 0x2f]) {
         client.write_all(b"N").await.ok()?;
         first = read_body(&mut client).await?;
@@ -76,13 +76,13 @@ async fn serve(
         .ok()?;
     loop {
         let mut message = read_message(&mut client).await?;
-        // It goes, and the session stays.
+        // The client disconnects, and the session stays.
         if message[0] == b'X' {
             return None;
         }
         let next = turn.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let mut server = sessions[next % sessions.len()].lock().await;
-        // Until the transaction has ended.
+        // Waits until the transaction has ended.
         loop {
             server.write_all(&message).await.unwrap();
             if matches!(message[0], b'Q' | b'S') && forward_answer(&mut server, &mut client).await?
@@ -123,7 +123,7 @@ async fn read_body(stream: &mut TcpStream) -> Option<Vec<u8>> {
 #[rstest::rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn sessions_that_are_not_our_own_are_refused_at_start(#[values(1, 2, 3)] sessions: usize) {
+async fn shared_sessions_are_rejected_at_startup(#[values(1, 2, 3)] sessions: usize) {
     let Some(database) = Database::Postgres.empty().await else {
         return;
     };
@@ -131,9 +131,9 @@ async fn sessions_that_are_not_our_own_are_refused_at_start(#[values(1, 2, 3)] s
     for arguments in [&[][..], &["--no-migrate"], &["migrate"]] {
         let (code, _, error) = run(arguments, &[("DATABASE_URL", &pooler.url)]).await;
         assert_eq!(code, 1, "{arguments:?}: {error}");
-        assert_answer!(error.lines().last().unwrap(), @"broadsheet: several sessions of PostgreSQL answer on one connection, as behind PgBouncer in transaction mode, where what is listened for or prepared is lost: use its session mode, or give the URL of PostgreSQL itself");
+        assert_answer!(error.lines().last().unwrap(), @"broadsheet: one connection reaches several sessions of PostgreSQL, as behind PgBouncer in transaction mode, where LISTEN and prepared statements are lost: use its session mode, or the URL of PostgreSQL itself");
     }
-    // Nothing stays behind in the sessions that others are given.
+    // Nothing stays behind in the sessions that other clients get.
     let (client, connection) = tokio_postgres::connect(&pooler.url, tokio_postgres::NoTls)
         .await
         .unwrap();

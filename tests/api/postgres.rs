@@ -24,7 +24,7 @@ pub(crate) struct TestDatabase {
     template: Option<&'static Template>,
 }
 
-/// A database that others are copied from, locked while one is: PostgreSQL wants it unused meanwhile.
+/// The template of the databases, locked while it is copied: PostgreSQL requires it to be unused then.
 type Template = Mutex<Copied>;
 
 struct Copied {
@@ -54,7 +54,7 @@ pub(crate) async fn bare_database() -> Option<TestDatabase> {
     Some(create(admin_url()?, None, "").await)
 }
 
-/// Makes an empty database in an encoding that knows nothing of Unicode.
+/// Makes an empty database in an encoding other than UTF-8.
 pub(crate) async fn ascii_database() -> Option<TestDatabase> {
     let clause = "TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LOCALE 'C'";
     Some(create(admin_url()?, None, clause).await)
@@ -70,7 +70,7 @@ async fn copy(
         let name = random_name("template");
         execute(admin_url, &format!("CREATE DATABASE {name}")).await;
         prepare(&with_database(admin_url, &name)).await;
-        // What `prepare` left open would stand in the way of every copy.
+        // Connections that `prepare` left open would prevent copies.
         let close = format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false");
         execute(admin_url, &close).await;
         let disconnect = format!(
@@ -108,7 +108,7 @@ pub(crate) fn admin_url() -> Option<&'static str> {
 
 /// The temporary server of this process, started by the first call; `None` where there are no programs.
 pub(crate) fn own_server() -> Option<&'static Server> {
-    // Never dropped: the server learns from its closed input that this process has ended.
+    // Never dropped: the server exits when its input is closed, at the end of this process.
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     SERVER
         .get_or_init(|| Some(Server::start(&programs()?, &[], &[])))
@@ -159,7 +159,7 @@ impl Drop for TestDatabase {
                 execute(admin_url, &format!("DROP DATABASE {name}")).await;
             }
         };
-        // A thread of its own, because the test's runtime is already busy with the test.
+        // A separate thread, because the test's runtime is busy with the test.
         let thread = std::thread::spawn(|| {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -175,7 +175,7 @@ impl Drop for TestDatabase {
     }
 }
 
-/// Runs one statement on a connection of its own, for statements that no transaction may hold.
+/// Runs one statement on a separate connection, for statements that cannot be in a transaction.
 pub(crate) async fn execute(url: &str, statement: &str) {
     let (client, connection) = tokio_postgres::connect(url, NoTls)
         .await
@@ -207,7 +207,7 @@ fn random_name(kind: &str) -> String {
 }
 
 #[test]
-fn the_url_of_another_database_keeps_all_else() {
+fn the_url_of_another_database_keeps_the_other_parts() {
     for (url, expected) in [
         ("postgres://a@b:1/c", "postgres://a@b:1/new"),
         ("postgres://a@b:1", "postgres://a@b:1/new"),
@@ -251,7 +251,7 @@ mod tests {
             let database = copy(&TEMPLATE, async |url| {
                 prepared += 1;
                 execute(url, "CREATE TABLE leaf (n int)").await;
-                // A connection left open must not stand in the way of the copies.
+                // An open connection must not prevent copies.
                 std::mem::forget(connect(url).await);
             })
             .await
@@ -269,7 +269,7 @@ mod tests {
 
     #[tokio::test]
     #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-    async fn many_databases_can_be_made_at_once() {
+    async fn many_databases_can_be_created_concurrently() {
         static TEMPLATE: Template = Copied::none();
         if admin_url().is_none() {
             return;
@@ -304,7 +304,7 @@ mod tests {
 
     #[tokio::test]
     #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-    async fn a_dropped_database_is_gone_even_while_somebody_is_connected() {
+    async fn a_database_is_dropped_even_with_open_connections() {
         let Some(database) = bare_database().await else {
             return;
         };

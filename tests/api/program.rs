@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// How long a line of the log is waited for: a test that waits for one that never comes fails and does not hang.
+/// How long to wait for a line of the log, so that a test fails instead of hanging.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A running server, killed when this value is dropped.
@@ -36,18 +36,18 @@ impl Program {
         started.unwrap_or_else(|log| panic!("it never listened, but:\n{log}"))
     }
 
-    /// The same where it may fail; the error is what it has logged.
+    /// The same if it may fail; the error is its log.
     pub(crate) async fn try_start(url: &str, flags: &[&str]) -> Result<Self, String> {
         Self::spawn(url, flags).listening().await
     }
 
-    /// Waits until it listens; the error is what it has logged.
+    /// Waits until it listens; the error is its log.
     async fn listening(mut self) -> Result<Self, String> {
         let Some(line) = self.hear("listening on http").await else {
             return Err(self.log());
         };
         let (_, address) = line.split_once("://").unwrap();
-        // In JSON a quotation mark ends it.
+        // In JSON it ends at a quotation mark.
         let address = address.split(['"', ' ']).next().unwrap();
         address.clone_into(&mut self.address);
         Ok(self)
@@ -58,7 +58,7 @@ impl Program {
         let directory = directory();
         let mut command = command(directory.path());
         if std::fs::metadata(directory.path()).unwrap().uid() == 0 {
-            // Who is not root may not even come to where root has built it.
+            // Other users may not have access to the directory in which root has built it.
             let program = directory.path().join("broadsheet");
             std::fs::copy(PROGRAM, &program).unwrap();
             for path in [directory.path(), &program] {
@@ -66,7 +66,7 @@ impl Program {
                 std::fs::set_permissions(path, open_to_all).unwrap();
             }
             command = command_of(&program, directory.path());
-            // Any number will do.
+            // Any id is fine.
             command.uid(65_534).gid(65_534);
         }
         let started = Self::spawned(
@@ -80,7 +80,7 @@ impl Program {
         started.unwrap_or_else(|log| panic!("it never listened, but:\n{log}"))
     }
 
-    /// Starts a server that need not come to listen.
+    /// Starts a server that may fail before it listens.
     pub(crate) fn spawn(url: &str, flags: &[&str]) -> Self {
         let environment = [("DATABASE_URL", url), ("PORT", "0")];
         Self::spawn_in(directory(), flags, &environment)
@@ -145,7 +145,7 @@ impl Program {
         format!("http://{}{path}", self.address)
     }
 
-    /// Where it listens, such as `127.0.0.1:1234`.
+    /// Its address, such as `127.0.0.1:1234`.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
@@ -159,7 +159,7 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// Where the program ends without it, or does not log it in [`TIMEOUT`].
+    /// If the program exits without it, or does not log it within [`TIMEOUT`].
     pub(crate) async fn logged(&mut self, text: &str) -> String {
         match timeout(TIMEOUT, self.hear(text)).await {
             Ok(Some(line)) => line,
@@ -195,13 +195,13 @@ impl Program {
         kibibytes.parse::<usize>().unwrap() * 1_024
     }
 
-    /// How many descriptors it has open.
+    /// The number of its open descriptors.
     pub(crate) fn descriptors(&self) -> usize {
         let directory = format!("/proc/{}/fd", self.process.id().unwrap());
         std::fs::read_dir(directory).unwrap().count()
     }
 
-    /// The processor time that it has taken so far.
+    /// Its processor time so far.
     pub(crate) fn processor_time(&self) -> Duration {
         let stat = format!("/proc/{}/stat", self.process.id().unwrap());
         let stat = std::fs::read_to_string(stat).unwrap();
@@ -212,7 +212,7 @@ impl Program {
         Duration::from_millis(10 * ticks.sum::<u64>())
     }
 
-    /// How many clients it is connected to.
+    /// The number of connected clients.
     pub(crate) fn connections(&self) -> usize {
         const ESTABLISHED: &str = "01";
         const CLOSE_WAIT: &str = "08";
@@ -229,7 +229,7 @@ impl Program {
         table.lines().filter(is_ours).count()
     }
 
-    /// Sends a signal, such as `TERM`, without the program `kill`, which not every machine has.
+    /// Sends a signal, such as `TERM`, without the program `kill`, which may be missing.
     pub(crate) fn signal(&self, name: &str) {
         let signal = match name {
             "TERM" => Signal::TERM,
@@ -252,7 +252,7 @@ impl Program {
     }
 }
 
-/// Runs the program to its end; answers its exit code, standard output and standard error.
+/// Runs the program to its end; returns its exit code, standard output and standard error.
 pub(crate) async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
     run_in(directory().path(), arguments, environment).await
 }
@@ -290,7 +290,7 @@ async fn run_with_input_in(
         .spawn()
         .unwrap();
     let mut stdin = process.stdin.take().unwrap();
-    // Fails where the program has ended without reading it.
+    // Fails if the program has exited without reading it.
     let _ = stdin.write_all(input.as_bytes()).await;
     drop(stdin);
     let output = process.wait_with_output().await.unwrap();

@@ -47,7 +47,7 @@ impl Proxy {
         }
     }
 
-    /// Forwards nothing more on the connections that there are, and keeps them open; new ones work.
+    /// Stops forwarding on existing connections, and keeps them open; new ones work.
     pub(crate) fn freeze(&self) {
         self.frozen.send_modify(|count| *count += 1);
     }

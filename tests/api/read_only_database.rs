@@ -1,4 +1,4 @@
-//! A database that takes no writes: they are rejected with a specific message, and everything else works.
+//! A database that accepts no writes: they are rejected with a specific message, and everything else works.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::support::{
     Answer, Database, OwnDatabase, TestApp, assert_answer, client, on_both_databases, start,
 };
 
-/// Has each insertion of an article fail as a database does that takes none.
+/// Makes each insertion of an article fail as on a database that accepts none.
 async fn refuse_writes(database: &OwnDatabase, kind: Database, why: Why) {
     let sql = match (kind, why) {
         (Database::Sqlite, Why::ReadOnly) => sqlite_trigger("attempt to write a readonly database"),
@@ -50,17 +50,17 @@ async fn take_writes(database: &OwnDatabase, kind: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn writes_are_refused_with_a_sentence_of_their_own_and_reading_goes_on(database: Database) {
+async fn writes_are_rejected_with_a_reason_and_reads_continue(database: Database) {
     let app = start!(database);
     app.create(json!({ "title": "before", "text": "" })).await;
     for (why, reason) in [
         (
             Why::ReadOnly,
-            "503\nthe database takes no writes, because it is read-only\n",
+            "503\nthe database accepts no writes, because it is read-only\n",
         ),
         (
             Why::Full,
-            "503\nthe database takes no writes, because its disk is full\n",
+            "503\nthe database accepts no writes, because its disk is full\n",
         ),
     ] {
         refuse_writes(&app.database, database, why).await;
@@ -70,7 +70,7 @@ async fn writes_are_refused_with_a_sentence_of_their_own_and_reading_goes_on(dat
         assert_eq!(
             answer["errors"][0],
             json!({
-                "message": "the database takes no writes at the moment, so nothing was changed; reading goes on",
+                "message": "the database accepts no writes at the moment, so nothing was changed; reads continue",
                 "locations": [{ "line": 1, "column": 12 }],
                 "path": ["createArticle"],
                 "extensions": { "code": "UNAVAILABLE" },
@@ -116,7 +116,7 @@ async fn writes_are_refused_with_a_sentence_of_their_own_and_reading_goes_on(dat
 }
 
 #[apply(on_both_databases)]
-async fn the_log_says_once_that_no_writes_are_taken_and_once_that_it_is_over(database: Database) {
+async fn the_log_reports_read_only_state_and_its_end_once(database: Database) {
     let Some(own) = database.migrated().await else {
         return;
     };
@@ -127,7 +127,7 @@ async fn the_log_says_once_that_no_writes_are_taken_and_once_that_it_is_over(dat
         Answer::to(request.json(&json!({ "query": mutation }))).await
     };
     let ready = async || Answer::to(client().get(program.url("/health/ready"))).await;
-    // Its slug is taken, so that the first statement of the others finds nothing to write.
+    // Its slug is taken, so that the first statement of the others writes nothing.
     assert_eq!(create().await.code(), "");
     refuse_writes(&own, database, Why::Full).await;
     for _ in 0..3 {
@@ -141,13 +141,13 @@ async fn the_log_says_once_that_no_writes_are_taken_and_once_that_it_is_over(dat
     }
     program.signal("TERM");
     let (_, log) = program.end().await;
-    let refused = log.matches("takes no writes").count();
-    let taken = log.matches("takes writes again").count();
+    let refused = log.matches("accepts no writes").count();
+    let taken = log.matches("accepts writes again").count();
     assert_eq!((refused, taken), (1, 1), "{log}");
     assert!(log.contains("because its disk is full"), "{log}");
 }
 
-/// As a replica, or a database that its operator has set so.
+/// Like a replica, or a database that is set to be read-only.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn a_server_starts_on_a_database_that_is_read_only() {
@@ -161,7 +161,7 @@ async fn a_server_starts_on_a_database_that_is_read_only() {
     let app = TestApp::start_on(&database, &[]).await;
     assert_answer!(app.get("/health/ready").await, @"
     503
-    the database takes no writes, because it is read-only
+    the database accepts no writes, because it is read-only
     ");
     assert_answer!(app.query("{ articles(orderBy: SLUG_ASC, limit: 1) { slug } }").await, @r#"
     {
@@ -183,7 +183,7 @@ async fn a_server_starts_on_a_database_that_is_read_only() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn a_user_who_may_only_read_is_told_apart_from_a_fault_of_ours() {
+async fn missing_write_privileges_are_not_an_internal_error() {
     let Some(database) = Database::Postgres.migrated().await else {
         return;
     };
@@ -198,7 +198,7 @@ async fn a_user_who_may_only_read_is_told_apart_from_a_fault_of_ours() {
     let app = TestApp::start_on(&reading, &[]).await;
     assert_answer!(app.get("/health/ready").await, @"
     503
-    the database takes no writes, because the user may not write
+    the database accepts no writes, because the user may not write
     ");
     assert_answer!(app.query("{ articles { id } }").await, @r#"
     {
@@ -217,7 +217,7 @@ async fn a_user_who_may_only_read_is_told_apart_from_a_fault_of_ours() {
 
 /// A file that this user may read and not write, in a directory where SQLite can keep its log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_that_belongs_to_somebody_else_is_read_and_written_once_that_is_mended() {
+async fn a_read_only_file_becomes_writable_once_it_is_fixed() {
     use std::fs::{Permissions, set_permissions};
     use std::os::unix::fs::PermissionsExt as _;
     let database = Database::Sqlite.migrated().await.unwrap();
@@ -227,7 +227,7 @@ async fn a_file_that_belongs_to_somebody_else_is_read_and_written_once_that_is_m
     let directory = std::path::Path::new(&path).parent().unwrap();
     set_permissions(directory, Permissions::from_mode(0o777)).unwrap();
     set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
-    // Root may write whatever it likes.
+    // Root may write any file.
     let mut program = Program::start_unprivileged(&database.url, &[]).await;
     let create = async |program: &Program| {
         let mutation = r#"mutation { createArticle(input: { title: "a", text: "" }) { id } }"#;
@@ -237,23 +237,23 @@ async fn a_file_that_belongs_to_somebody_else_is_read_and_written_once_that_is_m
     let get = async |program: &Program, path| Answer::to(client().get(program.url(path))).await;
     assert_answer!(get(&program, "/health/ready").await, @"
     503
-    the database takes no writes, because it is read-only
+    the database accepts no writes, because it is read-only
     ");
     assert_eq!(create(&program).await.code(), "UNAVAILABLE");
     let list = get(&program, "/api/v1/articles/").await.json();
     assert_eq!(list.as_array().unwrap().len(), 1);
-    program.logged("takes no writes").await;
+    program.logged("accepts no writes").await;
 
-    // SQLite has made its log as the file was.
+    // SQLite created its log with the permissions of the file.
     for entry in std::fs::read_dir(directory).unwrap() {
         set_permissions(entry.unwrap().path(), Permissions::from_mode(0o666)).unwrap();
     }
-    // It opens the file again, once in a while.
+    // It reopens the file from time to time.
     let began = Instant::now();
     while get(&program, "/health/ready").await.status != 200 {
         assert!(began.elapsed() < Duration::from_secs(10));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(create(&program).await.code(), "");
-    program.logged("takes writes again").await;
+    program.logged("accepts writes again").await;
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::{Database, OwnDatabase, Settings, TestApp};
 
-/// The slugs of what a search finds.
+/// The slugs that a search finds.
 async fn found(app: &TestApp, search: &str) -> String {
     let query = "query($search: String!) \
         { articles(filter: { search: $search }, orderBy: SLUG_ASC) { slug } }";
@@ -26,7 +26,7 @@ fn insert(verb: &str, number: &str, slug: &str, title: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_another_program_replaced_is_not_found_by_its_words() {
+async fn replaced_articles_are_not_found_by_old_words() {
     for recursive in ["OFF", "ON"] {
         let own = Database::Sqlite.migrated().await.unwrap();
         let app = TestApp::start_on(&own, &[]).await;
@@ -40,7 +40,7 @@ async fn what_another_program_replaced_is_not_found_by_its_words() {
         for (sql, word, finds, gone) in [
             (insert("INSERT OR IGNORE", "NULL", "a", "ignored"), "alpha", "a", "ignored"),
             (insert("INSERT OR REPLACE", "NULL", "a", "delta"), "delta", "a", "alpha"),
-            // One that replaces three: by its number, its slug and its id.
+            // An article that replaces three: by its number, its slug and its id.
             (
                 "INSERT OR REPLACE INTO article (number, id, title, slug, text) \
                  SELECT 2, id, 'epsilon', 'c', '' FROM article WHERE slug = 'a'"
@@ -78,11 +78,11 @@ async fn what_another_program_replaced_is_not_found_by_its_words() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_index_with_words_of_replaced_articles_is_made_anew() {
+async fn an_index_with_words_of_replaced_articles_is_rebuilt() {
     let own = Database::Sqlite.empty().await.unwrap();
     migrate_to_before(&own).await;
     own.fill(300, 10).await;
-    // The number is the same, so nothing but the count of the index shows it.
+    // The number is the same, so only the count of the index reveals it.
     own.execute(
         &(insert("INSERT", "1000", "a", "alpha") + &insert("REPLACE", "1000", "b", "beta")),
     )

@@ -5,7 +5,7 @@ use rstest_reuse::apply;
 use crate::support::{Answer, Database, on_both_databases, start};
 
 #[apply(on_both_databases)]
-async fn every_answer_carries_the_id_of_its_request(database: Database) {
+async fn every_response_has_the_id_of_its_request(database: Database) {
     let app = start!(database);
     for path in [
         "/",
@@ -21,7 +21,7 @@ async fn every_answer_carries_the_id_of_its_request(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn an_id_that_is_not_sane_is_replaced_by_a_new_one(database: Database) {
+async fn an_invalid_id_is_replaced_by_a_new_one(database: Database) {
     let app = start!(database);
     let mut seen = std::collections::HashSet::new();
     for id in ["", "a b", "<script>", &"a".repeat(129)] {

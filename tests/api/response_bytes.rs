@@ -10,18 +10,18 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Database, TestApp, assert_answer, client, on_both_databases, start};
 
-/// What `--max-response-bytes` is given in most of these tests.
+/// The value of `--max-response-bytes` in most of these tests.
 const LIMIT: &str = "--max-response-bytes=10000";
 
 #[apply(on_both_databases)]
-async fn a_query_whose_answer_would_be_too_large_is_rejected(database: Database) {
+async fn a_query_with_a_large_response_is_rejected(database: Database) {
     let app = start!(database, LIMIT);
     fill(&app, &[4_000, 4_000, 4_000]).await;
     assert_answer!(app.query("{ articles { text } }").await, @r#"
     {
       "errors": [
         {
-          "message": "The answer is too large: it has 12000 bytes or more, and 10000 are allowed. Ask for fewer articles, or leave out their texts.",
+          "message": "The response is too large: it has 12000 bytes or more, and 10000 are allowed. Request fewer articles, or omit their texts.",
           "extensions": {
             "code": "TOO_COMPLEX",
             "limit": {
@@ -37,7 +37,7 @@ async fn a_query_whose_answer_would_be_too_large_is_rejected(database: Database)
 }
 
 #[apply(on_both_databases)]
-async fn it_is_refused_whichever_fields_bring_the_bytes(database: Database) {
+async fn it_is_rejected_whichever_fields_have_the_bytes(database: Database) {
     let app = start!(database, LIMIT);
     fill(&app, &[4_000, 4_000, 4_000]).await;
     let ids = ids(&app).await;
@@ -60,7 +60,7 @@ async fn it_is_refused_whichever_fields_bring_the_bytes(database: Database) {
         "{ a: articles(limit: 1) { text } b: articles(limit: 1) { text } c: articles(limit: 1) { text } }"
             .to_owned(),
         "{ articles(limit: 1) { a: text b: text c: text } }".to_owned(),
-        // Names that a client has made up.
+        // Names that the client chose.
         format!("{{ articles {{ {head}: id {head}1: id }} }}"),
         format!("{{ {head}: __typename {head}1: __typename {head}2: __typename {head}3: __typename }}"),
         "{ __schema { types { name description fields { name a: description b: description } } } }"
@@ -73,11 +73,11 @@ async fn it_is_refused_whichever_fields_bring_the_bytes(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn an_answer_of_just_as_many_bytes_as_are_allowed_is_answered(database: Database) {
+async fn a_response_of_exactly_the_limit_is_sent(database: Database) {
     let own = database.migrated().await;
     let Some(own) = own else { return };
     let app = TestApp::start_on(&own, &[]).await;
-    // Escapes count, and nothing that is read but not shown.
+    // Escapes count, but not columns that are read without being selected.
     let text = "\u{1}\"\n".repeat(300);
     create(&app, &text).await;
     for document in [
@@ -112,7 +112,7 @@ async fn the_article_behind_a_page_does_not_count(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn it_is_refused_on_every_transport_as_other_limits_are(database: Database) {
+async fn it_is_rejected_on_every_transport_like_other_limits(database: Database) {
     let app = start!(database, LIMIT);
     fill(&app, &[4_000, 4_000, 4_000]).await;
     let request = json!({ "query": "{ articles { text } }" });
@@ -135,7 +135,7 @@ async fn it_is_refused_on_every_transport_as_other_limits_are(database: Database
 }
 
 #[apply(on_both_databases)]
-async fn a_page_of_changes_has_as_many_as_there_is_room_for(database: Database) {
+async fn a_page_of_changes_ends_at_the_limit(database: Database) {
     let app = start!(database, LIMIT);
     let begin = cursor(&app).await;
     fill(&app, &[2_000; 6]).await;
@@ -156,7 +156,7 @@ async fn a_page_of_changes_has_as_many_as_there_is_room_for(database: Database) 
     }
     assert_eq!(lengths, [2, 2, 2]);
 
-    // Several in one document share the room.
+    // Several in one document share the limit.
     let page = format!(
         r#"articleChanges(after: "{begin}") {{ changes {{ article {{ text }} }} hasMore }}"#
     );
@@ -174,13 +174,13 @@ async fn a_page_of_changes_has_as_many_as_there_is_room_for(database: Database) 
         );
         assert_eq!(page["hasMore"], true);
     }
-    // And one change that is too large is not shown at all.
+    // A single change that is too large is omitted.
     let document = page.replace("text", "a: text b: text c: text d: text e: text f: text");
     assert_refused(&app.query(&format!("{{ {document} }}")).await, &document);
 }
 
 #[apply(on_both_databases)]
-async fn an_event_that_is_too_large_says_so_and_the_subscription_goes_on(database: Database) {
+async fn a_large_event_has_an_error_and_the_subscription_continues(database: Database) {
     let app = start!(database, LIMIT);
     let begin = cursor(&app).await;
     fill(&app, &[4_000, 4_000, 12_000, 4_000]).await;

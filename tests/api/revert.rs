@@ -29,7 +29,7 @@ async fn filled(kind: Database) -> Option<OwnDatabase> {
 }
 
 #[apply(on_both_databases)]
-async fn what_is_lost_by_migrate_down_is_told_and_needs_a_yes(database: Database) {
+async fn migrate_down_reports_the_loss_and_needs_confirmation(database: Database) {
     let Some(database) = filled(database).await else {
         return;
     };
@@ -60,7 +60,7 @@ async fn what_is_lost_by_migrate_down_is_told_and_needs_a_yes(database: Database
         assert_eq!(
             told,
             format!(
-                "broadsheet: migrate down reverts {last}, and takes with it {loss}; nothing was done: say --yes to do it"
+                "broadsheet: migrate down reverts {last}, and deletes {loss}; nothing was done: confirm with --yes"
             )
         );
         let store = database.open(&["--no-migrate"]).await.unwrap();
@@ -79,7 +79,7 @@ async fn what_is_lost_by_migrate_down_is_told_and_needs_a_yes(database: Database
         assert_eq!(lost, loss, "what {last} really takes");
         store.close().await;
     }
-    // There is nothing left to ask about.
+    // There is nothing left to confirm.
     let (code, _, told) = down(&[]).await;
     assert_eq!(code, 0, "{told}");
 }
@@ -103,7 +103,7 @@ async fn count(store: &store::Store) -> Loss {
 }
 
 #[apply(on_both_databases)]
-async fn what_is_lost_is_told_in_numbers(database: Database) {
+async fn the_loss_is_reported_in_numbers(database: Database) {
     let Some(database) = filled(database).await else {
         return;
     };
@@ -116,7 +116,7 @@ async fn what_is_lost_is_told_in_numbers(database: Database) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_terminal_migrate_down_asks() {
+async fn on_a_terminal_migrate_down_asks_for_confirmation() {
     let database = filled(Database::Sqlite).await.unwrap();
     let settings = Settings::new(&database.url, &[]).database;
     for (answer, reverts) in [("\n", false), ("n\n", false), ("y\n", true)] {
@@ -131,7 +131,7 @@ async fn on_a_terminal_migrate_down_asks() {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        terminal.read_until("Go on? [y/N] ");
+        terminal.read_until("Continue? [y/N] ");
         terminal.type_in(answer);
         let status = process.wait().await.unwrap();
         assert_eq!(status.code(), Some(i32::from(!reverts)));
@@ -141,7 +141,7 @@ async fn on_a_terminal_migrate_down_asks() {
 }
 
 #[tokio::test]
-async fn migrate_status_and_down_make_no_database_of_a_mistyped_path() {
+async fn migrate_status_and_down_create_no_database_at_a_mistyped_path() {
     let directory = directory();
     let environment = [("DATABASE_URL", "sqlite:mistyped.db")];
     for action in ["status", "down"] {
@@ -163,7 +163,7 @@ async fn migrate_status_changes_nothing_in_a_database_without_migrations(databas
     let Some(database) = database.empty().await else {
         return;
     };
-    // Where it is a file, one is there.
+    // For a file, one exists.
     database
         .execute("CREATE TABLE somebody_elses (id integer)")
         .await;
@@ -173,21 +173,21 @@ async fn migrate_status_changes_nothing_in_a_database_without_migrations(databas
         assert_eq!(code, 0, "{error}");
         assert!(out.starts_with("0001 pending\n0002 pending\n"), "{out}");
     }
-    // It would fail where the table had been made.
+    // It would fail if the table had been created.
     database
         .execute("CREATE TABLE __diesel_schema_migrations (id integer)")
         .await;
 }
 
 #[apply(on_both_databases)]
-async fn a_server_that_applies_no_migrations_says_at_its_start_what_is_missing(database: Database) {
+async fn a_server_that_applies_no_migrations_logs_at_startup_what_is_missing(database: Database) {
     let Some(database) = database.empty().await else {
         return;
     };
     let mut program = Program::start(&database.url, &["--no-migrate"]).await;
     let said = program.logged("the database has no migrations").await;
     assert!(
-        said.contains("WARN") && said.contains("and --no-migrate leaves it so"),
+        said.contains("WARN") && said.contains("and --no-migrate is set"),
         "{said}"
     );
     drop(program);
@@ -202,6 +202,6 @@ async fn a_server_that_applies_no_migrations_says_at_its_start_what_is_missing(d
     let pending = reverted.pending.join(", ");
     let mut program = Program::start(&database.url, &["--no-migrate"]).await;
     let said = program.logged("migrations are pending").await;
-    let expected = format!("migrations are pending ({pending}), and --no-migrate leaves it so");
+    let expected = format!("migrations are pending ({pending}), and --no-migrate is set");
     assert!(said.contains(&expected), "{said}");
 }

@@ -29,7 +29,7 @@ async fn what_is_written_is_visible_until_the_server_stops(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn an_error_spoils_nothing_of_what_came_before_or_comes_after(database: Database) {
+async fn an_error_does_not_affect_other_writes(database: Database) {
     let outside = start!(database);
     let database = outside.database.clone();
     outside
@@ -72,10 +72,10 @@ async fn many_requests_share_the_one_connection(database: Database) {
     assert_eq!(list.as_array().unwrap().len(), 50);
 }
 
-/// PostgreSQL ends a session that rests in a transaction, where its role, its database or the server says so.
+/// PostgreSQL ends a session that is idle in a transaction if its role, its database or the server is configured so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn a_sandbox_that_rests_lives_on() {
+async fn an_idle_sandbox_stays_alive() {
     let Some(database) = Database::Postgres.migrated().await else {
         return;
     };
@@ -101,7 +101,7 @@ async fn a_sandbox_that_rests_lives_on() {
 }
 
 #[apply(on_both_databases)]
-async fn a_new_epoch_of_the_feed_is_refused_in_the_sandbox(database: Database) {
+async fn a_new_epoch_of_the_feed_is_rejected_in_the_sandbox(database: Database) {
     let Some(database) = database.migrated().await else {
         return;
     };
@@ -112,14 +112,14 @@ async fn a_new_epoch_of_the_feed_is_refused_in_the_sandbox(database: Database) {
     ];
     let (code, said, error) = run(&["feed", "new-epoch"], &environment).await;
     assert_eq!((code, &*said), (1, ""), "{error}");
-    assert_answer!(error, @"broadsheet: in the sandbox a new epoch of the feed would be rolled back at once: unset DB_FORCE_ROLL_BACK");
+    assert_answer!(error, @"broadsheet: a sandbox would roll back a new epoch of the feed immediately: unset DB_FORCE_ROLL_BACK");
     let (code, said, error) = run(&["feed", "new-epoch"], &environment[..1]).await;
     assert_eq!(code, 0, "{error}");
     assert!(said.starts_with("epoch "), "{said}");
 }
 
 #[tokio::test]
-async fn a_new_epoch_of_the_feed_makes_no_file() {
+async fn a_new_epoch_of_the_feed_creates_no_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("mistyped.db");
     let url = format!("sqlite:{}", path.display());

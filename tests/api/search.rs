@@ -65,14 +65,14 @@ async fn words_phrases_alternatives_and_exclusions(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn nothing_that_can_be_typed_is_an_error(database: Database) {
+async fn no_search_text_is_an_error(database: Database) {
     let app = in_process!(database);
     fill(&app).await;
     let long = "x".repeat(100_000);
     expect(
         &app,
         &[
-            // Blank: as if not given. Without a word: nothing.
+            // Blank: as if absent. Without a word: matches nothing.
             ("", ALL),
             (" \u{2003}\n", ALL),
             ("!!!", ""),
@@ -99,7 +99,7 @@ async fn nothing_that_can_be_typed_is_an_error(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_search_that_is_blank_or_without_a_word_is_no_error_in_any_order(database: Database) {
+async fn a_search_without_words_is_allowed_in_every_order(database: Database) {
     let app = in_process!(database);
     fill(&app).await;
     for (search, count) in [("", 8), (" ", 8), ("\u{1f389}", 0), ("???", 0), ("fat", 2)] {
@@ -126,7 +126,7 @@ async fn a_search_that_is_blank_or_without_a_word_is_no_error_in_any_order(datab
 }
 
 #[apply(on_both_databases)]
-async fn words_of_more_than_two_hundred_characters_are_told_apart_by_their_beginnings(
+async fn words_over_two_hundred_characters_are_distinguished_by_their_beginnings(
     database: Database,
 ) {
     let app = in_process!(database);
@@ -192,9 +192,7 @@ async fn addresses_file_names_and_numbers_are_their_words(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn words_ignore_case_in_the_unicode_sense_and_accents_where_a_search_has_none(
-    database: Database,
-) {
+async fn words_ignore_case_and_accents_that_the_search_lacks(database: Database) {
     let app = in_process!(database);
     fill(&app).await;
     expect(
@@ -231,7 +229,7 @@ async fn a_phrase_ends_where_the_title_ends(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn what_is_changed_is_found_anew_and_what_is_deleted_is_not(database: Database) {
+async fn changed_articles_are_found_by_new_words_and_deleted_ones_are_not(database: Database) {
     let app = in_process!(database);
     fill(&app).await;
     let by_slug = "{ article(by: { slug: \"a\" }) { id } }";

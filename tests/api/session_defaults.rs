@@ -17,7 +17,7 @@ async fn database_with(setting: &str) -> Option<OwnDatabase> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn concurrent_writes_succeed_whatever_isolation_is_the_default() {
+async fn concurrent_writes_succeed_under_any_default_isolation() {
     for level in ["repeatable read", "serializable"] {
         let setting = format!("default_transaction_isolation = '{level}'");
         let Some(database) = database_with(&setting).await else {
@@ -42,7 +42,7 @@ async fn concurrent_writes_succeed_whatever_isolation_is_the_default() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn the_log_says_where_acknowledged_writes_may_be_lost() {
+async fn the_log_warns_if_acknowledged_writes_may_be_lost() {
     let Some(database) = database_with("synchronous_commit = off").await else {
         return;
     };

@@ -16,7 +16,7 @@ async fn variables() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_empty_variable_is_as_if_it_were_not_there() {
+async fn an_empty_variable_counts_as_not_set() {
     let variables = variables().await;
     assert!(variables.len() > 30, "{variables:?}");
     let empty: Vec<(&str, &str)> = variables.iter().map(|name| (name.as_str(), "")).collect();
@@ -28,13 +28,13 @@ async fn an_empty_variable_is_as_if_it_were_not_there() {
 
     for name in variables {
         let (code, _, error) = run(&["migrate", "status"], &[(&name, "")]).await;
-        // What fails is that there is no database yet.
+        // It fails because there is no database yet.
         assert_eq!(code, 1, "{name}: {error}");
     }
 }
 
 #[tokio::test]
-async fn a_switch_is_read_as_people_write_it() {
+async fn switches_accept_common_spellings() {
     for (value, is_on) in [
         ("1", true),
         ("yes", true),
@@ -81,7 +81,7 @@ async fn the_host_may_be_localhost_or_in_brackets() {
 }
 
 #[tokio::test]
-async fn every_origin_of_the_list_may_read_however_it_is_written() {
+async fn every_listed_origin_may_read_in_any_spelling() {
     let origins = "https://a.example, HTTPS://B.example:443/ ,http://c.example:80";
     let environment = [
         ("DATABASE_URL", "sqlite::memory:"),
@@ -111,9 +111,9 @@ async fn every_origin_of_the_list_may_read_however_it_is_written() {
     }
 }
 
-/// Settings that cannot be followed are told, and no database is made.
+/// Invalid settings are reported, and no database is created.
 #[tokio::test]
-async fn every_setting_is_checked_before_the_database_is_touched() {
+async fn settings_are_validated_before_the_database_is_used() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let cases: &[(&[(&str, &str)], &str)] = &[
@@ -139,7 +139,7 @@ async fn every_setting_is_checked_before_the_database_is_touched() {
         ),
         (
             &[("HOST", "0.0.0.0"), ("PORT", "0")],
-            "0.0.0.0 is no loopback address, and nobody has said who may write: set TOKENS_FILE",
+            "0.0.0.0 is not a loopback address, and it is not configured who may write: set TOKENS_FILE",
         ),
         (
             &[("ALLOWED_HOSTS", "https://a.example")],
@@ -198,7 +198,7 @@ async fn every_setting_is_checked_before_the_database_is_touched() {
 }
 
 #[tokio::test]
-async fn an_sqlite_file_that_cannot_be_used_ends_the_start_at_once() {
+async fn an_unusable_sqlite_file_prevents_startup_immediately() {
     let directory = directory();
     let at = |name: &str| directory.path().join(name);
     fs::write(
@@ -220,7 +220,7 @@ async fn an_sqlite_file_that_cannot_be_used_ends_the_start_at_once() {
         // A directory in which not even root can create a file.
         (
             "/sys/articles.db",
-            "no file can be made in /sys: Permission denied (os error 13)",
+            "no file can be created in /sys: Permission denied (os error 13)",
         ),
     ] {
         let url = format!("sqlite:{path}");
@@ -253,7 +253,7 @@ async fn an_sqlite_file_that_cannot_be_used_ends_the_start_at_once() {
 }
 
 #[tokio::test]
-async fn a_database_url_that_is_no_path_makes_no_file_of_its_name() {
+async fn an_invalid_database_url_creates_no_file() {
     for url in [
         "sqlite:a.db?mode=ro",
         "sqlite:what?.db",
@@ -267,7 +267,7 @@ async fn a_database_url_that_is_no_path_makes_no_file_of_its_name() {
             run_in(directory.path(), &["migrate"], &[("DATABASE_URL", url)]).await;
         assert_eq!(code, 2, "{url}: {error}");
         assert!(
-            error.starts_with("error: the database URL is not understood: "),
+            error.starts_with("error: the database URL is invalid: "),
             "{error}"
         );
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "{url}");
@@ -289,5 +289,5 @@ async fn a_database_url_that_is_no_path_makes_no_file_of_its_name() {
     }
     let (code, _, error) = run(&["migrate"], &[("DATABASE_URL", "file:a.db")]).await;
     assert_eq!(code, 2);
-    assert_answer!(error, @"error: the database URL is not understood: instead of a file: URI write sqlite:PATH, or sqlite::memory:");
+    assert_answer!(error, @"error: the database URL is invalid: instead of a file: URI write sqlite:PATH, or sqlite::memory:");
 }

@@ -28,7 +28,7 @@ async fn ask(api: &Api, count: usize) -> Vec<ExecutionResult> {
 }
 
 #[apply(on_both_databases)]
-async fn a_failure_is_shared_and_each_is_told_its_own_request_id(database: Database) {
+async fn a_failure_is_shared_and_each_response_has_its_own_request_id(database: Database) {
     let app = in_process!(database);
     app.direct.run("DROP TABLE article").await;
     let answers = ask(&app.api, 200).await;
@@ -48,7 +48,7 @@ async fn a_failure_is_shared_and_each_is_told_its_own_request_id(database: Datab
         ids.insert(extensions["requestId"].as_str().unwrap().to_owned());
     }
     assert_eq!(ids.len(), 200);
-    // Each execution looks up once, and nothing is executed beside those that are shared.
+    // Each execution looks up once, and there are only shared executions.
     let lookups = app.store.shared_lookups();
     let reads = app.api.shared_reads();
     assert_eq!(lookups.executions + lookups.joins, reads.executions);
@@ -56,7 +56,7 @@ async fn a_failure_is_shared_and_each_is_told_its_own_request_id(database: Datab
     assert!(reads.executions < 100, "{reads:?}");
 }
 
-/// A lock that readers wait for is PostgreSQL's alone.
+/// Only PostgreSQL has a lock that readers wait for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn queries_that_wait_for_one_that_takes_too_long_fail_with_it() {

@@ -16,10 +16,10 @@ use crate::support::{Answer, Database, TestApp, article, assert_answer};
 const CREATE: &str =
     "mutation($input: CreateArticleInput!) { createArticle(input: $input) { slug version } }";
 
-/// Keeps articles from being written, until the transaction of the connection ends.
+/// Blocks writes of articles until the transaction of the connection ends.
 const LOCK: &str = "BEGIN; LOCK TABLE article IN SHARE MODE";
 
-/// Creates articles while the lock is held, and ends its transaction when they have gathered behind two others.
+/// Creates articles while the lock is held, and releases it when they wait behind two others.
 async fn create_at_once(app: &InProcess, inputs: &[Value]) -> Vec<Value> {
     app.direct.run(LOCK).await;
     let under_way = two_under_way(app).await;
@@ -34,7 +34,7 @@ async fn create_at_once(app: &InProcess, inputs: &[Value]) -> Vec<Value> {
     answers
 }
 
-/// Begins to create two articles, whose statements wait for the lock: there are no more at the same time.
+/// Begins to create two articles, whose statements wait for the lock: the maximum number of concurrent statements.
 async fn two_under_way(app: &InProcess) -> impl Future<Output = ()> {
     let begin = |title| Box::pin(app.store.create_article(article(title, None, None)));
     let (mut one, mut other) = (begin("one"), begin("other"));
@@ -53,7 +53,7 @@ async fn gathered() {
     tokio::time::sleep(Duration::from_millis(300)).await;
 }
 
-/// How many transactions have created the articles that there are.
+/// The number of transactions that created the existing articles.
 async fn transactions(direct: &Direct) -> i64 {
     let Direct::Postgres(client) = direct else {
         panic!("it is PostgreSQL");
@@ -62,7 +62,7 @@ async fn transactions(direct: &Direct) -> i64 {
     client.query_one(count, &[]).await.unwrap().get(0)
 }
 
-/// The answers, and how often each was given.
+/// The responses, and the number of each.
 fn counted(answers: &[Value]) -> String {
     let mut counts = BTreeMap::new();
     for answer in answers {
@@ -83,7 +83,7 @@ fn inputs(titles: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn each_of_many_that_share_a_statement_is_answered_for_itself() {
+async fn each_create_of_a_shared_statement_gets_its_own_result() {
     let app = in_process!(Database::Postgres);
     app.data(
         CREATE,
@@ -96,7 +96,7 @@ async fn each_of_many_that_share_a_statement_is_answered_for_itself() {
     all.push(json!({ "title": "x", "slug": "given", "text": "" }));
     all.push(json!({ "title": "y", "slug": "given", "text": "" }));
     all.push(json!({ "title": "", "text": "" }));
-    // It has too many places of a word for one row, and is created alone.
+    // It has too many positions of a word for one row, and is created alone.
     all.push(json!({ "title": "long", "text": "the x ".repeat(300) }));
     let answers = create_at_once(&app, &all).await;
     for (number, answer) in answers[..40].iter().enumerate() {
@@ -121,7 +121,7 @@ async fn each_of_many_that_share_a_statement_is_answered_for_itself() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn an_error_of_a_shared_statement_is_that_of_the_article_alone_that_causes_it() {
+async fn an_error_of_a_shared_statement_affects_only_its_article() {
     let app = in_process!(Database::Postgres);
     app.direct.run(REFUSE).await;
     let titles = (0..20).map(|number| match number {
@@ -137,7 +137,7 @@ async fn an_error_of_a_shared_statement_is_that_of_the_article_alone_that_causes
     assert_eq!(app.database.count("article").await, 21);
 }
 
-/// Another program's rule, by which no article may have the title "refused".
+/// A constraint of another program: no article may have the title "refused".
 const REFUSE: &str = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN RAISE EXCEPTION 'it is refused'; END
     $$;
@@ -146,9 +146,9 @@ const REFUSE: &str = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn one_that_waits_for_a_slug_keeps_nobody_waiting() {
+async fn a_create_that_waits_for_a_slug_delays_no_other() {
     let app = in_process!(Database::Postgres);
-    // Another program has taken the slug, and may yet give it back.
+    // Another program has taken the slug, and may still roll back.
     app.direct
         .run("BEGIN; INSERT INTO article (id, title, slug, text) VALUES (gen_random_uuid(), 'x', 'awaited', '')")
         .await;
@@ -186,7 +186,7 @@ async fn one_that_waits_for_a_slug_keeps_nobody_waiting() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn what_nobody_waits_for_any_more_is_created_with_the_others() {
+async fn an_abandoned_create_is_still_executed_with_the_others() {
     let app = in_process!(Database::Postgres);
     app.direct.run(LOCK).await;
     let under_way = two_under_way(&app).await;
@@ -204,7 +204,7 @@ async fn what_nobody_waits_for_any_more_is_created_with_the_others() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn one_that_has_waited_too_long_for_its_turn_is_told_so_and_creates_nothing() {
+async fn a_create_that_waits_too_long_is_rejected_and_not_executed() {
     let flags = [
         "--db-wait-timeout=300ms",
         "--db-lock-timeout=5min",
@@ -225,7 +225,7 @@ async fn one_that_has_waited_too_long_for_its_turn_is_told_so_and_creates_nothin
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn one_more_than_may_wait_is_rejected_at_once() {
+async fn a_create_over_the_queue_limit_is_rejected_immediately() {
     let flags = [
         "--db-wait-timeout=5min",
         "--db-lock-timeout=5min",
@@ -253,12 +253,12 @@ async fn one_more_than_may_wait_is_rejected_at_once() {
     assert_eq!(created, MAX_WAITING);
 }
 
-/// How many creates may wait.
+/// The maximum number of waiting creates.
 const MAX_WAITING: usize = 10_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn in_the_sandbox_an_error_spoils_no_other_create() {
+async fn in_the_sandbox_an_error_does_not_affect_other_creates() {
     let Some(database) = Database::Postgres.migrated().await else {
         return;
     };

@@ -55,7 +55,7 @@ async fn the_effective_settings_are_shown_with_their_source_and_without_secrets(
     LOG=warn # environment
     "#);
     assert!(!config.contains("secret"), "{config}");
-    // What it prints is a file `.env` of the same settings.
+    // Its output is a file `.env` with the same settings.
     let again = crate::program::directory();
     std::fs::write(again.path().join(".env"), &config).unwrap();
     let (code, same, error) = run_in(again.path(), &["config"], &[]).await;
@@ -70,11 +70,11 @@ async fn the_effective_settings_are_shown_with_their_source_and_without_secrets(
 }
 
 #[tokio::test]
-async fn settings_that_are_wrong_are_not_shown_as_if_they_were_right() {
+async fn invalid_settings_are_an_error_instead_of_output() {
     let (code, _, error) = run(&["config", "--port=70000"], &[]).await;
     assert_eq!(code, 2);
     assert!(error.contains("70000"), "{error}");
-    // What a server finds out when it starts, before it looks for its database.
+    // What a server checks at startup before it connects to its database.
     for (flag, says) in [
         ("--tokens-file=nowhere.toml", "nowhere.toml"),
         (
@@ -92,7 +92,7 @@ async fn settings_that_are_wrong_are_not_shown_as_if_they_were_right() {
 }
 
 #[tokio::test]
-async fn the_address_of_keys_is_shown_without_what_may_be_secret() {
+async fn the_url_of_keys_is_shown_without_secrets() {
     let flag = "--jwt-jwks=https://issuer.example/keys?token=a-secret";
     let (code, config, error) = run(&["config", flag], &[]).await;
     assert_eq!((code, error.as_str()), (0, ""));
@@ -124,7 +124,7 @@ async fn shells_complete_every_command_and_there_is_a_manual_page() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_first_start_on_a_terminal_says_where_to_look_and_what_is_open() {
+async fn a_first_start_on_a_terminal_prints_urls_and_access() {
     let (mut terminal, program) = Terminal::open();
     let directory = directory();
     let mut process = command(directory.path())

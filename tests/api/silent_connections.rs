@@ -15,7 +15,7 @@ const FLAGS: [&str; 4] = [
     "--db-wait-timeout=1s",
 ];
 
-/// How long the service may be away: `DB_STATEMENT_TIMEOUT` and five seconds.
+/// How long the service may be unavailable: `DB_STATEMENT_TIMEOUT` and five seconds.
 const AWAY: Duration = Duration::from_secs(1 + 5);
 
 async fn start() -> Option<(Proxy, TestApp)> {
@@ -27,11 +27,11 @@ async fn start() -> Option<(Proxy, TestApp)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn under_load_the_service_is_back_soon_after_its_connections_have_gone_silent() {
+async fn under_load_the_service_recovers_soon_after_connections_go_silent() {
     let Some((proxy, app)) = start().await else {
         return;
     };
-    // Statements for themselves, and transactions, are under way at any moment.
+    // Single statements and transactions are under way at any time.
     let begun = Instant::now();
     let frozen_after = Duration::from_secs(1);
     let (back_after, end) = (
@@ -68,7 +68,7 @@ async fn under_load_the_service_is_back_soon_after_its_connections_have_gone_sil
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn connections_that_went_silent_at_rest_are_replaced_before_they_are_used() {
+async fn idle_connections_that_went_silent_are_replaced_before_use() {
     let Some((proxy, app)) = start().await else {
         return;
     };
@@ -84,11 +84,11 @@ async fn connections_that_went_silent_at_rest_are_replaced_before_they_are_used(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn the_connection_that_listens_is_replaced_where_it_has_gone_silent() {
+async fn a_silent_listening_connection_is_replaced() {
     let Some((proxy, app)) = start().await else {
         return;
     };
-    // Whoever listens is told from this by having been asked for nothing else.
+    // The listening connection is recognized by having executed nothing else.
     let listeners = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
         AND (query LIKE 'LISTEN%' OR query LIKE '%NOTIFY%' OR query = '') AND backend_start > $1";
     let admin = connect(&app).await;

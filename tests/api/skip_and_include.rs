@@ -7,7 +7,7 @@ use crate::support::{Database, on_both_databases, start};
 use crate::transports::Transport;
 
 #[apply(on_both_databases)]
-async fn an_operation_of_which_nothing_is_left_answers_an_empty_object(database: Database) {
+async fn an_operation_without_fields_returns_an_empty_object(database: Database) {
     let app = start!(database);
     app.create(json!({ "title": "a", "text": "" })).await;
     let none = json!({ "data": {} });
@@ -35,7 +35,7 @@ async fn an_operation_of_which_nothing_is_left_answers_an_empty_object(database:
 }
 
 #[apply(on_both_databases)]
-async fn an_object_of_which_nothing_is_left_is_empty_and_not_null(database: Database) {
+async fn an_object_without_fields_is_empty_and_not_null(database: Database) {
     let app = start!(database);
     let created = app.create(json!({ "title": "a", "text": "" })).await.json();
     let id = &created["data"]["createArticle"]["id"];
@@ -135,7 +135,7 @@ async fn an_object_of_which_nothing_is_left_is_empty_and_not_null(database: Data
 }
 
 #[apply(on_both_databases)]
-async fn an_event_of_which_nothing_is_left_is_empty_and_not_null(database: Database) {
+async fn an_event_without_fields_is_empty_and_not_null(database: Database) {
     let app = start!(database);
     let cursor = app.query("{ articleChangesCursor }").await.json();
     let cursor: &Value = &cursor["data"]["articleChangesCursor"];

@@ -11,10 +11,10 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-/// Longer than a server takes for anything, on a busy machine too.
+/// Longer than any response of a server takes, even on a busy machine.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A socket on which operations may run.
+/// An acknowledged socket.
 pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
@@ -62,7 +62,7 @@ impl Socket {
             .await;
     }
 
-    /// The same with a token of its own.
+    /// The same with its own token.
     pub(crate) async fn subscribe_as(&mut self, id: &str, query: &str, authorization: &Value) {
         let extensions = json!({ "authorization": authorization });
         let payload = json!({ "query": query, "extensions": extensions });
@@ -70,14 +70,14 @@ impl Socket {
             .await;
     }
 
-    /// Waits until the server has read all that was sent.
+    /// Waits until the server has read everything.
     pub(crate) async fn is_heard(&mut self) {
         self.send(&json!({ "type": "ping" })).await;
         assert_eq!(self.receive().await, json!({ "type": "pong" }));
     }
 
     async fn send(&mut self, message: &Value) {
-        // A server that is closing may not take it any more; what it answers is what counts.
+        // A closing server may no longer accept it; only its response counts.
         let _ = self.0.send(Message::from(message.to_string())).await;
     }
 
@@ -89,7 +89,7 @@ impl Socket {
         }
     }
 
-    /// The code with which the server closes, with nothing said before; 0 where it gives none.
+    /// The code with which the server closes, without a message before; 0 if there is none.
     pub(crate) async fn closed(&mut self) -> u16 {
         match self.next().await {
             Some(Message::Close(Some(frame))) => frame.code.into(),

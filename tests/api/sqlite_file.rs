@@ -23,7 +23,7 @@ fn size(path: &Path) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_write_ahead_log_comes_back_to_its_bound_although_slow_reads_overlap() {
+async fn the_write_ahead_log_shrinks_despite_overlapping_reads() {
     let app = start!(Database::Sqlite);
     app.database.fill(5, 90_000).await;
     let log = log_of(&app.database.url);
@@ -42,7 +42,7 @@ async fn the_write_ahead_log_comes_back_to_its_bound_although_slow_reads_overlap
         }
         largest
     };
-    // Each begins while another goes on, and sees the articles of the beginning only, so that all take as long.
+    // Each begins while another is running, and sees only the initial articles, so that all take equally long.
     let reading = join_all((0..3).map(async |reader| {
         tokio::time::sleep(Duration::from_millis(200 * reader)).await;
         loop {
@@ -69,7 +69,7 @@ async fn the_write_ahead_log_comes_back_to_its_bound_although_slow_reads_overlap
 }
 
 #[tokio::test]
-async fn a_copy_without_the_log_is_told_of_at_start() {
+async fn a_copy_without_the_log_causes_a_warning_at_startup() {
     let directory = TempDir::with_prefix("broadsheet-test-").unwrap();
     let path = |name: &str| directory.path().join(name);
     let url = |name: &str| format!("sqlite:{}", path(name).display());
@@ -81,7 +81,7 @@ async fn a_copy_without_the_log_is_told_of_at_start() {
     assert!(copy.log().contains(MISSING), "{}", copy.log());
     drop(copy);
 
-    // Neither a crash nor what the server leaves when it has ended well is such a copy.
+    // Neither a crash nor a clean shutdown leaves such a copy.
     drop(program);
     let program = Program::start(&url("articles.db"), &[]).await;
     assert_eq!(
@@ -107,7 +107,7 @@ async fn a_copy_without_the_log_is_told_of_at_start() {
 }
 
 #[tokio::test]
-async fn a_copy_by_vacuum_into_has_all_articles_and_is_not_warned_of() {
+async fn a_copy_by_vacuum_into_is_complete_without_a_warning() {
     let app = start!(Database::Sqlite);
     app.create(json!({ "title": "a", "text": "" })).await;
     let directory = TempDir::with_prefix("broadsheet-test-").unwrap();
@@ -136,7 +136,7 @@ async fn a_database_in_memory_leaves_nothing_on_the_disk() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_in_memory_serves_many_at_once() {
+async fn a_database_in_memory_serves_concurrent_requests() {
     let program = Program::start("sqlite::memory:", &[]).await;
     let program = &program;
     join_all((0..40).map(async |number| {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{Database, TestApp, assert_answer, start};
 
-/// Has PostgreSQL fail each insertion of an article with this SQLSTATE and text; the first `times` of them.
+/// Makes the first `times` insertions of an article fail with this SQLSTATE and text.
 async fn fail(app: &TestApp, sqlstate: &str, text: &str, times: u32) {
     let sql = format!(
         "DROP TRIGGER IF EXISTS failing ON article;
@@ -28,7 +28,7 @@ const ALWAYS: u32 = 1_000_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn an_error_in_any_language_is_told_by_its_sqlstate() {
+async fn errors_in_any_language_are_recognized_by_sqlstate() {
     let app = start!(Database::Postgres);
     for (sqlstate, text, code) in [
         (
@@ -59,7 +59,7 @@ async fn an_error_in_any_language_is_told_by_its_sqlstate() {
         ("08006", "a conexão falhou", "UNAVAILABLE"),
         ("25006", "kann INSERT nicht ausführen", "UNAVAILABLE"),
         ("53100", "kein Platz mehr auf dem Gerät", "UNAVAILABLE"),
-        // What an English sentence says is not looked at.
+        // English text does not count.
         (
             "22012",
             "canceling statement due to lock timeout",
@@ -85,7 +85,7 @@ async fn an_error_in_any_language_is_told_by_its_sqlstate() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn a_deadlock_and_a_serialization_failure_are_tried_again_in_any_language() {
+async fn deadlocks_and_serialization_failures_are_retried_in_any_language() {
     let app = start!(Database::Postgres);
     for (index, (sqlstate, text)) in [
         ("40P01", "Verklemmung (Deadlock) entdeckt"),
@@ -121,10 +121,10 @@ async fn a_deadlock_and_a_serialization_failure_are_tried_again_in_any_language(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn a_write_that_loses_each_time_says_so() {
+async fn a_write_that_conflicts_every_time_is_reported() {
     let app = start!(Database::Postgres);
     fail(&app, "40P01", "Verklemmung (Deadlock) entdeckt", ALWAYS).await;
     let answer = app.create(json!({ "title": "a", "text": "" })).await;
     assert_eq!(answer.code(), "UNAVAILABLE");
-    assert_answer!(answer.json()["errors"][0]["message"], @r#""other requests got in the way of this one each time that it was tried; send it again""#);
+    assert_answer!(answer.json()["errors"][0]["message"], @r#""this request conflicted with others on every attempt; send it again""#);
 }

@@ -17,7 +17,7 @@ use crate::program::{Program, run};
 use crate::support::{Database, assert_answer, client, on_both_databases};
 
 #[apply(on_both_databases)]
-async fn a_stop_under_load_loses_no_article_that_was_acknowledged(database: Database) {
+async fn stopping_under_load_loses_no_acknowledged_article(database: Database) {
     let Some(database) = database.migrated().await else {
         return;
     };
@@ -34,7 +34,7 @@ async fn a_stop_under_load_loses_no_article_that_was_acknowledged(database: Data
                         r#"mutation {{ createArticle(input: {{ title: "a", slug: "{slug}", text: "" }}) {{ slug }} }}"#
                     );
                     let request = client.post(&url).json(&json!({ "query": query }));
-                    // The server has stopped listening, or does not answer this one any more.
+                    // The server has stopped listening, or no longer responds.
                     let Ok(response) = request.send().await else { return };
                     let Ok(answer) = response.json::<serde_json::Value>().await else { return };
                     assert_eq!(answer["data"]["createArticle"]["slug"], slug, "{answer}");
@@ -77,7 +77,7 @@ async fn a_stop_under_load_loses_no_article_that_was_acknowledged(database: Data
     assert!(!log.contains('\u{1b}'), "colours for no terminal: {log}");
 }
 
-/// The URL with a password, where it has none: the tests' own server asks for none.
+/// The URL, with a password if it has none: the tests' own server requires none.
 fn with_password(url: &str) -> String {
     match url.split_once('@') {
         Some((user, rest)) if user.matches(':').count() == 1 => format!("{user}:s3cret@{rest}"),
@@ -87,7 +87,7 @@ fn with_password(url: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn the_program_waits_for_a_database_that_is_not_there_yet() {
+async fn the_program_waits_for_an_unavailable_database() {
     let Some(database) = Database::Postgres.migrated().await else {
         return;
     };
@@ -96,7 +96,7 @@ async fn the_program_waits_for_a_database_that_is_not_there_yet() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let here = listener.local_addr().unwrap();
     let there = Arc::new(AtomicBool::new(false));
-    // Stands before the database, and hangs up as long as that is not there.
+    // A proxy that closes connections while the database is unavailable.
     tokio::spawn({
         let there = Arc::clone(&there);
         async move {
@@ -134,7 +134,7 @@ async fn the_program_waits_for_a_database_that_is_not_there_yet() {
 }
 
 #[tokio::test]
-async fn the_program_says_what_it_tried_when_the_database_does_not_come() {
+async fn the_program_reports_a_database_that_stays_unavailable() {
     let url = "postgres://user:s3cret@127.0.0.1:1/articles";
     let environment = [
         ("DATABASE_URL", url),
@@ -149,14 +149,14 @@ async fn the_program_says_what_it_tried_when_the_database_does_not_come() {
 }
 
 #[tokio::test]
-async fn a_database_url_that_is_not_understood_is_refused_and_not_repeated() {
+async fn an_invalid_database_url_is_rejected_and_not_repeated() {
     let (code, _, error) = run(
         &[],
         &[("DATABASE_URL", "mysql://user:s3cret@host/articles")],
     )
     .await;
     assert_eq!(code, 2);
-    assert_answer!(error, @"error: the database URL is not understood: expected sqlite:PATH, sqlite::memory:, postgres://… or postgresql://…");
+    assert_answer!(error, @"error: the database URL is invalid: expected sqlite:PATH, sqlite::memory:, postgres://… or postgresql://…");
     let (code, _, error) = run(
         &[],
         &[
@@ -171,7 +171,7 @@ async fn a_database_url_that_is_not_understood_is_refused_and_not_repeated() {
 
 #[tokio::test]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn a_database_that_cannot_hold_every_text_is_rejected() {
+async fn a_database_with_another_encoding_is_rejected() {
     let Some(database) = postgres::ascii_database().await else {
         return;
     };
@@ -179,13 +179,13 @@ async fn a_database_that_cannot_hold_every_text_is_rejected() {
         let (code, _, error) =
             run(arguments, &[("DATABASE_URL", &database.url), ("PORT", "0")]).await;
         assert_eq!(code, 1, "{arguments:?}: {error}");
-        assert_answer!(error.lines().last().unwrap(), @"broadsheet: the database is in the encoding SQL_ASCII, which cannot hold every text; make one with ENCODING 'UTF8'");
+        assert_answer!(error.lines().last().unwrap(), @"broadsheet: the database is in the encoding SQL_ASCII, which cannot store every text; create one with ENCODING 'UTF8'");
     }
 }
 
 #[tokio::test]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn a_database_without_trigrams_is_warned_of_once() {
+async fn a_database_without_trigrams_causes_one_warning() {
     let Some(database) = Database::Postgres.migrated().await else {
         return;
     };
@@ -202,7 +202,7 @@ async fn a_database_without_trigrams_is_warned_of_once() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named() {
+async fn a_taken_port_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let environment = [("DATABASE_URL", "sqlite::memory:"), ("PORT", &port)];
@@ -213,18 +213,18 @@ async fn a_port_that_is_taken_is_named() {
 }
 
 #[tokio::test]
-async fn a_log_filter_that_is_not_understood_is_rejected() {
+async fn an_invalid_log_filter_is_rejected() {
     let environment = [
         ("DATABASE_URL", "sqlite::memory:"),
         ("LOG", "broadsheet=loud"),
     ];
     let (code, _, error) = run(&[], &environment).await;
     assert_eq!(code, 1);
-    assert_answer!(error, @r#"broadsheet: LOG is not understood: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5"#);
+    assert_answer!(error, @r#"broadsheet: LOG is invalid: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5"#);
 }
 
 #[tokio::test]
-async fn the_log_is_json_where_that_is_asked_for() {
+async fn the_log_is_json_if_configured() {
     let program = Program::start("sqlite::memory:", &["--log-format=json"]).await;
     program.signal("INT");
     let (status, log) = program.end().await;

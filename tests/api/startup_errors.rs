@@ -9,7 +9,7 @@ use crate::postgres::{Server, admin_url, execute, programs};
 use crate::program::{Program, run};
 use crate::support::{Database, assert_answer};
 
-/// What the program says of a database that it does not wait for.
+/// The error for a database that the program does not wait for.
 async fn refusal(url: &str) -> String {
     let began = Instant::now();
     let (code, _, error) = run(&[], &[("DATABASE_URL", url)]).await;
@@ -25,7 +25,7 @@ async fn refusal(url: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn a_wrong_password_user_or_database_is_said_at_once() {
+async fn a_wrong_password_user_or_database_is_reported_immediately() {
     if admin_url().is_none() {
         return;
     }
@@ -57,7 +57,7 @@ async fn a_wrong_password_user_or_database_is_said_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn a_grant_that_is_missing_is_named() {
+async fn a_missing_privilege_is_named() {
     let Some(database) = Database::Postgres.empty().await else {
         return;
     };
@@ -70,7 +70,7 @@ async fn a_grant_that_is_missing_is_named() {
     let user = role.replace(' ', "%20");
     let url = format!("postgres://{user}@{host}/{name}");
     let said = refusal(&url).await.replace(name, "NAME");
-    assert_answer!(said, @r#"broadsheet: the user "may-nothing in NAME" may not create tables in the schema public, which the migrations do: let a superuser or the owner of the database say GRANT USAGE, CREATE ON SCHEMA public TO "may-nothing in NAME""#);
+    assert_answer!(said, @r#"broadsheet: the user "may-nothing in NAME" may not create tables in the schema public, as the migrations do: have a superuser or the owner of the database execute GRANT USAGE, CREATE ON SCHEMA public TO "may-nothing in NAME""#);
     let (code, _, error) = run(&["migrate"], &[("DATABASE_URL", &url)]).await;
     assert_eq!(code, 1);
     assert!(
@@ -82,9 +82,9 @@ async fn a_grant_that_is_missing_is_named() {
         .execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
         .await;
     let said = refusal(&url).await.replace(name, "NAME");
-    assert_answer!(said, @r#"broadsheet: the user "may-nothing in NAME" may use no schema of the search_path "$user", public, where the migrations would create tables: let a superuser or the owner of the database create one, or say GRANT USAGE, CREATE ON SCHEMA public TO "may-nothing in NAME""#);
+    assert_answer!(said, @r#"broadsheet: the user "may-nothing in NAME" may use no schema of the search_path "$user", public, where the migrations would create tables: have a superuser or the owner of the database create one, or execute GRANT USAGE, CREATE ON SCHEMA public TO "may-nothing in NAME""#);
 
-    // What is said is what helps.
+    // The message says what helps.
     database
         .execute(&format!(
             "GRANT USAGE, CREATE ON SCHEMA public TO \"{role}\""
@@ -111,7 +111,7 @@ async fn a_server_that_is_starting_or_full_is_waited_for() {
     let target = (host.clone(), target.get_ports()[0]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    // Stands before the database, and turns the first connections away as PostgreSQL does.
+    // A proxy that rejects the first connections as PostgreSQL does.
     tokio::spawn(async move {
         for sqlstate in ["57P03", "53300", "57P01"] {
             let (client, _) = listener.accept().await.unwrap();
@@ -145,6 +145,6 @@ async fn turn_away(mut client: TcpStream, sqlstate: &str) {
     client.write_u32(length).await.unwrap();
     client.write_all(fields.as_bytes()).await.unwrap();
     client.shutdown().await.unwrap();
-    // Until the other side has read it.
+    // Waits until the other side has read it.
     let _ = client.read_u8().await;
 }

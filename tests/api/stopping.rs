@@ -22,7 +22,7 @@ fn created(slug: &str) -> Value {
 }
 
 #[apply(on_both_databases)]
-async fn a_mutation_that_is_under_way_is_answered_on_every_transport(database: Database) {
+async fn a_mutation_under_way_gets_its_response_on_every_transport(database: Database) {
     let Some(database) = database.migrated().await else {
         return;
     };
@@ -43,7 +43,7 @@ async fn a_mutation_that_is_under_way_is_answered_on_every_transport(database: D
     };
     let stream = post("text/event-stream", "stream");
     let http = post("application/json", "http");
-    // Nothing tells that these two have been read.
+    // Nothing shows when these two have been read.
     tokio::time::sleep(Duration::from_secs(1)).await;
 
     program.signal("TERM");
@@ -53,7 +53,7 @@ async fn a_mutation_that_is_under_way_is_answered_on_every_transport(database: D
     let mut said = Vec::new();
     while said.last() != Some(&json!({ "id": "1", "type": "complete" })) {
         let message = socket.receive().await;
-        // Of the changes that are told meanwhile, any number may be.
+        // Any number of changes may arrive in the meantime.
         if message["id"] == "subscription" {
             assert_eq!(message["type"], "next");
         } else {
@@ -89,7 +89,7 @@ async fn each_of_a_thousand_sockets_is_closed_with_1001() {
     let program = Program::start("sqlite::memory:", &["--max-streams-per-caller=0"]).await;
     let mut sockets = Vec::new();
     while sockets.len() < 1_000 {
-        // The queue of connections that wait to be accepted is short on some systems.
+        // The accept queue is short on some systems.
         let more = (0..100).map(|_| Socket::ready(program.address()));
         sockets.extend(join_all(more).await);
     }

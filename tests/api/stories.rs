@@ -20,5 +20,5 @@ mod writer;
 
 use std::time::Duration;
 
-/// Longer than anything takes that is expected to happen, on a busy machine too.
+/// Longer than any expected event takes, even on a busy machine.
 const TIMEOUT: Duration = Duration::from_mins(2);

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::answer::Answer;
 pub(crate) use self::database::{Database, OwnDatabase, prepare};
 
-/// When the clock of a [`TestApp`] stands still, until the test sets it.
+/// The time of the clock of a [`TestApp`], until the test sets it.
 pub(crate) const NOW: &str = "2026-01-31T09:30:00Z";
 
 #[template]
@@ -47,7 +47,8 @@ macro_rules! start {
 }
 pub(crate) use start;
 
-/// Compares an [`Answer`], or anything else that is shown as text, with an inline snapshot, which holds for both
+/// Compares an [`Answer`], or anything else that is displayed as text, with an inline snapshot, which is the same for
+/// both
 /// databases.
 macro_rules! assert_answer {
     ($answer:expr, @$snapshot:literal) => {{
@@ -57,7 +58,7 @@ macro_rules! assert_answer {
 }
 pub(crate) use assert_answer;
 
-/// The settings of a server, as the flags of the program give them; the environment is not asked.
+/// The settings of a server from the flags of the program, without the environment.
 #[derive(Debug, Parser)]
 pub(crate) struct Settings {
     #[command(flatten)]
@@ -79,7 +80,7 @@ impl Settings {
     }
 }
 
-/// A clock that stands at [`NOW`] and numbers its ids.
+/// A clock fixed at [`NOW`] that generates consecutive ids.
 pub(crate) fn clock() -> Clock {
     Clock::fixed(instant(NOW))
 }
@@ -92,7 +93,7 @@ pub(crate) fn instant(text: &str) -> Timestamp {
 /// A server that runs in this process.
 pub(crate) struct TestApp {
     pub(crate) store: Store,
-    /// Decides when articles are created; see [`TestApp::at`].
+    /// The clock, which [`TestApp::at`] sets.
     pub(crate) clock: Clock,
     pub(crate) address: SocketAddr,
     pub(crate) database: OwnDatabase,
@@ -102,12 +103,12 @@ pub(crate) struct TestApp {
 }
 
 impl TestApp {
-    /// Starts a server on a new database; `None` where there is none of the kind on this machine.
+    /// Starts a server on a new database; `None` if this machine has none of the kind.
     pub(crate) async fn start(database: Database, flags: &[&str]) -> Option<Self> {
         Some(Self::start_on(&database.migrated().await?, flags).await)
     }
 
-    /// Starts a server on a database that there is, which other servers may use too.
+    /// Starts a server on an existing database, which other servers may use too.
     pub(crate) async fn start_on(database: &OwnDatabase, flags: &[&str]) -> Self {
         let settings = Settings::new(&database.url, flags);
         let clock = clock();
@@ -137,12 +138,12 @@ impl TestApp {
         self.clock.set(instant(now));
     }
 
-    /// The answer to a GraphQL document without variables.
+    /// The response to a GraphQL document without variables.
     pub(crate) async fn query(&self, document: &str) -> Answer {
         self.graphql(&json!({ "query": document })).await
     }
 
-    /// The answer to `createArticle` with this input, given as a variable.
+    /// The response to `createArticle` with this input as a variable.
     pub(crate) async fn create(&self, input: serde_json::Value) -> Answer {
         let query = "mutation($input: CreateArticleInput!) { createArticle(input: $input) \
             { id title slug text createdAt updatedAt version } }";
@@ -150,7 +151,7 @@ impl TestApp {
             .await
     }
 
-    /// The answer to a GraphQL request.
+    /// The response to a GraphQL request.
     pub(crate) async fn graphql(&self, request: &serde_json::Value) -> Answer {
         let url = self.url("/graphql");
         Answer::to(self.client.post(url).json(request)).await
@@ -169,16 +170,16 @@ impl TestApp {
         format!("http://{}{path}", self.address)
     }
 
-    /// Lets the server end as SIGTERM does, and waits for its end.
+    /// Stops the server as SIGTERM does, and waits for its end.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
-        // Else the connections that it keeps would count as requests that may still come.
+        // Otherwise its idle connections would count as possible requests.
         drop(self.client);
         self.server.await.unwrap().unwrap();
     }
 }
 
-/// A client that asks no proxy and follows no redirect.
+/// A client that uses no proxy and follows no redirects.
 pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()

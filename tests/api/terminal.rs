@@ -5,11 +5,11 @@ use std::io::{Read as _, Write as _};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// A pseudo-terminal: the side that somebody reads and types on. The other one is the program's.
+/// The user's side of a pseudo-terminal. The other side is the program's.
 pub(crate) struct Terminal(File);
 
 impl Terminal {
-    /// A new one, and what a program has it as.
+    /// A new one, and the program's side of it.
     pub(crate) fn open() -> (Self, File) {
         let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&controller).unwrap();
@@ -23,7 +23,7 @@ impl Terminal {
         (Self(controller.into()), program)
     }
 
-    /// What is shown until there is this among it.
+    /// Reads the output until it contains this text.
     pub(crate) fn read_until(&mut self, text: &str) -> String {
         let mut shown = Vec::new();
         while !String::from_utf8_lossy(&shown).contains(text) {

@@ -24,7 +24,7 @@ fn slow_request(parts: usize) -> Value {
     })
 }
 
-/// Inserts articles whose texts say `words` again and again.
+/// Inserts articles whose texts repeat `words`.
 async fn fill_with_words(database: &OwnDatabase, count: usize, words: &str, times: usize) {
     let sql = match database.url.starts_with("sqlite:") {
         true => format!(
@@ -43,7 +43,7 @@ async fn fill_with_words(database: &OwnDatabase, count: usize, words: &str, time
 }
 
 #[apply(on_both_databases)]
-async fn a_list_that_takes_longer_than_a_statement_may_is_ended(database: Database) {
+async fn a_list_over_the_statement_timeout_is_ended(database: Database) {
     let app = start!(database, "--db-statement-timeout=300ms");
     app.database.fill(150, 90_000).await;
     let began = Instant::now();
@@ -113,7 +113,7 @@ async fn every_statement_of_sqlite_that_may_read_many_rows_has_the_limit() {
         let answer = app.query(list).await;
         assert_eq!(answer.code(), "TIMEOUT", "{list}: {answer}");
     }
-    // What reads few rows is answered as ever.
+    // Reads of few rows are not affected.
     let answer = app
         .query(r#"{ article(by: { slug: "article-7" }) { title } }"#)
         .await;
@@ -121,7 +121,7 @@ async fn every_statement_of_sqlite_that_may_read_many_rows_has_the_limit() {
 }
 
 #[apply(on_both_databases)]
-async fn a_search_that_repeats_itself_costs_what_it_costs_once(database: Database) {
+async fn repeated_words_in_a_search_cost_nothing_more(database: Database) {
     let app = start!(database);
     fill_with_words(&app.database, 60, "word text ", 9_000).await;
     app.indexed().await;
@@ -142,7 +142,7 @@ async fn a_search_that_repeats_itself_costs_what_it_costs_once(database: Databas
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_search_of_many_words_over_long_texts_is_ended_on_sqlite() {
+async fn a_search_of_many_words_over_long_texts_times_out_on_sqlite() {
     let app = start!(Database::Sqlite, "--db-statement-timeout=500ms");
     fill_with_words(&app.database, 40, "a b ", 25_000).await;
     app.indexed().await;
@@ -185,7 +185,7 @@ async fn a_search_of_many_words_over_long_texts_is_ended_on_sqlite() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reads_whose_clients_have_gone_do_not_keep_the_connections_of_sqlite() {
+async fn abandoned_reads_release_the_connections_of_sqlite() {
     let app = start!(
         Database::Sqlite,
         "--db-max-size=2",
@@ -213,7 +213,7 @@ async fn reads_whose_clients_have_gone_do_not_keep_the_connections_of_sqlite() {
 }
 
 #[apply(on_both_databases)]
-async fn the_program_ends_soon_after_stop_timeout_whatever_is_going_on(database: Database) {
+async fn the_program_exits_soon_after_stop_timeout(database: Database) {
     let Some(own) = database.migrated().await else {
         return;
     };
@@ -244,12 +244,12 @@ async fn the_program_ends_soon_after_stop_timeout_whatever_is_going_on(database:
     let took = began.elapsed();
     assert!(took < Duration::from_secs(3), "{took:?}\n{log}");
     assert_eq!(status.code(), Some(3), "{log}");
-    assert_answer!(log.lines().last().unwrap(), @"broadsheet: stopped although something was still under way when STOP_TIMEOUT was over");
+    assert_answer!(log.lines().last().unwrap(), @"broadsheet: stopped with requests still under way after STOP_TIMEOUT");
     assert!(asked.await.unwrap().is_err(), "it was answered");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_that_is_fast_enough_is_answered_in_full() {
+async fn a_list_within_the_timeout_is_complete() {
     let app = start!(Database::Sqlite, "--db-statement-timeout=0s");
     app.database.fill(2_000, 1).await;
     let count =

@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::postgres::{Server, own_server, programs};
 
-/// Who may connect how. `reader` has a password, set by [`server`].
+/// Which users may connect how. `reader` has a password, set by [`server`].
 const ACCESS: &str = "
 local   all  all                      trust
 hostssl all  only_encrypted  all      trust
@@ -57,7 +57,7 @@ fn certificates() -> Vec<(&'static str, String)> {
 
     let mut expired = params("localhost");
     expired.not_after = rcgen::date_time_ymd(2020, 1, 1);
-    // As `openssl req -x509` makes it: a server and an authority at once.
+    // As `openssl req -x509` creates it: a server certificate that is its own authority.
     let mut self_signed = params("localhost");
     self_signed.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     vec![
@@ -114,7 +114,7 @@ async fn connect(url: &str) -> Result<PgConnection, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Whether the connection that this URL gives is encrypted, as the server sees it.
+/// Whether a connection with this URL is encrypted, according to the server.
 async fn is_encrypted(url: &str) -> Result<bool, String> {
     let mut connection = connect(url).await?;
     let query = sql::<Bool>("(SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid())");
@@ -134,7 +134,7 @@ async fn setting(connection: &mut PgConnection, name: &str) -> String {
 const ENCRYPTED: Result<bool, &str> = Ok(true);
 const PLAIN: Result<bool, &str> = Ok(false);
 
-/// Checks what comes of each host with each of these parameters, where $ is the directory of the certificates.
+/// Checks the result for each host with each of these parameters, where $ is the directory of the certificates.
 async fn check(server: &Server, cases: &[(&str, &str, Result<bool, &str>)]) {
     for (host, parameters, expected) in cases {
         let parameters = parameters.replace('$', &server.directory().to_string_lossy());
@@ -163,7 +163,7 @@ const WRONG_NAME: Result<bool, &str> = Err("certificate not valid for name \"127
     no_postgres_programs,
     ignore = "there are no programs of PostgreSQL to start a server of its own"
 )]
-async fn each_sslmode_accepts_and_refuses_what_libpq_says() {
+async fn each_sslmode_accepts_and_rejects_as_libpq_does() {
     let Some(server) = server() else { return };
     check(
         server,
@@ -229,7 +229,7 @@ async fn each_sslmode_accepts_and_refuses_what_libpq_says() {
                 "sslmode=verify-full&sslrootcert=$/wrong.pem",
                 WRONG_AUTHORITY,
             ),
-            // The address says where, the host says who is expected there.
+            // The address is where to connect, the host is the expected name.
             (
                 "localhost",
                 "sslmode=verify-full&sslrootcert=$/ours.pem&hostaddr=127.0.0.1",
@@ -245,7 +245,7 @@ async fn each_sslmode_accepts_and_refuses_what_libpq_says() {
     no_postgres_programs,
     ignore = "there are no programs of PostgreSQL to start a server of its own"
 )]
-async fn a_server_without_tls_is_refused_but_by_the_modes_that_may_go_plain() {
+async fn a_server_without_tls_is_accepted_only_by_modes_that_allow_it() {
     let Some(server) = own_server() else { return };
     let refused = Err("server does not support TLS");
     check(
@@ -283,7 +283,7 @@ async fn a_unix_socket_is_never_encrypted_whatever_the_mode() {
     no_postgres_programs,
     ignore = "there are no programs of PostgreSQL to start a server of its own"
 )]
-async fn prefer_goes_on_plain_where_the_server_takes_this_user_only_so() {
+async fn prefer_falls_back_to_plain_if_the_server_requires_it() {
     let Some(server) = server_with_users().await else {
         return;
     };
@@ -305,12 +305,12 @@ async fn prefer_goes_on_plain_where_the_server_takes_this_user_only_so() {
     no_postgres_programs,
     ignore = "there are no programs of PostgreSQL to start a server of its own"
 )]
-async fn prefer_goes_on_plain_where_the_handshake_fails() {
+async fn prefer_falls_back_to_plain_if_the_handshake_fails() {
     let Some(server) = server() else { return };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let garbled = tokio::spawn(async move {
-        // The server promises TLS and then speaks something else, then hangs up, and then is itself.
+        // The server offers TLS and then sends something else, then closes, and then is itself.
         for answer in ["S and no handshake", "S"] {
             let (mut client, _) = listener.accept().await.unwrap();
             client.write_all(answer.as_bytes()).await.unwrap();

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use crate::program::{run, run_with_input};
 use crate::support::assert_answer;
 
-/// The path of a file that is not there yet.
+/// The path of a file that does not exist yet.
 fn file() -> (TempDir, String) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tokens.toml");
@@ -13,7 +13,7 @@ fn file() -> (TempDir, String) {
     (directory, path)
 }
 
-/// Without what differs from run to run.
+/// Without parts that differ between runs.
 fn masked(text: &str) -> String {
     let mask = |word: &str| {
         let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
@@ -42,7 +42,7 @@ async fn a_new_token_is_printed_once_with_the_line_for_the_file() {
 }
 
 #[tokio::test]
-async fn a_new_token_is_added_to_a_file_and_found_in_it() {
+async fn a_new_token_is_appended_to_a_file_and_found_in_it() {
     let (_directory, path) = file();
     let add = async |name: &str, more: &[&str]| {
         let flags = ["token", "new", name, "--append", &path, "--scopes"];
@@ -70,14 +70,14 @@ async fn a_new_token_is_added_to_a_file_and_found_in_it() {
     let file = [("TOKENS_FILE", &*path)];
     assert_answer!(check(&format!("{reader}\n"), &file).await, @"0 reader | articles:read | created TIME | expires TIME");
     assert_answer!(check(&over, &file).await, @"1 broadsheet: the token has expired");
-    assert_answer!(check(&reader, &[]).await, @"0 The token is well formed. Whose it is, the file says: --tokens-file, or TOKENS_FILE.");
-    assert_answer!(check(&reader.replace('_', "-"), &file).await, @"1 broadsheet: this is no static token, or it was mistyped: its form or its checksum is wrong");
+    assert_answer!(check(&reader, &[]).await, @"0 The token is well formed. To identify it, name its file: --tokens-file, or TOKENS_FILE.");
+    assert_answer!(check(&reader.replace('_', "-"), &file).await, @"1 broadsheet: this is not a static token, or it was mistyped: its format or its checksum is wrong");
     let (_, stranger, _) = run(&["token", "new", "a", "--scopes=articles:read"], &[]).await;
-    assert_answer!(check(stranger.lines().next().unwrap(), &file).await, @"1 broadsheet: the token is well formed, but the file does not have it");
+    assert_answer!(check(stranger.lines().next().unwrap(), &file).await, @"1 broadsheet: the token is well formed, but it is not in the file");
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_be_made_leaves_no_trace() {
+async fn a_token_that_cannot_be_created_leaves_no_trace() {
     let (_directory, path) = file();
     let new = async |arguments: &[&str]| {
         let flags = ["token", "new", "--append", &path];

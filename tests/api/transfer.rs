@@ -58,7 +58,7 @@ impl Place {
         out
     }
 
-    /// All articles as an export has them, without what the import has made.
+    /// All articles as exported, without values that the import generated.
     async fn articles(&self) -> Vec<Value> {
         let (code, out, error) = self.run(&["export", "-"]).await;
         assert_eq!(code, 0, "{error}");
@@ -108,7 +108,7 @@ fn uuid(id: u128) -> String {
     parts.join("-")
 }
 
-/// Articles of every script, with all that a format may trip over.
+/// Articles in many scripts, with everything that is difficult for a format.
 fn difficult() -> String {
     let texts = [
         "",
@@ -161,7 +161,7 @@ fn difficult() -> String {
 }
 
 #[apply(on_both_databases)]
-async fn what_is_exported_and_imported_is_exported_as_the_same_bytes(database: Database) {
+async fn export_import_and_export_give_the_same_bytes(database: Database) {
     let Some(first) = Place::new(database).await else {
         return;
     };
@@ -192,7 +192,7 @@ async fn what_is_exported_and_imported_is_exported_as_the_same_bytes(database: D
 
 #[tokio::test]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn a_database_moves_to_the_other_kind_and_back() {
+async fn articles_move_to_the_other_database_and_back() {
     let places = [Database::Sqlite, Database::Postgres, Database::Sqlite];
     let mut before = difficult();
     for database in places {
@@ -207,7 +207,7 @@ async fn a_database_moves_to_the_other_kind_and_back() {
 }
 
 impl Place {
-    /// Runs a command that succeeds, and may say something on standard error.
+    /// Runs a command that succeeds, and may print to standard error.
     async fn succeed_quietly(&self, arguments: &[&str]) -> String {
         let (code, out, error) = self.run(arguments).await;
         assert_eq!(code, 0, "{error}");
@@ -216,7 +216,7 @@ impl Place {
 }
 
 #[apply(on_both_databases)]
-async fn what_a_row_leaves_out_is_made_as_for_a_new_article(database: Database) {
+async fn omitted_columns_get_the_defaults_of_a_new_article(database: Database) {
     let Some(place) = Place::new(database).await else {
         return;
     };
@@ -273,7 +273,7 @@ async fn imported_articles_are_changes_of_the_feed_unless_a_new_epoch_begins(dat
     let changes = format!(
         "{{ articleChanges(after: \"{cursor}\") {{ changes {{ kind article {{ slug }} }} }} }}"
     );
-    // PostgreSQL gives the positions half a second later at most.
+    // PostgreSQL assigns the positions within half a second.
     let mut seen = app.query(&changes).await;
     for _ in 0..100 {
         if seen.body.contains("s3") {
@@ -306,7 +306,7 @@ async fn seeded_articles_read_like_articles(database: Database) {
 }
 
 #[tokio::test]
-async fn an_export_takes_no_name_that_is_taken_and_none_before_it_is_complete() {
+async fn an_export_replaces_no_file_and_is_named_when_complete() {
     let place = Place::new(Database::Sqlite).await.unwrap();
     // There is no database yet.
     let (code, _, error) = place.run(&["export", "a.ndjson"]).await;
@@ -316,7 +316,7 @@ async fn an_export_takes_no_name_that_is_taken_and_none_before_it_is_complete() 
     place.write("a.ndjson", "mine");
     let (code, _, error) = place.run(&["export", "a.ndjson"]).await;
     assert_eq!(code, 1);
-    assert_answer!(error, @"broadsheet: a.ndjson is there already; --replace puts another in its place");
+    assert_answer!(error, @"broadsheet: a.ndjson already exists; --replace overwrites it");
     assert_eq!(place.read("a.ndjson"), "mine");
     assert_eq!(
         place.succeed(&["export", "a.ndjson", "--replace"]).await,

@@ -29,14 +29,14 @@ impl Transport {
         Self::WebSocket,
     ];
 
-    /// Those on which mutations are served.
+    /// The transports that serve mutations.
     pub(crate) const FOR_MUTATIONS: [Self; 3] = [Self::Post, Self::Events, Self::WebSocket];
 
-    /// Those on which subscriptions are served.
+    /// The transports that serve subscriptions.
     pub(crate) const FOR_SUBSCRIPTIONS: [Self; 3] =
         [Self::Events, Self::EventsByGet, Self::WebSocket];
 
-    /// The first answer to the request at `url`, that of `/graphql`.
+    /// The first response to the request at `url`, the URL of `/graphql`.
     pub(crate) async fn ask(self, url: &str, request: &Value) -> Value {
         let accept = match self {
             Self::Events | Self::EventsByGet => "text/event-stream",

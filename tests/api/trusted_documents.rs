@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use crate::program::Program;
 use crate::support::client;
 
-/// Bodies that come again and again are remembered, but not what names stand for, nor who is trusted.
+/// Repeated bodies are cached, but not the documents of names, nor which are trusted.
 #[tokio::test]
-async fn a_manifest_that_is_read_again_counts_for_requests_that_came_before() {
+async fn a_reloaded_manifest_applies_to_cached_requests() {
     let (kind, list) = ("{ __typename }", "{ articles { id } }");
     let hash = "7f56e67dd21ab3f30d1ff8b7bed08893f0a0db86449836189b361dd1e56ddb4b";
     let named = json!({ "persistedQuery": { "version": 1, "sha256Hash": hash } });
@@ -35,7 +35,7 @@ async fn a_manifest_that_is_read_again_counts_for_requests_that_came_before() {
     reload("prefer", &before, &after, &prefer).await;
 }
 
-/// Asks each request some times, puts the second manifest in the place of the first, and asks again.
+/// Sends each request several times, replaces the manifest, and sends them again.
 async fn reload(mode: &str, before: &Value, after: &Value, requests: &[(&Value, &str, &str)]) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("manifest.json");
@@ -57,7 +57,7 @@ async fn reload(mode: &str, before: &Value, after: &Value, requests: &[(&Value, 
     }
 }
 
-/// The only field of the answer, or the code of its only error.
+/// The only field of the response, or the code of its only error.
 async fn ask(program: &Program, body: &Value) -> String {
     let request = client().post(program.url("/graphql")).json(body);
     let answer: Value = request.send().await.unwrap().json().await.unwrap();

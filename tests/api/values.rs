@@ -13,7 +13,7 @@ use crate::program::Program;
 use crate::support::{Database, client, on_both_databases, start};
 use crate::transports::Transport;
 
-/// How much the process may grow, in bytes, while three requests of 2 MB are read at once.
+/// How much the process may grow, in bytes, while three requests of 2 MB are read concurrently.
 const MEMORY: usize = 150 * 1024 * 1024;
 
 /// The processor time that each may take: 150 ms in a release build, and here about ten times that.
@@ -26,10 +26,10 @@ const CREATE: &str =
 const CHANGES: &str = "query($kinds: [ArticleChangeKind!], $ids: [ID!]) \
     { articleChanges(after: \"\", kinds: $kinds, articleIds: $ids) { endCursor } }";
 
-/// What is answered where nothing is wrong.
+/// The response without errors.
 const PASSES: &str = "{\"data\":{\"__typename\":\"Query\"}}";
 
-/// A body, and a part of its answer.
+/// A body, and a part of its response.
 type Sent = (String, &'static str);
 
 /// A request whose variables are given as text.
@@ -48,7 +48,7 @@ fn names(count: usize) -> String {
     names.collect::<Vec<_>>().join(",")
 }
 
-/// Lists that are longer than anything takes.
+/// Lists that exceed every limit.
 fn long_lists() -> Vec<Sent> {
     let many = "expected at most 1000 values, found ";
     let texts = list("\"\"", 690_000);
@@ -107,7 +107,7 @@ fn long_lists() -> Vec<Sent> {
     ]
 }
 
-/// Values that go over other limits than that of a list.
+/// Values that exceed limits other than those of lists.
 fn large_values() -> Vec<Sent> {
     // Each part of it is within its own limit.
     let texts = format!("{{\"in\":{}}}", list("\"\"", 1_000));
@@ -141,7 +141,7 @@ fn large_values() -> Vec<Sent> {
             "expected a value of type `Int`, found a list",
         ),
         sent("{ __typename }", &format!("{{{}}}", names(150_000)), PASSES),
-        // One value that the document uses again and again.
+        // One value that the document uses many times.
         sent(
             &format!(
                 "query($id: ID!) {{ nodes(ids: {}) {{ id }} }}",
@@ -171,7 +171,7 @@ fn values_elsewhere() -> Vec<Sent> {
         (extensions, PASSES),
         (with("x"), PASSES),
         (with("variables"), "`variables` must be an object"),
-        (values, "batches are not served"),
+        (values, "batches are not supported"),
     ]
 }
 
@@ -226,7 +226,7 @@ async fn three_requests_of_two_megabytes_take_little_memory_and_time(database: D
     assert!(!log.contains("panicked"), "{log}");
 }
 
-/// What of a megabyte tells what it is.
+/// The characteristic beginning of a megabyte.
 fn beginning(text: &str) -> &str {
     &text[..text.floor_char_boundary(1_000)]
 }

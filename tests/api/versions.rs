@@ -12,7 +12,7 @@ use crate::support::{Database, on_both_databases};
 const WRITERS: usize = 50;
 
 #[apply(on_both_databases)]
-async fn of_many_updates_of_one_version_exactly_one_wins(database: Database) {
+async fn exactly_one_of_many_updates_of_one_version_wins(database: Database) {
     let app = in_process!(database);
     let id = create(&app, "a").await;
     let answers = at_once(&app, |writer| {
@@ -35,7 +35,7 @@ async fn of_many_updates_of_one_version_exactly_one_wins(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn of_many_deletions_exactly_one_wins(database: Database) {
+async fn exactly_one_of_many_deletions_wins(database: Database) {
     let app = in_process!(database);
     let id = create(&app, "a").await;
     let answers = at_once(&app, |_| {
@@ -71,7 +71,7 @@ async fn many_articles_of_one_title_are_numbered_without_a_gap(database: Databas
 }
 
 #[apply(on_both_databases)]
-async fn of_many_articles_that_claim_one_slug_exactly_one_gets_it(database: Database) {
+async fn exactly_one_of_many_articles_gets_a_slug(database: Database) {
     let app = in_process!(database);
     let answers = at_once(&app, |_| {
         (
@@ -86,7 +86,7 @@ async fn of_many_articles_that_claim_one_slug_exactly_one_gets_it(database: Data
     );
 }
 
-/// The words of an article are made of its title and its text, of which each of these changes one only.
+/// The words of an article come from its title and its text, and each of these updates changes only one of them.
 #[apply(on_both_databases)]
 async fn many_updates_without_a_version_all_succeed(database: Database) {
     let app = in_process!(database);
@@ -110,7 +110,7 @@ async fn many_updates_without_a_version_all_succeed(database: Database) {
     assert_eq!(versions, (2..=6 * WRITERS as u64 + 1).collect());
 }
 
-/// The answers to documents that are executed at the same time.
+/// The responses to documents that are executed concurrently.
 async fn at_once(app: &InProcess, document: impl Fn(usize) -> (&'static str, Value)) -> Vec<Value> {
     let asked = (0..WRITERS).map(|writer| {
         let (document, variables) = document(writer);
@@ -119,7 +119,7 @@ async fn at_once(app: &InProcess, document: impl Fn(usize) -> (&'static str, Val
     join_all(asked).await
 }
 
-/// The one answer without an error; the errors of all others have these extensions.
+/// The one response without an error; the errors of all others have these extensions.
 fn one_winner<'a>(answers: &'a [Value], lost: &Value) -> &'a Value {
     let (won, others): (Vec<&Value>, Vec<&Value>) = answers
         .iter()

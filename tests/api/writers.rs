@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use crate::support::{Database, TestApp, on_both_databases, start};
 
 #[apply(on_both_databases)]
-async fn of_two_who_take_one_slug_at_the_same_moment_one_gets_it(database: Database) {
+async fn one_of_two_concurrent_writers_gets_a_slug(database: Database) {
     let app = start!(database);
     for round in 0..100 {
         let slug = format!("slug {round}");
@@ -27,7 +27,7 @@ async fn of_two_who_take_one_slug_at_the_same_moment_one_gets_it(database: Datab
 }
 
 #[apply(on_both_databases)]
-async fn many_who_leave_the_slug_to_the_server_all_get_one(database: Database) {
+async fn concurrent_creates_without_slugs_all_get_one(database: Database) {
     let app = start!(database);
     let answers = join_all((0..30).map(|_| app.create(json!({ "title": "a", "text": "" })))).await;
     let slugs: HashSet<String> = answers
@@ -41,7 +41,7 @@ async fn many_who_leave_the_slug_to_the_server_all_get_one(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_client_that_hangs_up_a_hundred_times_leaves_nothing_behind(database: Database) {
+async fn a_client_that_disconnects_a_hundred_times_leaves_nothing_behind(database: Database) {
     let app = start!(database, "--db-max-size=2");
     let body = json!({
         "query": r#"mutation { createArticle(input: { title: "left alone", text: "" }) { id } }"#,
@@ -53,13 +53,13 @@ async fn a_client_that_hangs_up_a_hundred_times_leaves_nothing_behind(database: 
     );
     for round in 0..100 {
         let mut stream = TcpStream::connect(app.address).await.unwrap();
-        // The first ten do not even say all they have to say.
+        // The first ten disconnect before they have sent the whole request.
         let sent = request.len() * (round + 1).min(11) / 11;
         stream.write_all(&request.as_bytes()[..sent]).await.unwrap();
-        // So each hangs up at another moment of the server's work, which takes a few milliseconds.
+        // So each disconnects at another moment of the server's work, which takes a few milliseconds.
         tokio::time::sleep(Duration::from_micros(50 * round as u64)).await;
     }
-    // The pool is whole: as many as it has connections write at once, and more.
+    // The pool is complete: more concurrent writes than connections succeed.
     let answers =
         join_all((0..10).map(|_| app.create(json!({ "title": "after", "text": "" })))).await;
     for answer in answers {
@@ -87,11 +87,11 @@ async fn a_client_that_hangs_up_a_hundred_times_leaves_nothing_behind(database: 
 }
 
 #[apply(on_both_databases)]
-async fn a_write_is_finished_although_its_client_has_hung_up(database: Database) {
+async fn a_write_is_completed_after_its_client_disconnects(database: Database) {
     let app = start!(database);
     let lock = app.database.lock_writes().await;
     let create = app.create(json!({ "title": "left alone", "text": "" }));
-    // The lock lets nobody write, so that this is always in the middle of it.
+    // The lock blocks all writes, so that this is always in the middle of one.
     let hung_up = tokio::time::timeout(Duration::from_millis(500), create).await;
     assert!(hung_up.is_err());
     drop(lock);
@@ -103,7 +103,7 @@ async fn a_write_is_finished_although_its_client_has_hung_up(database: Database)
 }
 
 #[apply(on_both_databases)]
-async fn each_write_waits_for_its_own_time(database: Database) {
+async fn each_write_has_its_own_lock_timeout(database: Database) {
     let app = start!(
         database,
         "--db-max-size=1",

@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_has_recovered_when_all_is_served_soon() {
+    fn recovery_means_all_requests_are_served_soon() {
         let ms = Duration::from_millis;
         let bucket = ms(500);
         let mut outcome = Outcome::default();

@@ -8,8 +8,9 @@ use super::settings::AdmissionSettings;
 /// The server would be open to anyone who can reach it, although no setting asks for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0} is no loopback address, and nobody has said who may write: set TOKENS_FILE or JWT_JWKS, or say by hand what \
-     callers without a token may do: ANONYMOUS_WRITES=false to read only, ANONYMOUS_WRITES=true to write, too"
+    "{0} is not a loopback address, and it is not configured who may write: set TOKENS_FILE or JWT_JWKS, or configure \
+     what callers without a token may do: ANONYMOUS_WRITES=false allows only reading, ANONYMOUS_WRITES=true also \
+     writing"
 )]
 pub struct OpenToAll(IpAddr);
 
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_loopback_address_everything_is_open_until_something_is_configured() {
+    fn a_loopback_address_is_open_by_default() {
         for host in ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"] {
             assert_eq!(may(host, false, &[]), Ok("read and write"), "{host}");
             assert_eq!(may(host, true, &[]), Ok("read"), "{host}");
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_the_server_does_not_start_until_something_is_configured() {
+    fn other_addresses_require_configuration() {
         for host in ["0.0.0.0", "::", "192.168.0.1", "2001:db8::1"] {
             let rejected = Err(OpenToAll(host.parse().unwrap()));
             assert_eq!(may(host, false, &[]), rejected, "{host}");
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_by_hand_holds_everywhere() {
+    fn explicit_settings_apply_on_every_address() {
         for host in ["127.0.0.1", "0.0.0.0"] {
             for has_credentials in [false, true] {
                 let may = |reads, writes| {

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_comes_by_the_scheme_bearer_in_any_case() {
+    fn the_scheme_bearer_is_case_insensitive() {
         for value in ["Bearer abc", "bearer abc", "BEARER  abc "] {
             let headers = headers(&[value.as_bytes()]);
             assert!(Credential::from_headers(&headers) == Credential::Bearer("abc"));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_not_taken_for_nothing() {
+    fn a_malformed_credential_is_not_treated_as_anonymous() {
         let wrong: [&[&[u8]]; 8] = [
             &[b""],
             &[b"Bearer"],
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_payload_of_connection_init_comes_before_the_headers() {
+    fn the_payload_of_connection_init_takes_precedence_over_headers() {
         let headers = headers(&[b"Bearer header"]);
         let credential = |payload: Value| {
             let payload = payload.as_object().unwrap().clone();

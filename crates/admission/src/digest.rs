@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_no_digests() {
+    fn other_texts_are_rejected() {
         let short = "a".repeat(63);
         let long = "a".repeat(65);
         let signed = format!("+{}", "a".repeat(63));

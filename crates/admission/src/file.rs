@@ -100,7 +100,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_is_refused_where_others_may_change_it_and_a_private_one_where_they_may_read_it() {
+    fn a_file_that_others_can_write_is_rejected_and_a_private_one_that_they_can_read() {
         use std::os::unix::fs::PermissionsExt as _;
         let file = tempfile::NamedTempFile::new().unwrap();
         let read_with = |mode| {

@@ -20,7 +20,7 @@ pub enum Rejection {
     #[error("the token does not have the scope {0}")]
     InsufficientScope(Scope),
     /// The keys of the token's issuer were never fetched, or the last set is too old (503).
-    #[error("the keys of the token's issuer are not known at the moment; try again later")]
+    #[error("the keys of the token's issuer are not available at the moment; try again later")]
     KeysMissing,
 }
 
@@ -31,23 +31,23 @@ pub enum TokenError {
     Form,
     #[error("it is longer than 8192 bytes")]
     TooLong,
-    #[error("it is not known here")]
+    #[error("it is unknown")]
     Unknown,
     #[error("it has expired")]
     Expired,
-    #[error("it is no well-formed JWT")]
+    #[error("it is not a well-formed JWT")]
     Malformed,
-    #[error("its header asks for what is not supported")]
+    #[error("its header requires something that is not supported")]
     Unsupported,
     #[error("its issuer is not trusted here")]
     Issuer,
-    #[error("its audience is another")]
+    #[error("it is for another audience")]
     Audience,
     #[error("it has no exp")]
     NoExpiry,
     #[error("it is not valid yet")]
     NotYet,
-    #[error("its key is not one of its issuer")]
+    #[error("its issuer has no such key")]
     Key,
     #[error("its signature does not match")]
     Signature,

@@ -13,11 +13,11 @@ use serde::Deserialize;
 
 use super::file::{self, FileError, Problem};
 
-/// Who may do what.
+/// What callers may do.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Who may do what")]
+#[command(next_help_heading = "Access")]
 pub struct AdmissionSettings {
-    /// The file of the static tokens, as `broadsheet token new` makes them; SIGHUP reads it again
+    /// The file of static tokens, as written by `broadsheet token new`; read again on SIGHUP
     #[arg(long, env = "TOKENS_FILE", value_name = "PATH")]
     pub tokens_file: Option<PathBuf>,
 
@@ -33,7 +33,7 @@ pub struct AdmissionSettings {
     pub jwt: JwtSettings,
 }
 
-/// Whose JWTs are accepted.
+/// The issuers whose JWTs are accepted.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "JWTs")]
 pub struct JwtSettings {
@@ -50,7 +50,7 @@ pub struct JwtSettings {
     )]
     pub jwt_audience: Vec<String>,
 
-    /// The issuer's public keys (JWKS): an HTTPS address, HTTP on a loopback address, or a file, which SIGHUP reads again
+    /// The issuer's public keys (JWKS): an HTTPS address, HTTP on a loopback address, or a file, which is read again on SIGHUP
     #[arg(long, env = "JWT_JWKS", value_name = "URL|PATH")]
     pub jwt_jwks: Option<String>,
 
@@ -63,15 +63,15 @@ pub struct JwtSettings {
     )]
     pub jwt_secret: Option<SharedSecret>,
 
-    /// A file with that secret, which others may not read; SIGHUP reads it again
+    /// A file with that secret, which others must not be able to read; read again on SIGHUP
     #[arg(long, env = "JWT_SECRET_FILE", value_name = "PATH")]
     pub jwt_secret_file: Option<PathBuf>,
 
-    /// The claim of JWTs that holds their scopes, dots leading inwards [default: scope, scp, scopes and permissions]
+    /// The claim that contains the scopes of a JWT, with dots for nested claims [default: scope, scp, scopes and permissions]
     #[arg(long, env = "JWT_SCOPES_CLAIM", value_name = "PATH")]
     pub jwt_scopes_claim: Option<String>,
 
-    /// By how much the clocks of issuers may differ from ours
+    /// Tolerated difference between the clocks of issuers and of the server
     #[arg(long, env = "JWT_CLOCK_SKEW", default_value = "30s", value_parser = parse_duration, value_name = "TIME")]
     pub jwt_clock_skew: Duration,
 
@@ -128,7 +128,7 @@ pub enum SettingsError {
     )]
     SeveralKeys,
     #[error(
-        "where there are several issuers each needs a name of its own: set JWT_ISSUER, and each issuer once"
+        "with several issuers, each needs its own name: set JWT_ISSUER, and list each issuer once"
     )]
     Names,
     #[error(transparent)]

@@ -109,7 +109,7 @@ async fn reads_and_writes(admission: &Admission, credential: Credential<'_>) -> 
 }
 
 #[tokio::test]
-async fn who_may_do_what_is_as_the_table_says() {
+async fn permissions_match_the_table() {
     let file = TokensFile::new();
     let clock = clock();
     for (reads, writes, anonymous) in [
@@ -141,7 +141,7 @@ async fn who_may_do_what_is_as_the_table_says() {
 }
 
 #[tokio::test]
-async fn a_token_is_not_taken_for_none_where_none_is_configured() {
+async fn a_token_is_rejected_even_if_none_are_configured() {
     let admission = open(&[], &clock()).unwrap();
     let seen = reads_and_writes(&admission, Credential::None).await;
     assert_eq!(seen, "anonymous anonymous");
@@ -151,7 +151,7 @@ async fn a_token_is_not_taken_for_none_where_none_is_configured() {
 }
 
 #[test]
-fn a_rejection_says_over_http_what_rfc_6750_asks_for() {
+fn an_http_rejection_follows_rfc_6750() {
     let shown = |rejection: Rejection| {
         let headers: HeaderMap = rejection.headers();
         assert_eq!(headers.len(), 1);
@@ -173,13 +173,13 @@ fn a_rejection_says_over_http_what_rfc_6750_asks_for() {
     www-authenticate: Bearer realm="broadsheet", error="insufficient_scope", scope="articles:write"
     "#);
     insta::assert_snapshot!(shown(Rejection::KeysMissing), @r"
-    503 UNAVAILABLE: the keys of the token's issuer are not known at the moment; try again later
+    503 UNAVAILABLE: the keys of the token's issuer are not available at the moment; try again later
     retry-after: 2
     ");
 }
 
 #[test]
-fn each_error_of_a_token_can_stand_in_a_header() {
+fn every_token_error_is_valid_in_a_header() {
     use TokenError::*;
     for error in [
         Form,
@@ -202,7 +202,7 @@ fn each_error_of_a_token_can_stand_in_a_header() {
 }
 
 #[tokio::test]
-async fn a_static_token_ends_at_the_moment_it_says() {
+async fn a_static_token_expires_at_its_time() {
     let file = TokensFile::new();
     let clock = clock();
     let admission = open(&[&file.flag()], &clock).unwrap();
@@ -216,7 +216,7 @@ async fn a_static_token_ends_at_the_moment_it_says() {
 }
 
 #[tokio::test]
-async fn a_token_whose_line_is_gone_is_revoked_by_a_reload_and_no_sooner() {
+async fn a_removed_token_is_revoked_on_reload() {
     let file = TokensFile::new();
     let admission = open(&[&file.flag()], &clock()).unwrap();
     let reader = Credential::Bearer(file.reader.text());
@@ -229,7 +229,7 @@ async fn a_token_whose_line_is_gone_is_revoked_by_a_reload_and_no_sooner() {
 }
 
 #[tokio::test]
-async fn a_broken_file_keeps_the_old_state_and_is_counted() {
+async fn an_invalid_file_keeps_the_old_state_and_is_counted() {
     let file = TokensFile::new();
     let admission = open(&[&file.flag()], &clock()).unwrap();
     let reader = Credential::Bearer(file.reader.text());
@@ -244,7 +244,7 @@ async fn a_broken_file_keeps_the_old_state_and_is_counted() {
 }
 
 #[test]
-fn the_server_does_not_start_with_a_file_that_is_broken_or_missing() {
+fn an_invalid_or_missing_file_prevents_startup() {
     let file = TokensFile::new();
     file.edit(|text| text + "oops");
     let error = open(&[&file.flag()], &clock()).err().unwrap();
@@ -256,7 +256,7 @@ fn the_server_does_not_start_with_a_file_that_is_broken_or_missing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_holds_a_socket_learns_that_the_token_has_expired() {
+async fn open_sockets_are_notified_when_their_token_expires() {
     let file = TokensFile::new();
     let clock = clock();
     let admission = open(&[&file.flag()], &clock).unwrap();
@@ -268,11 +268,15 @@ async fn whoever_holds_a_socket_learns_that_the_token_has_expired() {
     let hours = Duration::from_hours(4);
     assert!(tokio::time::timeout(hours, &mut ended).await.is_err());
     clock.set(until);
-    assert!(tokio::time::timeout(CHECK_INTERVAL, &mut ended).await.is_ok());
+    assert!(
+        tokio::time::timeout(CHECK_INTERVAL, &mut ended)
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_holds_a_socket_learns_at_once_that_the_token_was_revoked_or_changed() {
+async fn open_sockets_are_notified_immediately_of_revoked_or_changed_tokens() {
     let changes: [fn(String) -> String; 3] = [
         |text| text.replace("reader = ", "# reader = "),
         |text| text.replace("reader = ", "somebody = "),

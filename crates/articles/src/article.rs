@@ -230,7 +230,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_title_is_kept_as_it_is_exactly_when_it_is_allowed(title in "\\PC{0,70}|[\\x00 a]{0,3}") {
+        fn a_valid_title_is_unchanged_and_others_are_rejected(title in "\\PC{0,70}|[\\x00 a]{0,3}") {
             let allowed = (1..=65).contains(&title.chars().count()) && !title.contains('\0');
             let kept = Title::new(title.clone()).map(Title::into_string);
             prop_assert_eq!(kept.ok(), allowed.then_some(title));

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_may_have_as_many_bytes_as_the_limit_and_none_more() {
+    fn a_response_may_reach_the_limit_but_not_exceed_it() {
         let budget = ResponseBudget::new(10);
         budget.read(10).unwrap();
         let clone = budget.clone();

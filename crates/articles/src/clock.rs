@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_finer_than_a_microsecond_are_cut_off() {
+    fn instants_are_truncated_to_microseconds() {
         assert_eq!(
             shown("1969-12-31T23:59:59.9999999Z").as_deref(),
             Ok("1969-12-31T23:59:59.999999Z")
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_instant_outside_the_years_is_shown_as_the_nearest_and_keeps_its_place() {
+    fn a_stored_instant_out_of_range_is_clamped_and_keeps_its_order() {
         let far = [i128::MIN, i128::from(i64::MIN), -62_135_596_800_000_001];
         for micros in far {
             let instant = Timestamp::stored(micros);

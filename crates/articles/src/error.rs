@@ -17,7 +17,7 @@ pub enum Error {
     /// The feed no longer has the changes after a cursor: they were removed, or the cursor belongs to another epoch of
     /// the database (`CURSOR_EXPIRED`).
     #[error(
-        "the changes after this cursor are not kept any more; read the list again and continue from a new cursor"
+        "the changes after this cursor are no longer kept; read the list again and continue from a new cursor"
     )]
     CursorExpired {
         /// The oldest cursor that is still valid, as clients see it.
@@ -25,8 +25,8 @@ pub enum Error {
     },
     /// The idempotency key was already used with another request (`IDEMPOTENCY_KEY_REUSED`).
     #[error(
-        "this idempotency key came before with another request, so nothing was done; use a new key for each mutation, and \
-         the same one only to send the same again"
+        "this idempotency key was already used for another request, so nothing was done; use a new key for each \
+         mutation, and reuse a key only to repeat the same request"
     )]
     KeyReused,
     /// The article does not exist.
@@ -34,8 +34,8 @@ pub enum Error {
     NotFound,
     /// The article has the maximum version.
     #[error(
-        "this article has version {0} or above, after which there is none, so it cannot be updated any more; delete it \
-         and create it again"
+        "this article has version {0} or above, which is the last one, so it can no longer be updated; delete it and \
+         create it again"
     )]
     LastVersion(i32),
     /// The article has changed since the client read it.
@@ -43,8 +43,8 @@ pub enum Error {
     VersionConflict { current: i32 },
     /// The response would exceed its limit (`TOO_COMPLEX`).
     #[error(
-        "The answer is too large: it has {value} bytes or more, and {max} are allowed. Ask for fewer articles, or leave \
-         out their texts."
+        "The response is too large: it has {value} bytes or more, and {max} are allowed. Request fewer articles, or \
+         omit their texts."
     )]
     TooLarge {
         /// The limit, in bytes.
@@ -54,10 +54,10 @@ pub enum Error {
     },
     /// The transaction conflicted with others. The store retries such a write, and returns this error after the last
     /// attempt.
-    #[error("other transactions got in the way each time")]
+    #[error("every attempt conflicted with another transaction")]
     Raced,
     /// The database takes no writes at the moment, for this reason; reads continue.
-    #[error("the database takes no writes, because {reason}: {cause}")]
+    #[error("the database accepts no writes, because {reason}: {cause}")]
     NoWrites {
         reason: NoWrites,
         #[source]

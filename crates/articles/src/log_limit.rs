@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_too_often_is_counted() {
+    fn suppressed_lines_are_counted() {
         let limit = LogLimit::new(Duration::from_hours(1));
         let state: Vec<_> = (0..3).map(|_| limit.allow_now()).collect();
         assert_eq!(state, [Some(0), None, None]);

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_is_not_trusted_is_not_believed() {
+    fn an_untrusted_proxy_is_ignored() {
         assert_eq!(client("192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
         let nobody = TrustedProxies::default();
         let mut headers = HeaderMap::new();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn where_an_address_cannot_be_read_the_one_behind_it_counts() {
+    fn an_unreadable_address_is_replaced_by_the_one_behind_it() {
         for (lines, expected) in [
             (&["unknown"][..], "10.0.0.1"),
             (&[""], "10.0.0.1"),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_row_of_proxies_is_not_followed_to_its_end() {
+    fn a_long_chain_of_proxies_is_cut() {
         let row = format!("198.51.100.7{}", ", 10.0.0.2".repeat(MAX_HOPS));
         assert_eq!(client("10.0.0.1", &[&row]), "10.0.0.2");
         let row = format!("198.51.100.7{}", ", 10.0.0.2".repeat(MAX_HOPS - 1));

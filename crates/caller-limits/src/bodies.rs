@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_kept_count_until_nobody_has_them() {
+    fn bytes_count_until_the_last_clone_is_dropped() {
         let budget = budget(MAX, LimitsMode::Enforce);
         let keep = |bytes: usize| budget.keep(vec![b'a'; bytes].into(), bytes, || network(1));
         let first = keep(200_000).unwrap();
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn small_bodies_count_for_all() {
+    fn small_bodies_count_toward_the_total() {
         let budget = budget(MAX, LimitsMode::Enforce);
         let own = bodies(&budget, 1, 50_000, 2);
         assert_eq!(own.len(), 20);
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_limit_nothing_is_counted_and_measuring_refuses_nothing() {
+    fn without_a_limit_nothing_is_counted_and_measure_mode_rejects_nothing() {
         let none = budget(0, LimitsMode::Enforce);
         let mut body = none.hold();
         assert_eq!(body.add(usize::MAX, || network(1)), Ok(()));
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_larger_than_a_share_or_all_may_come_alone() {
+    fn a_body_larger_than_its_share_is_accepted_alone() {
         for (bytes, other) in [(MAX / 2, network(1)), (2 * MAX, network(2))] {
             let budget = budget(MAX, LimitsMode::Enforce);
             let mut body = budget.hold();

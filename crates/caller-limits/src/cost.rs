@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_may_spend_so_much_in_a_minute_and_others_as_much() {
+    fn each_caller_has_its_own_budget_per_minute() {
         let (costs, clock) = costs(600, LimitsMode::Enforce);
         assert_eq!(costs.charge(named("a"), 400), Ok(RateLimit::new(600, 200)));
         let spent = costs.charge(named("a"), 300);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_may_spend_is_told_at_once() {
+    fn a_cost_over_the_limit_is_rejected_immediately() {
         let (costs, _) = costs(600, LimitsMode::Enforce);
         let rejection = |cost| Rejection::TooCostly {
             cost,
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn measuring_counts_and_rejects_nothing() {
+    fn measure_mode_counts_and_rejects_nothing() {
         let (costs, _) = costs(600, LimitsMode::Measure);
         for _ in 0..3 {
             assert!(costs.charge(named("a"), 600).is_ok());
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_that_come_no_more_are_forgotten() {
+    fn inactive_callers_are_forgotten() {
         let (costs, clock) = costs(600, LimitsMode::Enforce);
         for number in 0..CHARGES {
             costs.charge(network(number), 1).unwrap();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_of_addresses_shares_buckets_and_bearers_of_tokens_do_not() {
+    fn many_addresses_share_buckets_but_tokens_do_not() {
         let (costs, _) = costs(600, LimitsMode::Enforce);
         let crowd = u32::try_from(MAX_CALLERS).unwrap();
         for number in 0..4 * crowd {

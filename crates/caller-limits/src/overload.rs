@@ -111,7 +111,7 @@ pub struct TurnStatus {
 
 /// The server is overloaded; nothing was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the server has more to do than it can at the moment; try again later")]
+#[error("the server is overloaded at the moment; try again later")]
 pub struct Overloaded;
 
 /// The right to be executed, until it is dropped.

@@ -12,7 +12,7 @@ use graphql_transports::error::ErrorCode;
 pub enum Rejection {
     /// The address has too many requests that share connections (429).
     #[error(
-        "an address may have {0} requests at a time that share connections; wait for some of yours"
+        "an address may have {0} concurrent requests on shared connections; wait for some of yours"
     )]
     TooManyRequestsOfAddress(usize),
     /// The server has too many WebSockets and event streams (503).
@@ -28,7 +28,7 @@ pub enum Rejection {
     TooManyBytes,
     /// The caller has too little left of its cost per minute (429).
     #[error(
-        "this costs {cost}, but you have {remaining} left of {per_minute} a minute; try again in {} s",
+        "this costs {cost}, but you have {remaining} left of {per_minute} per minute; try again in {} s",
         seconds(*.wait),
         remaining = .rate_limit.remaining(),
         per_minute = .rate_limit.per_minute()
@@ -43,7 +43,7 @@ pub enum Rejection {
     },
     /// The cost is above what any caller may spend in a minute (429).
     #[error(
-        "this costs {cost}, but a caller may spend {per_minute} a minute: ask for less at a time"
+        "this costs {cost}, but a caller may spend {per_minute} per minute: request less at a time"
     )]
     TooCostly {
         /// The cost of the operation.

@@ -6,35 +6,35 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
-/// How much callers may take.
+/// The limits on what callers use.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Limits on callers")]
 pub struct CallerLimitSettings {
-    /// Connections at a time; then no more are accepted; 0 for no limit
+    /// Maximum number of connections, beyond which none are accepted; 0 for no limit
     #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 10_000, value_parser = number(), value_name = "NUMBER")]
     pub max_connections: usize,
 
-    /// Connections of one address at a time, but for trusted proxies; then its next ones are closed; 0 for no limit
+    /// Maximum number of connections per address, except trusted proxies; further ones are closed; 0 for no limit
     #[arg(long, env = "MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 1_000, value_parser = number(), value_name = "NUMBER")]
     pub max_connections_per_address: usize,
 
-    /// WebSockets and event streams at a time; then 503; 0 for no limit
+    /// Maximum number of WebSockets and event streams; further ones get 503; 0 for no limit
     #[arg(long, env = "MAX_STREAMS", default_value_t = 5_000, value_parser = number(), value_name = "NUMBER")]
     pub max_streams: usize,
 
-    /// WebSockets and event streams of one caller at a time; then 429; 0 for no limit
+    /// Maximum number of WebSockets and event streams per caller; further ones get 429; 0 for no limit
     #[arg(long, env = "MAX_STREAMS_PER_CALLER", default_value_t = 100, value_parser = number(), value_name = "NUMBER")]
     pub max_streams_per_caller: usize,
 
-    /// Bytes of requests that are being read or executed at a time, and of larger responses that are being sent; then 503; 0 for no limit
+    /// Maximum total bytes of requests being read or executed, and of larger responses being sent; further ones get 503; 0 for no limit
     #[arg(long, env = "MAX_CONCURRENT_BODY_BYTES", default_value_t = 256 * 1024 * 1024, value_parser = number(), value_name = "BYTES")]
     pub max_concurrent_body_bytes: usize,
 
-    /// What a caller may spend in a minute, as the complexity of its operations counts it, and 1 for each; then 429; 0 for no limit
+    /// What a caller may spend per minute: the complexity of its operations, plus 1 for each; beyond that it gets 429; 0 for no limit
     #[arg(long, env = "COST_PER_MINUTE", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000_000), value_name = "COST")]
     pub cost_per_minute: u32,
 
-    /// Proxies whose X-Forwarded-For is believed: addresses or networks such as 10.0.0.0/8, separated by commas
+    /// Proxies whose X-Forwarded-For is trusted: addresses or networks such as 10.0.0.0/8, separated by commas
     #[arg(
         long,
         env = "TRUSTED_PROXIES",
@@ -44,7 +44,7 @@ pub struct CallerLimitSettings {
     )]
     pub trusted_proxies: Vec<IpNet>,
 
-    /// What happens beyond a limit on callers
+    /// What happens when a caller exceeds a limit
     #[arg(
         long,
         env = "LIMITS_MODE",
@@ -55,13 +55,13 @@ pub struct CallerLimitSettings {
     pub limits_mode: LimitsMode,
 }
 
-/// What happens beyond a limit on callers.
+/// What happens when a caller exceeds a limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum LimitsMode {
-    /// It is rejected
+    /// The request is rejected
     #[default]
     Enforce,
-    /// It is counted in metrics, and not rejected
+    /// It is only counted in metrics
     Measure,
 }
 

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn one_more_than_a_key_may_have_is_refused_until_another_is_dropped() {
+    fn the_limit_per_key_is_enforced_until_a_slot_is_dropped() {
         let slots = slots(0, 2, LimitsMode::Enforce);
         let first = slots.take("a").ok();
         let _second = slots.take("a").ok().unwrap();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn one_more_than_all_may_have_is_refused_whoever_asks() {
+    fn the_total_limit_is_enforced_for_every_key() {
         let slots = slots(2, 0, LimitsMode::Enforce);
         let first = slots.take("a").ok();
         let _second = slots.take("b").ok().unwrap();
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn measuring_counts_and_refuses_nothing() {
+    fn measure_mode_counts_and_rejects_nothing() {
         let slots = slots(1, 1, LimitsMode::Measure);
         let taken: Vec<_> = (0..3).map(|_| slots.take("a").ok().unwrap()).collect();
         assert_eq!((slots.count(), exceeded(&slots)), (3, [2, 2]));
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_handed_over_where_the_other_has_room() {
+    fn a_slot_is_handed_over_if_the_new_key_has_room() {
         let slots = slots(0, 1, LimitsMode::Enforce);
         let mut first = slots.take("a").ok().unwrap();
         let second = slots.take("b").ok().unwrap();
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_for_room_is_woken_when_there_is_some() {
+    async fn waiting_callers_are_woken_when_a_slot_is_free() {
         let slots = slots(1, 0, LimitsMode::Enforce);
         slots.room().await;
         let only = slots.take_after_room(None).unwrap();

@@ -1,9 +1,9 @@
 //! Single flight and batching without staleness.
 //!
-//! [`Coalescer`] lets equal calls share one execution, [`Batcher`] gathers lookups by key into one load. Both follow one
-//! rule: a call joins only an execution that has not begun. The usual single flight lets a call join one that has, and so
-//! a read may return what the database held before a write that was already acknowledged to the same caller. Here a read
-//! that begins after a write never misses that write, exactly as if it had run alone.
+//! [`Coalescer`] lets equal calls share one execution, [`Batcher`] gathers lookups by key into one load. Both follow
+//! one rule: a call joins only an execution that has not begun. The usual single flight lets a call join one that has
+//! begun, so a read may miss a write that was already acknowledged to the same caller. Here a read that begins after a
+//! write never misses it, exactly as if it had run alone.
 //!
 //! ```
 //! use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,8 +32,8 @@
 //! # }
 //! ```
 //!
-//! Nothing is spawned: an execution runs in the future of one of the calls that wait for it, and passes to another when
-//! that one is dropped. Neither type knows what it carries.
+//! Nothing is spawned: an execution runs in the future of one of the calls that wait for it; if that one is dropped,
+//! another begins it again.
 
 mod batch;
 mod coalescer;

@@ -165,7 +165,7 @@ async fn accept(listener: &TcpListener, limits: &CallerLimits) -> (TcpStream, Ip
             Ok((stream, address)) => {
                 // Events are small and must be sent without delay.
                 if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "TCP_NODELAY was refused");
+                    tracing::debug!(%error, "TCP_NODELAY could not be set");
                 }
                 return (stream, address.ip());
             }

@@ -112,7 +112,7 @@ impl Peer {
         if timeout.is_zero() || self.stalled.poll(timeout, context).is_pending() {
             return Poll::Pending;
         }
-        tracing::debug!("a client took nothing for too long");
+        tracing::debug!("a client accepted no bytes for too long");
         // The system would keep the socket for a long time to send what is left in its buffers, which is of no use to
         // anyone.
         let _ = self.stream.set_zero_linger();
@@ -128,7 +128,7 @@ impl Peer {
         if matches!(peeked, Poll::Ready(Ok(0)))
             && self.half_closed.poll(timeout, context).is_ready()
         {
-            let gone = "the client has gone";
+            let gone = "the client has disconnected";
             return Err(Error::new(ErrorKind::ConnectionAborted, gone));
         }
         Ok(())

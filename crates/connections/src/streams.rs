@@ -147,7 +147,7 @@ async fn run(stream: impl Future<Output = ()>, sending: Arc<Sending>, open: Open
         stalled.poll(timeout, context).map(|()| true)
     });
     if is_stalled.await {
-        tracing::debug!("a client took nothing of a response for too long");
+        tracing::debug!("a client accepted no bytes of a response for too long");
         // A stream that is not done is reset when its future is dropped.
         if is_done {
             open.0.stalled.cancel();

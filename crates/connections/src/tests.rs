@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const HEAD_TIMEOUT: Duration = Duration::from_millis(300);
 
 #[tokio::test]
-async fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
+async fn an_incomplete_head_times_out() {
     let address = start(routes(), CancellationToken::new()).await;
     for beginning in ["", "GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "] {
         let began = Instant::now();
@@ -45,7 +45,7 @@ async fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_not_used_again_is_closed_and_one_in_use_is_not() {
+async fn idle_connections_are_closed_and_busy_ones_are_not() {
     let address = start(routes(), CancellationToken::new()).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     for _ in 0..4 {
@@ -59,7 +59,7 @@ async fn a_connection_that_is_not_used_again_is_closed_and_one_in_use_is_not() {
 }
 
 #[tokio::test]
-async fn a_query_of_many_kilobytes_fits_into_a_head_and_what_does_not_is_told() {
+async fn a_head_of_many_kilobytes_is_accepted_and_a_larger_one_is_rejected() {
     let address = start(routes(), CancellationToken::new()).await;
     let longest = "a".repeat(ConnectionSettings::default().head_bytes);
     let longer = longest.repeat(2);
@@ -77,7 +77,7 @@ async fn a_query_of_many_kilobytes_fits_into_a_head_and_what_does_not_is_told() 
 }
 
 #[tokio::test]
-async fn a_stop_ends_what_is_idle_finishes_what_is_under_way_and_accepts_no_more() {
+async fn stopping_closes_idle_connections_and_finishes_requests() {
     let (asked, may_answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let routes = routes().route("/waits", {
         let (asked, may_answer) = (Arc::clone(&asked), Arc::clone(&may_answer));

@@ -117,7 +117,7 @@ impl Tls {
             }
             Err(error) => {
                 inner.failed_reloads.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(%error, "the TLS certificate stays as it was");
+                tracing::error!(%error, "the previous TLS certificate stays in force");
             }
         }
     }
@@ -132,7 +132,7 @@ impl Tls {
             let tls = self.clone();
             let reloaded = tokio::task::spawn_blocking(move || tls.reload_if_changed());
             if let Err(error) = reloaded.await {
-                tracing::error!(%error, "reading the TLS certificate again broke off");
+                tracing::error!(%error, "reloading the TLS certificate failed");
             }
         }
     }

@@ -79,7 +79,7 @@ pub(super) fn check(
     let directives = survey.directives as u64;
     RequestError::check_limit(
         "directives",
-        "number of directives on one place",
+        "number of directives at one location",
         limits.directives as u64,
         directives,
     )
@@ -231,7 +231,7 @@ impl Survey<'_> {
                     self.directives(&field.directives);
                     if !self.limits.introspection && is_introspection(&field.name) {
                         let message = format!(
-                            "Introspection is off here, so `{}` cannot be asked for.",
+                            "Introspection is disabled, so `{}` cannot be queried.",
                             field.name
                         );
                         self.introspection.push(RequestError::validation(

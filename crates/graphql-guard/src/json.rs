@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_has_no_members() {
+    fn other_values_have_no_members() {
         for text in ["[{\"a\":1}]", "\"a\"", "1", "-1", "1.5", "true", "null"] {
             assert_eq!(texts(text).unwrap(), None, "{text}");
         }

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_no_token() {
+    fn whitespace_and_comments_are_not_tokens() {
         assert_eq!(measure(""), Measure::default());
         assert_eq!(measure(" \t\r\n,,, # comment { ( ["), Measure::default());
     }
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_found() {
+    fn invalid_tokens_are_detected() {
         for (source, broken) in [
             (
                 "{ a(b: [-1, 0, 0.5e-3, 1E5], c: \"\", d: \"\"\"\"\"\") ... on T @x { e } } # é",

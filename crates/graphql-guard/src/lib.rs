@@ -1,11 +1,11 @@
-//! Bounds, validates and normalizes a GraphQL document before async-graphql executes it.
+//! Limits, validates and normalizes a GraphQL document before async-graphql executes it.
 //!
-//! async-graphql's parser can be made to overflow its stack, its validator passes documents that it then answers
-//! wrongly, and it executes a field as often as a document names it. A [`Guard`] measures a document before anything
-//! parses it, parses and validates it by the September 2025 edition of the specification, coerces the variables, holds
-//! all of it to [`Limits`], and hands the engine a *normalized* operation: conditions decided, fragments expanded, equal
-//! fields merged, as the specification does it during execution. It works for any schema, and for any server of
-//! async-graphql, because what it makes is a [`Request`]:
+//! async-graphql's parser can be made to overflow its stack, its validator accepts documents that it then executes
+//! wrongly, and it executes a repeated field repeatedly. A [`Guard`] measures a document before parsing it, parses and
+//! validates it by the September 2025 edition of the specification, coerces the variables, enforces [`Limits`], and
+//! passes the engine a *normalized* operation: conditions evaluated, fragments expanded, equal fields merged, as the
+//! specification does during execution. It works for any schema and any async-graphql server, because its result is a
+//! [`Request`]:
 //!
 //! ```
 //! use async_graphql::{EmptyMutation, EmptySubscription, Object, Request, Response, Schema, ValidationMode, value};
@@ -45,9 +45,9 @@
 //! # }
 //! ```
 //!
-//! A server that reads the variables itself hands their text to [`Guard::prepare`], so that nothing is built of them
-//! but what the operation declares; the [`Operation`] that it returns also has a key by which equal requests are equal,
-//! and the answers to `__schema` and `__type`, which the engine need not be asked for.
+//! A server that reads the variables itself passes their text to [`Guard::prepare`], so that only declared variables
+//! are built. The returned [`Operation`] also has a key that is the same for equal requests, and the results of
+//! `__schema` and `__type`, which the engine need not execute.
 //!
 //! [`Request`]: async_graphql::Request
 

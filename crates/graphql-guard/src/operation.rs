@@ -140,7 +140,7 @@ pub(super) fn pick<'a>(
         return found.ok_or_else(|| {
             RequestError::new(
                 Code::BadRequest,
-                "The document has no operation of the name that `operationName` gives.",
+                "The document has no operation with the name in `operationName`.",
             )
         });
     }

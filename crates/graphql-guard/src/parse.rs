@@ -35,7 +35,7 @@ pub(super) fn parse(source: &str, lines: &Lines<'_>) -> Result<ast::Document, Ve
             .parse_ast(format!("{{a(b:{text})}}"), "description")
             .is_err()
         {
-            let message = "This description is not a string as the specification says.";
+            let message = "This description is not a string as the specification defines it.";
             return Err(vec![
                 RequestError::new(Code::ParseFailed, message).at(Some(lines.at(offset))),
             ]);
@@ -52,7 +52,7 @@ pub(super) fn parse(source: &str, lines: &Lines<'_>) -> Result<ast::Document, Ve
         ]);
     }
     if let Some(offset) = missing_token(source, &document) {
-        let message = "This belongs nowhere: an argument or input field needs a colon and a value.";
+        let message = "This is out of place: an argument or input field needs a colon and a value.";
         return Err(vec![
             RequestError::new(Code::ParseFailed, message).at(Some(lines.at(offset))),
         ]);

@@ -44,14 +44,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_cut_after_a_hundred_characters() {
+    fn a_text_is_truncated_after_a_hundred_characters() {
         let exact = "é".repeat(100);
         assert_eq!(of(&exact), exact);
         assert_eq!(of(&"é".repeat(101)), format!("{exact}…"));
     }
 
     #[test]
-    fn names_in_a_message_are_cut_and_all_else_stays() {
+    fn only_names_in_a_message_are_truncated() {
         let (fits, long) = ("a".repeat(50), "b".repeat(51));
         let message = format!(
             "`{fits}` of type [{long}!] at {long}.x.0 – {}",

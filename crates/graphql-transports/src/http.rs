@@ -50,7 +50,7 @@ pub async fn serve<E: Execute>(endpoint: &Endpoint<E>, request: Request) -> Resp
         Method::OPTIONS => (StatusCode::NO_CONTENT, [(ALLOW, METHODS)]).into_response(),
         method => {
             let method = truncate::of(method.as_str());
-            let message = format!("{method} is not served here; ask by GET or POST");
+            let message = format!("{method} is not supported here; use GET or POST");
             let mut rejection = Rejection::bad_request(StatusCode::METHOD_NOT_ALLOWED, message);
             rejection.headers.insert(ALLOW, METHODS);
             rejected(&rejection, Representation::Json)

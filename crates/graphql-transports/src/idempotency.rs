@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_stands_in_the_header_or_in_the_extensions() {
+    fn a_key_is_in_the_header_or_in_the_extensions() {
         let given = json!({ "idempotencyKey": "a" });
         let (none, http) = (json!({}), Transport::HttpPost);
         let a = || Ok(Some("a".to_owned()));
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_the_same_however_its_variables_are_written() {
+    fn the_order_of_variables_does_not_change_the_request() {
         let text = |json: &str| {
             let raw = serde_json::value::RawValue::from_string(json.to_owned()).unwrap();
             ObjectText::new(&raw).unwrap()

@@ -1,8 +1,8 @@
 //! GraphQL over HTTP, server-sent events and WebSocket for async-graphql on axum.
 //!
-//! An [`Endpoint`] takes the place of async-graphql-axum's services. It chooses media types by `Accept`, tells request
-//! errors from field errors by status and body, keeps mutations out of GET, speaks `graphql-transport-ws` with all of its
-//! close codes, and limits what a client can make grow:
+//! An [`Endpoint`] replaces async-graphql-axum's services. It negotiates media types by `Accept`, distinguishes request
+//! errors from field errors by status and body, rejects mutations by GET, implements `graphql-transport-ws` with all of
+//! its close codes, and limits everything that clients can make grow:
 //!
 //! ```
 //! use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
@@ -36,17 +36,16 @@
 //! # }
 //! ```
 //!
-//! What a request passes, in this order, each part in a module of its own:
+//! A request passes through these parts, each in its own module:
 //!
 //! 1. [`http`], [`sse`] and [`websocket`] read it and write the response.
-//! 2. [`Admit`] says who calls, [`LimitCallers`] what they may still take.
-//! 3. [`pipeline`] finds the document behind a name ([`persisted`]), skips what was prepared for the same bytes before, and
-//!    rejects what may not come this way.
-//! 4. An [`Engine`] prepares and executes the operation. [`SchemaEngine`] does so for a schema as it is. An engine with
-//!    `graphql-guard` in front needs nothing more for its operations: they implement
-//!    [`PreparedOperation`](engine::PreparedOperation).
+//! 2. [`Admit`] authenticates the caller, [`LimitCallers`] enforces its limits.
+//! 3. [`pipeline`] resolves named documents ([`persisted`]), reuses the prepared operation of the same bytes, and
+//!    rejects operations that the transport does not allow.
+//! 4. An [`Engine`] prepares and executes the operation. [`SchemaEngine`] does so for any schema. Operations of
+//!    `graphql-guard` implement [`PreparedOperation`](engine::PreparedOperation).
 //!
-//! Fields of [`Endpoint`] and [`PipelineSettings`] are the settings; [`Pipeline::with`] puts the parts together.
+//! The settings are fields of [`Endpoint`] and [`PipelineSettings`]; [`Pipeline::with`] combines the parts.
 
 pub mod admission;
 mod body;

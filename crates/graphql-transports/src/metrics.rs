@@ -103,24 +103,28 @@ impl OperationMetrics {
         } = &*self.0;
         registry.register(
             "graphql_server_request_duration_seconds",
-            "Time from an operation's arrival to its response, or to the begin of its subscription",
+            "Time from an operation's arrival to its response, or to the start of its subscription",
             duration.clone(),
         );
         for (part, help, histogram) in [
-            ("parse", "Parsing documents that were not known", parse),
+            (
+                "parse",
+                "Time to parse documents that were not cached",
+                parse,
+            ),
             (
                 "validate",
-                "Validating documents that were not known",
+                "Time to validate documents that were not cached",
                 validate,
             ),
             (
                 "prepare",
-                "The part of a request until its operation may run: parsing, validation and reading variables",
+                "Time until an operation can be executed: parsing, validation and reading variables",
                 prepare,
             ),
             (
                 "execute",
-                "The part of a request from then on, with the time that it waits for the execution of another",
+                "Time from then to the result, including the wait for a shared execution",
                 execute,
             ),
         ] {
@@ -139,12 +143,12 @@ impl OperationMetrics {
         );
         registry.register(
             "graphql_server_request_cache_hits",
-            "Requests whose body has come before, so that nothing of it was read again",
+            "Requests with a repeated body, which was not parsed again",
             known_requests.clone(),
         );
         registry.register(
             "graphql_server_document_cache_hits",
-            "Documents of other requests that have come before, so that they were not parsed and validated again",
+            "Repeated documents of other requests, which were not parsed and validated again",
             known_documents.clone(),
         );
     }

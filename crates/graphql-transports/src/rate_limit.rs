@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_say_what_is_left_of_how_much_and_when_all_is_there_again() {
+    fn the_fields_contain_the_limit_the_remainder_and_the_time_to_refill() {
         assert_eq!(
             written(1_000, 250),
             [r#""cost";r=250;t=45"#, r#""cost";q=1000;w=60"#]

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_kept_when_it_comes_for_the_second_time() {
+    fn a_body_is_cached_on_its_second_request() {
         let (requests, operation) = (RepeatedRequests::new(1 << 20), operation());
         requests.offer(BODY, &operation);
         assert!(requests.get(BODY).is_none());
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_bytes_are_kept_than_are_allowed() {
+    fn the_cache_stays_within_its_limit() {
         let (requests, operation) = (RepeatedRequests::new(1 << 20), operation());
         for number in 0..10_000 {
             let body = format!("{number:0500}");
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn values_count_for_what_they_take_in_memory() {
+    fn values_count_with_their_size_in_memory() {
         let ids = vec![json!(1); 1_000];
         let variables = Map::from_iter([("ids".to_owned(), Value::Array(ids))]);
         let operation = prepare("query($ids: [ID!]) { a(ids: $ids) }", &variables);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn mutations_and_long_bodies_are_not_kept() {
+    fn mutations_and_long_bodies_are_not_cached() {
         let requests = RepeatedRequests::new(1 << 20);
         let mutation = prepare("mutation { a }", &Map::new());
         let long = vec![b' '; MAX_BODY_BYTES + 1];
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn without_room_nothing_is_kept() {
+    fn a_cache_of_size_zero_stores_nothing() {
         let (requests, operation) = (RepeatedRequests::new(0), operation());
         for _ in 0..3 {
             requests.offer(BODY, &operation);

@@ -64,7 +64,7 @@ mod tests {
     use super::is_sane;
 
     #[test]
-    fn a_callers_id_is_kept_when_it_is_sane() {
+    fn a_valid_id_of_the_caller_is_kept() {
         assert!(is_sane("req-1/a:b.C_d+e="));
         assert!(is_sane(&"a".repeat(128)));
         for id in ["", "a b", "a\nb", "é", "<script>", &"a".repeat(129)] {

@@ -160,8 +160,8 @@ fn foreign_origin() -> Rejection {
     Rejection::new(
         StatusCode::FORBIDDEN,
         ErrorCode::FORBIDDEN,
-        "pages of this origin may not connect; the server's setting of allowed origins names those that may, and a \
-         proxy in between must pass Host on, or send X-Forwarded-Host",
+        "pages of this origin may not connect; the server's setting of allowed origins lists those that may, and a \
+         proxy must forward Host, or send X-Forwarded-Host",
     )
 }
 

@@ -20,15 +20,11 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Why spans cannot be sent to the configured endpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
-    #[error(
-        "the endpoint of traces is not understood: expected http://HOST:PORT or https://HOST:PORT"
-    )]
+    #[error("the endpoint for traces is invalid: expected http://HOST:PORT or https://HOST:PORT")]
     Form,
-    #[error(
-        "a header for the collector of traces is not understood: expected NAME=VALUE,NAME=VALUE"
-    )]
+    #[error("a header for the trace collector is invalid: expected NAME=VALUE,NAME=VALUE")]
     Header,
-    #[error("TLS to the collector of traces cannot be set up: {0}")]
+    #[error("TLS to the trace collector cannot be set up: {0}")]
     Tls(String),
 }
 

@@ -12,7 +12,7 @@ pub const TRACEPARENT: &str = "traceparent";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::struct_field_names,
-    reason = "they are called so in the specification"
+    reason = "the specification has these names"
 )]
 pub struct Trace {
     pub(crate) trace_id: [u8; 16],

@@ -87,7 +87,7 @@ impl Exporter {
         }
         match sent {
             Ok(()) if std::mem::take(&mut self.is_failing) => {
-                tracing::info!("the collector of traces takes spans again");
+                tracing::info!("the trace collector accepts spans again");
             }
             Ok(()) => {}
             Err(error) => {
@@ -96,7 +96,7 @@ impl Exporter {
                     let cause = error.to_string();
                     tracing::warn!(
                         cause,
-                        "the collector of traces takes no spans, which are dropped until it does"
+                        "the trace collector accepts no spans; they are dropped until it does"
                     );
                 }
             }

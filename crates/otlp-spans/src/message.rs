@@ -44,7 +44,7 @@ pub(crate) struct InstrumentationScope {
 #[derive(Clone, PartialEq, Message)]
 #[expect(
     clippy::struct_field_names,
-    reason = "they are called so in the specification"
+    reason = "the specification has these names"
 )]
 pub(crate) struct Span {
     #[prost(bytes = "vec", tag = "1")]

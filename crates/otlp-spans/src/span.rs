@@ -9,7 +9,7 @@ use super::context::{Trace, new_span_id};
 #[derive(Debug, Clone, PartialEq)]
 #[expect(
     clippy::struct_field_names,
-    reason = "they are called so in the specification"
+    reason = "the specification has these names"
 )]
 pub struct Span {
     pub(crate) trace_id: [u8; 16],

@@ -94,7 +94,7 @@ async fn spans_are_sent_by_otlp_with_their_service_and_their_parents() {
 
 /// The collector accepts the connection and never responds.
 #[tokio::test]
-async fn a_collector_that_does_not_answer_slows_nobody_and_what_does_not_fit_is_counted() {
+async fn an_unresponsive_collector_delays_nobody_and_dropped_spans_are_counted() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let tracer = tracer(&format!("http://{address}/v1/traces"));
@@ -179,7 +179,7 @@ async fn the_log_says_how_many_spans_were_dropped_at_most_once_a_minute() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_none_is_an_error() {
+async fn an_invalid_endpoint_is_an_error() {
     for endpoint in ["", "localhost:4318", "ftp://host/", "http://"] {
         let settings = TracerSettings {
             endpoint: endpoint.to_owned(),
@@ -222,7 +222,7 @@ fn a_traceparent_that_is_not_valid_begins_a_new_trace() {
 }
 
 #[test]
-fn samplers_follow_the_caller_or_take_their_part() {
+fn samplers_follow_the_caller_or_their_ratio() {
     let unsampled = CALLER.replace("-01", "-00");
     for (name, root, caller, not_caller) in [
         ("always_on", true, true, true),

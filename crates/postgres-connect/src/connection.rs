@@ -188,7 +188,7 @@ impl PgConnection {
                 let limit = limit.unwrap_or_default();
                 Err(DieselError::DatabaseError(
                     DatabaseErrorKind::ClosedConnection,
-                    Box::new(format!("PostgreSQL gave no answer within {limit:?}")),
+                    Box::new(format!("PostgreSQL did not respond within {limit:?}")),
                 ))
             }
         }

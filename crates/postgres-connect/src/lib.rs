@@ -1,9 +1,9 @@
 //! Connections to PostgreSQL for Diesel, as libpq's users expect them.
 //!
-//! [`ConnectOptions`] reads a `postgres://` URL with libpq's meaning of `sslmode` and `sslrootcert`, which tokio-postgres
-//! takes for errors or ignores, and connects with TLS by rustls. [`PgConnection`] is a connection for diesel-async that
-//! keeps the SQLSTATE of an error and waits for no answer longer than a limit, so that a peer that has gone silent does
-//! not hold a request for ever.
+//! [`ConnectOptions`] reads a `postgres://` URL with libpq's meaning of `sslmode` and `sslrootcert`, which
+//! tokio-postgres rejects or ignores, and connects with TLS by rustls. [`PgConnection`] is a connection for
+//! diesel-async that keeps the SQLSTATE of an error and has a time limit for every response, so that a silent peer does
+//! not block a request for ever.
 //!
 //! ```
 //! use postgres_connect::{ConnectDefaults, ConnectOptions, SslMode};

@@ -74,12 +74,12 @@ fn sslmode_has_the_defaults_of_libpq() {
 }
 
 #[test]
-fn system_roots_want_verify_full() {
+fn system_roots_require_verify_full() {
     let defaults = ConnectDefaults {
         root_certificates: Some(RootCertificates::System),
         ..ConnectDefaults::default()
     };
-    let weak = "`sslrootcert=system` in a PostgreSQL URL wants sslmode=verify-full";
+    let weak = "`sslrootcert=system` in a PostgreSQL URL needs sslmode=verify-full";
     assert_eq!(
         rejection("postgres://h/d?sslrootcert=system&sslmode=verify-ca"),
         weak
@@ -91,14 +91,14 @@ fn system_roots_want_verify_full() {
 }
 
 #[test]
-fn modes_that_cannot_be_kept_are_rejected() {
+fn unsupported_modes_are_rejected() {
     assert_eq!(
         rejection("postgres://h,%2Frun/d?sslmode=require"),
-        "a Unix socket is never encrypted: beside other hosts it wants sslmode=disable or prefer"
+        "a Unix socket is never encrypted: together with other hosts it needs sslmode=disable or prefer"
     );
     assert_eq!(
         rejection("postgres://h/d?sslnegotiation=direct"),
-        "`sslnegotiation=direct` in a PostgreSQL URL wants sslmode=require, verify-ca or verify-full"
+        "`sslnegotiation=direct` in a PostgreSQL URL needs sslmode=require, verify-ca or verify-full"
     );
     assert_eq!(
         rejection("postgres://h/d?sslmode=verify-ca&sslrootcert=/no/such.pem"),
@@ -108,7 +108,7 @@ fn modes_that_cannot_be_kept_are_rejected() {
 }
 
 #[test]
-fn the_url_wins_over_the_defaults() {
+fn the_url_overrides_the_defaults() {
     let defaults = ConnectDefaults {
         application_name: Some("default".to_owned()),
         statement_timeout: Some(Duration::from_secs(5)),
@@ -156,7 +156,7 @@ fn the_url_wins_over_the_defaults() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_is_given_up() {
+async fn a_silent_server_times_out() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let url = format!("postgres://u:s3cret@127.0.0.1:{port}/d");

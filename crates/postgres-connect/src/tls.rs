@@ -78,7 +78,7 @@ pub enum RootCertificatesError {
     NoneOnPlatform(String),
     /// The file of `sslrootcert` cannot be used.
     #[error(
-        "sslrootcert must be `system` or a PEM file with certificates, and {path} is not: {reason}"
+        "sslrootcert must be `system` or a PEM file with certificates, but {path} is not: {reason}"
     )]
     File {
         /// The path as it was given.
@@ -138,7 +138,7 @@ impl Trusted {
                     .and_then(Iterator::collect::<Result<Vec<_>, _>>)
                     .map_err(|cause| error(cause.to_string()))?;
                 if certificates.is_empty() {
-                    return Err(error("it holds no certificate".to_owned()));
+                    return Err(error("it contains no certificate".to_owned()));
                 }
                 certificates
             }

@@ -18,13 +18,13 @@ pub enum UrlError {
     Scheme,
     /// An `@` or `/` that splits user and password from the host in the wrong place.
     #[error(
-        "only one @ may stand in a PostgreSQL URL, before the host: everywhere else write %40 for @, and in \
+        "a PostgreSQL URL may have only one @, before the host: everywhere else write %40 for @, and in \
          user and password also %2F for / and %3A for :"
     )]
     Credentials,
     /// No readable user, host, port or database.
     #[error(
-        "before its parameters a PostgreSQL URL reads postgres://user:password@host:port/database, with a \
+        "before its parameters, a PostgreSQL URL has the form postgres://user:password@host:port/database, with a \
          port between 1 and 65535 and an IPv6 address in brackets"
     )]
     Address,
@@ -54,7 +54,7 @@ pub enum UrlError {
         accepted: &'static str,
     },
     /// A mode that is weaker than another parameter requires.
-    #[error("`{name}` in a PostgreSQL URL wants sslmode={accepted}")]
+    #[error("`{name}` in a PostgreSQL URL needs sslmode={accepted}")]
     WeakMode {
         /// The parameter, with its value, that requires a stronger mode.
         name: &'static str,
@@ -63,7 +63,7 @@ pub enum UrlError {
     },
     /// A Unix socket together with hosts that must be encrypted.
     #[error(
-        "a Unix socket is never encrypted: beside other hosts it wants sslmode=disable or prefer"
+        "a Unix socket is never encrypted: together with other hosts it needs sslmode=disable or prefer"
     )]
     MixedHosts,
     /// No certificate authorities to verify with.
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_kept_for_tokio_postgres_or_taken() {
+    fn parameters_are_passed_to_tokio_postgres_or_handled_here() {
         let parts = Parts::parse(
             "postgresql://u%40x:p%2Fq@a:1,b:2/d%20e?sslmode=verify%2Dca&target_session_attrs=read-write\
              &sslrootcert=%2Fetc%2Fca%20.pem&application_name=a%26b",

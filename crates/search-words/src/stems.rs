@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kept_stems_are_those_that_are_found() {
+    fn cached_stems_equal_computed_ones() {
         let stems = Stems::new();
         let words: Vec<String> = (0..20_000_u32)
             .map(|number| {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_meet_find_the_same_stems() {
+    fn concurrent_threads_get_the_same_stems() {
         let stems = Stems::new();
         std::thread::scope(|scope| {
             for _ in 0..TABLES + 2 {

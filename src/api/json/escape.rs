@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_character_is_written_wherever_it_stands() {
+    fn every_character_is_escaped_at_every_position() {
         let characters = (0..0x100).chain([0x2028, 0xFFFF, 0x1F600]);
         for character in characters.filter_map(char::from_u32) {
             for before in 0..=BLOCK {

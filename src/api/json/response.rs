@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_resolver_wrote_stands_as_it_is() {
+    fn prewritten_json_is_unchanged() {
         let raw = Value::Binary(Bytes::from_static(b"[{\"a\":1}]"));
         let mut data = IndexMap::new();
         data.insert(Name::new("x"), raw);

@@ -20,7 +20,7 @@ pub(in crate::cli) struct ExportArgs {
     #[command(flatten)]
     target: FileArgs,
 
-    /// Put it in the place of a file that is there
+    /// Replace an existing file
     #[arg(long)]
     replace: bool,
 
@@ -56,9 +56,7 @@ async fn export_from(store: &Store, arguments: &ExportArgs) -> Result<u64, AnyEr
         }
         Ok(_) if !arguments.replace => {
             let path = path.display();
-            return Err(
-                format!("{path} is there already; --replace puts another in its place").into(),
-            );
+            return Err(format!("{path} already exists; --replace overwrites it").into());
         }
         _ => {}
     }

@@ -23,27 +23,27 @@ pub(in crate::cli) struct ImportArgs {
     #[command(flatten)]
     source: FileArgs,
 
-    /// What becomes of a row whose id or slug another article has
+    /// What to do with a row whose id or slug another article has
     #[arg(long, value_enum, default_value_t = ConflictArg::Error)]
     on_conflict: ConflictArg,
 
-    /// What a row that cannot be imported means for the others
+    /// What to do after a row that cannot be imported
     #[arg(long, value_enum, default_value_t = ErrorArg::Stop)]
     on_error: ErrorArg,
 
-    /// Where rows that were skipped as errors are written, with the reason
+    /// A file for rows that were skipped because of errors, with the reason
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
 
-    /// When the imported articles are indexed for the search
+    /// When to index the imported articles for the search
     #[arg(long, value_enum, default_value_t = IndexArg::Now)]
     index: IndexArg,
 
-    /// Begin again where an import of this file was interrupted or has ended
+    /// Start over, even if an import of this file was interrupted or has completed
     #[arg(long)]
     restart: bool,
 
-    /// Begin a new epoch of the feed at the end: clients' cursors from before expire
+    /// Begin a new epoch of the feed at the end: earlier cursors of clients expire
     #[arg(long)]
     new_epoch: bool,
 
@@ -53,19 +53,19 @@ pub(in crate::cli) struct ImportArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum ConflictArg {
-    /// It is an error
+    /// Treat it as an error
     Error,
-    /// It is left out
+    /// Skip the row
     Skip,
-    /// It takes the other article's place
+    /// Replace the other article
     Replace,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ErrorArg {
-    /// The import ends there
+    /// Stop the import
     Stop,
-    /// The row is left out
+    /// Skip the row
     Skip,
 }
 
@@ -167,8 +167,8 @@ impl<'a> Import<'a> {
                     resumes = false;
                 } else if !is_same {
                     return Err(format!(
-                        "{}: an import of it was interrupted after row {}, and what stands there now is not what was \
-                         imported; --restart begins again",
+                        "{}: an import of it was interrupted after row {}, and those rows have changed since; \
+                         --restart imports it from the beginning",
                         file.file.display(),
                         before.row_count
                     )

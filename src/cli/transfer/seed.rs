@@ -13,7 +13,7 @@ use crate::transfer::demonstration;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SeedArgs {
-    /// How many
+    /// The number of articles
     #[arg(value_name = "COUNT")]
     count: u64,
 

@@ -67,7 +67,7 @@ fn a_value_is_read_as_compose_reads_it() {
 }
 
 #[test]
-fn a_line_that_is_not_understood_is_named_by_its_number() {
+fn an_invalid_line_is_reported_by_its_number() {
     for (text, line, what) in [
         ("A=b\n\n# x\nwhat is this\n", 4, NO_ASSIGNMENT),
         ("A", 1, NO_ASSIGNMENT),
@@ -92,8 +92,7 @@ fn a_line_that_is_not_understood_is_named_by_its_number() {
         ("B=$c\nA=b\nA=x${B}", 1, DOLLAR),
         ("A=b\n\0", 2, NOT_UTF8),
     ] {
-        let expected =
-            format!(".env is not understood, in line {line}: {what}; nothing in it applies");
+        let expected = format!(".env is invalid, in line {line}: {what}; nothing in it applies");
         assert_eq!(value(text), Err(expected), "{text:?}");
     }
     let latin1 = read(b"A=b\nB=caf\xe9\n").unwrap_err().to_string();
@@ -104,6 +103,6 @@ fn a_line_that_is_not_understood_is_named_by_its_number() {
 }
 
 #[test]
-fn what_stands_there_for_other_programs_may_have_any_dollar() {
+fn values_for_other_programs_may_contain_any_dollar() {
     assert_eq!(value("B=$c $$ ${d:-e}\nA=b"), Ok(Some("b".to_owned())));
 }

@@ -66,7 +66,7 @@ fn path_of(asset: &Asset) -> String {
 }
 
 #[tokio::test]
-async fn the_page_is_html_that_is_asked_for_again_each_time_under_a_strict_policy() {
+async fn the_page_is_revalidated_html_with_a_strict_policy() {
     let response = front_page("News", "All that is fit").response();
     assert_eq!(response.status(), StatusCode::OK);
     let (page, policy) = match &embedded::GRAPHIQL {
@@ -195,7 +195,7 @@ fn no_style_sheet_fetches_anything_and_our_scripts_name_no_other_host() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_gzip_gets_the_file_as_it_is_kept() {
+async fn a_client_that_accepts_gzip_gets_the_stored_file() {
     let asset = plain_script();
     let response = get(
         &path_of(asset),
@@ -215,7 +215,7 @@ async fn a_client_that_takes_gzip_gets_the_file_as_it_is_kept() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_no_gzip_gets_the_file_inflated() {
+async fn a_client_without_gzip_gets_the_file_decompressed() {
     let asset = plain_script();
     let response = get(
         &path_of(asset),
@@ -236,7 +236,7 @@ async fn a_client_that_takes_no_gzip_gets_the_file_inflated() {
 }
 
 #[tokio::test]
-async fn a_file_that_the_client_has_is_not_sent_again() {
+async fn a_cached_file_is_not_sent_again() {
     let asset = plain_script();
     let (plain, gzip) = (
         format!("\"{}\"", asset.hash),
@@ -278,7 +278,7 @@ async fn a_file_of_another_build_is_not_found() {
 }
 
 #[test]
-fn gzip_is_taken_where_accept_encoding_allows_it() {
+fn gzip_is_used_if_accept_encoding_allows_it() {
     let accepts = |value: &'static str| {
         accepts_gzip(&HeaderMap::from_iter([(
             header::ACCEPT_ENCODING,

@@ -52,12 +52,12 @@ impl Collector for AdmissionMetrics {
             .map(|issuer| (name(&issuer.issuer), issuer.failures));
         counters(
             "jwt_key_failures",
-            "How often a newer set of keys could not be had",
+            "Failed fetches of a newer key set",
             "issuer",
             failures.collect(),
         )?;
         let failed = ConstCounter::new(admission.failed_reloads());
-        let help = "How often tokens or keys were broken when they were read again";
+        let help = "Failed reloads of tokens or keys";
         let kind = failed.metric_type();
         failed.encode(encoder.encode_descriptor(
             "admission_failed_reloads",

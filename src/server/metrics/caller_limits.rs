@@ -49,14 +49,10 @@ impl Collector for CallerLimitMetrics {
         for (name, help, value) in [
             (
                 "received_bytes",
-                "Bytes that came on connections",
+                "Bytes received on connections",
                 status.received_bytes,
             ),
-            (
-                "sent_bytes",
-                "Bytes that went out on connections",
-                status.sent_bytes,
-            ),
+            ("sent_bytes", "Bytes sent on connections", status.sent_bytes),
             (
                 "request_body_bytes",
                 "Bytes of the bodies of GraphQL requests and of messages on WebSockets, without their encoding",

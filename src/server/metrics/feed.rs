@@ -77,7 +77,7 @@ impl Collector for FeedMetrics {
                 ),
                 (
                     "feed_unsent_changes",
-                    "Changes in the feed that the slowest subscriber of this server has not taken",
+                    "Changes in the feed that the slowest subscriber of this server has not received",
                     lag.unsent,
                 ),
             ]

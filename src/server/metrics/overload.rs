@@ -41,7 +41,7 @@ impl Collector for OverloadMetrics {
             turns.map(|(kind, status)| (kind, status.waiting)),
         )?;
         let help =
-            "Operations whose turn did not come in time; rejected unless LIMITS_MODE=measure";
+            "Operations that did not get their turn in time; rejected unless LIMITS_MODE=measure";
         let kind = ConstCounter::new(0_u64).metric_type();
         let mut family = encoder.encode_descriptor("operations_shed", help, None, kind)?;
         for (kind, status) in turns {

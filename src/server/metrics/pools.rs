@@ -18,14 +18,10 @@ pub(super) fn encode(
         ("pool_connections", "Connections to the database", |pool| {
             pool.connections
         }),
-        (
-            "pool_in_use",
-            "Connections that are used at the moment",
-            |pool| pool.connections.saturating_sub(pool.idle),
-        ),
-        ("pool_idle", "Connections that nobody uses", |pool| {
-            pool.idle
+        ("pool_in_use", "Connections in use", |pool| {
+            pool.connections.saturating_sub(pool.idle)
         }),
+        ("pool_idle", "Idle connections", |pool| pool.idle),
         (
             "pool_waiting",
             "Requests that wait for a connection",
@@ -39,7 +35,7 @@ pub(super) fn encode(
             gauge.encode(family.encode_family(&[("pool", pool.pool)])?)?;
         }
     }
-    let help = "How long connections were waited for";
+    let help = "Time that requests waited for a connection";
     let mut family =
         encoder.encode_descriptor("pool_wait_seconds", help, None, MetricType::Histogram)?;
     for pool in pools {

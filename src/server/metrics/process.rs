@@ -42,7 +42,7 @@ impl Collector for ProcessMetrics {
             ),
             (
                 "process_max_fds",
-                "The most file descriptors that it may open",
+                "Maximum number of open file descriptors",
                 max_descriptors(),
             ),
         ] {

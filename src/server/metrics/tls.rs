@@ -20,7 +20,7 @@ impl std::fmt::Debug for TlsMetrics {
 impl Collector for TlsMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         let failed = ConstCounter::new(self.0.as_ref().map_or(0, Tls::failed_reloads));
-        let help = "How often the TLS certificate was broken when it was read again";
+        let help = "Failed reloads of the TLS certificate";
         let kind = failed.metric_type();
         failed.encode(encoder.encode_descriptor("tls_failed_reloads", help, None, kind)?)
     }

@@ -14,8 +14,7 @@ pub(super) struct TraceMetrics(pub(super) Option<Tracer>);
 impl Collector for TraceMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         let dropped = ConstCounter::new(self.0.as_ref().map_or(0, Tracer::dropped));
-        let help =
-            "Spans that were dropped, because too many waited or the collector did not take them";
+        let help = "Spans that were dropped, because too many were waiting or the collector did not accept them";
         let kind = dropped.metric_type();
         dropped.encode(encoder.encode_descriptor("trace_spans_dropped", help, None, kind)?)
     }

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn zstd_is_hidden_where_another_encoding_is_as_welcome() {
+    fn zstd_is_avoided_if_another_encoding_has_the_same_weight() {
         for (header, expected) in [
             ("gzip, deflate, br, zstd", "gzip, deflate, br, zstd;q=0"),
             ("ZSTD, GZIP", "GZIP, zstd;q=0"),
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn zstd_stays_where_it_is_preferred_or_alone() {
+    fn zstd_is_used_if_preferred_or_alone() {
         for header in [
             "zstd",
             "zstd, deflate",

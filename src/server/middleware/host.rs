@@ -116,7 +116,8 @@ fn misdirected(request: &Request, host: &str, allowed: &AllowedHosts) -> Option<
         .find(|host| !allowed.allow(host))?;
     let foreign = truncate::of(foreign);
     let message = format!(
-        "requests for the host {foreign} are not answered here; the server's setting ALLOWED_HOSTS names those that are"
+        "requests for the host {foreign} are not accepted here; the server's setting ALLOWED_HOSTS lists the accepted \
+         ones"
     );
     let status = StatusCode::MISDIRECTED_REQUEST;
     Some(rejection(status, ErrorCode::BAD_REQUEST, &message))
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_loopback_address_its_own_names_are_answered() {
+    fn a_loopback_address_accepts_its_own_names() {
         for address in ["127.0.0.1", "::1", "127.1.2.3"] {
             let allowed = allowed(&[], address);
             for host in [
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_any_host_is_answered_until_some_are_listed() {
+    fn other_addresses_accept_any_host_unless_some_are_listed() {
         assert!(allowed(&[], "0.0.0.0").allow("any.example"));
         assert!(allowed(&["*"], "127.0.0.1").allow("any.example"));
         for address in ["0.0.0.0", "127.0.0.1"] {
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_target_stands_above_the_header() {
+    fn the_request_target_takes_precedence_over_the_header() {
         let mut request = Request::new(Body::empty());
         let own = HeaderValue::from_static("localhost");
         request.headers_mut().insert(HOST, own);

@@ -50,8 +50,8 @@ pub(super) fn log_foreign_origin(response: &Response) {
         tracing::warn!(
             origin = &*truncate::of(&origin),
             left_out,
-            "the WebSocket of a page was refused for its origin: CORS_ORIGINS names those that may connect, and a proxy \
-             has to pass Host on"
+            "the WebSocket of a page was rejected because of its origin: CORS_ORIGINS lists those that may connect, \
+             and a proxy must forward Host"
         );
     }
 }

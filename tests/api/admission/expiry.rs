@@ -38,7 +38,7 @@ async fn events(url: String, authorization: &str) -> Response {
     response
 }
 
-/// All of a stream that ends, without the comments.
+/// The whole of a stream that ends, without comments.
 async fn text(response: Response) -> String {
     let text = timeout(Duration::from_secs(30), response.text()).await;
     text.unwrap().unwrap().replace(": \n\n", "")
@@ -47,7 +47,7 @@ async fn text(response: Response) -> String {
 #[apply(on_both_databases)]
 async fn they_end_when_the_token_expires(database: Database) {
     let mut tokens = Tokens::new();
-    // A second later than the clock stands.
+    // A second after the time of the clock.
     let end = "2026-01-31T09:30:01Z";
     tokens.add("short", Some(Scope::Read), Some(end));
     let app = start!(database, &tokens.flag(), "--anonymous-reads=false");
@@ -60,14 +60,14 @@ async fn they_end_when_the_token_expires(database: Database) {
     assert_eq!(ending.closed().await, 4403);
     assert_eq!(text(ending_events).await, "");
     staying.is_heard().await;
-    // And they do not come back with it.
+    // And they cannot reconnect with it.
     let payload = json!({ "Authorization": short });
     let mut again = Socket::initialised(&address, None, &payload).await;
     assert_eq!(again.receive_or_close().await, Err(4403));
 }
 
 #[apply(on_both_databases)]
-async fn they_end_when_the_token_is_revoked_or_may_do_something_else(database: Database) {
+async fn they_end_when_the_token_is_revoked_or_its_scopes_change(database: Database) {
     let Some(own) = database.migrated().await else {
         return;
     };
@@ -82,7 +82,7 @@ async fn they_end_when_the_token_is_revoked_or_may_do_something_else(database: D
     let events_of_revoked = events(url.clone(), &revoked).await;
     let mut events_of_reader = events(url, &reader).await;
 
-    // A file that cannot be understood ends nothing, and revokes nothing.
+    // An invalid file ends nothing, and revokes nothing.
     let good = std::fs::read_to_string(&tokens.path).unwrap();
     tokens.edit(|text| text + "broken = {");
     program.signal("HUP");
@@ -106,7 +106,7 @@ async fn they_end_when_the_token_is_revoked_or_may_do_something_else(database: D
 }
 
 #[apply(on_both_databases)]
-async fn a_mutation_that_has_begun_is_answered_although_its_token_ends(database: Database) {
+async fn a_mutation_under_way_gets_its_response_after_its_token_expires(database: Database) {
     let mut tokens = Tokens::new();
     let end = "2026-01-31T09:30:01Z";
     tokens.add("short", Some(Scope::Write), Some(end));

@@ -116,12 +116,12 @@ async fn a_jwt_admits_by_its_scopes_with_keys_from_a_file(database: Database) {
     writes: 200 200
     no scope: 403 403 Bearer realm="broadsheet", error="insufficient_scope", scope="articles:read"
     over: 401 401 Bearer realm="broadsheet", error="invalid_token", error_description="it has expired"
-    other audience: 401 401 Bearer realm="broadsheet", error="invalid_token", error_description="its audience is another"
+    other audience: 401 401 Bearer realm="broadsheet", error="invalid_token", error_description="it is for another audience"
     other issuer: 401 401 Bearer realm="broadsheet", error="invalid_token", error_description="its issuer is not trusted here"
     other key: 401 401 Bearer realm="broadsheet", error="invalid_token", error_description="its signature does not match"
     "#);
 
-    // A second before its end.
+    // A second before it expires.
     let token = issuer.bearer(1, &reads);
     let payload = json!({ "Authorization": token });
     let mut socket = Socket::initialised(&app.address.to_string(), None, &payload).await;
@@ -130,7 +130,7 @@ async fn a_jwt_admits_by_its_scopes_with_keys_from_a_file(database: Database) {
     assert_eq!(socket.closed().await, 4403);
 }
 
-/// A server of key sets, which has none at first.
+/// A server of key sets, without one at first.
 async fn key_server() -> (String, Arc<Mutex<Option<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
@@ -146,7 +146,7 @@ async fn key_server() -> (String, Arc<Mutex<Option<String>>>) {
 }
 
 #[apply(on_both_databases)]
-async fn while_the_issuer_is_down_tokens_wait_and_strangers_do_not(database: Database) {
+async fn while_the_issuer_is_unavailable_anonymous_callers_are_served(database: Database) {
     let (url, keys) = key_server().await;
     let jwks = format!("--jwt-jwks={url}");
     let app = start!(database, &jwks, "--jwt-issuer=https://issuer.example");
@@ -164,7 +164,7 @@ async fn while_the_issuer_is_down_tokens_wait_and_strangers_do_not(database: Dat
     {
       "errors": [
         {
-          "message": "the keys of the token's issuer are not known at the moment; try again later",
+          "message": "the keys of the token's issuer are not available at the moment; try again later",
           "extensions": {
             "code": "UNAVAILABLE"
           }
@@ -188,7 +188,7 @@ async fn while_the_issuer_is_down_tokens_wait_and_strangers_do_not(database: Dat
         .unwrap();
     assert_eq!(post(&app, &token, QUERY).await.status, 200);
 
-    // Its next key works at the first request, and the one before it no more.
+    // Its next key works at the first request, and the previous one no longer does.
     let next = Issuer::new("2");
     *keys.lock().unwrap() = Some(next.jwks());
     assert_eq!(

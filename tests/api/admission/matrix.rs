@@ -10,7 +10,7 @@ use crate::program::Program;
 use crate::socket::Socket;
 use crate::support::{Answer, Database, assert_answer, client, on_both_databases};
 
-/// How a request comes.
+/// How a request is sent.
 #[derive(Clone, Copy)]
 enum By {
     Post,
@@ -82,7 +82,7 @@ fn with(http: reqwest::RequestBuilder, authorization: Option<&str>) -> reqwest::
     }
 }
 
-/// The answer, which may be an event.
+/// The response, which may be an event.
 fn first_event(body: &str) -> Value {
     let data = body.lines().find_map(|line| line.strip_prefix("data: "));
     serde_json::from_str(data.unwrap_or(body)).unwrap()
@@ -108,7 +108,7 @@ async fn by_socket(
     }
 }
 
-/// Whether the engine has carried it out, which the requests of this test tell by these codes.
+/// Whether the engine has executed it, according to these codes of the requests of this test.
 fn shown(answer: &Value) -> String {
     match answer["errors"][0]["extensions"]["code"].as_str() {
         None | Some("BAD_USER_INPUT" | "NOT_FOUND") => "ok".to_owned(),
@@ -136,7 +136,7 @@ async fn table(database: Database, reads: bool, writes: bool) -> Option<String> 
     tokens.revoke("revoked");
     program.signal("HUP");
     program.logged("read tokens and keys again").await;
-    // Whoever may read knows a document by its hash from here on.
+    // From now on callers who may read can use the document by its hash.
     let named = json!({ "extensions": { "persistedQuery": { "version": 1, "sha256Hash": HASH } } });
     let mut registration = named.clone();
     registration["query"] = json!(HASHED);
@@ -181,7 +181,7 @@ async fn table(database: Database, reads: bool, writes: bool) -> Option<String> 
 }
 
 #[apply(on_both_databases)]
-async fn where_strangers_may_do_everything(database: Database) {
+async fn with_anonymous_reads_and_writes(database: Database) {
     let Some(table) = table(database, true, true).await else {
         return;
     };
@@ -198,7 +198,7 @@ async fn where_strangers_may_do_everything(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn where_strangers_may_read(database: Database) {
+async fn with_anonymous_reads(database: Database) {
     let Some(table) = table(database, true, false).await else {
         return;
     };
@@ -215,7 +215,7 @@ async fn where_strangers_may_read(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn where_strangers_may_write_only(database: Database) {
+async fn with_anonymous_writes_only(database: Database) {
     let Some(table) = table(database, false, true).await else {
         return;
     };
@@ -232,7 +232,7 @@ async fn where_strangers_may_write_only(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn where_strangers_may_do_nothing(database: Database) {
+async fn without_anonymous_access(database: Database) {
     let Some(table) = table(database, false, false).await else {
         return;
     };

@@ -27,7 +27,7 @@ async fn told(socket: &mut Socket) -> String {
 }
 
 #[apply(on_both_databases)]
-async fn each_is_judged_by_its_own_token_and_by_no_other(database: Database) {
+async fn each_operation_is_admitted_by_its_own_token(database: Database) {
     let tokens = Tokens::new();
     let app = start!(database, &tokens.flag());
     let [reader, writer] = ["reader", "writer"].map(|name| Value::from(tokens.bearer(name)));
@@ -37,10 +37,10 @@ async fn each_is_judged_by_its_own_token_and_by_no_other(database: Database) {
         (MUTATION, Value::Null),
         (MUTATION, reader.clone()),
         (MUTATION, writer.clone()),
-        // What a token admits to is for its operation alone.
+        // A token applies to its operation only.
         (MUTATION, Value::Null),
         (QUERY, reader),
-        // A token that is not valid is not taken for none, though anybody may read.
+        // An invalid token is rejected, although anonymous callers may read.
         (QUERY, json!("Bearer bs_broken")),
         (QUERY, json!("bs_broken")),
         (QUERY, json!(1)),
@@ -58,15 +58,15 @@ async fn each_is_judged_by_its_own_token_and_by_no_other(database: Database) {
     complete
     error UNAUTHENTICATED this needs a token with the scope articles:write: send Authorization: Bearer TOKEN
     complete
-    error UNAUTHENTICATED the token is not valid: it is not known here
+    error UNAUTHENTICATED the token is not valid: it is unknown
     error UNAUTHENTICATED the token is not valid: Authorization is not of the form Bearer TOKEN
     error UNAUTHENTICATED the token is not valid: Authorization is not of the form Bearer TOKEN
     error UNAUTHENTICATED the token is not valid: Authorization is not of the form Bearer TOKEN
-    error UNAUTHENTICATED the token is not valid: it is not known here
+    error UNAUTHENTICATED the token is not valid: it is unknown
     complete
     ");
 
-    // Nor does the socket's own token help one that has another.
+    // Nor does the socket's token apply to an operation with its own.
     let payload = json!({ "Authorization": writer });
     let address = app.address.to_string();
     let mut socket = Socket::initialised(&address, None, &payload).await;
@@ -79,9 +79,9 @@ async fn each_is_judged_by_its_own_token_and_by_no_other(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_subscription_ends_with_its_token_and_the_socket_goes_on(database: Database) {
+async fn a_subscription_ends_with_its_token_and_the_socket_continues(database: Database) {
     let mut tokens = Tokens::new();
-    // A second later than the clock stands.
+    // A second after the time of the clock.
     let end = "2026-01-31T09:30:01Z";
     tokens.add("short", Some(Scope::Read), Some(end));
     let app = start!(database, &tokens.flag());
@@ -96,7 +96,7 @@ async fn a_subscription_ends_with_its_token_and_the_socket_goes_on(database: Dat
     assert_answer!(socket.receive().await, @r#"{"id":"2","payload":[{"extensions":{"code":"UNAUTHENTICATED"},"message":"the token is not valid: it has expired"}],"type":"error"}"#);
     socket.subscribe_as("2", CHANGES, &short).await;
     assert_eq!(socket.receive().await["id"], "2");
-    // The others go on.
+    // The others continue.
     let create = r#"mutation { createArticle(input: { title: "a", text: "" }) { slug } }"#;
     let writer = Value::from(tokens.bearer("writer"));
     socket.subscribe_as("4", create, &writer).await;

@@ -31,7 +31,7 @@ async fn told(request: RequestBuilder) -> String {
 }
 
 #[apply(on_both_databases)]
-async fn what_is_wrong_first_is_told(database: Database) {
+async fn the_first_applicable_rejection_wins(database: Database) {
     let tokens = Tokens::new();
     let app = start!(database, &tokens.flag(), "--max-body-bytes=1000");
     let large = vec![b' '; 1_001];
@@ -46,7 +46,7 @@ async fn what_is_wrong_first_is_told(database: Database) {
     let no_type = ("accept", "image/png");
 
     let cases = [
-        // The request, and what it is told with a broken token, as a reader, and as a writer.
+        // The request, and its rejection with an invalid token, as a reader, and as a writer.
         (
             "host",
             get(&app, QUERY).header(elsewhere.0, elsewhere.1),
@@ -141,7 +141,7 @@ async fn what_is_wrong_first_is_told(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn what_is_open_to_all_needs_no_token_and_minds_no_broken_one(database: Database) {
+async fn public_paths_ignore_tokens(database: Database) {
     let tokens = Tokens::new();
     let flags = ["--anonymous-reads=false", "--anonymous-writes=false"];
     let app = start!(database, &tokens.flag(), flags[0], flags[1]);
@@ -159,9 +159,7 @@ async fn what_is_open_to_all_needs_no_token_and_minds_no_broken_one(database: Da
 }
 
 #[apply(on_both_databases)]
-async fn who_has_spent_everything_is_told_after_admission_and_before_anything_is_read(
-    database: Database,
-) {
+async fn an_exhausted_budget_is_rejected_after_admission_and_before_the_body(database: Database) {
     let tokens = Tokens::new();
     let app = start!(database, &tokens.flag(), "--cost-per-minute=10");
     let with =
@@ -182,7 +180,7 @@ async fn who_has_spent_everything_is_told_after_admission_and_before_anything_is
     ] {
         assert_eq!(told(with(request, "reader")).await, expected, "{name}");
     }
-    // A mutation that cannot come this way costs its request only.
+    // A mutation that this transport does not allow costs only its request.
     for _ in 0..3 {
         assert_eq!(
             told(with(get(&app, MUTATION), "writer")).await,

@@ -25,7 +25,7 @@ async fn status(request: RequestBuilder) -> u16 {
 }
 
 #[apply(on_both_databases)]
-async fn a_request_that_is_known_by_its_body_is_not_known_to_strangers(database: Database) {
+async fn cached_requests_are_not_shared_with_anonymous_callers(database: Database) {
     let tokens = Tokens::new();
     let app = start!(database, &tokens.flag(), "--anonymous-reads=false");
     let body = json!({ "query": QUERY });
@@ -38,7 +38,7 @@ async fn a_request_that_is_known_by_its_body_is_not_known_to_strangers(database:
         let idle = tokens.bearer("idle");
         assert_eq!(status(post(&app, Some(&idle), &body)).await, 403);
     }
-    // Who may only write finds the body in the cache, and is refused all the same.
+    // The body is in the cache, but a caller who may only write is still rejected.
     let app = start!(
         database,
         &tokens.flag(),
@@ -52,7 +52,7 @@ async fn a_request_that_is_known_by_its_body_is_not_known_to_strangers(database:
 }
 
 #[apply(on_both_databases)]
-async fn an_answer_that_somebody_has_is_confirmed_to_those_who_may_have_it(database: Database) {
+async fn not_modified_is_only_for_callers_who_may_read(database: Database) {
     let tokens = Tokens::new();
     let app = start!(database, &tokens.flag(), "--anonymous-reads=false");
     let get = || app.request("/graphql?query=%7B%20articles%20%7B%20id%20%7D%20%7D");
@@ -80,7 +80,7 @@ async fn an_answer_that_somebody_has_is_confirmed_to_those_who_may_have_it(datab
 }
 
 #[apply(on_both_databases)]
-async fn what_caches_keep_for_strangers_is_not_for_those_with_a_token(database: Database) {
+async fn shared_caches_separate_anonymous_callers_from_tokens(database: Database) {
     let tokens = Tokens::new();
     let cached = "--cache-control=public, max-age=5";
     let app = start!(database, &tokens.flag(), cached);
@@ -111,7 +111,7 @@ async fn what_caches_keep_for_strangers_is_not_for_those_with_a_token(database: 
 }
 
 #[apply(on_both_databases)]
-async fn a_document_is_kept_only_for_those_who_may_run_it(database: Database) {
+async fn a_document_is_registered_only_by_callers_who_may_execute_it(database: Database) {
     let tokens = Tokens::new();
     let app = start!(database, &tokens.flag(), "--anonymous-reads=false");
     let mutation = r#"mutation { createArticle(input: { title: "a", text: "" }) { slug } }"#;
@@ -138,7 +138,7 @@ async fn a_document_is_kept_only_for_those_who_may_run_it(database: Database) {
         let answer = Answer::to(post(&app, authorization, &named)).await;
         assert_eq!(answer.code(), code);
     }
-    // Only the writer has made any.
+    // Only the writer has created any.
     let list = Answer::to(with(app.request("/api/v1/articles/"), Some(&reader))).await;
     assert_eq!(list.json().as_array().unwrap().len(), 1);
 }
@@ -150,7 +150,7 @@ fn sha256(text: &str) -> String {
 }
 
 #[apply(on_both_databases)]
-async fn trusted_documents_are_run_for_those_who_may(database: Database) {
+async fn trusted_documents_are_executed_only_for_permitted_callers(database: Database) {
     let tokens = Tokens::new();
     let manifest = tempfile::NamedTempFile::new().unwrap();
     let documents = json!({
@@ -180,7 +180,7 @@ async fn trusted_documents_are_run_for_those_who_may(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_stranger_does_not_join_the_execution_of_a_reader(database: Database) {
+async fn an_anonymous_caller_does_not_join_the_execution_of_a_reader(database: Database) {
     let tokens = Tokens::new();
     let app = start!(database, &tokens.flag(), "--anonymous-reads=false");
     let body = json!({ "query": "{ articlesConnection { totalCount } }" });
@@ -217,7 +217,7 @@ async fn an_idempotency_key_belongs_to_its_caller(database: Database) {
         slugs,
         expected.map(|(slug, replayed)| (json!(slug), replayed))
     );
-    // What a writer was answered is not told to those who may not write.
+    // The result of a writer is not returned to callers who may not write.
     let request = post(&app, Some(&reader), &body).header("idempotency-key", "one");
     assert_eq!(status(request).await, 403);
 }

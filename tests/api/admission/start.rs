@@ -6,7 +6,7 @@ use super::{QUERY, Tokens};
 use crate::program::{Program, run};
 use crate::support::{Answer, assert_answer, client};
 
-/// The line that says who may do what, without the time and the address.
+/// The line about permissions, without the time and the address.
 async fn said(flags: &[&str]) -> String {
     let mut program = Program::start("sqlite::memory:", flags).await;
     let line = program.logged(" without a token").await;
@@ -16,27 +16,27 @@ async fn said(flags: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn the_log_says_in_one_line_what_is_open_and_how_to_close_it() {
+async fn one_log_line_says_what_is_open_and_how_to_restrict_it() {
     let tokens = Tokens::new();
     let tokens = tokens.flag();
-    assert_answer!(said(&[]).await, @"INFO broadsheet::server::who_may: whoever is on this machine may read and write without a token: ANONYMOUS_WRITES=false closes writing, and TOKENS_FILE or JWT_JWKS says who may then tokens=0 issuers=0");
-    assert_answer!(said(&[&tokens]).await, @"INFO broadsheet::server::who_may: whoever is on this machine may read without a token: ANONYMOUS_READS=false closes that tokens=5 issuers=0");
-    assert_answer!(said(&[&tokens, "--anonymous-reads=false"]).await, @"INFO broadsheet::server::who_may: nobody may read or write without a token tokens=5 issuers=0");
-    assert_answer!(said(&["--host=0.0.0.0", "--anonymous-writes=true"]).await, @"WARN broadsheet::server::who_may: whoever reaches 0.0.0.0:PORT may read and write without a token: ANONYMOUS_WRITES=false closes writing, and TOKENS_FILE or JWT_JWKS says who may then tokens=0 issuers=0");
-    assert_answer!(said(&["--host=0.0.0.0", "--anonymous-writes=false"]).await, @"INFO broadsheet::server::who_may: whoever reaches 0.0.0.0:PORT may read without a token: ANONYMOUS_READS=false closes that, and TOKENS_FILE or JWT_JWKS says who may then tokens=0 issuers=0");
+    assert_answer!(said(&[]).await, @"INFO broadsheet::server::permissions: anyone on this machine may read and write without a token: ANONYMOUS_WRITES=false disables writing, and TOKENS_FILE or JWT_JWKS configures who may tokens=0 issuers=0");
+    assert_answer!(said(&[&tokens]).await, @"INFO broadsheet::server::permissions: anyone on this machine may read without a token: ANONYMOUS_READS=false disables that tokens=5 issuers=0");
+    assert_answer!(said(&[&tokens, "--anonymous-reads=false"]).await, @"INFO broadsheet::server::permissions: nobody may read or write without a token tokens=5 issuers=0");
+    assert_answer!(said(&["--host=0.0.0.0", "--anonymous-writes=true"]).await, @"WARN broadsheet::server::permissions: anyone who can reach 0.0.0.0:PORT may read and write without a token: ANONYMOUS_WRITES=false disables writing, and TOKENS_FILE or JWT_JWKS configures who may tokens=0 issuers=0");
+    assert_answer!(said(&["--host=0.0.0.0", "--anonymous-writes=false"]).await, @"INFO broadsheet::server::permissions: anyone who can reach 0.0.0.0:PORT may read without a token: ANONYMOUS_READS=false disables that, and TOKENS_FILE or JWT_JWKS configures who may tokens=0 issuers=0");
 }
 
 #[tokio::test]
-async fn on_other_addresses_the_server_does_not_start_until_somebody_has_said_who_may_write() {
+async fn on_other_addresses_the_server_starts_only_if_write_access_is_configured() {
     let environment = [("HOST", "0.0.0.0"), ("PORT", "0")];
     let (code, _, error) = run(&[], &environment).await;
     assert_eq!(code, 1);
-    // The log says before that it starts.
-    assert_answer!(error.lines().last().unwrap(), @"broadsheet: 0.0.0.0 is no loopback address, and nobody has said who may write: set TOKENS_FILE or JWT_JWKS, or say by hand what callers without a token may do: ANONYMOUS_WRITES=false to read only, ANONYMOUS_WRITES=true to write, too");
+    // The first log line says that it starts.
+    assert_answer!(error.lines().last().unwrap(), @"broadsheet: 0.0.0.0 is not a loopback address, and it is not configured who may write: set TOKENS_FILE or JWT_JWKS, or configure what callers without a token may do: ANONYMOUS_WRITES=false allows only reading, ANONYMOUS_WRITES=true also writing");
 }
 
 #[tokio::test]
-async fn the_log_and_the_metrics_name_tokens_and_no_secret() {
+async fn log_and_metrics_contain_token_names_but_no_secrets() {
     let tokens = Tokens::new();
     let flags = [
         &*tokens.flag(),

@@ -67,7 +67,7 @@ async fn an_article_is_found_by_its_slug_which_is_compared_exactly(database: Dat
 }
 
 #[apply(on_both_databases)]
-async fn an_article_that_is_not_there_is_null(database: Database) {
+async fn a_missing_article_is_null(database: Database) {
     let app = start!(database);
     let answer = app
         .query(
@@ -96,7 +96,7 @@ async fn an_article_that_is_not_there_is_null(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_nul_character_in_a_slug_that_is_asked_for_is_rejected(database: Database) {
+async fn a_nul_character_in_a_requested_slug_is_rejected(database: Database) {
     let app = start!(database);
     let answer = app
         .query(r#"{ article(by: { slug: "a\u0000b" }) { id } }"#)
@@ -129,7 +129,7 @@ async fn a_nul_character_in_a_slug_that_is_asked_for_is_rejected(database: Datab
 }
 
 #[apply(on_both_databases)]
-async fn an_article_is_asked_for_by_exactly_one_of_id_and_slug(database: Database) {
+async fn an_article_is_requested_by_exactly_one_of_id_and_slug(database: Database) {
     let app = start!(database);
     for by in [
         "{}",

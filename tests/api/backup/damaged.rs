@@ -3,7 +3,7 @@
 use super::Place;
 use crate::support::{Database, assert_answer};
 
-/// Tries to restore these bytes, and answers why not.
+/// Tries to restore these bytes, and returns the error.
 async fn refused(place: &Place, bytes: &[u8]) -> String {
     std::fs::write(place.path("damaged"), bytes).unwrap();
     let (code, out, error) = place.run("new.db", &["restore", "damaged"]).await;
@@ -13,7 +13,7 @@ async fn refused(place: &Place, bytes: &[u8]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_bit_that_has_changed_anywhere_is_noticed() {
+async fn a_changed_bit_anywhere_is_detected() {
     let place = Place::filled().await;
     assert_eq!(place.run("articles.db", &["backup", "whole"]).await.0, 0);
     let whole = std::fs::read(place.path("whole")).unwrap();
@@ -49,7 +49,7 @@ async fn one_bit_that_has_changed_anywhere_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_backup_that_is_cut_off_or_longer_is_noticed() {
+async fn a_truncated_or_extended_backup_is_detected() {
     let place = Place::filled().await;
     assert_eq!(place.run("articles.db", &["backup", "whole"]).await.0, 0);
     let whole = std::fs::read(place.path("whole")).unwrap();
@@ -57,13 +57,13 @@ async fn a_backup_that_is_cut_off_or_longer_is_noticed() {
     assert_answer!(refused(&place, &whole[..50]).await, @"broadsheet: damaged is damaged: it is cut off");
     assert_answer!(refused(&place, &whole[..20]).await, @"broadsheet: damaged is damaged: it is no SQLite database");
     assert_answer!(refused(&place, b"").await, @"broadsheet: damaged is damaged: it is no SQLite database");
-    assert_answer!(refused(&place, &whole[..whole.len() - 1]).await, @"broadsheet: damaged is damaged: what follows the last page is not the line that a backup ends with");
+    assert_answer!(refused(&place, &whole[..whole.len() - 1]).await, @"broadsheet: damaged is damaged: its last page is not followed by the line that ends a backup");
     let longer = [&whole, &b"\n"[..]].concat();
-    assert_answer!(refused(&place, &longer).await, @"broadsheet: damaged is damaged: what follows the last page is not the line that a backup ends with");
+    assert_answer!(refused(&place, &longer).await, @"broadsheet: damaged is damaged: its last page is not followed by the line that ends a backup");
     let mut other = whole.clone();
     let text = whole.windows(9).position(|it| it == b"All about").unwrap();
     other[text] = b'B';
-    assert_answer!(refused(&place, &other).await, @"broadsheet: damaged is damaged: its bytes are not those that were backed up (SHA-256)");
+    assert_answer!(refused(&place, &other).await, @"broadsheet: damaged is damaged: its SHA-256 is not that of the original backup");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,5 +74,5 @@ async fn a_database_of_another_program_is_not_restored() {
         .execute("CREATE TABLE book (id INTEGER PRIMARY KEY, title TEXT)")
         .await;
     let bytes = std::fs::read(other.url.strip_prefix("sqlite:").unwrap()).unwrap();
-    assert_answer!(refused(&place, &bytes).await, @"broadsheet: damaged is no database of Broadsheet's");
+    assert_answer!(refused(&place, &bytes).await, @"broadsheet: damaged is not a Broadsheet database");
 }

@@ -1,6 +1,6 @@
 //! Writers while a backup is made.
 //!
-//! `BACKUP_MB=1000 cargo test --test api writers_go_on -- --nocapture` measures with a database of that size.
+//! `BACKUP_MB=1000 cargo test --test api writers_continue -- --nocapture` measures with a database of that size.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use crate::support::Database;
 
 const WRITERS: usize = 8;
 
-/// What happens meanwhile.
+/// What happens in the meantime.
 const ALONE: usize = 0;
 const COPIED: usize = 1;
 const OVER: usize = 2;
@@ -26,11 +26,11 @@ fn megabytes() -> Option<usize> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writers_go_on_while_a_backup_is_made() {
+async fn writers_continue_during_a_backup() {
     let place = Place::new();
     let own = Database::Sqlite.migrated().await.unwrap();
     let program = Program::start(&own.url, &[]).await;
-    // Each has its text a second time in the change log.
+    // The change log has each text a second time.
     own.fill(megabytes().unwrap_or(20) * 100, 5_000).await;
     while own.count("search_due").await > 0 {
         sleep(Duration::from_millis(100)).await;
@@ -96,7 +96,7 @@ async fn write(url: String, number: usize, phase: Arc<AtomicUsize>) -> [Vec<Dura
         }
         create(&url, &format!("{number} {count}")).await;
         count += 1;
-        // What began before the backup did not have to suffer from all of it.
+        // Writes that began before the backup are not affected by all of it.
         if phase.load(Ordering::Relaxed) == before {
             took[before].push(began.elapsed());
         }

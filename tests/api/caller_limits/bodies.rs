@@ -10,7 +10,7 @@ use super::{HERE, THERE, client_from, connect, exceeded, metric, told};
 use crate::socket::Socket;
 use crate::support::{Answer, Database, TestApp, assert_answer, on_both_databases, start};
 
-/// A request of which this many bytes have come, and the rest does not.
+/// A request of which only this many bytes arrive.
 async fn slow(app: &TestApp, from: &str, bytes: usize, is_chunked: bool) -> TcpStream {
     let mut stream = connect(from, app.address).await;
     let (length, first) = match is_chunked {
@@ -38,7 +38,7 @@ async fn until_held(app: &TestApp, bytes: u64) {
 }
 
 #[apply(on_both_databases)]
-async fn beyond_all_bytes_a_request_gets_503_on_every_transport(database: Database) {
+async fn beyond_the_total_bytes_a_request_gets_503_on_every_transport(database: Database) {
     let app = start!(database, "--max-concurrent-body-bytes=400000");
     let mut socket = Socket::ready(&app.address.to_string()).await;
     let mut held = Vec::new();
@@ -84,10 +84,10 @@ async fn large_bodies_of_one_address_leave_room_for_others(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn measuring_counts_bytes_and_refuses_none(database: Database) {
+async fn measure_mode_counts_bytes_and_rejects_none(database: Database) {
     let flags = ["--max-concurrent-body-bytes=1000", "--limits-mode=measure"];
     let app = start!(database, flags[0], flags[1]);
-    // One that is alone may be larger.
+    // A single one may be larger.
     assert_eq!(Answer::to(post(&app, HERE, 2_000)).await.status, 200);
     assert_eq!(exceeded(&app, "concurrent_body_bytes").await, 0);
     let _held = slow(&app, THERE, 500, false).await;
@@ -97,9 +97,7 @@ async fn measuring_counts_bytes_and_refuses_none(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_thousand_clients_that_are_slow_with_their_bodies_leave_others_served(
-    database: Database,
-) {
+async fn a_thousand_slow_bodies_do_not_affect_others(database: Database) {
     let app = start!(database);
     let mut held = Vec::new();
     for _ in 0..1_000 {

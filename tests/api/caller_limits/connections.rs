@@ -8,10 +8,10 @@ use crate::socket::Socket;
 use crate::support::{Database, on_both_databases, start};
 
 #[apply(on_both_databases)]
-async fn one_more_of_an_address_is_closed_and_those_of_others_are_not(database: Database) {
+async fn a_connection_over_the_limit_of_its_address_is_closed(database: Database) {
     let app = start!(database, "--max-connections-per-address=3");
     let mut held = vec![connect(HERE, app.address).await];
-    // One that has become a WebSocket counts as long as it is open.
+    // A WebSocket counts as long as it is open.
     let socket = Socket::ready(&app.address.to_string()).await;
     held.push(connect(HERE, app.address).await);
     for stream in &mut held {
@@ -21,14 +21,14 @@ async fn one_more_of_an_address_is_closed_and_those_of_others_are_not(database: 
     assert_eq!(ask(&mut connect(THERE, app.address).await).await, Some(200));
     assert_eq!(exceeded(&app, "connections_per_address").await, 1);
     drop(socket);
-    // It is not closed at once.
+    // It is not closed immediately.
     while ask(&mut connect(HERE, app.address).await).await.is_none() {}
     drop(held);
     while ask(&mut connect(HERE, app.address).await).await.is_none() {}
 }
 
 #[apply(on_both_databases)]
-async fn a_trusted_proxy_has_the_connections_of_many(database: Database) {
+async fn a_trusted_proxy_is_exempt_from_the_limit_per_address(database: Database) {
     let flags = [
         "--max-connections-per-address=1",
         "--trusted-proxies=127.0.0.1",
@@ -44,7 +44,7 @@ async fn a_trusted_proxy_has_the_connections_of_many(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn beyond_all_connections_no_more_are_accepted_until_one_is_closed(database: Database) {
+async fn beyond_the_total_no_connections_are_accepted_until_one_closes(database: Database) {
     let app = start!(database, "--max-connections=2");
     let (mut first, mut second) = (
         connect(HERE, app.address).await,
@@ -64,7 +64,7 @@ async fn beyond_all_connections_no_more_are_accepted_until_one_is_closed(databas
 }
 
 #[apply(on_both_databases)]
-async fn measuring_counts_connections_and_closes_none(database: Database) {
+async fn measure_mode_counts_connections_and_closes_none(database: Database) {
     let app = start!(
         database,
         "--max-connections=2",
@@ -84,7 +84,7 @@ async fn measuring_counts_connections_and_closes_none(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_thousand_clients_that_are_slow_with_their_heads_leave_others_served(database: Database) {
+async fn a_thousand_slow_heads_do_not_affect_others(database: Database) {
     let app = start!(database);
     let mut slow = Vec::new();
     for _ in 0..1_000 {
@@ -95,6 +95,6 @@ async fn a_thousand_clients_that_are_slow_with_their_heads_leave_others_served(d
     let mut other = connect(THERE, app.address).await;
     assert_eq!(ask(&mut other).await, Some(200));
     assert!(metric(&app, "connections").await >= 1_000);
-    // They hold no more than their share.
+    // They take no more than their share.
     assert_eq!(ask(&mut connect(HERE, app.address).await).await, None);
 }

@@ -29,7 +29,7 @@ fn events(request: RequestBuilder) -> RequestBuilder {
     request.header("accept", "text/event-stream")
 }
 
-/// Whether it was rejected because its caller has spent too much, and says when to come back.
+/// Whether it was rejected because of its cost, with a time to retry after.
 fn is_spent(answer: &Answer) -> bool {
     let is_spent = answer.status == 429;
     if is_spent {
@@ -43,7 +43,7 @@ fn is_spent(answer: &Answer) -> bool {
 }
 
 #[apply(on_both_databases)]
-async fn what_is_too_much_in_a_minute_is_rejected_on_every_transport(database: Database) {
+async fn a_cost_over_the_remaining_budget_is_rejected_on_every_transport(database: Database) {
     let app = start!(database, TEN);
     let requests = [
         post(&app, "127.0.0.2", QUERY),
@@ -86,7 +86,7 @@ async fn what_is_too_much_in_a_minute_is_rejected_on_every_transport(database: D
 }
 
 #[apply(on_both_databases)]
-async fn what_nobody_may_spend_is_rejected_at_once_and_does_not_happen(database: Database) {
+async fn a_cost_over_the_limit_is_rejected_and_not_executed(database: Database) {
     let app = start!(database, TEN);
     let too_costly = post(&app, HERE, "{ articles(limit: 20) { id } }");
     assert_answer!(told(&Answer::to(too_costly).await), @r#"
@@ -94,7 +94,7 @@ async fn what_nobody_may_spend_is_rejected_at_once_and_does_not_happen(database:
     retry-after: 60
     ratelimit: "cost";r=10;t=0
     ratelimit-policy: "cost";q=10;w=60
-    {"errors":[{"message":"this costs 21, but a caller may spend 10 a minute: ask for less at a time","extensions":{"code":"RATE_LIMITED"}}]}
+    {"errors":[{"message":"this costs 21, but a caller may spend 10 per minute: request less at a time","extensions":{"code":"RATE_LIMITED"}}]}
     "#);
     // A mutation costs as much as it has rows.
     let create = |count: usize| {
@@ -113,7 +113,7 @@ async fn what_nobody_may_spend_is_rejected_at_once_and_does_not_happen(database:
 }
 
 #[apply(on_both_databases)]
-async fn each_caller_has_its_own_and_tokens_have_theirs_anywhere(database: Database) {
+async fn budgets_are_per_address_or_per_token_on_any_address(database: Database) {
     let tokens = Tokens::new();
     let app = start!(database, TEN, &tokens.flag());
     let spend_all = async |from: &str, authorization: Option<&str>| {
@@ -134,13 +134,13 @@ async fn each_caller_has_its_own_and_tokens_have_theirs_anywhere(database: Datab
     assert_eq!(spend_all(HERE, Some(&reader)).await, 5);
     assert_eq!(spend_all(THERE, Some(&reader)).await, 0);
     assert_eq!(spend_all(HERE, Some(&writer)).await, 5);
-    // Who is not admitted is told that, and spends nothing.
+    // Callers that are not admitted are rejected for that, and spend nothing.
     let broken = post(&app, HERE, QUERY).header("authorization", "Bearer broken");
     assert_eq!(Answer::to(broken).await.status, 401);
 }
 
 #[apply(on_both_databases)]
-async fn a_request_costs_something_whatever_becomes_of_it(database: Database) {
+async fn every_request_costs_something(database: Database) {
     let app = start!(database, TEN);
     let mut statuses = Vec::new();
     for _ in 0..11 {
@@ -149,7 +149,7 @@ async fn a_request_costs_something_whatever_becomes_of_it(database: Database) {
     }
     assert_eq!(statuses[..10], [200; 10]);
     assert_eq!(statuses[10], 429);
-    // Its body is not waited for any more.
+    // Its body is no longer awaited.
     let mut stream = connect(HERE, app.address).await;
     let head = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n";
     stream.write_all(head).await.unwrap();
@@ -177,7 +177,7 @@ async fn the_list_of_all_articles_costs_what_its_articles_have(database: Databas
 }
 
 #[apply(on_both_databases)]
-async fn measuring_counts_what_would_be_too_much_and_rejects_nothing(database: Database) {
+async fn measure_mode_counts_exceeded_budgets_and_rejects_nothing(database: Database) {
     let app = start!(database, TEN, "--limits-mode=measure");
     for _ in 0..7 {
         let answer = Answer::to(post(&app, HERE, QUERY)).await;

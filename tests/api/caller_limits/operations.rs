@@ -38,7 +38,7 @@ async fn slugs(app: &TestApp) -> Value {
 }
 
 #[apply(on_both_databases)]
-async fn who_waits_too_long_for_its_turn_gets_503_on_every_transport(database: Database) {
+async fn an_operation_that_waits_too_long_gets_503_on_every_transport(database: Database) {
     let app = start!(database, ONE, "--operation-wait=200ms");
     let lock = app.database.lock_writes().await;
     let first = tokio::spawn(Answer::to(post(&app, &create("first"))));
@@ -47,7 +47,7 @@ async fn who_waits_too_long_for_its_turn_gets_503_on_every_transport(database: D
     assert_answer!(told(&refused), @r#"
     503
     retry-after: 1
-    {"errors":[{"message":"the server has more to do than it can at the moment; try again later","extensions":{"code":"UNAVAILABLE"}}]}
+    {"errors":[{"message":"the server is overloaded at the moment; try again later","extensions":{"code":"UNAVAILABLE"}}]}
     "#);
     let by_sse = post(&app, &create("third")).header("accept", "text/event-stream");
     assert_eq!(told(&Answer::to(by_sse).await), told(&refused));
@@ -56,9 +56,9 @@ async fn who_waits_too_long_for_its_turn_gets_503_on_every_transport(database: D
     socket
         .subscribe("1", fourth["query"].as_str().unwrap())
         .await;
-    assert_answer!(socket.receive().await, @r#"{"id":"1","payload":[{"extensions":{"code":"UNAVAILABLE"},"message":"the server has more to do than it can at the moment; try again later"}],"type":"error"}"#);
+    assert_answer!(socket.receive().await, @r#"{"id":"1","payload":[{"extensions":{"code":"UNAVAILABLE"},"message":"the server is overloaded at the moment; try again later"}],"type":"error"}"#);
     assert_eq!(shed(&app).await, 3);
-    // The turns of queries are others, and those who watch the server need none.
+    // Queries have separate turns, and probes and metrics need none.
     assert_eq!(slugs(&app).await, json!([]));
     for path in ["/health/live", "/health/ready", "/metrics"] {
         assert_eq!(app.get(path).await.status, 200, "{path}");
@@ -73,7 +73,7 @@ async fn who_waits_too_long_for_its_turn_gets_503_on_every_transport(database: D
 }
 
 #[apply(on_both_databases)]
-async fn who_waits_has_its_turn_when_it_comes(database: Database) {
+async fn a_waiting_operation_is_executed_when_a_turn_is_free(database: Database) {
     let app = start!(database, ONE, "--operation-wait=30s");
     let lock = app.database.lock_writes().await;
     let answers: Vec<_> = ["a", "b", "c"]
@@ -92,7 +92,7 @@ async fn who_waits_has_its_turn_when_it_comes(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_mutation_whose_client_has_gone_before_its_turn_does_not_happen(database: Database) {
+async fn a_mutation_whose_client_disconnects_while_waiting_is_not_executed(database: Database) {
     let app = start!(database, ONE, "--operation-wait=60s");
     let lock = app.database.lock_writes().await;
     let first = tokio::spawn(Answer::to(post(&app, &create("first"))));
@@ -119,7 +119,7 @@ async fn a_mutation_whose_client_has_gone_before_its_turn_does_not_happen(databa
 }
 
 #[apply(on_both_databases)]
-async fn measuring_counts_those_who_would_wait_and_lets_them_through(database: Database) {
+async fn measure_mode_counts_waiting_operations_and_executes_them(database: Database) {
     let app = start!(database, ONE, "--limits-mode=measure");
     let lock = app.database.lock_writes().await;
     let answers: Vec<_> = ["a", "b"]
@@ -135,7 +135,7 @@ async fn measuring_counts_those_who_would_wait_and_lets_them_through(database: D
 
 /// Equal queries share an execution and so a turn, however many they are.
 #[apply(on_both_databases)]
-async fn those_who_share_an_execution_need_one_turn(database: Database) {
+async fn a_shared_execution_needs_one_turn(database: Database) {
     let app = start!(database, ONE, "--operation-wait=10s");
     let requests = (0..300).map(|_| app.query("{ articles { title } }"));
     for answer in futures_util::future::join_all(requests).await {
@@ -147,7 +147,7 @@ async fn those_who_share_an_execution_need_one_turn(database: Database) {
         .unwrap();
 }
 
-/// What is slow is a query that reads every text; it may end before the list has come, and is sent again then.
+/// A slow query reads every text; if it ends before the list, it is sent again.
 #[apply(on_both_databases)]
 async fn the_list_of_all_articles_needs_a_turn_too(database: Database) {
     let app = start!(database, ONE, "--operation-wait=1ms");
@@ -166,7 +166,7 @@ async fn the_list_of_all_articles_needs_a_turn_too(database: Database) {
     assert_answer!(told(&list), @r#"
     503
     retry-after: 1
-    {"errors":[{"message":"the server has more to do than it can at the moment; try again later","extensions":{"code":"UNAVAILABLE"}}]}
+    {"errors":[{"message":"the server is overloaded at the moment; try again later","extensions":{"code":"UNAVAILABLE"}}]}
     "#);
     let shed = metric(&app, "operations_shed_total{type=\"query\"}").await;
     assert_eq!(shed, 1);

@@ -28,7 +28,7 @@ async fn fill(app: &TestApp) {
     }
 }
 
-/// A client that asks for all of it, and reads nothing.
+/// A client that requests all of it, and reads nothing.
 async fn unread(app: &TestApp, from: &str) -> TcpStream {
     let before = metric(app, "concurrent_response_bytes").await;
     let socket = TcpSocket::new_v4().unwrap();
@@ -66,7 +66,7 @@ async fn beyond_its_share_an_address_gets_503_and_others_are_served(database: Da
     let answer = socket.receive().await;
     assert_eq!(answer["payload"][0]["extensions"]["code"], "UNAVAILABLE");
     assert_eq!(exceeded(&app, "concurrent_response_bytes").await, 3);
-    // What is small is served, and so is what has been done.
+    // Small responses are sent, and so are those of executed mutations.
     assert_eq!(
         Answer::to(ask(&app, HERE, "{ articles { id } }"))
             .await
@@ -79,7 +79,7 @@ async fn beyond_its_share_an_address_gets_503_and_others_are_served(database: Da
     );
     assert_eq!(Answer::to(ask(&app, HERE, &create)).await.status, 200);
     assert_eq!(Answer::to(ask(&app, THERE, QUERY)).await.status, 200);
-    // Beyond all bytes nobody is.
+    // Beyond the total limit nobody is served.
     let _others = [unread(&app, THERE).await, unread(&app, "127.0.0.3").await];
     assert_eq!(Answer::to(ask(&app, "127.0.0.4", QUERY)).await.status, 503);
     drop(held);
@@ -93,7 +93,7 @@ async fn a_message_counts_until_it_is_read(database: Database) {
     fill(&app).await;
     let mut socket = Socket::ready(&app.address.to_string()).await;
     socket.subscribe("1", QUERY).await;
-    // It is there twice.
+    // The text is in the response twice.
     while metric(&app, "concurrent_response_bytes").await < 2 * BYTES {}
     assert_eq!(socket.receive().await["type"], "next");
     while metric(&app, "concurrent_response_bytes").await > 0 {}

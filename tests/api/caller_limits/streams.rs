@@ -18,7 +18,7 @@ fn events(app: &TestApp, from: &str, query: &str) -> RequestBuilder {
     request.json(&json!({ "query": query }))
 }
 
-/// A stream that stays open as long as this is kept.
+/// A stream that stays open until this value is dropped.
 async fn open_events(app: &TestApp, from: &str) -> Response {
     let response = events(app, from, CHANGES).send().await.unwrap();
     assert_eq!(response.status(), 200);
@@ -36,7 +36,7 @@ fn handshake(app: &TestApp, from: &str) -> RequestBuilder {
 }
 
 #[apply(on_both_databases)]
-async fn one_more_of_a_caller_gets_429_until_another_is_closed(database: Database) {
+async fn a_stream_over_the_limit_of_its_caller_gets_429(database: Database) {
     let app = start!(database, "--max-streams-per-caller=2");
     let address = app.address.to_string();
     let mut socket = Socket::ready(&address).await;
@@ -51,7 +51,7 @@ async fn one_more_of_a_caller_gets_429_until_another_is_closed(database: Databas
     "#);
     let by_sse = Answer::to(events(&app, HERE, CHANGES)).await;
     assert_eq!(told(&by_sse), told(&refused));
-    // A subscription on a socket that there is takes none, and neither does what has one result.
+    // A subscription on an existing socket takes no slot, nor does an operation with one result.
     socket.subscribe("1", CHANGES).await;
     socket.is_heard().await;
     let single = Answer::to(events(&app, HERE, "{ __typename }")).await;
@@ -70,7 +70,7 @@ async fn one_more_of_a_caller_gets_429_until_another_is_closed(database: Databas
 }
 
 #[apply(on_both_databases)]
-async fn one_more_of_all_gets_503(database: Database) {
+async fn a_stream_over_the_total_limit_gets_503(database: Database) {
     let app = start!(database, "--max-streams=2");
     let socket = Socket::ready(&app.address.to_string()).await;
     let stream = open_events(&app, THERE).await;
@@ -90,7 +90,7 @@ async fn one_more_of_all_gets_503(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn with_a_token_a_socket_counts_for_its_bearer(database: Database) {
+async fn a_socket_with_a_token_counts_for_its_caller(database: Database) {
     let mut tokens = Tokens::new();
     tokens.add("other", Some(Scope::Read), None);
     let app = start!(database, &tokens.flag(), "--max-streams-per-caller=1");
@@ -103,14 +103,14 @@ async fn with_a_token_a_socket_counts_for_its_bearer(database: Database) {
     };
     let acknowledged: Result<Value, u16> = Ok(json!({ "type": "connection_ack" }));
     let mut held = Vec::new();
-    // Of one address, because each counts for another caller once it is known whose it is.
+    // From one address, because each counts for its own caller after `connection_init`.
     for name in ["reader", "other"] {
         let (socket, answer) = initialised(name).await;
         assert_eq!(answer, acknowledged, "{name}");
         held.push(socket);
     }
     held.push(Socket::ready(&address).await);
-    // The next handshake of the address is one too many, whatever its token.
+    // The next handshake of the address exceeds the limit, whatever its token.
     assert_eq!(Answer::to(handshake(&app, HERE)).await.status, 429);
     drop(held.pop());
     while metric(&app, "streams").await > 2 {}
@@ -146,14 +146,14 @@ async fn behind_a_trusted_proxy_each_client_counts(database: Database) {
         let refused = Answer::to(forwarded(HERE, client)).await;
         assert_eq!(refused.status, 429, "{client}");
     }
-    // Who is not trusted is not believed.
+    // The header of an untrusted proxy is ignored.
     held.push(forwarded(THERE, "198.51.100.9").send().await.unwrap());
     let refused = Answer::to(forwarded(THERE, "198.51.100.10")).await;
     assert_eq!(refused.status, 429);
 }
 
 #[apply(on_both_databases)]
-async fn measuring_counts_streams_and_refuses_none(database: Database) {
+async fn measure_mode_counts_streams_and_rejects_none(database: Database) {
     let app = start!(
         database,
         "--max-streams=1",

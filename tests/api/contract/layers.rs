@@ -2,7 +2,7 @@
 
 use super::{files, root};
 
-/// The modules of the server, each with those of `crate::` that it may name. What stands in no list of another is the top.
+/// The modules of the server, each with those of `crate::` that it may use. A module in no other list is at the top.
 const MAY_NAME: [(&str, &[&str]); 17] = [
     (
         "api",
@@ -72,7 +72,7 @@ const MAY_NAME: [(&str, &[&str]); 17] = [
     ("transfer", &["article", "clock", "error", "store"]),
 ];
 
-/// The crates that only some modules may name.
+/// The crates that only some modules may use.
 const MAY_NAME_CRATE: [(&str, &[&str]); 8] = [
     ("async_graphql", &["api"]),
     ("axum", &["server"]),
@@ -87,9 +87,9 @@ const MAY_NAME_CRATE: [(&str, &[&str]); 8] = [
     ("search_words", &["article", "store"]),
 ];
 
-/// What stands in crates of its own the compiler keeps apart; this is for the modules of one.
+/// The compiler separates crates; this separates the modules of one.
 #[test]
-fn every_module_names_only_what_stands_below_it() {
+fn every_module_uses_only_those_below_it() {
     let mut wrong = Vec::new();
     for src in ["src", "crates/articles/src"].map(|src| root().join(src)) {
         for file in files(&src) {
@@ -103,7 +103,7 @@ fn every_module_names_only_what_stands_below_it() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
-/// What a file names and must not.
+/// The paths that a file uses and must not.
 fn wrong_paths(file: &str, source: &str) -> Vec<String> {
     let module = file.split(['/', '.']).next().unwrap();
     let Some((_, may)) = MAY_NAME.iter().find(|(of, _)| *of == module) else {
@@ -123,7 +123,7 @@ fn wrong_paths(file: &str, source: &str) -> Vec<String> {
     paths.map(|path| format!("{file} names {path}")).collect()
 }
 
-/// The paths in a source, those of a `use` with braces one by one, without what stands in comments.
+/// The paths in a source, outside comments, with each path of a `use` tree separately.
 fn paths(source: &str) -> Vec<String> {
     let code: String = source
         .lines()

@@ -80,7 +80,7 @@ async fn instants_before_year_1_or_after_year_9999_are_rejected(database: Databa
 }
 
 #[apply(on_both_databases)]
-async fn a_text_that_is_no_instant_is_rejected(database: Database) {
+async fn an_invalid_instant_is_rejected(database: Database) {
     let app = start!(database);
     let answer = create_at(&app, "yesterday").await;
     assert_answer!(answer, @r#"

@@ -138,7 +138,7 @@ async fn a_slug_of_0_or_66_characters_is_rejected(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_nul_character_is_refused_wherever_it_stands(database: Database) {
+async fn a_nul_character_is_rejected_anywhere(database: Database) {
     let app = start!(database);
     let answer = app.create(json!({ "title": "a\0", "text": "" })).await;
     assert_answer!(answer, @r#"
@@ -223,7 +223,7 @@ async fn a_nul_character_is_refused_wherever_it_stands(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn values_are_kept_to_the_last_character(database: Database) {
+async fn values_are_stored_exactly(database: Database) {
     let app = start!(database);
     for title in [
         " \t\n",

@@ -7,7 +7,7 @@ use super::created;
 use crate::support::{Database, TestApp, assert_answer, on_both_databases, start};
 
 #[apply(on_both_databases)]
-async fn a_slug_that_is_given_is_kept_as_it_is(database: Database) {
+async fn a_given_slug_is_unchanged(database: Database) {
     let app = start!(database);
     for slug in ["Test slug", " ", "été", "影師", "a/b?c#d", "-"] {
         let answer = app
@@ -18,7 +18,7 @@ async fn a_slug_that_is_given_is_kept_as_it_is(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_slug_that_is_left_out_is_made_from_the_title(database: Database) {
+async fn an_omitted_slug_is_generated_from_the_title(database: Database) {
     let app = start!(database);
     let long = format!("{} b", "a".repeat(63));
     for (title, slug) in [
@@ -36,7 +36,7 @@ async fn a_slug_that_is_left_out_is_made_from_the_title(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_slug_that_is_made_takes_the_smallest_number_that_is_free(database: Database) {
+async fn a_generated_slug_gets_the_smallest_free_number(database: Database) {
     let app = start!(database);
     for slug in ["a", "a-2", "a-4"] {
         let answer = app
@@ -50,7 +50,7 @@ async fn a_slug_that_is_made_takes_the_smallest_number_that_is_free(database: Da
 }
 
 #[apply(on_both_databases)]
-async fn numbers_go_on_beyond_those_that_are_looked_up_at_once(database: Database) {
+async fn numbers_continue_beyond_one_search_batch(database: Database) {
     let app = start!(database);
     assert_eq!(slug_made_of(&app, "b").await, "b");
     for number in 2..60 {
@@ -59,7 +59,7 @@ async fn numbers_go_on_beyond_those_that_are_looked_up_at_once(database: Databas
 }
 
 #[apply(on_both_databases)]
-async fn a_slug_of_65_characters_is_cut_for_its_number(database: Database) {
+async fn a_slug_of_65_characters_is_shortened_for_its_number(database: Database) {
     let app = start!(database);
     let title = "a".repeat(65);
     assert_eq!(slug_made_of(&app, &title).await, title);

@@ -9,7 +9,7 @@ use crate::feed::{Node, next, told};
 use crate::support::{Database, TestApp, on_both_databases};
 
 #[apply(on_both_databases)]
-async fn the_feed_goes_on_over_such_rows_also_after_they_were_deleted(database: Database) {
+async fn the_feed_continues_past_such_rows_even_after_their_deletion(database: Database) {
     let Some(own) = with_rows(database).await else {
         return;
     };
@@ -49,9 +49,7 @@ async fn polled(app: &TestApp, after: FeedCursor) -> Vec<Value> {
 }
 
 #[apply(on_both_databases)]
-async fn a_change_that_another_program_logged_by_half_is_told_without_its_article(
-    database: Database,
-) {
+async fn an_incomplete_change_is_sent_without_its_article(database: Database) {
     let Some(own) = database.migrated().await else {
         return;
     };

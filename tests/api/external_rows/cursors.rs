@@ -10,7 +10,7 @@ use super::{id, rows, with_rows};
 use crate::support::{Database, TestApp, on_both_databases};
 
 #[apply(on_both_databases)]
-async fn a_cursor_of_any_place_is_a_place_in_the_list(database: Database) {
+async fn a_cursor_with_any_position_is_valid_in_the_list(database: Database) {
     let Some(own) = with_rows(database).await else {
         return;
     };
@@ -63,7 +63,7 @@ async fn a_cursor_of_any_place_is_a_place_in_the_list(database: Database) {
             let request = json!({ "query": query, "variables": { "at": cursor } });
             let answer = app.graphql(&request).await.json();
             let count = |side: &str| answer["data"][side]["nodes"].as_array().unwrap().len();
-            // But for the row that stands at the place.
+            // Except the row at the position itself.
             let beside = count("after") + count("before");
             assert!(
                 beside + 1 >= rows(database).len(),

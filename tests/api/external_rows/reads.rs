@@ -40,7 +40,7 @@ async fn lines(app: &TestApp) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn what_an_article_cannot_have_is_shown_as_the_nearest_on_postgres() {
+async fn invalid_values_are_clamped_on_postgres() {
     let Some(own) = with_rows(Database::Postgres).await else {
         return;
     };
@@ -60,7 +60,7 @@ async fn what_an_article_cannot_have_is_shown_as_the_nearest_on_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_an_article_cannot_have_is_shown_as_the_nearest_on_sqlite() {
+async fn invalid_values_are_clamped_on_sqlite() {
     let own = with_rows(Database::Sqlite).await.unwrap();
     let app = TestApp::start_on(&own, &[]).await;
     assert_answer!(lines(&app).await, @r#"
@@ -136,7 +136,7 @@ fn ids(articles: &Value) -> Vec<String> {
 }
 
 #[apply(on_both_databases)]
-async fn look_ups_that_share_a_statement_with_such_rows_are_answered(database: Database) {
+async fn lookups_batched_with_such_rows_succeed(database: Database) {
     let Some(own) = with_rows(database).await else {
         return;
     };
@@ -171,7 +171,7 @@ async fn look_ups_that_share_a_statement_with_such_rows_are_answered(database: D
 }
 
 #[apply(on_both_databases)]
-async fn the_list_of_all_articles_has_such_rows_once_each_and_ends_well(database: Database) {
+async fn the_list_of_all_articles_has_such_rows_once(database: Database) {
     let Some(own) = with_rows(database).await else {
         return;
     };
@@ -187,7 +187,7 @@ async fn the_list_of_all_articles_has_such_rows_once_each_and_ends_well(database
 }
 
 #[apply(on_both_databases)]
-async fn filters_and_searches_go_over_such_rows(database: Database) {
+async fn filters_and_searches_handle_such_rows(database: Database) {
     let Some(own) = with_rows(database).await else {
         return;
     };
@@ -217,7 +217,7 @@ async fn filters_and_searches_go_over_such_rows(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn such_rows_are_told_of_in_the_log_once_each_and_no_more_than_a_hundred(database: Database) {
+async fn such_rows_are_logged_once_each_up_to_a_hundred(database: Database) {
     let (instant, id) = match database {
         Database::Sqlite => ("1577836800000000000", "randomblob(16)"),
         Database::Postgres => ("'infinity'", "gen_random_uuid()"),
@@ -241,7 +241,7 @@ async fn such_rows_are_told_of_in_the_log_once_each_and_no_more_than_a_hundred(d
         }
         program.signal("TERM");
         let (_, log) = program.end().await;
-        let told = log.matches("another program stored what an article cannot have");
+        let told = log.matches("another program stored an article with invalid values");
         assert_eq!(told.count(), count, "{log}");
         let more = log.matches("more articles than these").count();
         assert_eq!(more, usize::from(count == 100), "{log}");

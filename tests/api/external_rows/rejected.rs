@@ -5,7 +5,7 @@ use rstest_reuse::apply;
 use super::{id_in_sql, stored_before};
 use crate::support::{Database, on_both_databases};
 
-/// The values of an insert, most of which are as they should be.
+/// The values of an insert, most of which are valid.
 struct Values<'a> {
     title: &'a str,
     slug: &'a str,
@@ -64,7 +64,7 @@ impl Values<'_> {
 }
 
 #[apply(on_both_databases)]
-async fn an_instant_or_a_version_that_no_answer_can_show_is_rejected(database: Database) {
+async fn an_instant_or_version_out_of_range_is_rejected(database: Database) {
     let Some(own) = stored_before(database, "SELECT 1").await else {
         return;
     };
@@ -116,14 +116,14 @@ async fn an_instant_or_a_version_that_no_answer_can_show_is_rejected(database: D
         .await;
     for values in &bad {
         let sql = values.update();
-        // A trigger of PostgreSQL raises a version that is lower than the one before.
+        // A trigger of PostgreSQL increases a version that is lower than the previous one.
         let raised = database == Database::Postgres && ["0", "-1"].contains(&values.version);
         assert_eq!(own.refusal(&sql).await.is_empty(), raised, "{sql}");
     }
 }
 
 #[apply(on_both_databases)]
-async fn what_an_article_can_have_is_taken_from_other_programs(database: Database) {
+async fn valid_rows_of_external_writers_are_accepted(database: Database) {
     let Some(own) = stored_before(database, "SELECT 1").await else {
         return;
     };

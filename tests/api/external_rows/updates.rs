@@ -47,7 +47,7 @@ async fn an_article_that_has_the_last_version_is_not_updated_but_deleted(databas
             {
               "errors": [
                 {
-                  "message": "this article has version 2147483646 or above, after which there is none, so it cannot be updated any more; delete it and create it again",
+                  "message": "this article has version 2147483646 or above, which is the last one, so it can no longer be updated; delete it and create it again",
                   "locations": [
                     {
                       "line": 2,
@@ -106,13 +106,13 @@ async fn the_last_version_can_be_reached(database: Database) {
     );
     let refused = update(&app, 1, json!({ "text": "y" }), None).await;
     assert_eq!(refused.code(), "BAD_USER_INPUT", "{refused}");
-    // Of another program, too, which must not raise it beyond.
+    // An external writer must not exceed it either.
     let raised = own.refusal("UPDATE article SET title = 'other'").await;
     assert!(raised.contains("version"), "{raised}");
 }
 
 #[apply(on_both_databases)]
-async fn an_update_leaves_such_a_row_an_article_like_any_other(database: Database) {
+async fn an_update_makes_such_a_row_valid(database: Database) {
     let Some(own) = with_rows(database).await else {
         return;
     };
@@ -147,7 +147,7 @@ async fn an_update_leaves_such_a_row_an_article_like_any_other(database: Databas
 }
 
 #[apply(on_both_databases)]
-async fn another_program_can_mend_such_a_row(database: Database) {
+async fn an_external_writer_can_repair_such_a_row(database: Database) {
     let Some(own) = with_rows(database).await else {
         return;
     };

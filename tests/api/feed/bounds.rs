@@ -22,7 +22,7 @@ async fn deletions(app: &TestApp, after: &Value) -> Value {
 }
 
 #[apply(on_both_databases)]
-async fn a_page_looks_at_a_bounded_part_of_the_feed_and_its_cursor_advances(database: Database) {
+async fn a_page_examines_a_limited_part_of_the_feed_and_its_cursor_advances(database: Database) {
     let app = crate::support::start!(database);
     let begin = app.query("{ articleChangesCursor }").await.json();
     app.database.fill(25_000, 0).await;
@@ -42,7 +42,7 @@ async fn a_page_looks_at_a_bounded_part_of_the_feed_and_its_cursor_advances(data
     }
 }
 
-/// Writes this number of deletions into the log, and nothing else.
+/// Writes this number of deletions to the log, and nothing else.
 async fn log_deletions(own: &OwnDatabase, database: Database, count: usize) {
     own.execute(&match database {
         Database::Sqlite => format!(
@@ -59,7 +59,7 @@ async fn log_deletions(own: &OwnDatabase, database: Database, count: usize) {
 }
 
 #[apply(on_both_databases)]
-async fn filters_that_match_nothing_do_not_hold_up_who_catches_up_beside_them(database: Database) {
+async fn filters_that_match_nothing_do_not_delay_other_subscribers(database: Database) {
     let (own, node) = start!(database);
     let begin = node.head().await;
     log_deletions(&own, database, 400_000).await;
@@ -90,7 +90,7 @@ async fn filters_that_match_nothing_do_not_hold_up_who_catches_up_beside_them(da
 }
 
 #[apply(on_both_databases)]
-async fn a_stream_on_which_nothing_matches_moves_the_last_event_id_along(database: Database) {
+async fn a_stream_without_matches_advances_the_last_event_id(database: Database) {
     let app = crate::support::start!(database);
     let query = "subscription{articleChanges(kinds:[DELETED]){kind}}";
     let path = format!("/graphql?query={query}")

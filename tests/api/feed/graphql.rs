@@ -44,7 +44,7 @@ async fn page(app: &TestApp, variables: Value) -> (Value, String) {
         .await
         .json();
     let mut page = answer["data"]["articleChanges"].clone();
-    // Asking null for a field would make an object of it.
+    // Indexing null by a field would make it an object.
     if page.is_null() {
         return (answer, String::new());
     }
@@ -53,7 +53,7 @@ async fn page(app: &TestApp, variables: Value) -> (Value, String) {
 }
 
 #[apply(on_both_databases)]
-async fn a_client_that_polls_gets_every_change_a_page_at_a_time(database: Database) {
+async fn polling_returns_every_change_page_by_page(database: Database) {
     let app = start!(database);
     let begin = cursor(&app).await;
     for title in ["a", "b", "c"] {
@@ -86,7 +86,7 @@ async fn a_client_that_polls_gets_every_change_a_page_at_a_time(database: Databa
 }
 
 #[apply(on_both_databases)]
-async fn the_cursor_advances_also_where_nothing_matches(database: Database) {
+async fn the_cursor_advances_even_without_matches(database: Database) {
     let app = start!(database);
     let begin = cursor(&app).await;
     create(&app, "a").await;
@@ -107,14 +107,14 @@ async fn the_cursor_advances_also_where_nothing_matches(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn arguments_out_of_bounds_are_refused_by_name(database: Database) {
+async fn arguments_out_of_bounds_are_rejected_by_name(database: Database) {
     let app = start!(database);
     let after = cursor(&app).await;
     for (variables, field, message) in [
         (
             json!({ "after": "damaged" }),
             "after",
-            "expected a cursor of the change feed, as the server gave it",
+            "expected a cursor of the change feed, exactly as the server returned it",
         ),
         (
             json!({ "after": after, "first": 0 }),
@@ -142,13 +142,13 @@ async fn arguments_out_of_bounds_are_refused_by_name(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn an_expired_cursor_is_refused_with_one_that_serves(database: Database) {
+async fn an_expired_cursor_is_rejected_with_a_valid_one(database: Database) {
     let app = start!(database);
     create(&app, "a").await;
     let after = cursor(&app).await;
     app.store.begin_feed_epoch().await.unwrap();
     let error = page(&app, json!({ "after": after })).await.0["errors"][0].clone();
-    assert_answer!(error["message"], @r#""the changes after this cursor are not kept any more; read the list again and continue from a new cursor""#);
+    assert_answer!(error["message"], @r#""the changes after this cursor are no longer kept; read the list again and continue from a new cursor""#);
     assert_eq!(error["extensions"]["code"], "CURSOR_EXPIRED");
     let oldest = &error["extensions"]["oldestCursor"];
     let (page, _) = page(&app, json!({ "after": oldest })).await;
@@ -156,7 +156,7 @@ async fn an_expired_cursor_is_refused_with_one_that_serves(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_subscription_shows_each_change_with_its_cursor_beside_it(database: Database) {
+async fn a_subscription_sends_each_change_with_its_cursor(database: Database) {
     let app = start!(database);
     let feed = Feed::start(app.store.clone(), RETENTION);
     let api = Api::new(app.store.clone(), feed, ApiSettings::default()).unwrap();
@@ -197,7 +197,7 @@ async fn a_subscription_shows_each_change_with_its_cursor_beside_it(database: Da
     assert_eq!(codes, [("\"CURSOR_EXPIRED\"".to_owned(), None)]);
 }
 
-/// Where a cursor must be given, an empty one is none.
+/// Where a cursor is required, an empty one is invalid.
 #[apply(on_both_databases)]
 async fn an_empty_cursor_begins_a_subscription_with_the_next_change(database: Database) {
     let app = start!(database);
@@ -206,7 +206,7 @@ async fn an_empty_cursor_begins_a_subscription_with_the_next_change(database: Da
     for transport in Transport::FOR_SUBSCRIPTIONS {
         let (url, request) = (app.url("/graphql"), json!({ "query": query }));
         let heard = tokio::spawn(async move { transport.ask(&url, &request).await });
-        // It hears of one of these once it has begun.
+        // It receives one of these once it has begun.
         while !heard.is_finished() {
             create(&app, "next").await;
         }
@@ -220,7 +220,7 @@ async fn an_empty_cursor_begins_a_subscription_with_the_next_change(database: Da
 }
 
 #[apply(on_both_databases)]
-async fn the_cursor_is_read_before_the_list_beside_it(database: Database) {
+async fn the_cursor_is_read_before_the_list_in_the_same_query(database: Database) {
     let app = start!(database);
     let writer = {
         let store = app.store.clone();
@@ -246,7 +246,7 @@ async fn the_cursor_is_read_before_the_list_beside_it(database: Database) {
 /// What is refused before the first change is a request error (GraphQL specification, section 6.2.3.1): there was no
 /// execution, hence no `data`. As a single result it ends what it came by, as graphql-ws and graphql-sse have it.
 #[apply(on_both_databases)]
-async fn a_subscription_that_is_refused_has_no_data_and_ends(database: Database) {
+async fn a_rejected_subscription_has_no_data_and_ends(database: Database) {
     let app = start!(database);
     let expired = cursor(&app).await;
     app.store.begin_feed_epoch().await.unwrap();
@@ -255,12 +255,12 @@ async fn a_subscription_that_is_refused_has_no_data_and_ends(database: Database)
         (
             json!({ "after": "damaged" }),
             json!({ "code": "BAD_USER_INPUT", "field": "after" }),
-            "expected a cursor of the change feed, as the server gave it",
+            "expected a cursor of the change feed, exactly as the server returned it",
         ),
         (
             json!({ "after": expired }),
             json!({ "code": "CURSOR_EXPIRED", "oldestCursor": oldest }),
-            "the changes after this cursor are not kept any more; read the list again and continue from a new cursor",
+            "the changes after this cursor are no longer kept; read the list again and continue from a new cursor",
         ),
         (
             json!({ "ids": vec!["x"; 1_001] }),

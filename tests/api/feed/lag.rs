@@ -9,7 +9,7 @@ use super::{TIMEOUT, next, start};
 use crate::support::{Database, article, on_both_databases};
 
 #[apply(on_both_databases)]
-async fn what_the_slowest_subscriber_has_not_taken_is_counted_with_its_age(database: Database) {
+async fn the_backlog_of_the_slowest_subscriber_is_counted_with_its_age(database: Database) {
     let (_own, node) = start!(database);
     let mut slow = node.subscribe(None).await;
     let mut quick = node.subscribe(None).await;
@@ -23,11 +23,11 @@ async fn what_the_slowest_subscriber_has_not_taken_is_counted_with_its_age(datab
     next(&mut slow, 3).await;
     sleep(Duration::from_millis(50)).await;
     let lag = node.feed.lag().await.unwrap();
-    // The third was given, and counts as taken when the next is asked for.
+    // The third was returned, and counts as received when the next one is requested.
     assert_eq!((lag.unnumbered, lag.unsent), (0, 8));
     assert!(lag.unsent_for >= Duration::from_millis(50), "{lag:?}");
     assert!(lag.unsent_for < TIMEOUT, "{lag:?}");
-    // Who leaves is not waited for, and who has all of them is not behind.
+    // Dropped subscribers do not count, and those with all changes are not behind.
     drop(slow);
     let began = Instant::now();
     loop {

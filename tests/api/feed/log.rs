@@ -8,7 +8,7 @@ use super::{all_told, new_id, next, start, told};
 use crate::support::{Database, article, on_both_databases};
 
 #[apply(on_both_databases)]
-async fn what_other_programs_do_is_told_as_it_was_then(database: Database) {
+async fn changes_of_external_writers_have_the_article_of_that_time(database: Database) {
     let (own, node) = start!(database);
     let mut changes = node.subscribe(None).await;
     let id = new_id(database);
@@ -34,7 +34,7 @@ async fn what_other_programs_do_is_told_as_it_was_then(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn what_is_rolled_back_is_not_told(database: Database) {
+async fn rolled_back_changes_are_not_sent(database: Database) {
     let (own, node) = start!(database);
     let mut changes = node.subscribe(None).await;
     let insert = |slug| {
@@ -60,7 +60,7 @@ async fn what_is_rolled_back_is_not_told(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn what_other_programs_forget_is_seen_to(database: Database) {
+async fn triggers_maintain_what_external_writers_omit(database: Database) {
     let (own, node) = start!(database);
     let created = node
         .store
@@ -74,7 +74,7 @@ async fn what_other_programs_forget_is_seen_to(database: Database) {
     assert!(updated.updated_at > created.updated_at, "{updated:?}");
     assert_eq!(updated.created_at, created.created_at);
 
-    // Who sees to it is left alone.
+    // A writer that maintains it is not corrected.
     let (version, instant) = match database {
         Database::Sqlite => (3, "1000000"),
         Database::Postgres => (3, "to_timestamp(1)"),
@@ -90,7 +90,7 @@ async fn what_other_programs_forget_is_seen_to(database: Database) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn what_would_escape_the_log_is_rejected() {
+async fn statements_that_bypass_the_log_are_rejected() {
     let Some(own) = Database::Postgres.migrated().await else {
         return;
     };
@@ -151,7 +151,7 @@ async fn a_role_that_may_only_write_articles_writes_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_article_that_is_replaced_on_sqlite_is_told_as_deleted() {
+async fn a_replaced_article_on_sqlite_is_sent_as_deleted() {
     let (own, node) = start!(Database::Sqlite);
     let mut changes = node.subscribe(None).await;
     let insert = |verb: &str, slug: &str| {

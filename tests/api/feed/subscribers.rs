@@ -20,7 +20,7 @@ async fn create(node: &Node, title: &str) -> ArticleId {
 }
 
 #[apply(on_both_databases)]
-async fn without_a_cursor_it_begins_with_the_next_change(database: Database) {
+async fn a_subscription_without_a_cursor_begins_with_the_next_change(database: Database) {
     let (_own, node) = start!(database);
     create(&node, "before").await;
     let mut changes = node.subscribe(None).await;
@@ -47,7 +47,7 @@ async fn from_each_cursor_the_same_changes_follow(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn another_server_hears_within_moments(database: Database) {
+async fn another_server_receives_changes_within_moments(database: Database) {
     let (own, node) = start!(database);
     let other = Node::start(&own, &[]).await;
     let mut changes = other.subscribe(None).await;
@@ -59,12 +59,12 @@ async fn another_server_hears_within_moments(database: Database) {
         latencies.push(began.elapsed());
     }
     latencies.sort_unstable();
-    // Without NOTIFY, or without looking at the file, each takes half a second.
+    // Without NOTIFY, or without watching the file, each takes half a second.
     assert!(latencies[4] < Duration::from_millis(250), "{latencies:?}");
 }
 
 #[apply(on_both_databases)]
-async fn a_filter_lets_through_what_it_names_from_memory_and_from_the_table(database: Database) {
+async fn filters_apply_in_memory_and_in_the_table(database: Database) {
     let (_own, node) = start!(database);
     let begin = node.head().await;
     let wanted = create(&node, "wanted").await;
@@ -109,16 +109,14 @@ async fn a_filter_lets_through_what_it_names_from_memory_and_from_the_table(data
 }
 
 #[apply(on_both_databases)]
-async fn one_that_reads_nothing_while_ten_thousand_changes_happen_gets_them_all(
-    database: Database,
-) {
+async fn a_subscriber_that_paused_for_ten_thousand_changes_gets_them_all(database: Database) {
     let (own, node) = start!(database);
     let begin = node.head().await;
     let mut slow = node.subscribe(None).await;
     create(&node, "first").await;
     assert_eq!(next(&mut slow, 1).await.len(), 1);
     own.fill(10_000, 1_000).await;
-    // The window has turned over when one that reads has them all.
+    // The window has been replaced when a reading subscriber has received all.
     let mut fast = node.subscribe(Some(begin)).await;
     let all = next(&mut fast, 10_001).await;
     assert_eq!(next(&mut slow, 10_000).await, all[1..]);
@@ -157,7 +155,7 @@ async fn pages_end_where_their_texts_grow_too_large(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn what_is_no_longer_kept_is_told_with_the_oldest_cursor_that_serves(database: Database) {
+async fn an_expired_cursor_is_rejected_with_the_oldest_valid_one(database: Database) {
     let Some(own) = database.migrated().await else {
         return;
     };
@@ -188,16 +186,16 @@ async fn what_is_no_longer_kept_is_told_with_the_oldest_cursor_that_serves(datab
             matches!(expired.err(), Some(Error::CursorExpired { oldest: told }) if told == oldest)
         );
     }
-    // One that had begun in time and did not read learns it too, unless all was still in memory.
+    // A subscriber that had begun in time and did not read fails too, unless everything was still in memory.
     let told = tokio::time::timeout(TIMEOUT, left_alone.next()).await;
     match told.unwrap().unwrap() {
         Ok(change) => assert_eq!(change.cursor.position, 1),
         Err(error) => assert!(matches!(error, Error::CursorExpired { .. }), "{error}"),
     }
 
-    // What keeps changes for a millisecond would remove the next one too, before anybody has read it.
+    // With a retention of a millisecond, the next change would be removed before anyone has read it.
     short.store.close().await;
-    // The head itself still serves, and positions go on from it.
+    // The head itself is still valid, and positions continue from it.
     let mut changes = node.subscribe(Some(head)).await;
     create(&node, "next").await;
     assert_eq!(next(&mut changes, 1).await[0].cursor.position, 2_501);
@@ -236,7 +234,7 @@ async fn a_new_epoch_ends_every_cursor_and_every_subscription(database: Database
 }
 
 #[apply(on_both_databases)]
-async fn a_cursor_beyond_the_head_is_not_served(database: Database) {
+async fn a_cursor_beyond_the_head_is_rejected(database: Database) {
     let (_own, node) = start!(database);
     let beyond = node.head().await.at(1);
     let refused = node
@@ -247,7 +245,7 @@ async fn a_cursor_beyond_the_head_is_not_served(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_sandbox_has_a_feed_of_its_own(database: Database) {
+async fn a_sandbox_has_its_own_feed(database: Database) {
     let Some(own) = database.migrated().await else {
         return;
     };

@@ -11,7 +11,7 @@ use super::site::{HTTP_1_1, HTTP_2, Site};
 use crate::program::{Program, run};
 use crate::support::{Database, assert_answer, on_both_databases};
 
-/// Longer than a server takes to see that files have changed, on a busy machine too.
+/// Longer than a server takes to notice changed files, even on a busy machine.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Whether the certificate that clients trust is the one that new connections get.
@@ -39,7 +39,7 @@ async fn failed_reloads(site: &Site, program: &Program) -> String {
 }
 
 #[apply(on_both_databases)]
-async fn a_new_certificate_is_taken_and_a_broken_one_is_not(database: Database) {
+async fn a_new_certificate_is_used_and_an_invalid_one_is_not(database: Database) {
     let Some(database) = database.migrated().await else {
         return;
     };
@@ -49,39 +49,41 @@ async fn a_new_certificate_is_taken_and_a_broken_one_is_not(database: Database) 
     let mut program = Program::start(&database.url, &flags).await;
     assert!(program.log().contains("listening on https://"));
     assert!(is_served(&site, &program).await);
-    // By itself.
+    // Without a signal.
     site.renew();
     until_served(&site, &program).await;
     assert_eq!(failed_reloads(&site, &program).await, "0");
 
-    // At once, when it is told to.
+    // Immediately, on a signal.
     site.renew();
     program.signal("HUP");
     until_served(&site, &program).await;
 
     std::fs::write(site.certificate_path(), "no certificate").unwrap();
     program.signal("HUP");
-    program.logged("the TLS certificate stays as it was").await;
+    program
+        .logged("the previous TLS certificate stays in force")
+        .await;
     assert!(is_served(&site, &program).await);
     assert_ne!(failed_reloads(&site, &program).await, "0");
     site.renew();
     until_served(&site, &program).await;
 }
 
-/// What a server says that does not start with these flags.
+/// The error of a server that does not start with these flags.
 async fn refused(site: &Site, flags: &[String]) -> String {
     let flags: Vec<_> = flags.iter().map(String::as_str).collect();
     let (code, _, error) = run(&flags, &[("DATABASE_URL", "sqlite::memory:")]).await;
     assert_ne!(code, 0, "{error}");
     let directory = site.key_path().parent().unwrap().display().to_string();
     let told = error.replace(&directory, "DIR");
-    // The log says before that it starts.
+    // The first log line says that it starts.
     let lines = told.lines().filter(|line| !line.contains(" INFO "));
     lines.fold(String::new(), |told, line| told + line + "\n")
 }
 
 #[tokio::test]
-async fn files_that_cannot_be_used_end_the_start() {
+async fn unusable_files_prevent_startup() {
     let site = Site::new();
     let [certificate, key] = site.flags();
     let both = [certificate.clone(), key.clone()];

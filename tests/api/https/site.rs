@@ -59,7 +59,7 @@ impl Site {
         ]
     }
 
-    /// Puts a new certificate and key in the place of the ones before. Clients trust nothing but the new one from now on.
+    /// Replaces certificate and key. From now on clients trust only the new one.
     pub(super) fn renew(&mut self) {
         self.certificate = write(self.directory.path());
     }

@@ -18,7 +18,7 @@ use super::site::{HTTP_1_1, HTTP_2, Site, post};
 use super::{CREATE, TIMEOUT};
 use crate::support::{Database, TestApp, article, assert_answer, on_both_databases, start};
 
-/// Where slow clients call from, and where others do.
+/// The addresses of slow clients, and of others.
 const HERE: &str = "127.0.0.1";
 const THERE: &str = "127.0.0.2";
 
@@ -28,7 +28,7 @@ fn count() -> usize {
     count.map_or(20, |count| count.to_str().unwrap().parse().unwrap())
 }
 
-/// A client whose streams take so many bytes of a response before somebody reads.
+/// A client whose streams accept this many bytes of a response before they are read.
 async fn client(site: &Site, app: &TestApp, from: &str, window: u32) -> SendRequest<Body> {
     let io = site.connect(from, app.address, HTTP_2).await.unwrap();
     let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -50,7 +50,7 @@ async fn send(client: &mut SendRequest<Body>, mut request: Request<Body>) -> Res
         .unwrap()
 }
 
-/// A connection on which a head begins and does not end.
+/// A connection with an unfinished head.
 async fn slow_head(site: &Site, app: &TestApp) -> TlsStream<TcpStream> {
     let mut io = site.connect(HERE, app.address, HTTP_2).await.unwrap();
     io.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
@@ -62,7 +62,7 @@ async fn slow_head(site: &Site, app: &TestApp) -> TlsStream<TcpStream> {
     io
 }
 
-/// A request whose body begins and does not end.
+/// A request with an unfinished body.
 async fn slow_body(client: &SendRequest<Body>) -> AbortOnDropHandle<()> {
     let parts = futures_util::stream::once(async { Ok::<_, std::io::Error>("{") });
     let parts = parts.chain(futures_util::stream::pending());
@@ -77,12 +77,12 @@ async fn slow_body(client: &SendRequest<Body>) -> AbortOnDropHandle<()> {
 }
 
 #[apply(on_both_databases)]
-async fn slow_clients_leave_others_served_and_hold_their_share(database: Database) {
+async fn slow_clients_do_not_affect_others_and_count_toward_their_share(database: Database) {
     let site = Site::new();
     let [certificate, key] = site.flags();
     let count = count();
     let connections = format!("--max-connections-per-address={}", 3 * count);
-    // Half of the readers of one address, and one more.
+    // Half of the slow readers from one address, and one more.
     let bytes = format!("--max-concurrent-body-bytes={}", (count + 2) * 100_000);
     let app = start!(database, &certificate, &key, &connections, &bytes);
     let new = NewArticle {
@@ -120,7 +120,7 @@ async fn slow_clients_leave_others_served_and_hold_their_share(database: Databas
 
 /// As many as it may have connections, but at least those of one connection.
 #[apply(on_both_databases)]
-async fn an_address_has_its_share_of_requests_that_share_connections(database: Database) {
+async fn requests_on_shared_connections_are_limited_per_address(database: Database) {
     let site = Site::new();
     let [certificate, key] = site.flags();
     let limit = "--max-connections-per-address=3";
@@ -134,7 +134,7 @@ async fn an_address_has_its_share_of_requests_that_share_connections(database: D
         held.push(slow_body(&first).await);
         held.push(slow_body(&second).await);
     }
-    // Each connection has one for itself. What was sent last may not have come yet.
+    // The first request of each connection does not count. The last one may not have arrived yet.
     let refused = loop {
         let response = send(&mut first, post("{ __typename }")).await;
         if response.status() != 200 {
@@ -150,14 +150,14 @@ async fn an_address_has_its_share_of_requests_that_share_connections(database: D
     1
     "requests";r=0
     "requests";q=100;qu="concurrent-requests"
-    {"errors":[{"message":"an address may have 100 requests at a time that share connections; wait for some of yours","extensions":{"code":"RATE_LIMITED"}}]}
+    {"errors":[{"message":"an address may have 100 concurrent requests on shared connections; wait for some of yours","extensions":{"code":"RATE_LIMITED"}}]}
     "#);
-    // Who watches the server is outside the limits, and others have their own.
+    // Probes are not limited, and other addresses have their own limit.
     let health = Request::get("/health/live").body(Body::empty()).unwrap();
     assert_eq!(send(&mut first, health).await.status(), 200);
     let mut other = client(&site, &app, THERE, 65_535).await;
     assert_eq!(send(&mut other, post(CREATE)).await.status(), 200);
-    // Those that have gone leave their places.
+    // Closed connections free their slots.
     drop(held);
     while send(&mut first, post("{ __typename }")).await.status() != 200 {}
 }

@@ -8,7 +8,7 @@ use crate::support::{Answer, Database, assert_answer, client, on_both_databases,
 use crate::transports::Transport;
 
 #[apply(on_both_databases)]
-async fn another_request_under_the_key_is_refused(database: Database) {
+async fn another_request_with_the_key_is_rejected(database: Database) {
     let app = start!(database);
     assert_eq!(send(&app, "a", &create("One")).await.code(), "");
     let refused = send(&app, "a", &create("Other")).await;
@@ -18,7 +18,7 @@ async fn another_request_under_the_key_is_refused(database: Database) {
     {
       "errors": [
         {
-          "message": "this idempotency key came before with another request, so nothing was done; use a new key for each mutation, and the same one only to send the same again",
+          "message": "this idempotency key was already used for another request, so nothing was done; use a new key for each mutation, and reuse a key only to repeat the same request",
           "locations": [
             {
               "line": 1,
@@ -70,7 +70,7 @@ async fn a_mutation_that_fails_leaves_its_key_free(database: Database) {
     assert_eq!(send(&app, "b", &request).await.code(), "VERSION_CONFLICT");
     request["variables"]["version"] = json!(1);
     assert_eq!(send(&app, "b", &request).await.code(), "");
-    // The slug is free now, and so is the key under which it was not.
+    // The slug is free now, and so is the key.
     let done = send(&app, "a", &with_slug("Second")).await;
     assert_eq!((done.code().as_str(), is_replayed(&done)), ("", false));
 
@@ -139,7 +139,7 @@ async fn a_document_with_several_mutations_cannot_have_a_key(database: Database)
 }
 
 #[apply(on_both_databases)]
-async fn a_key_that_is_not_allowed_is_refused_and_nothing_happens(database: Database) {
+async fn an_invalid_key_is_rejected_and_nothing_is_executed(database: Database) {
     let app = start!(database);
     let long = "x".repeat(256);
     for key in [
@@ -176,7 +176,7 @@ async fn a_key_that_is_not_allowed_is_refused_and_nothing_happens(database: Data
 }
 
 #[apply(on_both_databases)]
-async fn queries_pass_a_key_by(database: Database) {
+async fn queries_ignore_a_key(database: Database) {
     let app = start!(database);
     let count_articles = json!({ "query": "{ articles { id } }" });
     for key in ["a", "a", ""] {
@@ -192,7 +192,7 @@ async fn queries_pass_a_key_by(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_mutation_by_get_is_refused_whatever_its_key(database: Database) {
+async fn a_mutation_by_get_is_rejected_even_with_a_key(database: Database) {
     let app = start!(database);
     let url =
         app.url("/graphql?query=mutation{createArticle(input:{title:%22a%22,text:%22%22}){id}}");

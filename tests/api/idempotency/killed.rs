@@ -14,7 +14,7 @@ use super::create;
 use crate::program::Program;
 use crate::support::{Database, client, on_both_databases};
 
-/// How often the server is killed. `KILL_ROUNDS` gives another number.
+/// How often the server is killed, unless `KILL_ROUNDS` sets another number.
 pub(super) fn rounds() -> u64 {
     let given = std::env::var_os("KILL_ROUNDS");
     given.map_or(5, |rounds| rounds.to_str().unwrap().parse().unwrap())
@@ -23,7 +23,7 @@ pub(super) fn rounds() -> u64 {
 pub(super) const CLIENTS: usize = 8;
 
 #[apply(on_both_databases)]
-async fn every_key_has_exactly_one_article_however_the_server_dies(database: Database) {
+async fn every_key_has_exactly_one_article_after_kills(database: Database) {
     let Some(database) = database.migrated().await else {
         return;
     };
@@ -36,7 +36,7 @@ async fn every_key_has_exactly_one_article_however_the_server_dies(database: Dat
     });
     let clients: Vec<_> = clients.collect();
     for round in 0..rounds() {
-        // At another moment of the writes each time.
+        // At a different moment of the writes each time.
         tokio::time::sleep(Duration::from_millis(40 + round * 37 % 160)).await;
         program.signal("KILL");
         let killed = std::mem::replace(&mut program, Program::start(&database.url, &[]).await);
@@ -68,7 +68,7 @@ async fn every_key_has_exactly_one_article_however_the_server_dies(database: Dat
     assert_eq!(stored, acknowledged);
 }
 
-/// Creates articles, one after the other, and sends each again until it is answered. The last, too.
+/// Creates articles one after another, and sends each again until there is a response, even the last one.
 pub(super) async fn write(
     number: usize,
     address: watch::Receiver<String>,
@@ -79,7 +79,7 @@ pub(super) async fn write(
         let title = format!("{number} {}", acknowledged.len());
         let key = format!("key of {title}");
         loop {
-            // Connections are not kept, so that none leads to a server that was killed.
+            // Connections are not reused, because they may belong to a killed server.
             let url = address.borrow().clone();
             let request = client()
                 .post(url)

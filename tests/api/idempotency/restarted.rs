@@ -16,7 +16,7 @@ use crate::postgres::{DURABLE, Server, programs};
 use crate::program::Program;
 use crate::support::{Answer, client, prepare};
 
-/// As long as a busy machine may take at most. `KILL_ROUNDS` prints how long it was.
+/// The time that a busy machine may take. `KILL_ROUNDS` prints the measured time.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -24,7 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
     no_postgres_programs,
     ignore = "there are no programs of PostgreSQL to start a server of its own"
 )]
-async fn all_is_served_again_when_postgresql_is_back_and_no_key_has_two_articles() {
+async fn after_postgresql_restarts_no_key_has_two_articles() {
     let programs = programs().unwrap();
     let start = move || Server::start(&programs, &[], &DURABLE);
     let server = Arc::new(tokio::task::spawn_blocking(start).await.unwrap());
@@ -40,7 +40,7 @@ async fn all_is_served_again_when_postgresql_is_back_and_no_key_has_two_articles
     let clients: Vec<_> = clients.collect();
     let mut longest = Duration::ZERO;
     for round in 0..rounds() {
-        // At another moment of the writes each time.
+        // At a different moment of the writes each time.
         sleep(Duration::from_millis(200 + round * 37 % 300)).await;
         let stopped = Arc::clone(&server);
         let restart = move || {
@@ -81,7 +81,7 @@ async fn all_is_served_again_when_postgresql_is_back_and_no_key_has_two_articles
         program.end().await
     };
     assert!(!log.contains("panicked"), "{log}");
-    // The programs of PostgreSQL are waited for.
+    // Waits for the programs of PostgreSQL.
     tokio::task::spawn_blocking(move || drop(server))
         .await
         .unwrap();

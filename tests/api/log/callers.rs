@@ -24,8 +24,8 @@ async fn a_rejected_token_is_logged_once_a_minute_and_never_shown(database: Data
             assert_eq!(answer.status, 401);
         }
     }
-    let unknown = redacted(&program.logged("it is not known here").await);
-    assert_answer!(unknown, @r#"WARN request{id="id" method=GET path="/graphql"}: broadsheet_admission::counts: a token was rejected reason="it is not known here" left_out=0"#);
+    let unknown = redacted(&program.logged("it is unknown").await);
+    assert_answer!(unknown, @r#"WARN request{id="id" method=GET path="/graphql"}: broadsheet_admission::counts: a token was rejected reason="it is unknown" left_out=0"#);
     program.logged("it has expired").await;
     let log = program.log();
     assert_eq!(log.matches("a token was rejected").count(), 2, "{log}");
@@ -36,7 +36,7 @@ async fn a_rejected_token_is_logged_once_a_minute_and_never_shown(database: Data
 }
 
 #[apply(on_both_databases)]
-async fn a_page_whose_socket_is_refused_is_named_once_a_minute(database: Database) {
+async fn the_origin_of_a_rejected_socket_is_logged_once_a_minute(database: Database) {
     let Some(database) = database.migrated().await else {
         return;
     };
@@ -52,11 +52,11 @@ async fn a_page_whose_socket_is_refused_is_named_once_a_minute(database: Databas
             .header("x-request-id", "id");
         assert_eq!(Answer::to(request).await.status, 403);
     }
-    let line = redacted(&program.logged("was refused for its origin").await);
-    assert_answer!(line, @r#"WARN request{id="id" method=GET path="/graphql"}: broadsheet::server::middleware::told: the WebSocket of a page was refused for its origin: CORS_ORIGINS names those that may connect, and a proxy has to pass Host on origin="https://0.evil.example/\"" left_out=0"#);
+    let line = redacted(&program.logged("was rejected because of its origin").await);
+    assert_answer!(line, @r#"WARN request{id="id" method=GET path="/graphql"}: broadsheet::server::middleware::report: the WebSocket of a page was rejected because of its origin: CORS_ORIGINS lists those that may connect, and a proxy must forward Host origin="https://0.evil.example/\"" left_out=0"#);
     let log = program.log();
     assert_eq!(
-        log.matches("was refused for its origin").count(),
+        log.matches("was rejected because of its origin").count(),
         1,
         "{log}"
     );

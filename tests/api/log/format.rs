@@ -11,9 +11,7 @@ use crate::support::{Database, assert_answer, on_both_databases};
 use crate::terminal::Terminal;
 
 #[apply(on_both_databases)]
-async fn the_log_says_which_version_starts_what_is_read_and_open_and_how_it_ended(
-    database: Database,
-) {
+async fn the_log_reports_version_settings_access_and_end(database: Database) {
     let Some(database) = database.migrated().await else {
         return;
     };
@@ -32,7 +30,7 @@ async fn the_log_says_which_version_starts_what_is_read_and_open_and_how_it_ende
         .replace(&database.url, "DATABASE");
     let lines: Vec<_> = log
         .lines()
-        // The tests' PostgreSQL has it so, and SQLite's file is a new one.
+        // The tests' PostgreSQL has this setting, and SQLite's file is new.
         .filter(|line| !line.contains("synchronous_commit") && !line.contains("migration applied"))
         .map(redacted)
         .collect();
@@ -41,7 +39,7 @@ async fn the_log_says_which_version_starts_what_is_read_and_open_and_how_it_ende
     INFO broadsheet::server: Broadsheet starts version="0.1.0"
     INFO broadsheet::server: connected database="DATABASE" force_roll_back=false
     INFO broadsheet::server: listening on http://127.0.0.1:PORT service="Press"
-    INFO broadsheet::server::who_may: whoever is on this machine may read and write without a token: ANONYMOUS_WRITES=false closes writing, and TOKENS_FILE or JWT_JWKS says who may then tokens=0 issuers=0
+    INFO broadsheet::server::permissions: anyone on this machine may read and write without a token: ANONYMOUS_WRITES=false disables writing, and TOKENS_FILE or JWT_JWKS configures who may tokens=0 issuers=0
     INFO broadsheet::server: told to stop signal="SIGTERM"
     INFO broadsheet_connections: stopping: finishing what is under way
     INFO broadsheet::server: disconnected database="DATABASE"
@@ -50,7 +48,7 @@ async fn the_log_says_which_version_starts_what_is_read_and_open_and_how_it_ende
 }
 
 #[tokio::test]
-async fn the_last_line_is_json_too_where_the_program_fails() {
+async fn the_last_line_of_a_failure_is_json_too() {
     let environment = [
         (
             "DATABASE_URL",
@@ -79,7 +77,7 @@ async fn the_last_line_is_json_too_where_the_program_fails() {
     assert_eq!(line["level"], "ERROR", "{line}");
 }
 
-/// What a server that is about to fail says on a terminal.
+/// What a failing server prints on a terminal.
 fn on_a_terminal(variables: &[(&str, &str)]) -> String {
     let (mut terminal, program) = Terminal::open();
     let directory = directory();

@@ -9,7 +9,7 @@ use crate::program::Program;
 use crate::socket::Socket;
 use crate::support::{Answer, Database, OwnDatabase, assert_answer, client, on_both_databases};
 
-/// Sends this to a server that logs requests, each under a request id of its own.
+/// Sends a request with its own id to a server that logs requests.
 async fn post(program: &Program, id: &str, body: &Value) -> Answer {
     let request = client().post(program.url("/graphql")).json(body);
     Answer::to(request.header("x-request-id", id)).await
@@ -57,7 +57,7 @@ async fn each_request_has_one_line_with_its_caller_operation_status_and_times(da
     .await;
     assert_answer!(line(&mut program, "wrong").await, @r#"INFO request{id="wrong" method=POST path="/graphql" caller="anonymous"}: broadsheet::requests: answered status=200 duration_ms=N bytes=157 name="a\nb" document="919c0b7aa452b0b2fb42688461501bb8b0c3ef3b9d05ce7b9afd4f28bbe96ceb" code="GRAPHQL_VALIDATION_FAILED" prepare_ms=N wait_ms=N database_ms=N rows=0 shared=false"#);
     post(&program, "no-request", &json!([])).await;
-    assert_answer!(line(&mut program, "no-request").await, @r#"INFO request{id="no-request" method=POST path="/graphql"}: broadsheet::requests: answered status=400 duration_ms=N bytes=119 code="BAD_REQUEST""#);
+    assert_answer!(line(&mut program, "no-request").await, @r#"INFO request{id="no-request" method=POST path="/graphql"}: broadsheet::requests: answered status=400 duration_ms=N bytes=122 code="BAD_REQUEST""#);
     let request = client().get(program.url("/nothing"));
     Answer::to(request.header("x-request-id", "elsewhere")).await;
     assert_answer!(line(&mut program, "elsewhere").await, @r#"INFO request{id="elsewhere" method=GET path="/nothing"}: broadsheet::requests: answered status=404 duration_ms=N bytes=123 code="BAD_REQUEST""#);
@@ -83,9 +83,9 @@ async fn each_operation_on_a_socket_has_a_line(database: Database) {
     assert_answer!(redacted(said), @r#"answered on a WebSocket duration_ms=N bytes=24 operation="query" name="One" document="16e1e11db8778ac9db7e442a308ac19ad886a50e0f149f2f3309be868df774e3" prepare_ms=N execute_ms=N wait_ms=N database_ms=N rows=0 shared=false"#);
 }
 
-/// A list that many ask for at once is read once; the log tells who has shared that.
+/// A list that many request at once is read once; the log shows who shared it.
 #[apply(on_both_databases)]
-async fn the_line_tells_whether_the_execution_was_shared(database: Database) {
+async fn the_line_says_whether_the_execution_was_shared(database: Database) {
     let Some(database) = database.migrated().await else {
         return;
     };
@@ -102,9 +102,7 @@ async fn the_line_tells_whether_the_execution_was_shared(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn in_json_each_fact_stands_once_and_numbers_have_their_unit_in_their_name(
-    database: Database,
-) {
+async fn in_json_each_field_occurs_once_and_numbers_have_units(database: Database) {
     let Some(database) = database.migrated().await else {
         return;
     };
@@ -156,7 +154,7 @@ async fn in_json_each_fact_stands_once_and_numbers_have_their_unit_in_their_name
 }
 
 #[apply(on_both_databases)]
-async fn without_the_setting_requests_leave_no_line(database: Database) {
+async fn without_the_setting_requests_are_not_logged(database: Database) {
     let Some(database) = database.migrated().await else {
         return;
     };

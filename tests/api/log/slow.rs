@@ -86,7 +86,7 @@ async fn server_timing_is_for_callers_with_the_scope(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn server_timing_is_for_all_where_the_setting_says_so(database: Database) {
+async fn server_timing_is_for_all_with_the_setting(database: Database) {
     let app = start!(
         database,
         "--server-timing",

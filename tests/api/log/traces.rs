@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
-/// Takes one request whole as the collector, and answers it.
+/// Receives one request as the collector, and responds to it.
 async fn take(listener: &TcpListener) -> Vec<u8> {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut read = Vec::new();
@@ -74,7 +74,7 @@ async fn a_request_is_traced_with_its_parts_and_statements_in_the_trace_of_its_c
         .await;
     assert_eq!(socket.receive().await["type"], "next");
     drop(socket);
-    // What waits is sent before the end.
+    // Queued spans are sent before the end.
     program.signal("TERM");
     let body = timeout(PATIENCE, take(&collector)).await.unwrap();
     for part in [
@@ -143,7 +143,7 @@ async fn without_a_collector_nothing_is_traced(database: Database) {
 }
 
 #[tokio::test]
-async fn settings_of_traces_that_are_not_understood_end_the_start() {
+async fn invalid_trace_settings_prevent_startup() {
     for (name, value, says) in [
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",

@@ -32,11 +32,11 @@ async fn bytes_of_bodies_and_connections_are_counted_in_and_out(database: Databa
     let (sent, got) = (body.len() * asked, answer.body.len() * asked);
     assert_eq!(grown(REQUESTS), sent);
     assert_eq!(grown(RESPONSES), got);
-    // With the heads, and the page of metrics.
+    // Including heads, and the page of metrics.
     assert!(grown(RECEIVED) > sent, "{}", grown(RECEIVED));
     assert!(grown(SENT) > got, "{}", grown(SENT));
 
-    // On a socket, too, and of a stream, whose length is unknown when it begins.
+    // Also on a socket, and of a stream, whose length is not known in advance.
     let mut socket = Socket::ready(&app.address.to_string()).await;
     socket.subscribe("1", "{ articles { id } }").await;
     assert_eq!(socket.receive().await["type"], "next");
@@ -52,12 +52,12 @@ async fn bytes_of_bodies_and_connections_are_counted_in_and_out(database: Databa
 }
 
 #[apply(on_both_databases)]
-async fn requests_and_documents_that_have_come_before_are_counted(database: Database) {
+async fn repeated_requests_and_documents_are_counted(database: Database) {
     const REQUESTS: &str = "graphql_server_request_cache_hits_total";
     const DOCUMENTS: &str = "graphql_server_document_cache_hits_total";
     const PARSED: &str = "graphql_server_request_parse_duration_seconds_count";
     let app = start!(database);
-    // Parsed, then kept, then known by its bytes.
+    // First parsed, then cached, then found by its bytes.
     for _ in 0..5 {
         app.query("{ articles { id slug } }").await;
     }

@@ -10,10 +10,10 @@ use super::lines;
 use crate::admission::Tokens;
 use crate::support::{Database, TestApp, on_both_databases, start};
 
-/// Requests that were begun together on one connection, so that thousands take seconds.
+/// Requests that are pipelined on one connection, so that thousands take seconds.
 const AT_ONCE: usize = 100;
 
-/// A request in which everything is made up that a client can make up, and which is answered on a connection that stays.
+/// A request with arbitrary values wherever a client can choose them, on a connection that stays open.
 fn invented(number: usize) -> String {
     let head = format!(
         "Host: localhost\r\nX-Request-Id: id-{number}\r\nOrigin: https://origin-{number}.example\r\n\
@@ -70,7 +70,7 @@ async fn send(app: &TestApp, from: usize, to: usize) {
     }
 }
 
-/// How many responses begin in what was read, of which the last bytes stay where a head may begin.
+/// The number of responses that begin in what was read; trailing bytes in which a head may begin are kept.
 fn heads(read: &mut Vec<u8>) -> usize {
     const BEGIN: &[u8] = b"HTTP/1.1 ";
     let count = read
@@ -82,7 +82,7 @@ fn heads(read: &mut Vec<u8>) -> usize {
     count
 }
 
-/// What the page has: its lines without their values.
+/// The series on the page: its lines without values.
 async fn series(app: &TestApp) -> Vec<String> {
     let mut series: Vec<_> = lines(app, "")
         .await
@@ -97,11 +97,11 @@ async fn series(app: &TestApp) -> Vec<String> {
 }
 
 #[apply(on_both_databases)]
-async fn what_thousands_of_requests_make_up_does_not_make_metrics_grow(database: Database) {
+async fn arbitrary_values_do_not_create_series(database: Database) {
     let tokens = Tokens::new();
     let app = start!(database, &tokens.flag(), "--anonymous-writes=true");
     send(&app, 0, AT_ONCE).await;
-    // The first look at the metrics is counted, too.
+    // The first request for metrics is counted, too.
     series(&app).await;
     let few = series(&app).await;
     send(&app, AT_ONCE, 4_000).await;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Database, on_both_databases, start};
 
-/// The names of a page of metrics, with the endings that their lines have.
+/// The names on a page of metrics, with the suffixes of their lines.
 fn served(metrics: &str) -> BTreeSet<String> {
     let types = metrics
         .lines()
@@ -32,9 +32,9 @@ fn documented() -> BTreeSet<String> {
 }
 
 #[apply(on_both_databases)]
-async fn each_metric_is_documented_and_each_documented_one_is_there(database: Database) {
+async fn documented_metrics_equal_exported_ones(database: Database) {
     let app = start!(database);
-    // Those with labels are there once they have counted.
+    // Metrics with labels appear once they have counted.
     app.create(json!({ "title": "a", "slug": "a", "text": "" }))
         .await;
     app.query("{ nothing }").await;

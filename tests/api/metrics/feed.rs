@@ -11,7 +11,7 @@ use crate::support::{Database, TestApp, on_both_databases, start};
 
 const UNNUMBERED: &str = "broadsheet_feed_unnumbered_changes";
 
-/// Waits until metrics, which ask once a second, tell this.
+/// Waits for this value in the metrics, which query once a second.
 async fn tells(app: &TestApp, name: &str, expected: usize) {
     let began = Instant::now();
     loop {
@@ -27,9 +27,7 @@ async fn tells(app: &TestApp, name: &str, expected: usize) {
 
 /// On SQLite a change gets its position when it is written.
 #[apply(on_both_databases)]
-async fn changes_without_a_position_are_counted_until_somebody_asks_for_the_feed(
-    database: Database,
-) {
+async fn changes_without_a_position_are_counted_until_the_feed_is_read(database: Database) {
     let app = start!(database);
     for title in ["a", "b", "c"] {
         app.create(json!({ "title": title, "text": "" })).await;
@@ -47,9 +45,9 @@ async fn changes_without_a_position_are_counted_until_somebody_asks_for_the_feed
     assert_eq!(value(&metrics, "broadsheet_feed_unsent_seconds"), "0.0");
 }
 
-/// What asks the database must not keep the rest from those who watch.
+/// Metrics that need the database must not block the others.
 #[apply(on_both_databases)]
-async fn without_the_database_there_are_metrics_without_it(database: Database) {
+async fn without_the_database_other_metrics_are_served(database: Database) {
     let app = start!(database);
     app.database.execute("DROP TABLE feed").await;
     let metrics = app.get("/metrics").await;

@@ -9,7 +9,7 @@ use super::lines;
 use crate::program::Program;
 use crate::support::{Answer, Database, TestApp, assert_answer, client, on_both_databases, start};
 
-/// The lines that begin so, without histograms' buckets and sums.
+/// The lines with this prefix, without buckets and sums of histograms.
 async fn counts(app: &TestApp, name: &str) -> String {
     let mut counts = lines(app, name).await;
     counts.retain(|line| !line.contains("_bucket{") && !line.contains("_sum{"));
@@ -55,7 +55,7 @@ async fn operations_are_counted_by_type_outcome_and_code(database: Database) {
     assert_answer!(counts(&app, "graphql_server_active_requests").await, @"graphql_server_active_requests 0");
 }
 
-/// The names of metrics in a text: those that begin as ours do.
+/// The names of metrics in a text, recognized by their prefixes.
 fn names(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let is_metric = |word: &&str| {
@@ -67,7 +67,7 @@ fn names(text: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_dashboard_and_the_alerts_ask_for_metrics_that_there_are() {
+async fn dashboard_and_alerts_use_existing_metrics() {
     let app = TestApp::start(Database::Sqlite, &[]).await.unwrap();
     app.query("{ articles { id } }").await;
     app.query("{ nothing }").await;
@@ -97,7 +97,7 @@ async fn the_dashboard_and_the_alerts_ask_for_metrics_that_there_are() {
 }
 
 #[apply(on_both_databases)]
-async fn with_an_admin_address_metrics_are_there_and_nowhere_else(database: Database) {
+async fn with_an_admin_address_metrics_are_served_only_there(database: Database) {
     let Some(database) = database.migrated().await else {
         return;
     };
@@ -128,7 +128,7 @@ async fn with_an_admin_address_metrics_are_there_and_nowhere_else(database: Data
 }
 
 #[tokio::test]
-async fn an_admin_address_that_is_taken_ends_the_start_before_the_database_is_touched() {
+async fn a_taken_admin_address_prevents_startup_before_the_database_is_used() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let flag = format!("--admin-address={address}");

@@ -22,7 +22,7 @@ pub(super) struct Article {
     pub(super) version: i32,
 }
 
-/// What a list is sorted by, and the id.
+/// The sort key of a list, and the id.
 pub(super) type Place = (Key, String);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,7 +176,7 @@ pub(super) fn instant_matches(micros: i64, tests: &Value) -> bool {
     })
 }
 
-/// `None` for what is no instant that an article can have.
+/// `None` if an article cannot have this instant.
 pub(super) fn instant(given: &Value) -> Option<i64> {
     let mut known = INSTANTS.iter();
     known

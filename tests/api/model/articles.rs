@@ -8,18 +8,18 @@ use super::inputs::{Refused, check, refused, slugs, within};
 use super::step::{Call, Step};
 use crate::support::NOW;
 
-/// What the server should know, and what the sequence has seen of it.
+/// The expected state of the server, and what the sequence has seen of it.
 pub(super) struct Model {
     pub(super) articles: Vec<Article>,
     clock: Clock,
     micros: i64,
-    /// The ids of all articles that there have been.
+    /// The ids of all articles so far.
     ids: Vec<String>,
-    /// Cursors that a client may have seen: their order, their text, and their place.
+    /// Cursors that a client may have seen: their order, text and position.
     pub(super) cursors: Vec<(String, String, Place)>,
 }
 
-/// An answer without what the model does not know: the words of messages, and locations.
+/// A response without the parts that the model does not know: messages and locations.
 pub(super) fn reduced(mut answer: Value) -> Value {
     for error in answer
         .get_mut("errors")
@@ -35,7 +35,7 @@ pub(super) fn reduced(mut answer: Value) -> Value {
 }
 
 impl Model {
-    /// No article; the other clocks have already generated this number of ids.
+    /// An empty model; the other clocks have already generated this number of ids.
     pub(super) fn new(ids_used: u64) -> Self {
         let clock = Clock::fixed(NOW.parse().unwrap());
         for _ in 0..ids_used {
@@ -88,7 +88,7 @@ impl Model {
         (step.document(), Value::Object(variables))
     }
 
-    /// Puts what is there in the place of each reference; `beside` is the id or the order that it depends on.
+    /// Resolves each reference; `beside` is the id or the order that it depends on.
     fn resolve(&self, value: &mut Value, beside: &Value) {
         match value {
             Value::Array(items) => items.iter_mut().for_each(|item| self.resolve(item, beside)),
@@ -105,7 +105,7 @@ impl Model {
                         *value = json!(id.unwrap_or_default());
                     }
                     (Some('@'), Some(number)) if !beside.is_null() => {
-                        // Now and then one of another order.
+                        // Sometimes one of another order.
                         let any = number % 16 == 0;
                         let fitting: Vec<&String> = self
                             .cursors
@@ -127,7 +127,7 @@ impl Model {
         }
     }
 
-    /// The answer to the step, without the words of its messages.
+    /// The response to the step, without messages.
     pub(super) fn answer(&mut self, step: &Step, variables: &Value) -> Value {
         let mut data = Map::new();
         let mut errors = Vec::new();
@@ -218,7 +218,7 @@ impl Model {
                 return Err(refused(format!("{field}.createdAt")));
             }
         }
-        // An id is given before the slug is looked at.
+        // An id is generated before the slug is checked.
         let ids: Vec<String> = inputs
             .iter()
             .map(|_| self.clock.new_id().to_string())
@@ -281,7 +281,7 @@ impl Model {
         Ok(article.clone())
     }
 
-    /// Where the article is that is to be changed.
+    /// The index of the article to change.
     fn find(&self, id: &str, expected: &Value) -> Result<usize, Refused> {
         let at = self.articles.iter().position(|article| article.id == id);
         let at = at.ok_or_else(|| json!({ "code": "NOT_FOUND" }))?;

@@ -59,7 +59,7 @@ impl Model {
                 beside(&Some(first.place(&order)), &[less]),
                 beside(&Some(last.place(&order)), &[greater]),
             ),
-            // An empty page lies just after `after`, or just before `before` where it was taken from the back.
+            // An empty page is right after `after`, or right before `before` if it was requested from the end.
             _ if from_back => (
                 beside(&before, &[less]),
                 before.is_some() && beside(&before, &[equal, greater]),

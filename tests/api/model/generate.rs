@@ -10,7 +10,7 @@ pub(super) const SLUGS: [&str; 9] = [
     "zorb", "Zorb", "zorb-2", "zorb-3", "zorb wug", "été", "%", "_b", "\\",
 ];
 
-/// What titles, slugs and texts are searched for in.
+/// The parts that titles, slugs and texts are searched for.
 pub(super) const PARTS: [&str; 22] = [
     "", "z", "ZORB", "orb w", "G", "é", "É", "e", "ß", "ẞ", "SS", "%", "_", "\\", "Σ", "σ", "ς",
     "İ", "日", "-2", "'", "\"",
@@ -88,7 +88,7 @@ pub(super) fn query() -> impl Strategy<Value = Call> {
             call("articles", json!({ "filter": filter, "orderBy": order, "limit": limit, "offset": offset }))
         }),
         8 => connection(),
-        // A page of some of the best would be another on each database.
+        // A page of the best matches differs between the databases.
         2 => (relevant, search(), 0..3u8).prop_map(move |(mut filter, search, form)| {
             if let Value::Object(filter) = &mut filter {
                 filter.insert("search".to_owned(), json!(search));
@@ -157,7 +157,7 @@ pub(super) fn text() -> impl Strategy<Value = String> {
 }
 
 pub(super) fn instant() -> impl Strategy<Value = &'static str> {
-    // The first ones are those at which the clock stands.
+    // The first ones are the times of the clock.
     select(INSTANTS.map(|(text, _)| text).to_vec())
 }
 

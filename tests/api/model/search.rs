@@ -16,7 +16,7 @@ pub(super) fn search_words(search: &Value) -> Option<Vec<Vec<Term>>> {
         return Some(Vec::new());
     }
     let alternatives = search.split(" or ").map(|terms| {
-        // What stands between quotation marks is one term; elsewhere each word is.
+        // A quoted phrase is one term; elsewhere each word is.
         let mut found = Vec::new();
         let mut wanted = true;
         for (index, part) in terms.split('"').enumerate() {

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// One document.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
-    /// How far the clock moves before it.
+    /// How far the clock advances before it.
     pub(super) micros: i64,
     pub(super) calls: Vec<Call>,
     /// A bit for each field that is selected.
@@ -80,7 +80,7 @@ impl Step {
         let all = FIELDS.iter().chain(&CONNECTION_FIELDS);
         all.zip(0..)
             .any(|(name, bit)| *name == field && self.selected >> bit & 1 == 1)
-            // Something must be.
+            // At least one must be selected.
             || field == "id"
             || field == "totalCount" && self.selected >> 7 == 0
     }
@@ -115,7 +115,7 @@ impl Step {
         }
     }
 
-    /// The answer with everything that `RELEVANCE` has ordered brought into one order.
+    /// The response with everything that `RELEVANCE` ordered in one fixed order.
     pub(super) fn without_order(&self, mut answer: Value) -> Value {
         let sort = |list: &mut Value| {
             if let Value::Array(items) = list {
@@ -158,7 +158,7 @@ fn argument_type(field: &str, name: &str) -> &'static str {
     }
 }
 
-/// A word and what it is in a slug. Both stemmers leave them alone.
+/// A word and its form in a slug. Both stemmers leave them unchanged.
 pub(super) const WORDS: [(&str, &str); 15] = [
     ("zorb", "zorb"),
     ("Zorb", "zorb"),
@@ -177,7 +177,7 @@ pub(super) const WORDS: [(&str, &str); 15] = [
     (LONG, LONG),
 ];
 
-/// Instants as they are given, and what they are in microseconds since 1970.
+/// Instants as inputs, and in microseconds since 1970.
 pub(super) const INSTANTS: [(&str, i64); 8] = [
     ("2026-01-31T09:30:00Z", 1_769_851_800_000_000),
     ("2026-01-31T11:30:00+02:00", 1_769_851_800_000_000),

@@ -33,15 +33,15 @@ const SETTINGS: [&str; 11] = [
     "log_min_messages=log",
 ];
 
-/// For a test that stops the server hard: what was acknowledged is on the disk.
+/// For a test that kills the server: acknowledged writes are on disk.
 pub(crate) const DURABLE: [&str; 3] = ["fsync=on", "synchronous_commit=on", "full_page_writes=on"];
 
-/// A running server that listens on 127.0.0.1 and on a Unix socket and trusts everybody.
+/// A running server that listens on 127.0.0.1 and on a Unix socket and trusts all users.
 pub(crate) struct Server {
     directory: PathBuf,
     port: u16,
     supervisor: Child,
-    // Open for as long as the server shall run.
+    // Open as long as the server runs.
     input: Option<ChildStdin>,
 }
 
@@ -114,7 +114,7 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // From here on it is the supervisor that removes the directory.
+        // From now on the supervisor removes the directory.
         let _ = temporary.keep();
         let input = supervisor.stdin.take();
         let server = Self {
@@ -127,7 +127,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Waits for the word `ready`, which `postgres` writes for `pg_ctl` to read; else returns the log.
+    /// Waits for the word `ready`, which `postgres` writes for `pg_ctl`; otherwise returns the log.
     fn wait_until_ready(&self) -> Result<(), String> {
         let begin = Instant::now();
         loop {
@@ -176,7 +176,7 @@ impl Server {
         self.port
     }
 
-    /// Where the Unix socket is, and `data`, and the `log`.
+    /// The directory of the Unix socket, of `data` and of the `log`.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
@@ -185,7 +185,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.input.take());
-        // The supervisor ends when all is removed. An error means that it has already ended.
+        // The supervisor exits when everything is removed. An error means that it has already exited.
         let _ = self.supervisor.wait();
     }
 }

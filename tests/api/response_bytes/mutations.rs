@@ -7,9 +7,7 @@ use super::{LIMIT, create, fill, ids};
 use crate::support::{Database, on_both_databases, start};
 
 #[apply(on_both_databases)]
-async fn mutations_for_whose_answer_there_is_no_room_do_not_happen_and_the_others_are_told(
-    database: Database,
-) {
+async fn mutations_whose_result_would_not_fit_are_not_executed(database: Database) {
     let app = start!(database, LIMIT);
     fill(&app, &[4_000, 4_000, 4_000, 10]).await;
     let ids = ids(&app).await;
@@ -23,7 +21,7 @@ async fn mutations_for_whose_answer_there_is_no_room_do_not_happen_and_the_other
     assert_eq!(slug("a"), Some("article-1"));
     assert_eq!(slug("b"), Some("article-2"));
     assert_eq!(answer["data"]["c"], Value::Null);
-    // There is room for a small one.
+    // A small one fits.
     assert_eq!(slug("d"), Some("article-4"));
     let errors = answer["errors"].as_array().unwrap();
     assert_eq!(errors.len(), 1, "{answer}");
@@ -36,9 +34,9 @@ async fn mutations_for_whose_answer_there_is_no_room_do_not_happen_and_the_other
 }
 
 #[apply(on_both_databases)]
-async fn every_mutation_either_happens_and_is_told_in_full_or_does_not_happen(database: Database) {
+async fn every_mutation_is_either_executed_and_returned_or_not_executed(database: Database) {
     let app = start!(database, LIMIT);
-    // As JSON it is as long as the limit allows only where it is shown once.
+    // As JSON it reaches the limit only if it is in the response once.
     create(&app, &"\u{1}".repeat(1_000)).await;
     let id = &ids(&app).await[0];
     let version = async || {
@@ -78,7 +76,7 @@ async fn every_mutation_either_happens_and_is_told_in_full_or_does_not_happen(da
         assert_eq!(version().await, unchanged, "{mutation}");
     }
 
-    // Other reasons come first.
+    // Other errors take precedence.
     for (arguments, code) in [
         (
             format!(r#"id: "{id}", expectedVersion: 7"#),
@@ -90,7 +88,7 @@ async fn every_mutation_either_happens_and_is_told_in_full_or_does_not_happen(da
         assert_eq!(app.query(&document).await.code(), code);
     }
 
-    // Without the text, or with it once, there is room.
+    // Without the text, or with it once, it fits.
     let update = format!(
         r#"mutation {{ updateArticle(id: "{id}", input: {{ title: "other" }}) {{ version text }} }}"#
     );

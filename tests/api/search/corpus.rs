@@ -47,7 +47,7 @@ async fn every_letter_mark_and_number_is_found_by_itself(database: Database) {
         .filter(|letter| analyzer.words(letter).next().is_some())
         .collect();
     assert!(letters.len() > 140_000, "{}", letters.len());
-    // A title has room for thirty of them; the search demands each of them.
+    // A title has room for thirty of them; the search requires each of them.
     let batches: Vec<String> = letters.chunks(32).map(|batch| batch.join(" ")).collect();
     let number = |index: usize| format!("a{index}");
     let articles = batches.iter().enumerate();

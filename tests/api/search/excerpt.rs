@@ -35,7 +35,7 @@ fn marked(excerpt: &Value) -> String {
 }
 
 #[apply(on_both_databases)]
-async fn an_excerpt_is_the_part_that_fits_the_search_best(database: Database) {
+async fn an_excerpt_is_the_best_matching_part(database: Database) {
     let app = in_process!(database);
     create(&app).await;
     let mut wrong = Vec::new();
@@ -151,9 +151,7 @@ async fn excerpts_are_shown_wherever_an_article_is(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn an_excerpt_has_two_hundred_characters_at_most_unless_another_length_is_asked_for(
-    database: Database,
-) {
+async fn an_excerpt_has_at_most_two_hundred_characters_by_default(database: Database) {
     let app = in_process!(database);
     create(&app).await;
     let query = "query($length: Int! = 50) { articles {
@@ -166,7 +164,7 @@ async fn an_excerpt_has_two_hundred_characters_at_most_unless_another_length_is_
 }
 
 #[apply(on_both_databases)]
-async fn another_length_is_refused_and_nothing_is_written(database: Database) {
+async fn an_invalid_length_is_rejected_and_nothing_is_written(database: Database) {
     let app = in_process!(database);
     let id = create(&app).await;
     for length in [49, 1_001, -1, 0, i32::MIN, i32::MAX] {
@@ -211,7 +209,7 @@ async fn excerpts_of_long_texts_are_bounded(database: Database) {
         answer["errors"][0]["extensions"]["code"], "TOO_COMPLEX",
         "{answer:.200}"
     );
-    // A search of any length is no error.
+    // A search of any length is allowed.
     let search = "ferry sails or ".repeat(50_000);
     let query =
         "query($search: String!) { articles { excerpt(search: $search) { matches { start } } } }";

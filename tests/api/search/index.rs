@@ -12,7 +12,7 @@ use crate::support::{
     start,
 };
 
-/// SQL that inserts an article as another program does.
+/// SQL that inserts an article as an external writer does.
 fn insert(database: Database, slug: &str, title: &str, text: &str) -> String {
     let id = match database {
         Database::Sqlite => "randomblob(16)",
@@ -23,7 +23,7 @@ fn insert(database: Database, slug: &str, title: &str, text: &str) -> String {
     )
 }
 
-/// The slugs of what a search finds.
+/// The slugs that a search finds.
 pub(crate) async fn found(app: &TestApp, search: &str) -> String {
     let query = "query($search: String!) \
         { articles(filter: { search: $search }, orderBy: SLUG_ASC) { slug } }";
@@ -48,7 +48,7 @@ async fn from_before(database: Database) -> Option<OwnDatabase> {
 }
 
 #[apply(on_both_databases)]
-async fn what_other_programs_write_is_found_by_the_rules_of_the_server(database: Database) {
+async fn rows_of_external_writers_are_indexed_by_the_servers_rules(database: Database) {
     let app = start!(database);
     let own = app.database.clone();
     own.execute(&insert(database, "a", "Le Café", "東京は日本の首都です"))
@@ -56,7 +56,7 @@ async fn what_other_programs_write_is_found_by_the_rules_of_the_server(database:
     own.execute(&insert(database, "b", "Running", "shoes"))
         .await;
     if database == Database::Postgres {
-        // At once, by the words that the database makes.
+        // Immediately, by the words that the database computes.
         for (search, expected) in [("café", "a"), ("\"le café\"", "a"), ("run -café", "b")] {
             assert_eq!(found(&app, search).await, expected, "{search}");
         }
@@ -77,7 +77,7 @@ async fn what_other_programs_write_is_found_by_the_rules_of_the_server(database:
     own.execute("DELETE FROM article WHERE slug = 'a'").await;
     app.indexed().await;
     assert_eq!(found(&app, "café or shoes").await, "c");
-    // The server's own work on the words is no change of the article.
+    // Indexing is not a change of the article.
     let changes = app
         .query("{ article(by: { slug: \"c\" }) { version } }")
         .await;
@@ -94,7 +94,7 @@ async fn what_other_programs_write_is_found_by_the_rules_of_the_server(database:
 }
 
 #[apply(on_both_databases)]
-async fn many_articles_that_are_created_together_are_found_at_once(database: Database) {
+async fn bulk_created_articles_are_found_immediately(database: Database) {
     let app = start!(database);
     for (first, key) in [(0, None), (100, Some("many"))] {
         let inputs: Vec<_> = (first..first + 100)
@@ -146,7 +146,7 @@ async fn articles_from_before_are_indexed_in_the_background(database: Database) 
 }
 
 #[apply(on_both_databases)]
-async fn readiness_tells_how_far_the_search_is(database: Database) {
+async fn readiness_reports_the_progress_of_indexing(database: Database) {
     let Some(own) = from_before(database).await else {
         return;
     };
@@ -162,7 +162,7 @@ async fn readiness_tells_how_far_the_search_is(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn check_finds_words_that_are_not_current_and_reindex_mends_them(database: Database) {
+async fn check_finds_outdated_words_and_reindex_fixes_them(database: Database) {
     let app = start!(database);
     for number in 1..=30 {
         let title = format!("Café {number}");
@@ -178,7 +178,7 @@ async fn check_finds_words_that_are_not_current_and_reindex_mends_them(database:
         Some("search: 30 articles are found by their words, ok")
     );
 
-    // What no trigger hears.
+    // A change that fires no trigger.
     let harm = match database {
         Database::Sqlite => {
             "CREATE TRIGGER no_more AFTER INSERT ON search_due BEGIN DELETE FROM search_due WHERE 1; END;
@@ -196,7 +196,7 @@ async fn check_finds_words_that_are_not_current_and_reindex_mends_them(database:
     let (code, out, _) = run(&["check"], &environment).await;
     assert_eq!(code, 1);
     let told = out.lines().last().unwrap();
-    let begin = "search: of 30 articles, 12 are not found by the words that they have now: ";
+    let begin = "search: of 30 articles, 12 are not found by their current words: ";
     assert!(told.starts_with(begin), "{out}");
 
     let (code, out, error) = run(&["reindex"], &environment).await;
@@ -213,7 +213,7 @@ async fn check_finds_words_that_are_not_current_and_reindex_mends_them(database:
 
 #[tokio::test]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn an_article_whose_row_is_refused_keeps_no_other_from_being_indexed() {
+async fn an_article_that_cannot_be_indexed_does_not_block_others() {
     let database = Database::Postgres;
     let app = start!(database);
     let own = app.database.clone();
@@ -225,12 +225,12 @@ async fn an_article_whose_row_is_refused_keeps_no_other_from_being_indexed() {
     own.execute(&refused).await;
     app.indexed().await;
     assert_eq!(found(&app, "東京").await, "good");
-    // By the words that the database has made.
+    // By the words that the database computed.
     assert_eq!(found(&app, "bad").await, "bad");
 }
 
 #[apply(on_both_databases)]
-async fn writers_at_the_same_time_leave_words_that_are_current(database: Database) {
+async fn concurrent_writers_leave_current_words(database: Database) {
     let app = start!(database);
     let created = app
         .create(json!({ "title": "a", "slug": "a", "text": "first" }))
@@ -257,7 +257,7 @@ async fn writers_at_the_same_time_leave_words_that_are_current(database: Databas
 }
 
 impl TestApp {
-    /// Waits until all that was written, by whomever, is found by the rules of the server.
+    /// Waits until all articles are indexed by the rules of the server.
     pub(crate) async fn indexed(&self) {
         indexed(&self.store).await;
     }

@@ -8,7 +8,7 @@ use crate::program::run;
 use crate::support::{Database, on_both_databases, start};
 
 #[apply(on_both_databases)]
-async fn a_phrase_is_found_wherever_it_stands_in_a_long_text(database: Database) {
+async fn a_phrase_is_found_anywhere_in_a_long_text(database: Database) {
     let app = start!(database);
     let long = "word ".repeat(19_000);
     for (slug, text) in [
@@ -40,7 +40,7 @@ async fn a_phrase_is_found_wherever_it_stands_in_a_long_text(database: Database)
         }
     };
     check().await;
-    // Also where the words are made in the background, and after an update.
+    // Also if the words are computed in the background, and after an update.
     let reindexed = run(&["reindex"], &[("DATABASE_URL", app.database.url.as_str())]).await;
     assert_eq!(reindexed.0, 0, "{reindexed:?}");
     check().await;
@@ -55,7 +55,7 @@ async fn a_phrase_is_found_wherever_it_stands_in_a_long_text(database: Database)
     assert_eq!(updated.code(), "", "{updated}");
     check().await;
     assert_eq!(found(&app, "changed").await, "often");
-    // Another slug leaves the words as they are, whoever gives it.
+    // Changing the slug does not change the words, regardless of who does it.
     let update =
         "mutation($id: ID!) { updateArticle(id: $id, input: { slug: \"other\" }) { version } }";
     let request = json!({ "query": update, "variables": { "id": id } });
@@ -102,7 +102,7 @@ async fn a_phrase_of_more_than_64_words_is_found_by_its_parts(database: Database
         (words(1..=64), "parts whole"),
         (words(2..=65), "whole"),
         (words(34..=97), "whole"),
-        // Each of the parts occurs, which is all that is looked for.
+        // Each part occurs, and nothing more is checked.
         (words(1..=100), "parts whole"),
         (words(2..=100), "whole"),
     ] {

@@ -15,21 +15,21 @@ use super::random::Chance;
 use super::received::Written;
 use crate::support::{Database, OwnDatabase};
 
-/// What the other program does next, and what of it must be heard.
+/// What the external writer does next, and which changes must be received.
 struct Step {
-    /// The parts of a transaction, between which it takes its time.
+    /// The parts of a transaction, with pauses between them.
     statements: Vec<String>,
     written: Written,
 }
 
-/// Makes up what the other program does.
+/// Generates what the external writer does.
 struct Program {
     database: Database,
-    /// Begins the text of all that it writes.
+    /// The prefix of all texts that it writes.
     name: String,
     chance: Chance,
     count: usize,
-    /// The articles that it has made and not deleted: number and id.
+    /// The articles that it has created and not deleted: number and id.
     own: Vec<(usize, Uuid)>,
 }
 
@@ -61,7 +61,8 @@ impl Program {
         let update_own = set(&two, &format!("slug = '{name}-{number}'"));
         let mut written = Written::default();
         let begin = match self.database {
-            // Else the search index makes its first statement read before it writes, and a transaction that has read
+            // Otherwise the search index makes its first statement read before it writes, and a transaction that has
+            // read
             // may not wait for its turn to write.
             Database::Sqlite => "BEGIN IMMEDIATE",
             Database::Postgres => "BEGIN",
@@ -92,7 +93,7 @@ impl Program {
                 written.deleted.push(id.to_string());
                 vec![format!("DELETE FROM article WHERE slug = '{name}-{other}'")]
             }
-            // Anybody's, which may be deleted before it comes to it.
+            // Any writer's article, which may be deleted before.
             3 | 4 => vec![set(
                 &one,
                 "id = (SELECT id FROM article ORDER BY random() LIMIT 1)",
@@ -121,7 +122,7 @@ impl Program {
         }
     }
 
-    /// How long it takes its time.
+    /// The length of its pauses.
     fn pause(&mut self) -> Duration {
         self.chance.millis(30)
     }
@@ -150,7 +151,7 @@ pub(super) async fn write_to_postgres(
     written
 }
 
-/// Has a process of its own write to an SQLite file, and kills it now and then.
+/// Writes to an SQLite file in a separate process, which is killed from time to time.
 ///
 /// It is the program of the tests once more, told to run nothing but `test`, which calls [`write_to_file`] at once.
 pub(super) async fn write_to_sqlite(
@@ -190,7 +191,7 @@ pub(super) async fn write_to_sqlite(
             () = &mut reports => panic!("the other program has ended by itself"),
             () = sleep(time) => process.start_kill().unwrap(),
         }
-        // What it had said before.
+        // What it had printed before.
         reports.await;
         process.wait().await.unwrap();
     }

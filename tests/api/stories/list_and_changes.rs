@@ -22,14 +22,15 @@ use crate::support::{Database, on_both_databases};
 
 const WRITERS: usize = 6;
 const CLIENTS: usize = 16;
-/// How many lists each client asks for.
+/// The number of lists that each client requests.
 const LISTS: usize = 8;
 /// How long the writers write.
 const TIME: Duration = Duration::from_secs(6);
 
 #[apply(on_both_databases)]
-async fn the_changes_that_follow_a_list_make_the_later_list_of_it(database: Database) {
-    const TEST: &str = "stories::list_and_changes::the_changes_that_follow_a_list_make_the_later_list_of_it::case_1_sqlite";
+async fn applying_changes_to_a_list_gives_the_later_list(database: Database) {
+    const TEST: &str =
+        "stories::list_and_changes::applying_changes_to_a_list_gives_the_later_list::case_1_sqlite";
     external_writer::write_to_file();
     let Some(own) = database.migrated().await else {
         return;
@@ -47,7 +48,7 @@ async fn the_changes_that_follow_a_list_make_the_later_list_of_it(database: Data
             let manner = Manner {
                 pause: 60,
                 bulk: 5,
-                // So that with those of the other program all of them fit into one list.
+                // So that all articles, including those of the external writer, fit into one list.
                 articles: 8,
                 until,
             };
@@ -126,7 +127,7 @@ async fn keep_lists(
     later.collect()
 }
 
-/// All articles, newest first, and where the feed stood before.
+/// All articles, newest first, and the cursor of the feed before them.
 async fn list_and_cursor(server: &Remote) -> (Vec<Article>, String) {
     let query = format!(
         "{{ articles(limit: 100) {{ {} }} articleChangesCursor }}",

@@ -18,11 +18,11 @@ use crate::support::{Answer, Database, client, on_both_databases};
 
 const MB: usize = 1_000_000;
 
-/// Longer than anything takes that is expected to happen, on a busy machine too.
+/// Longer than any expected event takes, even on a busy machine.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 #[apply(on_both_databases)]
-async fn a_short_request_for_a_very_long_answer_takes_little_memory(database: Database) {
+async fn a_short_request_for_a_large_response_takes_little_memory(database: Database) {
     let Some(own) = database.migrated().await else {
         return;
     };
@@ -60,7 +60,7 @@ async fn a_short_request_for_a_very_long_answer_takes_little_memory(database: Da
         assert_eq!(error["code"], "TOO_COMPLEX", "{answer}");
         assert_eq!(error["limit"]["name"], "responseBytes");
     }
-    // Here a page has as much as there is room for, until there is none.
+    // Here a page has as much as the limit allows.
     let changes = format!(
         r#"articleChanges(after: "{begin}", first: 500) {{ changes {{ article {{ text }} }} }}"#
     );
@@ -86,7 +86,7 @@ async fn lookups_of_large_articles_take_little_memory(database: Database) {
     let fields = aliased(50, lookup);
     let answer = ask(&program, &format!("{{ {fields} }}")).await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], "TOO_COMPLEX");
-    // What there is room for is answered, however many lookups gather.
+    // Lookups within the limit succeed, however many are batched.
     let fields = aliased(15, lookup);
     let answer = ask(&program, &format!("{{ {fields} }}")).await;
     let articles = answer["data"].as_object().unwrap().values();
@@ -98,7 +98,9 @@ async fn lookups_of_large_articles_take_little_memory(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn clients_that_do_not_read_the_list_hold_little_and_are_cut_off(database: Database) {
+async fn clients_that_do_not_read_the_list_take_little_memory_and_are_disconnected(
+    database: Database,
+) {
     let Some(own) = database.migrated().await else {
         return;
     };
@@ -124,7 +126,7 @@ async fn clients_that_do_not_read_the_list_hold_little_and_are_cut_off(database:
 }
 
 #[apply(on_both_databases)]
-async fn equal_answers_that_wait_on_one_socket_are_in_memory_few_times(database: Database) {
+async fn equal_results_waiting_on_one_socket_share_memory(database: Database) {
     let Some(own) = database.migrated().await else {
         return;
     };
@@ -146,7 +148,7 @@ async fn equal_answers_that_wait_on_one_socket_are_in_memory_few_times(database:
 }
 
 #[apply(on_both_databases)]
-async fn a_client_that_does_not_read_is_cut_off_on_every_route(database: Database) {
+async fn a_client_that_does_not_read_is_disconnected_on_every_route(database: Database) {
     let Some(own) = database.migrated().await else {
         return;
     };
@@ -190,7 +192,7 @@ async fn a_client_that_does_not_read_is_cut_off_on_every_route(database: Databas
         subscribe(&mut socket, "1", &operation).await;
         until_cut_off(&program).await;
     }
-    // Who reads is served.
+    // Clients that read are served.
     let answer = ask(&program, "{ articles(limit: 100) { text } }").await;
     assert_eq!(answer["data"]["articles"].as_array().unwrap().len(), 100);
     let log = program.log();
@@ -226,7 +228,7 @@ fn aliased(count: usize, field: impl Fn(usize) -> String) -> String {
     fields.collect::<Vec<_>>().join(" ")
 }
 
-/// A connection whose other end is told early that this one does not read.
+/// A connection with small buffers, so that the other end soon notices that this one does not read.
 async fn connect(program: &Program) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(64 * 1024).unwrap();
@@ -244,7 +246,7 @@ async fn until_accepted(program: &Program) {
     timeout(TIMEOUT, accepted).await.unwrap();
 }
 
-/// Waits until there is no connection any more.
+/// Waits until there are no connections.
 async fn until_cut_off(program: &Program) {
     let began = Instant::now();
     while program.connections() > 0 {

@@ -19,12 +19,12 @@ use super::writer::{Known, Manner, Writer};
 use crate::postgres;
 use crate::support::Database;
 
-/// All who write, the other program among them.
+/// All writers, including the external one.
 const WRITERS: usize = 8;
 const SUBSCRIBERS: usize = 20;
 /// How long the writers write.
 const TIME: Duration = Duration::from_secs(13);
-/// How long a transaction of yet another program stays open meanwhile.
+/// How long a transaction of a third program stays open in the meantime.
 const HELD_OPEN: Duration = Duration::from_secs(10);
 
 /// A story from its first servers to its last check.
@@ -39,7 +39,7 @@ struct Story {
 }
 
 impl Story {
-    /// Servers, subscribers, and writers through the API, which leave room for one more.
+    /// Servers, subscribers, and writers through the API, besides the external writer.
     async fn begin(database_url: &str, servers: usize, pause: u64) -> Self {
         let mut chance = Chance::of_story();
         let servers = Servers::start(database_url, servers).await;
@@ -136,7 +136,7 @@ impl Story {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn all_subscribers_of_three_servers_hear_one_sequence_whatever_is_killed() {
+async fn subscribers_of_three_servers_receive_one_sequence_despite_kills() {
     let Some(own) = Database::Postgres.migrated().await else {
         return;
     };
@@ -164,7 +164,7 @@ async fn all_subscribers_of_three_servers_hear_one_sequence_whatever_is_killed()
     story.end().await;
 }
 
-/// Writes an article in a transaction that stays open while everybody else goes on.
+/// Writes an article in a transaction that stays open while all others continue.
 async fn hold_open(database_url: &str) -> Written {
     let (client, connection) = tokio_postgres::connect(database_url, tokio_postgres::NoTls)
         .await
@@ -188,8 +188,8 @@ async fn kill_connection(database_url: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_subscribers_hear_one_sequence_while_another_process_writes_to_the_file() {
-    const TEST: &str = "stories::one_sequence::all_subscribers_hear_one_sequence_while_another_process_writes_to_the_file";
+async fn subscribers_receive_one_sequence_while_another_process_writes_to_the_file() {
+    const TEST: &str = "stories::one_sequence::subscribers_receive_one_sequence_while_another_process_writes_to_the_file";
     external_writer::write_to_file();
     let own = Database::Sqlite.migrated().await.unwrap();
     let mut story = Story::begin(&own.url, 1, 60).await;

@@ -3,11 +3,11 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-/// The numbers of one actor of a story (SplitMix64).
+/// The random numbers of one actor of a story (SplitMix64).
 pub(super) struct Chance(u64);
 
 impl Chance {
-    /// The chance of a whole story: of `STORY_SEED`, or another one each time.
+    /// The random numbers of a whole story: from `STORY_SEED`, or different each time.
     pub(super) fn of_story() -> Self {
         let seed = std::env::var_os("STORY_SEED").map_or_else(
             || RandomState::new().hash_one(0),
@@ -22,7 +22,7 @@ impl Chance {
         Self(seed)
     }
 
-    /// A seed, or the chance of another actor.
+    /// A seed for the random numbers of another actor.
     pub(super) fn seed(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;

@@ -19,7 +19,7 @@ pub(super) struct Article {
 }
 
 impl Article {
-    /// What to ask for.
+    /// The fields to select.
     pub(super) const FIELDS: &str = "id title slug text createdAt updatedAt version";
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// What to ask for.
+    /// The fields to select.
     pub(super) const FIELDS: &str =
         "cursor kind articleId article { id title slug text createdAt updatedAt version }";
 
@@ -106,14 +106,14 @@ pub(super) fn check_order(changes: &[Change]) {
     }
 }
 
-/// What somebody has written, as far as he knows. Each text is written once.
+/// What a writer has written, as far as it knows. Each text is written once.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     /// Texts of writes that were acknowledged.
     pub(super) texts: Vec<String>,
     /// Ids of articles whose deletion was acknowledged.
     pub(super) deleted: Vec<String>,
-    /// Texts of writes that were refused or rolled back.
+    /// Texts of writes that were rejected or rolled back.
     pub(super) refused: Vec<String>,
 }
 
@@ -124,7 +124,7 @@ impl Written {
         self.refused.extend(other.refused);
     }
 
-    /// Checks that `changes` have everything that was acknowledged, once, and nothing that was refused.
+    /// Checks that `changes` have everything that was acknowledged, once, and nothing that was rejected.
     pub(super) fn check(&self, changes: &[Change]) {
         let mut told: HashMap<&str, usize> = HashMap::new();
         for change in changes {

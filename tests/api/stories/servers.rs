@@ -16,12 +16,12 @@ pub(super) struct Servers {
     addresses: Addresses,
 }
 
-/// Where servers listen now. One that has just been killed is still in it.
+/// The addresses of the servers, including one that has just been killed.
 #[derive(Clone)]
 pub(super) struct Addresses(Arc<Mutex<Vec<String>>>);
 
 impl Addresses {
-    /// That of one of them, such as `127.0.0.1:1234`.
+    /// The address of one of them, such as `127.0.0.1:1234`.
     pub(super) fn any(&self, chance: &mut Chance) -> String {
         chance.of(&self.0.lock().unwrap()).clone()
     }
@@ -50,7 +50,7 @@ impl Servers {
         &self.programs[0]
     }
 
-    /// Ends one of them with SIGKILL, and starts another in its place.
+    /// Kills one of them with SIGKILL, and starts another in its place.
     pub(super) async fn kill_and_restart(&mut self, index: usize) {
         let another = start(&self.database_url);
         self.programs[index].signal("KILL");
@@ -72,7 +72,7 @@ impl Servers {
     }
 }
 
-/// Starts a server as a supervisor would: again, where its connection was killed before it listened.
+/// Starts a server, again if its connection was killed before it listened, as a supervisor would.
 async fn start(database_url: &str) -> Program {
     loop {
         match Program::try_start(database_url, &["--db-max-size=6"]).await {
@@ -85,7 +85,7 @@ async fn start(database_url: &str) -> Program {
     }
 }
 
-/// How to speak to one server, which may be gone by now.
+/// The client of one server, which may have been killed.
 #[derive(Clone)]
 pub(super) struct Remote {
     client: reqwest::Client,
@@ -100,14 +100,14 @@ impl Remote {
         }
     }
 
-    /// The whole answer; an error where none has come.
+    /// The whole response; an error if there is none.
     pub(super) async fn ask(&self, query: &str, variables: Value) -> reqwest::Result<Value> {
         let request = json!({ "query": query, "variables": variables });
         let response = self.client.post(&self.url).json(&request).send().await?;
         response.json().await
     }
 
-    /// The `data` of an answer, for as long as the database cannot be reached asked again.
+    /// The `data` of a response; retried while the database is unavailable.
     pub(super) async fn data(&self, query: &str, variables: Value) -> Value {
         loop {
             let mut answer = self.ask(query, variables.clone()).await.unwrap();
@@ -126,7 +126,7 @@ impl Remote {
         data["articleChangesCursor"].as_str().unwrap().to_owned()
     }
 
-    /// What a client hears that polls, from `begin` to the end.
+    /// What a polling client receives, from `begin` to the end.
     pub(super) async fn replay(&self, begin: &str) -> Vec<Change> {
         let query = format!(
             "query($after: String!) {{ articleChanges(after: $after, first: 500) {{
@@ -148,7 +148,7 @@ impl Remote {
         }
     }
 
-    /// All articles that are there, newest first.
+    /// All articles, newest first.
     pub(super) async fn articles(&self) -> Vec<Article> {
         let query = format!(
             "query($after: String) {{ articlesConnection(first: 100, after: $after) {{
@@ -171,7 +171,7 @@ impl Remote {
     }
 }
 
-/// The `code` of the first error of an answer, or an empty text.
+/// The `code` of the first error of a response, or an empty text.
 pub(super) fn code(answer: &Value) -> &str {
     match answer.get("errors") {
         None => "",

@@ -20,7 +20,7 @@ use crate::program::Program;
 use crate::support::{Database, on_both_databases};
 
 const CHANGES: usize = 10_000;
-/// How many articles one document creates.
+/// The number of articles that one document creates.
 const AT_ONCE: usize = 250;
 /// The length of each text.
 const TEXT_BYTES: usize = 4_000;
@@ -30,15 +30,15 @@ const TEXT_BYTES: usize = 4_000;
 /// two, and their sockets' buffers, which are not the server's, hold only a few of those.
 const MEMORY: usize = 12 * 1024 * 1024;
 
-/// How long a server puts up with a WebSocket that does not even answer pings.
+/// How long a server tolerates a WebSocket that does not answer pings.
 const SILENCE: Duration = Duration::from_secs(90);
 
 #[apply(on_both_databases)]
-async fn one_that_does_not_read_costs_nothing_and_then_gets_every_change(database: Database) {
+async fn a_paused_subscriber_costs_no_memory_and_gets_every_change(database: Database) {
     let Some(own) = database.migrated().await else {
         return;
     };
-    // Few connections, and as much written before, so that SQLite's caches are full when it is measured.
+    // Few connections, and as many writes before, so that SQLite's caches are full when memory is measured.
     let flags = ["--db-max-size=2", "--write-timeout=0"];
     let program = Program::start(&own.url, &flags).await;
     let server = Remote::new(program.address());
@@ -89,7 +89,7 @@ async fn one_that_does_not_read_costs_nothing_and_then_gets_every_change(databas
     assert!(!log.contains("panicked"), "{log}");
 }
 
-/// How long subscribers stop reading at the least.
+/// The minimum time for which subscribers stop reading.
 fn pause() -> Duration {
     std::env::var_os("STORY_PAUSE").map_or(Duration::ZERO, |seconds| {
         Duration::from_secs(seconds.to_str().unwrap().parse().unwrap())

@@ -21,10 +21,10 @@ use crate::support::{Database, on_both_databases};
 
 const MB: usize = 1024 * 1024;
 
-/// How many clients ask at the same time, each the next question when it has its answer.
+/// The number of concurrent clients, each of which sends its next request after the response.
 const CLIENTS: usize = 12;
 
-/// From here on a run is long enough to tell growth from warming up.
+/// A run of this length distinguishes growth from warming up.
 const LONG: Duration = Duration::from_mins(1);
 
 fn duration() -> Duration {
@@ -33,7 +33,7 @@ fn duration() -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// How often what was answered, by what was asked.
+/// The number of each outcome, by kind of request.
 #[derive(Clone, Default)]
 struct Tally(Arc<Mutex<BTreeMap<(&'static str, String), u64>>>);
 
@@ -49,7 +49,7 @@ impl Tally {
         }
     }
 
-    /// The errors that nothing has caused.
+    /// The errors that no fault has caused.
     fn unasked(&self) -> Vec<String> {
         let counts = self.0.lock().unwrap();
         let unasked = counts
@@ -84,7 +84,7 @@ fn median(values: impl Iterator<Item = usize>) -> usize {
 }
 
 #[apply(on_both_databases)]
-async fn memory_and_descriptors_stay_level_and_errors_have_a_cause(database: Database) {
+async fn memory_and_descriptors_stay_constant_and_errors_have_a_cause(database: Database) {
     let Some(target) = Target::new(database).await else {
         return;
     };
@@ -93,7 +93,7 @@ async fn memory_and_descriptors_stay_level_and_errors_have_a_cause(database: Dat
     if duration() >= LONG
         && let Target::Sqlite(own) = &target
     {
-        // More than the cache of a connection, so that all of them are full before anything is measured.
+        // More than the cache of a connection, so that all caches are full before anything is measured.
         own.fill(20_000, 1_000).await;
         load::fill_caches(&program).await;
     }
@@ -138,13 +138,13 @@ async fn memory_and_descriptors_stay_level_and_errors_have_a_cause(database: Dat
     }
     rude.await.unwrap();
     faults.await.unwrap();
-    // Until the last connections are closed.
+    // Waits until the last connections are closed.
     sleep(Duration::from_secs(4)).await;
     let end = Sample::of(&program);
     report(database, &tally, &samples, end);
 
     assert!(tally.unasked().is_empty(), "{:#?}", tally.unasked());
-    // Those that are kept: connections to the database, the log, the runtime.
+    // Descriptors that stay open: connections to the database, the log, the runtime.
     assert!(
         end.descriptors < 64,
         "{} descriptors are open",

@@ -28,12 +28,12 @@ pub(super) async fn hear(
         }
         let is_ending = end.borrow().is_some();
         if !is_ending && chance.below(4) == 0 {
-            // Away for so long that it falls behind what servers keep ready.
+            // Disconnected for so long that it falls behind the servers' windows.
             sleep(chance.millis(4_000)).await;
         }
         let address = servers.any(&mut chance);
         let how_many = 1 + chance.below(500);
-        // Cut off somewhere; in the end there is time for all that is left.
+        // Interrupted anywhere; at the end there is time for everything that is left.
         let wait = match is_ending {
             true => TIMEOUT,
             false => chance.millis(1_500),

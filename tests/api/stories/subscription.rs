@@ -19,7 +19,7 @@ pub(super) enum Transport {
     Events,
 }
 
-/// A connection with one subscription on it.
+/// A connection with one subscription.
 pub(super) enum Subscription {
     WebSocket(Box<WebSocketStream<MaybeTlsStream<TcpStream>>>),
     Events {
@@ -28,7 +28,7 @@ pub(super) enum Subscription {
     },
 }
 
-/// Why a subscription has ended that may begin again at its cursor: the server or its database is gone.
+/// Why a subscription ended that may resume at its cursor: the server or its database is unavailable.
 #[derive(Debug)]
 pub(super) struct Lost(#[expect(dead_code, reason = "shown where a story fails")] String);
 
@@ -39,7 +39,7 @@ impl<E: std::error::Error> From<E> for Lost {
 }
 
 impl Subscription {
-    /// Subscribes from `begin` on, or resumes after `last`, as its transport does that.
+    /// Subscribes from `begin`, or resumes after `last` in the way of its transport.
     pub(super) async fn open(
         transport: Transport,
         address: &str,
@@ -60,7 +60,7 @@ impl Subscription {
     ///
     /// # Panics
     ///
-    /// Where the subscription ends for any other reason than [`Lost`].
+    /// If the subscription ends for any reason other than [`Lost`].
     pub(super) async fn next(&mut self) -> Result<Change, Lost> {
         match self {
             Self::WebSocket(socket) => {
@@ -131,7 +131,7 @@ async fn read(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>) -> Result
     }
 }
 
-/// Asks as a browser's `EventSource` does, which repeats its URL and says in a header where it was.
+/// Requests like a browser's `EventSource`, which repeats its URL and sends its position in a header.
 async fn events(
     address: &str,
     query: &str,

@@ -10,7 +10,7 @@ use super::random::Chance;
 use super::received::Written;
 use super::servers::{Addresses, Remote, code};
 
-/// The articles that the writers of a story fight over.
+/// The articles that the writers of a story share.
 #[derive(Clone, Default)]
 pub(super) struct Known(Arc<Mutex<Vec<String>>>);
 
@@ -38,12 +38,12 @@ impl Known {
     }
 }
 
-/// How a writer writes.
+/// The behaviour of a writer.
 #[derive(Clone)]
 pub(super) struct Manner {
-    /// The longest pause between two writes, in milliseconds.
+    /// The maximum pause between two writes, in milliseconds.
     pub(super) pause: u64,
-    /// The most articles that one document creates.
+    /// The maximum number of articles that one document creates.
     pub(super) bulk: u64,
     /// The maximum number of articles: none is created until others are deleted.
     pub(super) articles: usize,
@@ -51,7 +51,7 @@ pub(super) struct Manner {
 }
 
 pub(super) struct Writer {
-    /// Begins the text of all that it writes.
+    /// The prefix of all texts that it writes.
     name: String,
     servers: Addresses,
     known: Known,
@@ -101,7 +101,7 @@ impl Writer {
         match kind {
             0..=2 if has_room => {
                 let text = self.text();
-                // Some fight over the slugs that are made of their titles.
+                // Some conflict over generated slugs.
                 let title = if kind == 0 { "One of many" } else { &text };
                 let input = json!({ "title": title, "text": text });
                 let variables = json!({ "input": input });
@@ -146,7 +146,7 @@ impl Writer {
         }
     }
 
-    /// Sends a mutation that writes these texts, all or none. It `may` succeed, or else must not.
+    /// Sends a mutation that writes these texts, all or none. `may` says whether it is allowed to succeed.
     async fn write_texts(
         &mut self,
         server: &Remote,

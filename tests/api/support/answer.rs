@@ -1,6 +1,6 @@
 //! A whole response.
 
-/// A whole answer. Shown, it is its JSON, after its status where that is not 200.
+/// A whole response. It is displayed as its JSON, after its status if that is not 200.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

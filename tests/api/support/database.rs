@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::{Settings, clock};
 use crate::postgres::{self, TestDatabase};
 
-/// The databases that the contract holds for.
+/// The databases for which the contract applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Database {
     Sqlite,
@@ -102,7 +102,7 @@ impl OwnDatabase {
         }
     }
 
-    /// Runs SQL on it, as another program does.
+    /// Runs SQL on it, as an external writer does.
     pub(crate) async fn execute(&self, sql: &str) {
         match &*self.kept {
             Kept::Sqlite { .. } => self.sqlite(sql).await,
@@ -110,7 +110,7 @@ impl OwnDatabase {
         }
     }
 
-    /// Why it refuses SQL of another program; an empty text where it does not.
+    /// The error of the database for SQL of an external writer; an empty text if there is none.
     pub(crate) async fn refusal(&self, sql: &str) -> String {
         match &*self.kept {
             Kept::Sqlite { .. } => {
@@ -153,7 +153,7 @@ impl OwnDatabase {
         self.execute(&sql).await;
     }
 
-    /// Keeps everybody from writing articles until the lock is dropped. Reading goes on.
+    /// Blocks all writes of articles until the lock is dropped. Reads continue.
     pub(crate) async fn lock_writes(&self) -> Lock {
         match &*self.kept {
             Kept::Sqlite { .. } => {
@@ -166,7 +166,7 @@ impl OwnDatabase {
         }
     }
 
-    /// Keeps everybody from reading articles on PostgreSQL until the lock is dropped.
+    /// Blocks all reads of articles on PostgreSQL until the lock is dropped.
     pub(crate) async fn lock_reads(&self) -> Lock {
         self.lock_table("ACCESS EXCLUSIVE").await
     }

@@ -7,7 +7,7 @@ use super::*;
     no_postgres_programs,
     ignore = "there are no programs of PostgreSQL to start a server of its own"
 )]
-async fn the_platforms_authorities_do_not_vouch_for_a_certificate_of_our_own_making() {
+async fn platform_authorities_do_not_trust_a_test_certificate() {
     let Some(server) = server() else { return };
     for parameters in [
         "sslmode=verify-ca",
@@ -19,7 +19,7 @@ async fn the_platforms_authorities_do_not_vouch_for_a_certificate_of_our_own_mak
             server.port()
         );
         let text = is_encrypted(&url).await.unwrap_err();
-        // The second text where the machine has no authorities at all.
+        // The second text is for a machine without authorities.
         assert!(
             text.contains("invalid peer certificate: UnknownIssuer")
                 || text.contains("the platform has no certificate authorities"),
@@ -33,7 +33,7 @@ async fn the_platforms_authorities_do_not_vouch_for_a_certificate_of_our_own_mak
     no_postgres_programs,
     ignore = "there are no programs of PostgreSQL to start a server of its own"
 )]
-async fn a_certificate_for_another_name_is_refused_by_verify_full_alone() {
+async fn a_certificate_for_another_name_is_rejected_only_by_verify_full() {
     let Some(server) = start("elsewhere") else {
         return;
     };
@@ -65,7 +65,7 @@ async fn a_certificate_for_another_name_is_refused_by_verify_full_alone() {
     no_postgres_programs,
     ignore = "there are no programs of PostgreSQL to start a server of its own"
 )]
-async fn an_expired_certificate_is_refused_where_anything_is_verified() {
+async fn an_expired_certificate_is_rejected_by_every_verifying_mode() {
     let Some(server) = start("expired") else {
         return;
     };
@@ -94,7 +94,7 @@ async fn an_expired_certificate_is_refused_where_anything_is_verified() {
     no_postgres_programs,
     ignore = "there are no programs of PostgreSQL to start a server of its own"
 )]
-async fn a_self_signed_certificate_is_trusted_where_it_is_named_itself() {
+async fn a_self_signed_certificate_is_trusted_as_its_own_root() {
     let Some(server) = start("self_signed") else {
         return;
     };

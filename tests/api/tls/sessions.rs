@@ -7,7 +7,7 @@ use super::*;
     no_postgres_programs,
     ignore = "there are no programs of PostgreSQL to start a server of its own"
 )]
-async fn a_password_can_be_bound_to_the_encrypted_connection_and_is_never_told() {
+async fn a_password_works_with_channel_binding_and_is_never_shown() {
     let Some(server) = server_with_users().await else {
         return;
     };
@@ -35,7 +35,7 @@ async fn a_password_can_be_bound_to_the_encrypted_connection_and_is_never_told()
     no_postgres_programs,
     ignore = "there are no programs of PostgreSQL to start a server of its own"
 )]
-async fn a_session_begins_with_the_settings_that_it_was_given() {
+async fn a_session_has_the_configured_settings() {
     let Some(server) = server() else { return };
     let mut connection = connect(&server.admin_url()).await.unwrap();
     assert_eq!(
@@ -59,9 +59,9 @@ async fn a_session_begins_with_the_settings_that_it_was_given() {
     no_postgres_programs,
     ignore = "there are no programs of PostgreSQL to start a server of its own"
 )]
-async fn the_next_host_is_tried_where_one_is_not_there() {
+async fn the_next_host_is_tried_if_one_is_unavailable() {
     let Some(server) = server() else { return };
-    // Port 1 belongs to a service that is not in use.
+    // Nothing listens on port 1.
     let url = format!(
         "postgres://postgres@localhost:1,localhost:{}/postgres?sslmode=verify-full&sslrootcert={}",
         server.port(),

@@ -34,7 +34,7 @@ fn rows() -> String {
 }
 
 #[apply(on_both_databases)]
-async fn a_conflict_ends_an_import_and_nothing_of_its_chunk_was_done(database: Database) {
+async fn a_conflict_ends_an_import_and_rolls_back_its_chunk(database: Database) {
     let Some(place) = filled(database).await else {
         return;
     };
@@ -87,7 +87,7 @@ async fn conflicts_can_be_skipped(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn rows_can_take_the_place_of_what_is_in_their_way(database: Database) {
+async fn rows_can_replace_conflicting_articles(database: Database) {
     let Some(place) = filled(database).await else {
         return;
     };
@@ -121,7 +121,7 @@ async fn rows_can_take_the_place_of_what_is_in_their_way(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn a_slug_that_was_made_for_a_row_before_is_in_the_way_as_well(database: Database) {
+async fn a_generated_slug_of_an_earlier_row_is_a_conflict_too(database: Database) {
     let Some(place) = Place::new(database).await else {
         return;
     };

@@ -13,7 +13,7 @@ fn lines(count: u128) -> String {
 }
 
 #[apply(on_both_databases)]
-async fn what_is_imported_is_found_when_the_command_ends(database: Database) {
+async fn imported_articles_are_found_when_the_command_ends(database: Database) {
     let Some(place) = Place::new(database).await else {
         return;
     };
@@ -29,7 +29,7 @@ async fn what_is_imported_is_found_when_the_command_ends(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn what_is_to_be_indexed_later_is_indexed_by_a_server_which_says_so(database: Database) {
+async fn a_server_indexes_deferred_articles_and_logs_it(database: Database) {
     let Some(place) = Place::new(database).await else {
         return;
     };
@@ -60,7 +60,7 @@ async fn what_is_to_be_indexed_later_is_indexed_by_a_server_which_says_so(databa
 }
 
 #[apply(on_both_databases)]
-async fn an_import_that_was_not_indexed_is_indexed_when_it_is_run_again(database: Database) {
+async fn running_an_import_again_indexes_the_rest(database: Database) {
     let Some(place) = Place::new(database).await else {
         return;
     };
@@ -73,7 +73,7 @@ async fn an_import_that_was_not_indexed_is_indexed_when_it_is_run_again(database
 }
 
 #[apply(on_both_databases)]
-async fn an_article_that_changes_while_an_import_indexes_it_is_found_as_it_is(database: Database) {
+async fn an_article_changed_during_indexing_is_found_by_its_current_words(database: Database) {
     let Some(place) = Place::new(database).await else {
         return;
     };
@@ -83,7 +83,7 @@ async fn an_article_that_changes_while_an_import_indexes_it_is_found_as_it_is(da
     let mut import = std::pin::pin!(import);
     let mut number = 0;
     loop {
-        // Newest first, as the import goes through them.
+        // Newest first, like the import.
         let id = uuid(6_000 - number * 37 % 6_000);
         number += 1;
         let document = "mutation($id: ID!, $text: String!) { updateArticle(id: $id, input: { text: $text }) { id } }";

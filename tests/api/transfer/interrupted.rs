@@ -10,13 +10,13 @@ use super::{Place, line};
 use crate::program::{command, run_with_input};
 use crate::support::{Database, assert_answer, on_both_databases};
 
-/// How often an import is killed. `KILL_ROUNDS` gives another number.
+/// How often an import is killed, unless `KILL_ROUNDS` sets another number.
 fn rounds() -> u64 {
     let given = std::env::var_os("KILL_ROUNDS");
     given.map_or(4, |rounds| rounds.to_str().unwrap().parse().unwrap())
 }
 
-/// Articles whose ids and slugs are in no order.
+/// Articles with unordered ids and slugs.
 fn articles(count: u128) -> String {
     let article = |number: u128| {
         let id = Sha256::digest(number.to_be_bytes());
@@ -32,7 +32,7 @@ fn articles(count: u128) -> String {
 }
 
 #[apply(on_both_databases)]
-async fn an_import_that_was_killed_goes_on_and_all_is_there_once(database: Database) {
+async fn a_killed_import_continues_without_losses_or_duplicates(database: Database) {
     let Some(place) = Place::new(database).await else {
         return;
     };
@@ -51,14 +51,14 @@ async fn an_import_that_was_killed_goes_on_and_all_is_there_once(database: Datab
         let _ = import.start_kill();
         import.wait().await.unwrap();
     }
-    // Also where the last one has reached the end.
+    // Even if the last one has reached the end.
     place.succeed_quietly(&["import", "articles.ndjson"]).await;
     place.succeed(&["check"]).await;
     place.succeed(&["export", "again.ndjson"]).await;
     let mut expected: Vec<&str> = articles.lines().collect();
     expected.sort_unstable();
     let again = place.read("again.ndjson");
-    // Ids stand first in a line, so that the order of lines is theirs.
+    // Lines begin with ids, so that sorting them sorts by id.
     assert!(
         again.lines().eq(expected),
         "an article is missing, twice there or another"
@@ -69,7 +69,7 @@ async fn an_import_that_was_killed_goes_on_and_all_is_there_once(database: Datab
 }
 
 #[apply(on_both_databases)]
-async fn an_import_does_not_go_on_in_another_file(database: Database) {
+async fn an_import_does_not_continue_with_another_file(database: Database) {
     let Some(place) = Place::new(database).await else {
         return;
     };
@@ -79,17 +79,17 @@ async fn an_import_does_not_go_on_in_another_file(database: Database) {
     place.write("rows", &line(2, "b", "b", ""));
     let (code, _, error) = place.run(&["import", "rows"]).await;
     assert_eq!(code, 1);
-    assert_answer!(error, @"broadsheet: rows: an import of it was interrupted after row 1, and what stands there now is not what was imported; --restart begins again");
+    assert_answer!(error, @"broadsheet: rows: an import of it was interrupted after row 1, and those rows have changed since; --restart imports it from the beginning");
     place.succeed(&["import", "rows", "--restart"]).await;
     assert_eq!(place.titles().await, ["a: a", "b: b"]);
-    // What comes after the end of an import is another one.
+    // Standard input after a completed import is a new import.
     place.write("rows", &line(3, "c", "c", ""));
     place.succeed(&["import", "rows"]).await;
     assert_eq!(place.titles().await, ["a: a", "b: b", "c: c"]);
 }
 
 #[apply(on_both_databases)]
-async fn standard_input_goes_on_too_and_can_be_imported_again(database: Database) {
+async fn standard_input_continues_too_and_can_be_imported_again(database: Database) {
     let Some(place) = Place::new(database).await else {
         return;
     };

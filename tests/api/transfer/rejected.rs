@@ -33,7 +33,7 @@ fn bad_rows() -> String {
 }
 
 #[apply(on_both_databases)]
-async fn every_bad_row_is_told_with_its_number_its_field_and_the_reason(database: Database) {
+async fn every_invalid_row_is_reported_with_number_field_and_reason(database: Database) {
     let Some(place) = Place::new(database).await else {
         return;
     };
@@ -64,13 +64,13 @@ async fn every_bad_row_is_told_with_its_number_its_field_and_the_reason(database
     ");
     let rejected = place.read("bad");
     assert_eq!(rejected.lines().count(), 17);
-    // What was mended can be imported from there.
+    // The corrected file can be imported from there.
     let last = rejected.lines().last().unwrap();
     assert_answer!(last, @r#"{"field":"","reason":"this is not an article in JSON: duplicate field `title` at byte 20","record":{"text":"","title":"b"},"row":17}"#);
 }
 
 #[apply(on_both_databases)]
-async fn an_import_that_stops_has_done_what_stood_before(database: Database) {
+async fn an_import_that_stops_has_imported_the_rows_before(database: Database) {
     let Some(place) = Place::new(database).await else {
         return;
     };
@@ -80,7 +80,7 @@ async fn an_import_that_stops_has_done_what_stood_before(database: Database) {
     assert_eq!(code, 1);
     assert_answer!(error, @"broadsheet: row 2: title: title must have 1 to 65 characters, but it is empty; the rows before it were imported");
     assert_eq!(place.titles().await, ["first: first"]);
-    // Mended, it goes on behind them.
+    // After a correction, it continues after them.
     place.write(
         "rows",
         &format!("{good}{}", line(2, "second", "second", "")),
@@ -91,7 +91,7 @@ async fn an_import_that_stops_has_done_what_stood_before(database: Database) {
 }
 
 #[tokio::test]
-async fn a_file_that_is_none_of_articles_is_rejected() {
+async fn a_file_without_articles_is_rejected() {
     let place = Place::new(Database::Sqlite).await.unwrap();
     let endless = "x".repeat(65 * 1024 * 1024);
     let long = format!("{{\"title\":\"a\",\"text\":\"{endless}\"}}\n");

@@ -48,7 +48,7 @@ impl Current {
     pub(super) fn withdraw(&self) {
         tracing::error!(
             issuer = self.issuer,
-            "the keys for JWTs are too old: tokens are answered with 503 until there are new ones"
+            "the keys for JWTs are too old: tokens get 503 until there are newer ones"
         );
         self.replace(None);
     }
@@ -57,7 +57,12 @@ impl Current {
     pub(super) fn fail(&self, error: &str) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         let keys = self.keys().map_or(0, |keys| keys.len());
-        tracing::warn!(issuer = self.issuer, keys, error, "no newer keys for JWTs");
+        tracing::warn!(
+            issuer = self.issuer,
+            keys,
+            error,
+            "newer keys for JWTs could not be fetched"
+        );
     }
 
     fn replace(&self, keys: Option<Arc<KeySet>>) {

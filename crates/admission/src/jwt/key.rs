@@ -35,9 +35,7 @@ pub enum KeyError {
     Form,
     #[error("it is not for signatures")]
     Use,
-    #[error(
-        "it is of a kind or for an algorithm that is not supported: RS256, ES256 and EdDSA with Ed25519 are"
-    )]
+    #[error("its type or algorithm is not supported: RS256, ES256 and EdDSA with Ed25519 are")]
     Kind,
     #[error("an RSA key has 2048 to 8192 bits")]
     Rsa,

@@ -23,11 +23,11 @@ pub(super) struct KeySet {
 /// Why a key set cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {
-    #[error("it is no JSON Web Key Set: {0}")]
+    #[error("it is not a JSON Web Key Set: {0}")]
     Form(String),
     #[error("it has more than {MAX_KEYS} keys")]
     TooMany,
-    #[error("it has no key that can be used{}", .0.map(|error| format!(": {error}")).unwrap_or_default())]
+    #[error("it has no usable key{}", .0.map(|error| format!(": {error}")).unwrap_or_default())]
     NoKey(Option<KeyError>),
     #[error(transparent)]
     Secret(#[from] KeyError),

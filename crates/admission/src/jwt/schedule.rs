@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_fresh_for_as_long_as_its_issuer_says_within_bounds() {
+    fn freshness_follows_the_issuer_within_bounds() {
         let now = Instant::now();
         let mut schedule = Schedule::new(now);
         assert_eq!(after(&schedule, now), Duration::ZERO);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_tried_again_after_pauses_that_grow_to_a_minute() {
+    fn failures_are_retried_with_backoff_up_to_a_minute() {
         let now = Instant::now();
         let mut schedule = Schedule::new(now);
         let mut pauses = Vec::new();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_used_for_a_day_without_a_newer_one_and_not_for_a_moment_longer() {
+    fn a_set_expires_after_a_day_without_a_newer_one() {
         let had = Instant::now();
         let mut schedule = Schedule::new(had);
         schedule.succeed(had, None);

@@ -89,7 +89,7 @@ fn parse(text: &str) -> Result<Vec<TokenEntry>, Problem> {
         .map(|(name, line)| {
             let entry = entry(&name, &line).and_then(|entry| match digests.insert(entry.sha256) {
                 true => Ok(entry),
-                false => Err("it is there under another name, too".to_owned()),
+                false => Err("it is also there under another name".to_owned()),
             });
             // The operator may have put the secret in the place of the name.
             let shown = match name.starts_with(PREFIX) {
@@ -168,7 +168,7 @@ fn seconds(instant: Timestamp) -> String {
 pub enum AppendError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("the file has a token of that name already: choose another, or delete its line")]
+    #[error("the file already has a token of that name: choose another, or delete its line")]
     NameTaken,
     #[error("the file cannot be written: {0}")]
     Write(#[from] io::Error),

@@ -23,7 +23,7 @@ pub struct TokenSecret(String);
 
 /// The operating system returned no random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the operating system gives no random bytes")]
+#[error("the operating system returned no random bytes")]
 pub struct NoRandomness;
 
 impl TokenSecret {

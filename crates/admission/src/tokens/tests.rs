@@ -73,7 +73,7 @@ fn a_new_token_is_a_line_that_can_be_read_back() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_that_is_made_is_for_its_owner_only() {
+fn a_new_file_is_private_to_its_owner() {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tokens.toml");
@@ -83,7 +83,7 @@ fn a_file_that_is_made_is_for_its_owner_only() {
 }
 
 #[test]
-fn a_line_is_added_after_one_without_an_end_and_never_twice_under_a_name() {
+fn a_line_is_appended_after_an_unterminated_one_and_names_are_unique() {
     let (_directory, path) = file("# ours");
     append(&path, &new_token("one", 1, None)).unwrap();
     assert!(
@@ -92,7 +92,7 @@ fn a_line_is_added_after_one_without_an_end_and_never_twice_under_a_name() {
             .starts_with("# ours\none = { sha256")
     );
     let again = append(&path, &new_token("one", 2, None)).unwrap_err();
-    insta::assert_snapshot!(again, @"the file has a token of that name already: choose another, or delete its line");
+    insta::assert_snapshot!(again, @"the file already has a token of that name: choose another, or delete its line");
     assert_eq!(entries(&path).unwrap().len(), 1);
 }
 
@@ -111,13 +111,13 @@ fn a_name_is_of_letters_digits_hyphens_and_underscores() {
 }
 
 #[test]
-fn a_mistake_is_named_by_its_line_and_not_repeated() {
+fn errors_name_the_line_and_do_not_repeat_its_text() {
     let line = |name: &str, byte| new_token(name, byte, None).to_string();
     let good = line("one", 1);
     let digest = TokenSecret::from_bytes([1; 32]).digest().to_string();
     insta::assert_snapshot!(problem(&format!("{good}\nbs_secret")), @"line 2: key with no value, expected `=`");
     insta::assert_snapshot!(problem(&format!("{good}\n{}", line("one", 2))), @"line 2: duplicate key");
-    insta::assert_snapshot!(problem(&format!("{good}\n{}", line("two", 1))), @r#"the token "two": it is there under another name, too"#);
+    insta::assert_snapshot!(problem(&format!("{good}\n{}", line("two", 1))), @r#"the token "two": it is also there under another name"#);
     insta::assert_snapshot!(problem(&good.replace("read", "publish")), @r#"the token "one": scopes: a scope is articles:read, articles:write or server:timing"#);
     insta::assert_snapshot!(problem(&good.replace(&digest, "bs_secret")), @r#"the token "one": sha256: a SHA-256 has 64 hexadecimal digits"#);
     insta::assert_snapshot!(problem(&good.replace("09:00:00Z", "09:00:00")), @r#"the token "one": created: expected an RFC 3339 instant such as 2026-01-31T09:30:00.123456Z"#);
@@ -129,7 +129,7 @@ fn a_mistake_is_named_by_its_line_and_not_repeated() {
 }
 
 #[test]
-fn a_file_of_no_tokens_is_allowed_and_a_missing_one_is_not() {
+fn an_empty_file_is_allowed_and_a_missing_one_is_not() {
     let (directory, path) = file("# none yet\n");
     assert_eq!(entries(&path).unwrap().len(), 0);
     assert!(entries(&directory.path().join("missing")).is_err());

@@ -124,7 +124,10 @@ impl FromStr for FeedCursor {
 
     fn from_str(text: &str) -> Result<Self, Violation> {
         parse(text).ok_or_else(|| {
-            Violation("expected a cursor of the change feed, as the server gave it".to_owned())
+            Violation(
+                "expected a cursor of the change feed, exactly as the server returned it"
+                    .to_owned(),
+            )
         })
     }
 }
@@ -187,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_wants_nothing_and_no_list_wants_all() {
+    fn an_empty_list_matches_nothing_and_no_list_matches_all() {
         let change = change(ChangeKind::Created, 1);
         assert!(ChangeFilter::default().matches(&change));
         for nothing in [
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_wants_the_kinds_and_articles_that_it_names() {
+    fn a_filter_matches_its_kinds_and_articles() {
         let ids = [3, 1, 2].map(|id| ArticleId(Uuid::from_u128(id))).to_vec();
         let filter = ChangeFilter::new(Some(vec![ChangeKind::Deleted]), Some(ids));
         assert!(filter.matches(&change(ChangeKind::Deleted, 3)));
@@ -209,13 +212,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_reads_back(epoch: u128, position: i64) {
+        fn a_cursor_round_trips(epoch: u128, position: i64) {
             let cursor = cursor(epoch, position);
             prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
         }
 
         #[test]
-        fn what_is_no_cursor_is_rejected(text in "\\PC{0,60}") {
+        fn invalid_cursors_are_rejected(text in "\\PC{0,60}") {
             prop_assert!(text.parse::<FeedCursor>().is_err());
         }
     }

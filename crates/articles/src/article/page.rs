@@ -102,8 +102,7 @@ impl Cursor {
     pub fn decode(text: &str, order: ArticleOrder) -> Result<Self, Violation> {
         let invalid = || {
             Violation(
-                "this is not a cursor of a list of articles, or a part of it is missing or changed"
-                    .to_owned(),
+                "this is not a cursor of a list of articles, or it was cut or changed".to_owned(),
             )
         };
         let bytes = cursor_text::decode(text).ok_or_else(invalid)?;
@@ -218,7 +217,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_comes_back_exactly_and_only_in_its_order(
+        fn a_cursor_round_trips_only_in_its_own_order(
             title in "\\PC{1,65}",
             bytes: Option<Box<[u8]>>,
             micros in prop_oneof![
@@ -244,7 +243,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_breaks_it(text in "\\PC{0,60}|[A-Za-z0-9_-]{0,60}") {
+        fn arbitrary_text_does_not_panic(text in "\\PC{0,60}|[A-Za-z0-9_-]{0,60}") {
             for order in ORDERS {
                 prop_assert!(Cursor::decode(&text, order).is_err());
             }

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_stand_behind_what_they_leave_room_for() {
+    fn a_slug_is_shortened_to_fit_its_number() {
         let numbers = |title: &str| {
             let slug = Slug::from_title(&Title::new(title.to_owned()).unwrap());
             let numbers = slug.numbers();
@@ -127,7 +127,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_slug_of_any_title_is_a_valid_slug_in_its_plain_form(title in "\\PC{1,65}", number in 2u32..) {
+        fn the_slug_of_any_title_is_valid(title in "\\PC{1,65}", number in 2u32..) {
             let slug = Slug::from_title(&Title::new(title).unwrap());
             for slug in [slug.numbered(number), slug] {
                 prop_assert!(Slug::new(slug.as_str().to_owned()).is_ok());

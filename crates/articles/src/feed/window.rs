@@ -168,12 +168,12 @@ mod tests {
     }
 
     #[test]
-    fn a_subscriber_that_does_not_keep_up_is_behind() {
+    fn a_slow_subscriber_falls_behind() {
         assert_eq!(next(&window(), 11), Next::Behind(at(16)));
     }
 
     #[test]
-    fn a_filter_skips_to_the_change_it_wants_or_to_the_end() {
+    fn a_filter_skips_to_the_next_match_or_to_the_end() {
         let window = window();
         let only = |id| ChangeFilter::new(None, Some(vec![ArticleId(Uuid::from_u128(id))]));
         assert_eq!(
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_bound_it_as_well() {
+    fn the_window_is_also_bounded_in_bytes() {
         let mut window = Window::new(4, 2 * change(1).size());
         window.begin(at(0));
         window.extend((1..=4).map(change).collect(), at(4));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn another_history_makes_every_subscriber_look_again() {
+    fn a_new_history_makes_every_subscriber_read_again() {
         let mut window = window();
         window.begin(at(30));
         assert_eq!(next(&window, 12), Next::Behind(at(30)));

@@ -46,7 +46,7 @@ impl Availability {
                 if has_gone {
                     tracing::error!(
                         cause = cause.to_string(),
-                        "the database is away: requests that need it are answered with UNAVAILABLE until it is back"
+                        "the database is unavailable: requests that need it get UNAVAILABLE until it is available again"
                     );
                 }
             }
@@ -55,14 +55,14 @@ impl Availability {
                     tracing::warn!(
                         cause = cause.to_string(),
                         left_out,
-                        "the database has no room for a request, which is answered with UNAVAILABLE"
+                        "the database has no free connection for a request, which gets UNAVAILABLE"
                     );
                 }
             }
             Ok(_) if self.away_since.borrow().is_some() => {
                 if let Some(since) = self.away_since.send_replace(None) {
                     let away_seconds = since.elapsed().as_secs_f64();
-                    tracing::info!(away_seconds, "the database is back");
+                    tracing::info!(away_seconds, "the database is available again");
                 }
             }
             _ => {}

@@ -43,17 +43,17 @@ pub struct Restored {
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     #[error(
-        "a backup is made of a database in an SQLite file; for PostgreSQL use its own programs, such as pg_dump (see \
+        "only a database in an SQLite file can be backed up; for PostgreSQL use its own tools, such as pg_dump (see \
          docs/operations.md)"
     )]
     NoFile,
     #[error("there is no file {}", .0.display())]
     Missing(PathBuf),
-    #[error("{} is there already; say --replace to put another in its place", .0.display())]
+    #[error("{} already exists; --replace overwrites it", .0.display())]
     Exists(PathBuf),
     #[error("{} is in use: stop the server first", .0.display())]
     InUse(PathBuf),
-    #[error("{} is no database of Broadsheet's", .0.display())]
+    #[error("{} is not a Broadsheet database", .0.display())]
     NotOurs(PathBuf),
     #[error("{} is damaged: {damage}", .path.display())]
     Damaged { path: PathBuf, damage: Damage },

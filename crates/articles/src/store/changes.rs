@@ -162,7 +162,7 @@ impl Store {
             .await;
         match removed {
             Ok(removed) => Ok(removed >= REMOVED_AT_ONCE),
-            // They can be removed when the database takes writes again.
+            // They can be removed when the database accepts writes again.
             Err(Error::NoWrites { .. }) => Ok(false),
             Err(error) => Err(error),
         }

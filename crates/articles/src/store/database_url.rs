@@ -31,13 +31,13 @@ pub enum DatabaseUrlError {
     #[error("instead of a file: URI write sqlite:PATH, or sqlite::memory:")]
     FileUri,
     #[error(
-        "after the path of an SQLite file there may be ?mode=rwc, which is how it is opened anyway, and after \
-         sqlite::memory: ?mode=memory or ?cache=shared; nothing else is understood"
+        "the path of an SQLite file may be followed by ?mode=rwc, which is the default, and sqlite::memory: by \
+         ?mode=memory or ?cache=shared; nothing else is supported"
     )]
     SqliteParameter,
     #[error(
-        "in sqlite:PATH the path stands as it is: write a space, for one, for %20 (and a path with such a % in it \
-         cannot be used)"
+        "in sqlite:PATH the path is not percent-encoded: write a space instead of %20, for example (a path that \
+         contains such a % cannot be used)"
     )]
     PercentEncoded,
     #[error("a database in memory is written sqlite::memory:")]
@@ -131,7 +131,7 @@ impl TypedValueParser for DatabaseUrlParser {
     ) -> Result<DatabaseUrl, clap::Error> {
         let url = value.to_str().unwrap_or_default();
         url.parse().map_err(|error: DatabaseUrlError| {
-            let message = format!("the database URL is not understood: {error}\n");
+            let message = format!("the database URL is invalid: {error}\n");
             clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
         })
     }
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_is_told_from_its_url() {
+    fn the_database_is_recognized_from_its_url() {
         let file = |path: &str| Ok(DatabaseUrl::Sqlite(SqliteLocation::File(path.into())));
         let postgres = |url: &str| Ok(DatabaseUrl::Postgres(url.to_owned()));
         for (url, expected) in [
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_would_name_another_database_than_it_seems_to_is_rejected() {
+    fn a_misleading_url_is_rejected() {
         use DatabaseUrlError::{FileUri, NearlyMemory, PercentEncoded, SqliteParameter, Unknown};
         for (url, expected) in [
             ("", Unknown),

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_that_is_dropped_goes_on() {
+    async fn dropped_work_continues() {
         let (go_on, told) = oneshot::channel::<()>();
         let (ended, end) = oneshot::channel();
         let abandoned = Abandoned::default();
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_that_is_dropped_before_it_has_begun_is_gone() {
+    async fn work_dropped_before_it_begins_is_not_executed() {
         let (ended, end) = oneshot::channel::<()>();
         let abandoned = Abandoned::default();
         let work = async move {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_an_error_of_ours() {
+    async fn a_panic_becomes_an_internal_error() {
         let abandoned = Abandoned::default();
         let work = DetachOnDrop::<()>::new(async { panic!("no") }, abandoned.clone());
         assert!(matches!(work.await, Err(Error::Internal(_))));

@@ -45,7 +45,7 @@ pub(super) fn from_pool<E: std::error::Error + Send + Sync + 'static>(
     match error {
         PoolError::Backend(error) => Error::unavailable(ConnectFailed(chain(&error))),
         PoolError::Timeout(TimeoutType::Create) => Error::unavailable(ConnectFailed(
-            "a connection took longer than it may to open".to_owned(),
+            "opening a connection took too long".to_owned(),
         )),
         error => Error::unavailable(error),
     }

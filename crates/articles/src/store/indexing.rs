@@ -212,7 +212,7 @@ impl Store {
             }
             Err(error) => {
                 if !std::mem::replace(&mut log_state.failed, true) {
-                    tracing::warn!(%error, "articles could not be indexed for the search, which is tried again");
+                    tracing::warn!(%error, "articles could not be indexed for the search; retrying");
                 }
                 match batch.after(&error) {
                     Some(smaller) => {

@@ -34,7 +34,8 @@ pub struct MigrationStatus {
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     #[error(
-        "the database is newer than this binary: it has the migrations {}, which this binary does not know; start a newer one",
+        "the database is newer than this binary: it has the migrations {}, which this binary does not know; start a \
+         newer binary",
         .0.join(", ")
     )]
     NewerDatabase(Vec<String>),

@@ -23,15 +23,15 @@ pub enum OpenError {
     File { path: PathBuf, why: String },
     /// The encoding of a PostgreSQL database, where it is not UTF-8.
     #[error(
-        "the database is in the encoding {0}, which cannot hold every text; make one with ENCODING 'UTF8'"
+        "the database is in the encoding {0}, which cannot store every text; create one with ENCODING 'UTF8'"
     )]
     Encoding(String),
     /// A privilege that the user of a PostgreSQL database lacks, and how to grant it.
     #[error("{0}")]
     Privileges(String),
     #[error(
-        "several sessions of PostgreSQL answer on one connection, as behind PgBouncer in transaction mode, where what is \
-         listened for or prepared is lost: use its session mode, or give the URL of PostgreSQL itself"
+        "one connection reaches several sessions of PostgreSQL, as behind PgBouncer in transaction mode, where LISTEN \
+         and prepared statements are lost: use its session mode, or the URL of PostgreSQL itself"
     )]
     SharedSessions,
     #[error(transparent)]

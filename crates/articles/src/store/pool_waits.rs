@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_there_at_once_is_not_waited_for() {
+    async fn an_immediately_available_connection_is_not_a_wait() {
         let waits = Waits::default();
         assert_eq!(waits.time(std::future::ready(7)).await, 7);
         waits.time(tokio::task::yield_now()).await;

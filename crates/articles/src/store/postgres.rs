@@ -132,7 +132,7 @@ impl Postgres {
                 let connection = &mut *connection.lock().await;
                 abandoned.begin();
                 if connection.is_closed() {
-                    tracing::error!("the sandbox has lost its connection, and begins again");
+                    tracing::error!("the sandbox has lost its connection, and starts over");
                     *connection = sandbox(&self.options).await.map_err(Error::unavailable)?;
                 }
                 // Inside the sandbox's transaction this creates a savepoint. Reads need one too: any failed statement

@@ -23,7 +23,7 @@ pub struct DatabaseSettings {
     )]
     pub url: DatabaseUrl,
 
-    /// Connections that are opened at start and kept (PostgreSQL)
+    /// Connections that are opened at start and kept open (PostgreSQL)
     #[arg(
         long = "db-min-size",
         env = "DB_MIN_SIZE",
@@ -32,7 +32,7 @@ pub struct DatabaseSettings {
     )]
     pub min_size: usize,
 
-    /// The largest number of connections; on SQLite, of readers
+    /// Maximum number of connections; on SQLite, of those that read
     #[arg(
         long = "db-max-size",
         env = "DB_MAX_SIZE",
@@ -46,11 +46,11 @@ pub struct DatabaseSettings {
     #[arg(long = "db-force-roll-back", env = "DB_FORCE_ROLL_BACK", default_value_t = false, value_parser = BoolishValueParser::new(), value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub force_roll_back: bool,
 
-    /// How long the server waits at start for a database that is not there yet
+    /// How long the server waits at start for a database that is not available yet
     #[arg(long = "db-start-timeout", env = "DB_START_TIMEOUT", default_value = "60s", value_parser = time, value_name = "TIME")]
     pub start_timeout: Duration,
 
-    /// How long opening a connection may take
+    /// Time limit for opening a connection
     #[arg(long = "db-connect-timeout", env = "DB_CONNECT_TIMEOUT", default_value = "5s", value_parser = some_time, value_name = "TIME")]
     pub connect_timeout: Duration,
 
@@ -58,7 +58,7 @@ pub struct DatabaseSettings {
     #[arg(long = "db-wait-timeout", env = "DB_WAIT_TIMEOUT", default_value = "3s", value_parser = some_time, value_name = "TIME")]
     pub wait_timeout: Duration,
 
-    /// How long a statement may take; 0s for no limit
+    /// Time limit for a statement; 0s for no limit
     #[arg(long = "db-statement-timeout", env = "DB_STATEMENT_TIMEOUT", default_value = "10s", value_parser = time, value_name = "TIME")]
     pub statement_timeout: Duration,
 
@@ -76,7 +76,7 @@ impl DatabaseSettings {
         match self.min_size <= self.max_size.get() {
             true => Ok(()),
             false => Err(format!(
-                "DB_MIN_SIZE is {} and DB_MAX_SIZE {}: more connections cannot be kept than there may be",
+                "DB_MIN_SIZE is {} and DB_MAX_SIZE {}: the minimum must not exceed the maximum",
                 self.min_size, self.max_size
             )),
         }
@@ -104,7 +104,7 @@ pub fn time(text: &str) -> Result<Duration, String> {
 /// As [`time`], and where it is zero.
 pub fn some_time(text: &str) -> Result<Duration, String> {
     match time(text)? {
-        Duration::ZERO => Err("it must be more than 0: in no time nothing happens".to_owned()),
+        Duration::ZERO => Err("it must be more than 0".to_owned()),
         time => Ok(time),
     }
 }
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_with_which_nothing_works_is_rejected() {
+    fn a_zero_time_limit_is_rejected() {
         assert_eq!(time("0s"), Ok(Duration::ZERO));
         assert!(some_time("0ms").unwrap_err().contains("more than 0"));
         assert!(time("500years").unwrap_err().contains("36500 days"));

@@ -285,7 +285,7 @@ mod tests {
     use crate::store::sql::tables::article;
 
     #[test]
-    fn the_text_of_a_statement_has_none_of_its_values() {
+    fn the_recorded_sql_contains_no_values() {
         let secret = "a secret -- binds: more";
         let query = article::table
             .filter(article::title.eq(secret))
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_what_happens_in_a_scope_is_counted_and_the_slowest_statement_is_kept() {
+    async fn statements_in_a_scope_are_counted_and_the_slowest_is_recorded() {
         let statements = Arc::new(Statements::default());
         rows(7);
         let scope = statements.scope(async {
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_are_kept_one_by_one_where_that_is_wanted_up_to_a_number() {
+    fn statements_are_recorded_individually_up_to_a_limit_if_requested() {
         let statements = Statements::keeping_each();
         let query = diesel::dsl::sql::<Text>("SELECT 1");
         let query = diesel::debug_query::<Sqlite, _>(&query);

@@ -46,7 +46,7 @@ impl Writability {
         if let Error::NoWrites { reason, .. } = &error
             && self.replace(Some(*reason)) != Some(*reason)
         {
-            tracing::error!("{error}; reading goes on");
+            tracing::error!("{error}; reads continue");
         }
         error
     }
@@ -54,7 +54,7 @@ impl Writability {
     /// Records a successful write. A write that changed no row proves nothing.
     pub(super) fn taken(&self) {
         if self.is_refused.load(Ordering::Relaxed) && self.replace(None).is_some() {
-            tracing::info!("the database takes writes again");
+            tracing::info!("the database accepts writes again");
         }
     }
 
@@ -65,7 +65,7 @@ impl Writability {
     }
 }
 
-/// Turns an error that would otherwise be a bug of ours into one that says that the database takes no writes.
+/// Turns an error that would otherwise be a bug of ours into one that says that the database accepts no writes.
 fn as_no_writes(error: Error) -> Error {
     let Error::Internal(cause) = &error else {
         return error;

@@ -3,7 +3,7 @@ use std::path::Path;
 use super::*;
 
 #[test]
-fn the_ending_of_a_name_says_what_a_file_is() {
+fn the_extension_determines_the_format() {
     for (name, format, compression) in [
         ("-", Format::Ndjson, Compression::None),
         ("a", Format::Ndjson, Compression::None),

@@ -47,7 +47,7 @@ fn served(waiting: &mut Vec<Waiting<'_>>) -> usize {
 }
 
 #[tokio::test]
-async fn some_wait_in_the_order_of_arrival() {
+async fn operations_within_the_queue_are_served_in_order() {
     let turns = turns(2);
     let first = turns.take().await.unwrap();
     let _second = turns.take().await.unwrap();
@@ -61,7 +61,7 @@ async fn some_wait_in_the_order_of_arrival() {
 }
 
 #[tokio::test]
-async fn the_others_are_served_when_none_of_these_wait_the_newest_first() {
+async fn operations_aside_are_served_newest_first_when_the_queue_is_empty() {
     let turns = turns(1);
     let only = turns.take().await.unwrap();
     let mut line = waiting(&turns, IN_ORDER + 2);
@@ -77,7 +77,7 @@ async fn the_others_are_served_when_none_of_these_wait_the_newest_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_waited_long_enough_is_told_so() {
+async fn an_operation_is_rejected_after_its_wait() {
     let turns = turns(1);
     let _only = turns.take().await.unwrap();
     let began = tokio::time::Instant::now();
@@ -87,7 +87,7 @@ async fn who_has_waited_long_enough_is_told_so() {
 }
 
 #[tokio::test]
-async fn where_too_many_stand_aside_the_oldest_is_told_so_at_once() {
+async fn the_oldest_operation_aside_is_rejected_when_there_are_too_many() {
     let turns = turns(1);
     let _only = turns.take().await.unwrap();
     let mut line = waiting(&turns, IN_ORDER + ASIDE_FOR_EACH + 1);
@@ -100,7 +100,7 @@ async fn where_too_many_stand_aside_the_oldest_is_told_so_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_can_wait_longer_does_so_and_is_not_counted() {
+async fn a_wait_without_deadline_continues_and_is_not_counted() {
     let turns = turns(1);
     let only = turns.take().await.unwrap();
     let late = tokio::spawn({
@@ -115,7 +115,7 @@ async fn who_can_wait_longer_does_so_and_is_not_counted() {
 }
 
 #[tokio::test]
-async fn who_has_gone_waits_no_more_and_leaves_its_turn_to_others() {
+async fn a_disconnected_client_leaves_the_queue() {
     let turns = turns(1);
     let only = turns.take().await.unwrap();
     let mut older = Box::pin(turns.take());
@@ -136,7 +136,7 @@ async fn who_has_gone_waits_no_more_and_leaves_its_turn_to_others() {
 }
 
 #[tokio::test]
-async fn measuring_counts_and_lets_all_through() {
+async fn measure_mode_counts_and_admits_all() {
     let turns = Turns::new(TurnSettings {
         is_enforced: false,
         ..turns(1).0.settings

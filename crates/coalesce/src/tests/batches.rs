@@ -27,7 +27,7 @@ fn noted(loads: &Mutex<Vec<Vec<u32>>>) -> Vec<Vec<u32>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lookups_gather_while_as_many_loads_run_as_may() {
+async fn lookups_gather_while_the_maximum_number_of_loads_runs() {
     let (batcher, loads) = doubling(limits(2, 3));
     let lookups = [0, 1, 2, 3, 2, 4, 5, 6].map(|key| batcher.get(key));
     let answers = join_all(lookups).await;
@@ -66,7 +66,7 @@ async fn a_lookup_that_is_dropped_takes_its_key_out_of_the_batch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_nobody_waits_for_any_more_is_not_loaded() {
+async fn an_abandoned_batch_is_not_loaded() {
     let (batcher, loads) = doubling(limits(1, 1));
     let impatient = tokio::time::timeout(Duration::from_millis(5), batcher.get(2));
     let (first, given_up, third) = tokio::join!(batcher.get(0), impatient, batcher.get(4));
@@ -88,7 +88,7 @@ async fn a_batch_outlives_its_leader_in_the_middle_of_the_load() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_load_given_up_half_way_frees_its_place() {
+async fn a_cancelled_load_frees_its_slot() {
     let (batcher, loads) = doubling(limits(1, 10));
     let leader = tokio::time::timeout(Duration::from_millis(15), batcher.get(2));
     let late = async {

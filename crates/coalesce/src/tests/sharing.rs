@@ -130,7 +130,7 @@ async fn a_group_begins_when_the_execution_before_it_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_execution_nobody_waits_for_any_more_does_not_begin() {
+async fn an_abandoned_execution_does_not_begin() {
     let held = Held::new();
     let first = held.read().await;
     for joiner in [held.read().await, held.read().await] {
@@ -161,7 +161,7 @@ async fn the_next_group_begins_when_everyone_leaves_the_one_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_reaches_all_who_shared_it_and_nobody_else() {
+async fn a_panic_reaches_only_the_callers_that_shared_it() {
     let coalescer = Coalescer::new(Limits::default());
     let reads = (0..5).map(|number| {
         coalescer.get((), async move || {

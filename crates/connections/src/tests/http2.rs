@@ -56,7 +56,7 @@ async fn a_connection_without_a_request_is_closed_and_one_with_a_request_is_not(
 }
 
 #[tokio::test]
-async fn a_handshake_that_does_not_come_to_its_end_is_not_waited_for() {
+async fn an_incomplete_handshake_times_out() {
     let settings = ConnectionSettings {
         handshake_timeout: HEAD_TIMEOUT,
         ..ConnectionSettings::default()
@@ -72,7 +72,7 @@ async fn a_handshake_that_does_not_come_to_its_end_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn what_is_no_handshake_is_closed_and_others_are_served() {
+async fn a_failed_handshake_does_not_affect_others() {
     let settings = ConnectionSettings::default();
     let server = Secure::start(settings, routes(), CancellationToken::new()).await;
     let mut plain = TcpStream::connect(server.address).await.unwrap();
@@ -88,7 +88,7 @@ async fn what_is_no_handshake_is_closed_and_others_are_served() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_long_gets_431_and_its_connection_goes_on() {
+async fn a_long_head_gets_431_and_its_connection_continues() {
     let settings = ConnectionSettings::default();
     let server = Secure::start(settings, routes(), CancellationToken::new()).await;
     let (mut client, _connection) = client(&server, 65_535).await;
@@ -105,7 +105,7 @@ async fn a_head_that_is_too_long_gets_431_and_its_connection_goes_on() {
 }
 
 #[tokio::test]
-async fn a_stop_finishes_what_is_under_way_and_takes_no_more() {
+async fn stopping_finishes_requests_and_accepts_no_more() {
     let (asked, may_answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let routes = routes().route("/waits", {
         let (asked, may_answer) = (Arc::clone(&asked), Arc::clone(&may_answer));

@@ -110,7 +110,7 @@ async fn server() -> Secure {
 }
 
 #[tokio::test]
-async fn one_stream_more_than_a_connection_may_have_is_rejected() {
+async fn a_stream_over_the_limit_is_rejected() {
     let mut client = Client::connect(&server().await).await;
     for number in 0..=MAX_STREAMS {
         client.send(&get(2 * number + 1, "/never")).await.unwrap();
@@ -176,7 +176,7 @@ async fn web_sockets_are_not_offered() {
 }
 
 #[tokio::test]
-async fn a_client_that_resets_what_it_has_just_asked_for_is_cut_off() {
+async fn a_client_that_rapidly_resets_streams_is_disconnected() {
     let mut client = Client::connect(&server().await).await;
     // In one write, so that the server sees none of them before it is reset.
     let count = 10 * u32::try_from(MAX_RESETS).unwrap();
@@ -189,7 +189,7 @@ async fn a_client_that_resets_what_it_has_just_asked_for_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_head_in_endless_parts_ends_the_connection() {
+async fn endless_continuation_frames_end_the_connection() {
     let server = server().await;
     let mut client = Client::connect(&server).await;
     let begun = frame(HEADERS, END_STREAM, 1, &[0x82]);

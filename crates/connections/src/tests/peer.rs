@@ -17,7 +17,7 @@ use super::*;
 const SHORT: Duration = Duration::from_millis(500);
 
 #[tokio::test]
-async fn a_connection_that_takes_nothing_is_cut_off_and_one_that_takes_little_is_not() {
+async fn a_client_that_reads_nothing_is_disconnected_and_a_slow_one_is_not() {
     for path in ["/whole", "/streamed", "/socket"] {
         let (routes, dropped) = endless();
         let address = start_with(short_timeouts(), routes, CancellationToken::new()).await;
@@ -51,7 +51,7 @@ async fn a_connection_that_takes_nothing_is_cut_off_and_one_that_takes_little_is
 }
 
 #[tokio::test]
-async fn without_a_write_timeout_a_connection_that_takes_nothing_is_kept() {
+async fn without_a_write_timeout_a_client_that_reads_nothing_stays_connected() {
     let settings = ConnectionSettings::with_write_timeout(Duration::ZERO);
     let (routes, dropped) = endless();
     let address = start_with(settings, routes, CancellationToken::new()).await;
@@ -62,7 +62,7 @@ async fn without_a_write_timeout_a_connection_that_takes_nothing_is_kept() {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_on_gets_the_answer_that_came_before_it_had_sent_all() {
+async fn a_client_still_sending_gets_an_early_response() {
     let address = start(rejecting(), CancellationToken::new()).await;
     let clients = (0..8).map(|number| async move {
         let body = vec![b'a'; 4 * 1024 * 1024];
@@ -99,7 +99,7 @@ async fn a_client_that_sends_on_gets_the_answer_that_came_before_it_had_sent_all
 }
 
 #[tokio::test]
-async fn what_is_thrown_away_after_an_answer_is_bounded_in_bytes_and_time() {
+async fn discarding_after_a_response_is_bounded_in_bytes_and_time() {
     let settings = |linger_bytes, linger, linger_silence| ConnectionSettings {
         timeouts: Timeouts {
             linger,
@@ -129,7 +129,7 @@ async fn what_is_thrown_away_after_an_answer_is_bounded_in_bytes_and_time() {
 }
 
 #[tokio::test]
-async fn a_stop_does_not_wait_for_what_is_thrown_away() {
+async fn stopping_does_not_wait_for_discarded_bytes() {
     let stop = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -155,7 +155,7 @@ async fn a_stop_does_not_wait_for_what_is_thrown_away() {
 }
 
 #[tokio::test]
-async fn a_client_that_has_closed_its_sending_side_gets_its_answer() {
+async fn a_half_closed_client_gets_its_response() {
     let slowly = get(async || {
         Body::from_stream(stream::iter(0..4).then(|number| async move {
             tokio::time::sleep(HEAD_TIMEOUT / 4).await;
@@ -182,7 +182,7 @@ async fn a_client_that_has_closed_its_sending_side_gets_its_answer() {
 }
 
 #[tokio::test]
-async fn a_client_that_has_gone_is_not_worked_for() {
+async fn requests_of_disconnected_clients_are_cancelled() {
     let begun = Arc::new(Notify::new());
     let (alive, dropped) = oneshot::channel::<()>();
     let alive = Arc::new(std::sync::Mutex::new(Some(alive)));

@@ -68,7 +68,7 @@ fn filter(value: &Value) -> String {
 }
 
 #[test]
-fn a_list_has_at_most_twice_as_many_values_as_it_may() {
+fn a_list_is_limited_while_it_is_read() {
     let ids = |count: usize| {
         let variables = json!({ "ids": [vec![1; count]] }).to_string();
         read("query($ids: [[ID!]!]) { a(ids: $ids) }", &variables)
@@ -112,7 +112,7 @@ fn lists_of_other_types_do_not_count_as_conditions() {
 }
 
 #[test]
-fn values_nest_only_so_deep() {
+fn the_nesting_of_values_is_limited() {
     let nested = |depth: usize| {
         let text = format!(
             "{{\"f\":{}{{}}{}}}",
@@ -154,7 +154,7 @@ fn all_values_of_a_request_count_together() {
 }
 
 #[test]
-fn a_variable_that_stands_at_many_places_counts_at_each() {
+fn a_variable_counts_at_each_use() {
     let query = |places: usize| {
         let places: Vec<String> = (0..places).map(|n| format!("a{n}: a(id: $id)")).collect();
         format!("query($id: ID) {{ {} }}", places.join(" "))
@@ -172,7 +172,7 @@ fn a_variable_that_stands_at_many_places_counts_at_each() {
 }
 
 #[test]
-fn what_no_operation_declares_is_passed_over() {
+fn undeclared_variables_are_ignored() {
     let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
     let variables = format!(r#"{{"x":{deep},"id":7,"y":"\ud800","z":1e999,"id":8}}"#);
     assert_eq!(
@@ -183,7 +183,7 @@ fn what_no_operation_declares_is_passed_over() {
 }
 
 #[test]
-fn names_are_found_however_many_there_are_and_however_they_are_written() {
+fn names_are_found_among_many_and_with_escapes() {
     let definitions: Vec<String> = (0..20).map(|n| format!("$v{n}: ID")).collect();
     let uses: Vec<String> = (0..20).map(|n| format!("a{n}: a(id: $v{n})")).collect();
     let query = format!("query({}) {{ {} }}", definitions.join(" "), uses.join(" "));
@@ -194,7 +194,7 @@ fn names_are_found_however_many_there_are_and_however_they_are_written() {
 }
 
 #[test]
-fn escapes_that_stand_for_no_character_are_no_json() {
+fn invalid_escapes_are_not_json() {
     let query = "query($id: ID) { a(id: $id) }";
     for variables in [
         r#"{"id":"\ud800"}"#,
@@ -212,7 +212,7 @@ fn escapes_that_stand_for_no_character_are_no_json() {
 }
 
 #[test]
-fn nothing_more_is_read_once_enough_is_wrong() {
+fn reading_stops_after_too_many_errors() {
     let wrong = json!({ "kinds": vec!["C"; 10], "ids": "x" }).to_string();
     let errors = prepare(
         "query($kinds: [Kind!], $ids: [[ID!]!]) { a(kinds: $kinds, ids: $ids) }",
@@ -228,7 +228,7 @@ fn nothing_more_is_read_once_enough_is_wrong() {
 }
 
 #[test]
-fn a_refused_variable_is_told_with_the_place_of_its_definition_whatever_its_name() {
+fn a_variable_error_has_the_location_of_its_definition() {
     let name = "n".repeat(1_000);
     let query = format!("query(${name}: Int!) {{ a(id: ${name}) }}");
     let error = &prepare(&query.replace("Int!", "ID!"), "{}").unwrap_err()[0];

@@ -7,7 +7,7 @@ use crate::Location;
 use super::*;
 
 #[test]
-fn a_document_over_a_limit_is_refused_with_its_value() {
+fn a_document_over_a_limit_is_rejected_with_its_value() {
     let many = |count: usize, field: &dyn Fn(usize) -> String| -> String {
         format!(
             "{{ {} }}",
@@ -55,7 +55,7 @@ fn a_document_over_a_limit_is_refused_with_its_value() {
 }
 
 #[test]
-fn what_is_no_token_hides_nothing_from_the_limits() {
+fn invalid_tokens_hide_nothing_from_the_limits() {
     let hidden = "[".repeat(100_000);
     let string =
         "syntax error: this string is not closed; one of several lines begins with `\"\"\"`";
@@ -85,7 +85,7 @@ fn what_is_no_token_hides_nothing_from_the_limits() {
 }
 
 #[test]
-fn fragments_that_expand_without_end_are_refused_at_once() {
+fn exponentially_expanding_fragments_are_rejected_quickly() {
     use std::fmt::Write as _;
     let mut chain = "{ ...F0 }".to_owned();
     for number in 0..200 {
@@ -206,7 +206,7 @@ fn one_of_can_be_introspected() {
 }
 
 #[test]
-fn no_more_than_ten_reasons_are_given() {
+fn at_most_ten_errors_are_returned() {
     let query = format!(
         "{{ {} }}",
         (0..100)

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 #[test]
-fn equal_fields_are_merged_with_what_stands_below_them() {
+fn equal_fields_are_merged_with_their_selections() {
     assert_eq!(
         normalized(
             "{ node(id: 1) { id } ...F node(id: 1) { __typename } } fragment F on Query { node(id: 1) { x: id } }"
@@ -21,7 +21,7 @@ fn equal_fields_are_merged_with_what_stands_below_them() {
 }
 
 #[test]
-fn fragments_dissolve_where_their_type_always_holds() {
+fn fragments_are_inlined_if_their_type_always_applies() {
     assert_eq!(
         normalized(
             "{ article(by: {id: 1}) { ...{ id } ... on Node { n: id } ... on Article { title } } }"
@@ -76,7 +76,7 @@ fn conditions_are_decided_by_literals_and_variables() {
 }
 
 #[test]
-fn a_variable_is_a_condition_only_of_the_operation_that_uses_it_so() {
+fn conditions_belong_to_the_operation_that_uses_them() {
     let query = "query A($v: Boolean!) { deep @skip(if: $v) } query B($v: String) { articles(filter: {title: $v}) { id } }";
     assert!(
         guard()

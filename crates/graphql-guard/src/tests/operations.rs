@@ -45,7 +45,7 @@ fn the_outline_has_no_selections_of_prewritten_types() {
 }
 
 #[test]
-fn nodes_keep_their_place_in_the_document() {
+fn nodes_keep_their_positions() {
     let operation = with(
         "{ ...F }\nfragment F on Query {\n  x: deep(matrix: [1]) }",
         json!({}),

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 #[test]
-fn an_operation_is_picked_by_name() {
+fn an_operation_is_selected_by_name() {
     let guard = guard();
     let none = ObjectText::default();
     let query = "query A { deep } mutation B { createAll(inputs: []) { id } }";
@@ -106,7 +106,7 @@ fn values_that_do_not_fit_are_rejected() {
 }
 
 #[test]
-fn what_is_no_document_is_refused_with_its_place() {
+fn an_invalid_document_is_rejected_with_its_position() {
     for query in [
         "",
         "   # nothing",

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 #[test]
-fn arguments_whose_variable_is_left_out_are_dropped() {
+fn arguments_with_absent_variables_are_dropped() {
     let query = "query($l: Int, $t: String, $i: [ID!]) { articles(limit: $l, filter: {title: $t, in: $i}) { id } }";
     let head = "query($l:Int $t:String $i:[ID!] )";
     assert_eq!(
@@ -21,7 +21,7 @@ fn arguments_whose_variable_is_left_out_are_dropped() {
 }
 
 #[test]
-fn a_left_out_variable_is_null_in_a_list() {
+fn an_absent_variable_is_null_in_a_list() {
     assert_eq!(
         with(
             "query($r: [Int!]) { deep(matrix: [[1], $r, null]) }",
@@ -52,7 +52,7 @@ fn single_values_become_lists_and_integers_ids() {
 }
 
 #[test]
-fn null_is_refused_where_only_a_default_allows_the_variable() {
+fn null_is_rejected_where_only_a_default_allows_the_variable() {
     let query = "query($l: Int) { articles(limit: $l) { id } }";
     assert_eq!(refused_fields(query, json!({ "l": null })), ["limit"]);
     let query = "query($o: Order) { articles(filter: {and: [{order: $o}]}) { id } }";
@@ -66,7 +66,7 @@ fn null_is_refused_where_only_a_default_allows_the_variable() {
 }
 
 #[test]
-fn a_variable_that_does_not_coerce_is_refused_with_its_path() {
+fn a_variable_that_cannot_be_coerced_is_rejected_with_its_path() {
     let query = "mutation($inputs: [New!]!) { createAll(inputs: $inputs) { id } }";
     assert_eq!(
         refused_fields(
@@ -109,7 +109,7 @@ fn a_variable_that_does_not_coerce_is_refused_with_its_path() {
 }
 
 #[test]
-fn a_refused_variable_says_where_it_is_declared_and_nothing_of_its_value() {
+fn a_variable_error_has_its_declaration_but_not_its_value() {
     let errors = with(
         "query(\n  $ids: [ID!]!) { nodes(ids: $ids) { id } }",
         json!({ "ids": [true] }),

@@ -65,7 +65,7 @@ struct Theirs {
     no_graphql_js,
     ignore = "there is no Node.js, or `npm ci` was not run in tests/graphql-js"
 )]
-fn verdicts_and_answers_are_those_of_graphql_js() {
+fn verdicts_and_results_equal_those_of_graphql_js() {
     let sdl = std::fs::read_to_string(SCHEMA).unwrap();
     // Another seed looks for new differences.
     let seed = std::env::var("GRAPHQL_JS_SEED").map_or(SEED, |seed| seed.parse().unwrap());
@@ -144,7 +144,7 @@ fn verdicts_and_answers_are_those_of_graphql_js() {
     no_graphql_js,
     ignore = "there is no Node.js, or `npm ci` was not run in tests/graphql-js"
 )]
-fn the_schema_answers_about_itself_what_graphql_js_answers() {
+fn introspection_equals_that_of_graphql_js() {
     let output = Command::new("node")
         .args(["introspection.mjs", SCHEMA])
         .current_dir(PACKAGE)

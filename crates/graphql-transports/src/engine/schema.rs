@@ -220,7 +220,7 @@ fn find<'d>(
             first
         }
     };
-    let missing = "the document has no operation of the name that `operationName` gives";
+    let missing = "the document has no operation with the name in `operationName`";
     found.map(|operation| &operation.node).ok_or(missing)
 }
 

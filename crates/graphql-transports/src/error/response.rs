@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_error_does_not_have_is_left_out() {
+    fn absent_parts_of_an_error_are_omitted() {
         let json = serde_json::to_string(&ResponseError::internal("7")).unwrap();
         let expected = r#"{"message":"something went wrong on our side; tell us the request id","extensions":{"code":"INTERNAL","requestId":"7"}}"#;
         assert_eq!(json, expected);

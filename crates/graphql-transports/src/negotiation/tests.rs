@@ -105,7 +105,7 @@ fn a_browser_gets_the_page_by_get_only() {
 }
 
 #[test]
-fn where_nothing_fits_nothing_is_chosen() {
+fn no_acceptable_representation_is_not_acceptable() {
     for value in [
         "application/xml",
         "image/*",

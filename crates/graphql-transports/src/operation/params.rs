@@ -43,7 +43,7 @@ impl GraphQLParams {
         match members.map_err(|error| not_json(&error))? {
             Some(members) => Self::from_members(members),
             None => Err(InvalidParams(
-                "the request is not a JSON object; batches are not served".to_owned(),
+                "the request is not a JSON object; batches are not supported".to_owned(),
             )),
         }
     }
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_is_given_twice_the_last_counts() {
+    fn the_last_of_duplicate_parameters_counts() {
         let body = r#" {"query":7,"query":"{ a }","query":"{ \u0062 }","variables":[],"variables":{"x":1}} "#;
         let expected = json!({ "query": "{ b }", "variables": { "x": 1 } });
         assert_eq!(
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_passed_over() {
+    fn a_byte_order_mark_is_ignored() {
         let body = "\u{FEFF}{\"query\":\"{ a }\"}";
         let expected = read(&json!({ "query": "{ a }" })).unwrap();
         assert_eq!(GraphQLParams::from_json(body.as_bytes()).unwrap(), expected);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_that_stand_for_no_character_are_rejected() {
+    fn invalid_escapes_are_rejected() {
         let error = GraphQLParams::from_json(br#"{"query":"\ud800"}"#).unwrap_err();
         assert!(
             error
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_json_is_rejected_with_its_place() {
+    fn invalid_json_is_rejected_with_its_position() {
         let error = GraphQLParams::from_json(b"{\"query\":").unwrap_err();
         let expected =
             "the request is not valid JSON: EOF while parsing a value at line 1 column 9";

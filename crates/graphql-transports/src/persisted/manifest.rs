@@ -18,7 +18,7 @@ use graphql_guard::json;
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// The mode needs a manifest, and none is configured.
-    #[error("documents are to be trusted, but no manifest of them is named")]
+    #[error("trusted documents are enabled, but no manifest is named")]
     NotNamed,
     /// The file cannot be read.
     #[error("cannot read {0}: {1}")]
@@ -27,7 +27,7 @@ pub enum ManifestError {
     #[error("{0} is not valid JSON: {1}")]
     Json(PathBuf, #[source] serde_json::Error),
     /// JSON in none of the three formats.
-    #[error("{0} is no manifest of trusted documents: {1}")]
+    #[error("{0} is not a manifest of trusted documents: {1}")]
     Form(PathBuf, String),
 }
 

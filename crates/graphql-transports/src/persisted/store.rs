@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_asked_for_the_longest_makes_room() {
+    fn the_least_recently_used_document_is_evicted() {
         let store = Store::new(3 * size(&text(100)));
         for number in 1..=3 {
             store.insert([number; 32], text(100));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_is_there_already_is_not_counted_again() {
+    fn a_duplicate_document_is_not_counted_again() {
         let store = Store::new(2 * size(&text(100)));
         for number in [1, 2, 1, 1] {
             store.insert([number; 32], text(100));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_too_large_to_be_kept_pushes_no_other_out() {
+    fn a_document_too_large_for_the_cache_evicts_nothing() {
         let store = Store::new(1_000);
         store.insert([1; 32], text(100));
         store.insert([2; 32], text(801));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn without_room_nothing_is_kept() {
+    fn a_cache_of_size_zero_stores_nothing() {
         let store = Store::new(0);
         store.insert([1; 32], text(0));
         assert_eq!(kept(&store), [0; 0]);

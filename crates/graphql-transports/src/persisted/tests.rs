@@ -100,7 +100,7 @@ fn a_document_is_found_by_its_hash_once_it_was_registered() {
 }
 
 #[test]
-fn an_empty_text_beside_a_name_is_none() {
+fn an_empty_document_with_a_name_counts_as_absent() {
     let operations = automatic(10_000);
     let request = hashed_with_text(QUERY_HASH, "");
     let not_found = "PERSISTED_QUERY_NOT_FOUND: PersistedQueryNotFound";
@@ -115,7 +115,7 @@ fn an_empty_text_beside_a_name_is_none() {
 }
 
 #[test]
-fn a_document_that_proves_invalid_is_not_kept() {
+fn an_invalid_document_is_not_stored() {
     let operations = automatic(10_000);
     let request = hashed_with_text(QUERY_HASH, QUERY).to_string();
     let request = GraphQLParams::from_json(request.as_bytes()).unwrap();
@@ -164,7 +164,7 @@ fn a_malformed_extension_is_rejected() {
 }
 
 #[test]
-fn null_as_extension_is_none() {
+fn a_null_extension_counts_as_absent() {
     let operations = automatic(10_000);
     let extensions = json!({ "persistedQuery": null });
     let request = json!({ "query": QUERY, "extensions": extensions });
@@ -177,7 +177,7 @@ fn null_as_extension_is_none() {
 }
 
 #[test]
-fn clients_are_told_when_nothing_is_ever_kept() {
+fn clients_get_not_supported_when_the_cache_is_off() {
     let operations = automatic(0);
     let with_text = hashed_with_text(QUERY_HASH, QUERY);
     assert_eq!(

@@ -75,7 +75,7 @@ fn ended<E: Execute>(execute: E, caller: Arc<Caller<E::Admitted>>) -> Option<End
             Ok(_) => Rejection::new(
                 StatusCode::UNAUTHORIZED,
                 ErrorCode::UNAUTHENTICATED,
-                "what the token may do has changed: subscribe again",
+                "the permissions of the token have changed: subscribe again",
             ),
         }
     };

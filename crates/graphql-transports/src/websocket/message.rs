@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_message_is_refused_with_a_reason() {
+    fn other_messages_are_rejected_with_a_reason() {
         for (message, reason) in [
             (json!([]), "Message must be an object"),
             (json!({}), "Message must have a type, a string"),
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_payload_that_a_socket_begins_with_has_a_bound() {
+    fn the_payload_of_connection_init_is_limited() {
         let message = |bytes: usize| {
             // The braces, the member's name and the quotes take eight bytes.
             let text = "x".repeat(bytes - 8);
@@ -272,20 +272,20 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_passed_over() {
+    fn a_byte_order_mark_is_ignored() {
         let message = ClientMessage::parse("\u{FEFF}{\"type\":\"pong\"}");
         assert_eq!(message, Ok(ClientMessage::Pong));
     }
 
     #[test]
-    fn responses_stand_in_their_message_as_they_are() {
+    fn responses_are_embedded_unchanged_in_messages() {
         let body = Bytes::from_static(b"{\"data\": 1}");
         let expected = r#"{"id":"\"1\"","type":"next","payload":{"data": 1}}"#;
         assert_eq!(next("\"1\"", &body), Message::from(expected));
     }
 
     #[test]
-    fn a_reason_is_cut_between_characters_to_what_a_frame_holds() {
+    fn a_close_reason_is_truncated_at_a_character() {
         let frame = close(4409, &"é".repeat(100));
         assert_eq!(frame.reason.as_str(), "é".repeat(61));
     }

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_is_no_browser_is_allowed() {
+    fn clients_without_an_origin_are_allowed() {
         assert!(allows(None, "example.com", &[]));
     }
 
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_proxy_that_names_itself_in_the_host_the_forwarded_host_counts() {
+    fn x_forwarded_host_takes_precedence_over_host() {
         let allows = |forwarded: &'static str| {
             let headers = HeaderMap::from_iter([
                 (HOST, HeaderValue::from_static("127.0.0.1:8000")),

@@ -67,7 +67,7 @@ async fn a_stream_resumes_after_the_last_event_id() {
 }
 
 #[tokio::test]
-async fn a_stream_whose_token_ends_breaks_off_without_complete() {
+async fn a_stream_whose_token_expires_ends_without_complete() {
     let server = Server::start().await;
     let request = Client::new()
         .post(server.url("http"))
@@ -98,7 +98,7 @@ async fn a_mutation_is_one_event_by_post_and_rejected_by_get() {
 }
 
 #[tokio::test]
-async fn a_document_that_is_wrong_is_told_in_the_stream() {
+async fn an_invalid_document_is_reported_in_the_stream() {
     let server = Server::start().await;
     let expected = concat!(
         "event: next\n",
@@ -118,7 +118,7 @@ async fn any_other_rejection_keeps_its_status() {
 }
 
 #[tokio::test]
-async fn a_quiet_stream_is_kept_alive_by_comments() {
+async fn an_idle_stream_is_kept_alive_by_comments() {
     let server = Server::start().await;
     let mut response = post(&server, "silent").await;
     let read = until(&mut response, ": \n\n: \n\n: \n\n").await;
@@ -165,7 +165,7 @@ async fn a_client_that_does_not_read_stops_its_source() {
 }
 
 #[tokio::test]
-async fn what_is_under_way_is_answered_when_the_server_stops() {
+async fn operations_under_way_get_their_response_when_the_server_stops() {
     let server = Server::start().await;
     let (asked, held) = (server.clone(), server.engine.open.clone());
     let response = tokio::spawn(async move { post(&asked, "held").await });
@@ -177,7 +177,7 @@ async fn what_is_under_way_is_answered_when_the_server_stops() {
 }
 
 #[tokio::test]
-async fn a_quiet_stream_tells_by_an_id_alone_where_its_client_is_to_resume() {
+async fn an_idle_stream_sends_ids_for_resuming() {
     let server = Server::start().await;
     let mut response = post(&server, "passing").await;
     let read = until(&mut response, "c2").await;

@@ -190,7 +190,7 @@ async fn a_clients_complete_stops_the_operation_silently() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_stopped_operation_reaches_the_next_of_its_id() {
+async fn messages_of_a_stopped_operation_do_not_reach_a_new_one_with_its_id() {
     let server = Server::start().await;
     let mut client = Client::ready(&server).await;
     client.subscribe("1", "forever").await;
@@ -234,7 +234,7 @@ async fn a_ping_is_answered_with_its_payload_before_and_after_the_acknowledgemen
 }
 
 #[tokio::test]
-async fn an_operation_over_the_limit_is_rejected_and_the_others_go_on() {
+async fn an_operation_over_the_limit_is_rejected_and_others_continue() {
     let server = Server::with(|settings| settings.operations = 2).await;
     let mut client = Client::ready(&server).await;
     client.subscribe("1", "stuck").await;

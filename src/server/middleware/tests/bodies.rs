@@ -90,7 +90,7 @@ async fn only_json_in_utf8_is_read() {
 }
 
 #[tokio::test]
-async fn another_media_type_is_refused_in_words() {
+async fn another_media_type_is_rejected_with_a_message() {
     let form = ("content-type", "text/plain");
     let request = request("POST", "", &[form], r#"{"query":"{ short }"}"#);
     insta::assert_snapshot!(whole(&server(), request).await, @r#"
@@ -104,7 +104,7 @@ async fn another_media_type_is_refused_in_words() {
 }
 
 #[tokio::test]
-async fn a_missing_body_is_refused_in_words_with_or_without_a_media_type() {
+async fn a_missing_body_is_rejected_with_a_message() {
     let server = server();
     insta::assert_snapshot!(whole(&server, post_body("", &[])).await, @r#"
     400 Bad Request
@@ -127,7 +127,7 @@ async fn a_body_that_is_not_utf8_is_rejected() {
 }
 
 #[tokio::test]
-async fn a_body_as_long_as_the_limit_passes_and_one_byte_more_does_not() {
+async fn a_body_may_reach_the_limit_but_not_exceed_it() {
     let server = server();
     let json = ("content-type", "application/json");
     let at = request("POST", "", &[json], of_length(MAX_BODY_BYTES));
@@ -152,7 +152,7 @@ async fn a_body_as_long_as_the_limit_passes_and_one_byte_more_does_not() {
 }
 
 #[tokio::test]
-async fn a_body_that_announces_too_much_is_refused_before_it_is_sent() {
+async fn a_body_with_a_large_content_length_is_rejected_before_it_is_sent() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async { axum::serve(listener, server().into_make_service()).await });
@@ -182,7 +182,7 @@ async fn a_compressed_body_is_read_and_counted_after_decompression() {
 }
 
 #[tokio::test]
-async fn a_bomb_is_not_unpacked_beyond_the_limit() {
+async fn a_decompression_bomb_is_stopped_at_the_limit() {
     let server = server();
     for encoding in ["gzip", "br", "zstd"] {
         // The first part exceeds the limit, and none of the twenty that follow may be read.

@@ -12,7 +12,7 @@ async fn etag(server: &Middleware<Engine>, request: Request) -> String {
 }
 
 #[tokio::test]
-async fn who_still_has_the_answer_is_told_so() {
+async fn a_client_with_the_current_response_gets_304() {
     let server = server();
     let tag = etag(&server, get("{ short }", &[])).await;
     let known = ("if-none-match", tag.as_str());
@@ -43,7 +43,7 @@ async fn who_still_has_the_answer_is_told_so() {
 }
 
 #[tokio::test]
-async fn each_representation_and_encoding_has_a_tag_of_its_own() {
+async fn each_representation_and_encoding_has_its_own_tag() {
     let server = server();
     let mut tags = Vec::new();
     for accept in ["application/json", "application/graphql-response+json"] {
@@ -103,7 +103,7 @@ async fn only_a_query_by_get_without_errors_may_be_cached() {
 }
 
 #[tokio::test]
-async fn long_answers_are_compressed_as_the_client_likes() {
+async fn long_responses_are_compressed_as_the_client_prefers() {
     let server = server();
     let unpacking = DecompressionLayer::new().layer(server.clone());
     let plain = answer(&server, get("{ long }", &[])).await;
@@ -135,7 +135,7 @@ async fn long_answers_are_compressed_as_the_client_likes() {
 }
 
 #[tokio::test]
-async fn short_answers_and_events_are_sent_as_they_are() {
+async fn short_responses_and_events_are_not_compressed() {
     let server = server();
     let gzip = ("accept-encoding", "gzip");
     let events = ("accept", "text/event-stream");

@@ -15,7 +15,7 @@ async fn only_some_methods_are_served() {
         let answer = line(&server, request, &[ALLOW, CONTENT_TYPE]).await;
         let expected = format!(
             "405 | GET, HEAD, OPTIONS, POST | application/json; charset=utf-8 | \
-             {{\"errors\":[{{\"message\":\"{method} is not served here; ask by GET or POST\",\
+             {{\"errors\":[{{\"message\":\"{method} is not supported here; use GET or POST\",\
              \"extensions\":{{\"code\":\"BAD_REQUEST\"}}}}]}}"
         );
         assert_eq!(answer, expected);
@@ -23,7 +23,7 @@ async fn only_some_methods_are_served() {
 }
 
 #[tokio::test]
-async fn options_tells_the_methods() {
+async fn options_lists_the_methods() {
     insta::assert_snapshot!(whole(&server(), request("OPTIONS", "", &[], Body::empty())).await, @r#"
     204 No Content
     allow: GET, HEAD, OPTIONS, POST
@@ -60,7 +60,7 @@ async fn head_is_get_without_the_body() {
 }
 
 #[tokio::test]
-async fn by_default_no_page_from_elsewhere_may_read() {
+async fn by_default_no_cross_origin_page_may_read() {
     let server = server();
     let wanted = ("access-control-request-method", "POST");
     insta::assert_snapshot!(whole(&server, request("OPTIONS", "", &[PAGE, wanted], Body::empty())).await, @r#"
@@ -159,7 +159,7 @@ async fn a_page_of_another_origin_may_not() {
 }
 
 #[tokio::test]
-async fn a_star_lets_every_page_read_and_caches_keep_one_answer_for_all() {
+async fn a_star_allows_every_page_and_caches_keep_one_response() {
     let server = server_for(&["*"]);
     insta::assert_snapshot!(whole(&server, get("{ short }", &[PAGE])).await, @r#"
     200 OK
@@ -190,7 +190,7 @@ async fn a_star_lets_every_page_read_and_caches_keep_one_answer_for_all() {
 }
 
 #[tokio::test]
-async fn options_that_is_no_preflight_tells_the_methods_to_a_page_too() {
+async fn options_without_preflight_headers_lists_the_methods() {
     let server = server_for(&["https://app.example"]);
     insta::assert_snapshot!(whole(&server, request("OPTIONS", "", &[PAGE], Body::empty())).await, @r#"
     204 No Content

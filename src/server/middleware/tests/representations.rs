@@ -10,7 +10,7 @@ use super::*;
 const RESPONSE: (&str, &str) = ("accept", "application/graphql-response+json");
 
 #[tokio::test]
-async fn a_query_is_answered_alike_by_post_and_by_get() {
+async fn a_query_has_the_same_response_by_post_and_get() {
     let server = server();
     insta::assert_snapshot!(whole(&server, post("{ short }", &[])).await, @r#"
     200 OK
@@ -42,7 +42,7 @@ async fn a_query_is_answered_alike_by_post_and_by_get() {
 }
 
 #[tokio::test]
-async fn the_engine_is_told_who_asks_for_what() {
+async fn the_engine_gets_the_caller_and_the_parameters() {
     let server = server();
     let body = r#"{"query":"{ caller }","operationName":"A","variables":{"x":[1]}}"#;
     let token = ("authorization", "Bearer t");
@@ -141,7 +141,7 @@ async fn what_cannot_be_represented_is_rejected() {
 }
 
 #[tokio::test]
-async fn parameters_that_are_missing_or_of_the_wrong_kind_are_refused_in_every_representation() {
+async fn invalid_parameters_are_rejected_in_every_representation() {
     let server = server();
     let mut table = String::new();
     for accept in [
@@ -168,21 +168,21 @@ async fn parameters_that_are_missing_or_of_the_wrong_kind_are_refused_in_every_r
     400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"message":"`query` is missing","extensions":{"code":"BAD_REQUEST"}}]}
     400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"message":"`variables` must be an object","extensions":{"code":"BAD_REQUEST"}}]}
     400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"message":"`extensions` must be an object","extensions":{"code":"BAD_REQUEST"}}]}
-    400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"message":"the request is not a JSON object; batches are not served","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"message":"the request is not a JSON object; batches are not supported","extensions":{"code":"BAD_REQUEST"}}]}
     400 | application/graphql-response+json; charset=utf-8 | {"errors":[{"message":"the request is not valid JSON: EOF while parsing a string at line 1 column 13","extensions":{"code":"BAD_REQUEST"}}]}
     400 | application/json; charset=utf-8 | {"errors":[{"message":"`query` is missing","extensions":{"code":"BAD_REQUEST"}}]}
     400 | application/json; charset=utf-8 | {"errors":[{"message":"`variables` is not valid JSON: EOF while parsing an object at line 1 column 1","extensions":{"code":"BAD_REQUEST"}}]}
     400 | application/json; charset=utf-8 | {"errors":[{"message":"`query` is missing","extensions":{"code":"BAD_REQUEST"}}]}
     400 | application/json; charset=utf-8 | {"errors":[{"message":"`variables` must be an object","extensions":{"code":"BAD_REQUEST"}}]}
     400 | application/json; charset=utf-8 | {"errors":[{"message":"`extensions` must be an object","extensions":{"code":"BAD_REQUEST"}}]}
-    400 | application/json; charset=utf-8 | {"errors":[{"message":"the request is not a JSON object; batches are not served","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/json; charset=utf-8 | {"errors":[{"message":"the request is not a JSON object; batches are not supported","extensions":{"code":"BAD_REQUEST"}}]}
     400 | application/json; charset=utf-8 | {"errors":[{"message":"the request is not valid JSON: EOF while parsing a string at line 1 column 13","extensions":{"code":"BAD_REQUEST"}}]}
     400 | application/json; charset=utf-8 | {"errors":[{"message":"`query` is missing","extensions":{"code":"BAD_REQUEST"}}]}
     400 | application/json; charset=utf-8 | {"errors":[{"message":"`variables` is not valid JSON: EOF while parsing an object at line 1 column 1","extensions":{"code":"BAD_REQUEST"}}]}
     400 | application/json; charset=utf-8 | {"errors":[{"message":"`query` is missing","extensions":{"code":"BAD_REQUEST"}}]}
     400 | application/json; charset=utf-8 | {"errors":[{"message":"`variables` must be an object","extensions":{"code":"BAD_REQUEST"}}]}
     400 | application/json; charset=utf-8 | {"errors":[{"message":"`extensions` must be an object","extensions":{"code":"BAD_REQUEST"}}]}
-    400 | application/json; charset=utf-8 | {"errors":[{"message":"the request is not a JSON object; batches are not served","extensions":{"code":"BAD_REQUEST"}}]}
+    400 | application/json; charset=utf-8 | {"errors":[{"message":"the request is not a JSON object; batches are not supported","extensions":{"code":"BAD_REQUEST"}}]}
     400 | application/json; charset=utf-8 | {"errors":[{"message":"the request is not valid JSON: EOF while parsing a string at line 1 column 13","extensions":{"code":"BAD_REQUEST"}}]}
     "#);
 }
@@ -234,13 +234,13 @@ async fn events_are_streamed_to_those_who_accept_them() {
 }
 
 #[tokio::test]
-async fn a_subscription_without_a_way_for_its_events_is_rejected() {
+async fn a_subscription_without_a_stream_is_rejected() {
     let server = server();
     insta::assert_snapshot!(line(&server, post("subscription", &[]), &[CONTENT_TYPE]).await, @r#"400 | application/json; charset=utf-8 | {"errors":[{"message":"a subscription needs a WebSocket, or `Accept: text/event-stream`","extensions":{"code":"BAD_REQUEST"}}]}"#);
 }
 
 #[tokio::test]
-async fn a_fault_of_ours_is_told_without_a_word_about_it() {
+async fn an_internal_error_reveals_nothing() {
     insta::assert_snapshot!(whole(&server(), post("panic", &[])).await, @r#"
     500 Internal Server Error
     content-type: application/json; charset=utf-8
@@ -268,7 +268,7 @@ async fn a_socket_opens_through_all_layers() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_is_none_is_refused_in_words() {
+async fn an_invalid_handshake_is_rejected_with_a_message() {
     let headers = [("upgrade", "websocket"), ("connection", "upgrade")];
     let request = request("GET", "", &headers, Body::empty());
     insta::assert_snapshot!(whole(&server(), request).await, @r#"

@@ -12,13 +12,13 @@ use crate::program::run;
 use crate::stories::random::Chance;
 use crate::support::{Database, OwnDatabase, prepare};
 
-/// For how long after a fault errors may still come from it: what had begun before, on a busy machine.
+/// How long after a fault it may still cause errors, of operations that had begun before, on a busy machine.
 const AFTER: Duration = Duration::from_secs(8);
 
-/// The database, and what can be done to it.
+/// The database, and the faults that can be caused.
 pub(super) enum Target {
     Sqlite(OwnDatabase),
-    /// A server of its own, which others do not miss.
+    /// A separate server, which no other test uses.
     Postgres {
         server: Server,
         url: String,
@@ -52,7 +52,7 @@ impl Target {
 #[derive(Clone, Default)]
 pub(super) struct Disturbance(Arc<Mutex<Vec<Fault>>>);
 
-/// When one began, and ended.
+/// When a fault began, and ended.
 type Fault = (Instant, Option<Instant>);
 
 impl Disturbance {
@@ -66,7 +66,7 @@ impl Disturbance {
         }
     }
 
-    /// Whether there was one between a moment and now.
+    /// Whether there has been a fault since this time.
     pub(super) fn was_there_since(&self, began: Instant) -> bool {
         let faults = self.0.lock().unwrap();
         let mut faults = faults.iter().rev();
@@ -74,7 +74,7 @@ impl Disturbance {
     }
 }
 
-/// Causes one fault after the other.
+/// Causes one fault after another.
 pub(super) async fn cause(
     target: Arc<Target>,
     mut chance: Chance,
@@ -114,7 +114,7 @@ pub(super) async fn cause(
                     tally.add("fault", "connections to PostgreSQL were killed");
                 }
                 disturbance.end();
-                // Else there would be no time without.
+                // Otherwise there would be no time without faults.
                 sleep(AFTER + Duration::from_secs(2)).await;
             }
         }

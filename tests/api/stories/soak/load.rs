@@ -14,10 +14,10 @@ use crate::program::Program;
 use crate::stories::random::Chance;
 use crate::support::client;
 
-/// How many articles a client keeps.
+/// The number of articles that a client maintains.
 const KEPT: usize = 40;
 
-/// One that behaves. Its articles are its own, so that nothing that it does is in the way of another.
+/// A well-behaved client. It has its own articles, so that it conflicts with no other.
 pub(super) struct Client {
     number: usize,
     count: usize,
@@ -83,7 +83,7 @@ impl Client {
         let query =
             "mutation($input: CreateArticleInput!) { createArticle(input: $input) { id slug } }";
         let request = json!({ "query": query, "variables": { "input": input } });
-        // With a key it may be sent until it is answered.
+        // With a key it may be sent until there is a response.
         let key = format!("create {title}");
         for _ in 0..200 {
             let request = client()
@@ -127,7 +127,7 @@ impl Client {
         }
     }
 
-    /// Sends a request and goes away.
+    /// Sends a request and disconnects.
     async fn abort(&mut self) {
         let query = "{ articles(filter: { text: { contains: \"nothing\" } }) { id text } }";
         let request = client().post(&self.url).json(&json!({ "query": query }));
@@ -136,7 +136,7 @@ impl Client {
         self.tally.add("aborted requests", "");
     }
 
-    /// Subscribes, hears what comes, and goes away without a word.
+    /// Subscribes, receives events, and disconnects without a close.
     async fn follow(&mut self) {
         let query = "subscription { articleChanges { kind } }";
         let request = client()
@@ -158,7 +158,7 @@ impl Client {
             .await
     }
 
-    /// What was answered; `None` where that is an error, which is counted, with a `!` where nothing has caused it.
+    /// The response; `None` for an error, which is counted, with a `!` if no fault has caused it.
     async fn send(&self, asked: &'static str, request: RequestBuilder) -> Option<Value> {
         let began = Instant::now();
         let answer = async {
@@ -185,7 +185,7 @@ impl Client {
     }
 }
 
-/// Has each connection to the database read all articles.
+/// Makes each connection to the database read all articles.
 pub(super) async fn fill_caches(program: &Program) {
     for round in 0..3 {
         let asked = (0..30).map(|number| {
@@ -201,7 +201,7 @@ pub(super) async fn fill_caches(program: &Program) {
     }
 }
 
-/// One that misbehaves: sends half of a request, or reads nothing, or goes away in the middle.
+/// A misbehaving client: it sends half of a request, reads nothing, or disconnects in the middle.
 pub(super) async fn rude(address: String, mut chance: Chance, tally: Tally, until: Instant) {
     const LIST: &[u8] = b"GET /api/v1/articles/ HTTP/1.1\r\nHost: localhost\r\n\r\n";
     const HALF: &[u8] =
@@ -223,7 +223,7 @@ pub(super) async fn rude(address: String, mut chance: Chance, tally: Tally, unti
                 let mut some = [0; 100];
                 let _ = timeout(Duration::from_millis(100), stream.read(&mut some)).await;
             }
-            // Reads nothing until it is closed, here or there.
+            // Reads nothing until either side closes it.
             2 => {
                 let _ = stream.write_all(&LIST.repeat(20)).await;
                 waiting.push(stream);

@@ -21,7 +21,7 @@ async fn fetch(answer: Vec<u8>) -> Result<(usize, Option<u64>), String> {
 }
 
 #[test]
-fn an_address_is_https_or_http_on_this_machine() {
+fn a_url_is_https_or_http_on_loopback() {
     let of = |host: &str, port, is_https| Ok((host.to_owned(), port, is_https));
     assert_eq!(
         parse("https://a.example/jwks?x=1"),
@@ -57,7 +57,7 @@ fn an_address_is_https_or_http_on_this_machine() {
 }
 
 #[tokio::test]
-async fn an_answer_says_how_long_it_is_fresh() {
+async fn a_response_sets_its_freshness() {
     for (header, max_age) in [
         ("", None),
         ("cache-control: public, max-age=300\r\n", Some(300)),
@@ -75,7 +75,7 @@ async fn an_answer_says_how_long_it_is_fresh() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_200_is_none_and_a_redirect_is_not_followed() {
+async fn only_status_200_counts_and_redirects_are_not_followed() {
     let answer = |status, headers| fetch(response(status, headers, "{}"));
     insta::assert_snapshot!(answer("404 Not Found", "").await.unwrap_err(), @"the answer was 404 Not Found");
     let elsewhere = Server::with("{}").await;
@@ -88,7 +88,7 @@ async fn an_answer_that_is_not_200_is_none_and_a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn an_answer_has_at_most_a_mebibyte() {
+async fn a_response_has_at_most_a_mebibyte() {
     let most = "a".repeat(MAX_BYTES);
     assert_eq!(fetch(ok("", &most)).await, Ok((MAX_BYTES, None)));
     assert!(fetch(ok("", &format!("{most}a"))).await.is_err());
@@ -100,7 +100,7 @@ async fn an_answer_has_at_most_a_mebibyte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_does_not_answer_is_given_up() {
+async fn an_unresponsive_server_times_out() {
     let server = Server::start(None).await;
     let url: KeySetUrl = server.url().parse().unwrap();
     let error = url.fetch(None).await.unwrap_err();
@@ -108,7 +108,7 @@ async fn a_server_that_does_not_answer_is_given_up() {
 }
 
 #[tokio::test]
-async fn https_is_for_servers_with_a_trusted_certificate_of_that_name() {
+async fn https_requires_a_trusted_certificate_for_the_host() {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -155,7 +155,7 @@ async fn https_is_for_servers_with_a_trusted_certificate_of_that_name() {
 }
 
 #[tokio::test]
-async fn where_requests_are_traced_a_fetch_is_a_trace_of_its_own() {
+async fn with_tracing_each_fetch_is_a_separate_trace() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {
@@ -167,7 +167,7 @@ async fn where_requests_are_traced_a_fetch_is_a_trace_of_its_own() {
         heads
     });
     let tracer = Tracer::start(TracerSettings {
-        // Nobody listens there, which no fetch waits for.
+        // Nothing listens there, and fetches do not wait for it.
         endpoint: "http://127.0.0.1:9".to_owned(),
         headers: Vec::new(),
         service_name: String::new(),
@@ -192,7 +192,7 @@ async fn where_requests_are_traced_a_fetch_is_a_trace_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_request_is_as_http_wants_it() {
+async fn the_request_is_valid_http() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {

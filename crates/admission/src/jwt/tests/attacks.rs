@@ -110,7 +110,7 @@ async fn a_header_cannot_choose_how_its_token_is_verified() {
 }
 
 #[tokio::test]
-async fn a_public_key_is_not_taken_for_a_secret() {
+async fn a_public_key_is_not_used_as_a_secret() {
     let rsa = Signer::rsa().jwk("rsa");
     let admission = trusting(std::slice::from_ref(&rsa));
     // Everything that implementations have confused with an HMAC secret: the modulus, the key, the set.
@@ -140,7 +140,7 @@ async fn a_weak_key_verifies_nothing() {
 }
 
 #[tokio::test]
-async fn a_secret_shorter_than_32_bytes_is_refused_at_start() {
+async fn a_secret_shorter_than_32_bytes_is_rejected_at_startup() {
     let secret = "0123456789abcdef0123456789abcdef";
     let short = open(&["--jwt-secret", &secret[1..]], &clock())
         .err()
@@ -165,7 +165,7 @@ async fn a_secret_shorter_than_32_bytes_is_refused_at_start() {
 }
 
 #[tokio::test]
-async fn a_secret_in_a_key_set_is_no_key() {
+async fn a_secret_in_a_key_set_is_ignored() {
     let secret = Signer::secret("0123456789abcdef0123456789abcdef");
     let admission = trusting(&[secret.jwk("secret"), Signer::ec().jwk("ec")]);
     let token = secret.good("secret", &json!({}));
@@ -176,7 +176,7 @@ async fn a_secret_in_a_key_set_is_no_key() {
 }
 
 #[tokio::test]
-async fn an_invalid_token_is_rejected_even_where_anybody_may_read() {
+async fn an_invalid_token_is_rejected_even_with_anonymous_reads() {
     let admission = trusting(&[Signer::ec().jwk("ec")]);
     assert!(admission.admit(Credential::None, Scope::Read).await.is_ok());
     let forged = Signer::ec().good("ec", &json!({}));

@@ -38,7 +38,7 @@ async fn times_are_numbers_of_seconds_and_clocks_may_differ() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_seen_before_ends_all_the_same() {
+async fn a_cached_token_still_expires() {
     let signer = Signer::ed();
     let file = jwks_file(&[signer.jwk("ed")]);
     let clock = clock();
@@ -92,7 +92,7 @@ async fn scopes(admission: &Admission, signer: &Signer, claims: &Value) -> Strin
 }
 
 #[tokio::test]
-async fn scopes_are_found_where_issuers_put_them() {
+async fn scopes_are_read_from_the_claims_of_common_issuers() {
     let signer = Signer::ed();
     let admission = trusting(&[signer.jwk("ed")]);
     let (read, write) = ("articles:read", "articles:read,articles:write");
@@ -200,7 +200,7 @@ async fn a_caller_is_known_by_its_subject_and_issuer() {
 }
 
 #[tokio::test]
-async fn a_claim_of_the_wrong_type_or_a_missing_one_is_not_passed_over() {
+async fn claims_of_the_wrong_type_or_missing_ones_are_errors() {
     use TokenError::{Audience, Issuer, Malformed, NoExpiry};
     let rsa = Signer::rsa();
     let admission = trusting(&[rsa.jwk("rsa")]);

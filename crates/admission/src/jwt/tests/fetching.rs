@@ -78,7 +78,7 @@ async fn a_token_with_a_new_key_is_admitted_at_its_first_request() {
 }
 
 #[tokio::test]
-async fn without_keys_the_server_is_there_and_answers_503_to_tokens_that_may_be_good() {
+async fn without_keys_the_server_runs_and_tokens_get_503() {
     let signer = Signer::ed();
     let server = Server::start(Some(response("503 Unavailable", "", ""))).await;
     let admission = trusting(&server);

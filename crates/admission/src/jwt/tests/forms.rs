@@ -6,7 +6,7 @@ use super::signer::{Signer, base64, claims, read, trusting};
 use crate::TokenError;
 
 #[tokio::test]
-async fn a_token_in_another_form_is_rejected() {
+async fn malformed_tokens_are_rejected() {
     let rsa = Signer::rsa();
     let admission = trusting(&[rsa.jwk("rsa")]);
     let good = rsa.good("rsa", &json!({}));

@@ -59,7 +59,7 @@ async fn a_token_of_each_algorithm_is_verified_by_its_key() {
 }
 
 #[test]
-fn a_key_says_what_it_is_for_and_others_are_left_out() {
+fn keys_for_other_uses_are_ignored() {
     let (rsa, ec, ed) = (
         Signer::rsa().jwk("a"),
         Signer::ec().jwk("a"),
@@ -157,7 +157,7 @@ fn a_set_has_between_one_and_a_hundred_keys() {
 }
 
 #[tokio::test]
-async fn of_keys_with_the_same_id_all_are_tried() {
+async fn all_keys_with_the_same_id_are_tried() {
     let signers: Vec<_> = (0..20).map(|_| Signer::ed()).collect();
     let keys: Vec<_> = signers.iter().map(|signer| signer.jwk("same")).collect();
     let admission = trusting(&keys);
@@ -194,7 +194,7 @@ async fn for_a_token_without_an_id_eight_keys_of_its_family_are_tried() {
 }
 
 #[tokio::test]
-async fn the_keys_of_an_issuer_are_good_for_its_own_tokens_only() {
+async fn the_keys_of_an_issuer_verify_only_its_tokens() {
     let (one, other) = (Signer::ed(), Signer::ed());
     let secret = "0123456789abcdef0123456789abcdef";
     // An id that both sets have, and one that only one of them has.
@@ -241,7 +241,7 @@ async fn the_keys_of_an_issuer_are_good_for_its_own_tokens_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_is_gone_after_a_reload_verifies_nothing_and_its_sockets_end() {
+async fn removing_a_key_rejects_its_tokens_and_closes_their_sockets() {
     let (old, new) = (Signer::ed(), Signer::ed());
     let file = jwks_file(&[old.jwk("old"), new.jwk("new")]);
     let jwks_flag = format!("--jwt-jwks={}", file.path().display());

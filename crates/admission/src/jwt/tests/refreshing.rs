@@ -77,7 +77,7 @@ fn set(keys: usize) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_are_fetched_at_start_and_every_ten_minutes_with_nobody_asking() {
+async fn keys_are_fetched_at_startup_and_every_ten_minutes_without_requests() {
     let issuer = Issuer::start(Some(set(1)));
     assert_eq!(issuer.keys(), 0);
     sleep(2 * FETCH).await;
@@ -90,7 +90,7 @@ async fn keys_are_fetched_at_start_and_every_ten_minutes_with_nobody_asking() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_keys_again_are_no_change() {
+async fn fetching_the_same_keys_is_not_a_change() {
     let issuer = Issuer::start(Some(set(1)));
     sleep(HOUR).await;
     assert!(issuer.fetches() > 5);
@@ -122,7 +122,7 @@ async fn an_empty_or_broken_set_leaves_the_last_good_one_in_force() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_an_issuer_is_down_its_keys_are_used_for_a_day_and_no_longer() {
+async fn keys_of_an_unavailable_issuer_are_used_for_a_day() {
     let issuer = Issuer::start(Some(set(1)));
     sleep(MINUTE).await;
     issuer.answer(None);
@@ -140,7 +140,7 @@ async fn while_an_issuer_is_down_its_keys_are_used_for_a_day_and_no_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_issuer_that_is_down_at_start_is_tried_again_soon() {
+async fn an_issuer_unavailable_at_startup_is_retried_soon() {
     let issuer = Issuer::start(None);
     sleep(10 * FETCH).await;
     assert_eq!(issuer.keys(), 0);
@@ -151,7 +151,7 @@ async fn an_issuer_that_is_down_at_start_is_tried_again_soon() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_names_unknown_keys_causes_one_fetch_in_thirty_seconds() {
+async fn unknown_key_ids_cause_one_fetch_in_thirty_seconds() {
     let issuer = Issuer::start(Some(set(1)));
     sleep(MINUTE).await;
     assert_eq!(issuer.fetches(), 1);
@@ -171,7 +171,7 @@ async fn whoever_names_unknown_keys_causes_one_fetch_in_thirty_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_comes_while_keys_are_fetched_waits_for_those_that_are_fetched_next() {
+async fn requests_during_a_fetch_wait_for_the_next_one() {
     let issuer = Issuer::start(Some(set(1)));
     // The first fetch is under way, and it will return the old set.
     sleep(FETCH / 2).await;
@@ -181,7 +181,7 @@ async fn whoever_comes_while_keys_are_fetched_waits_for_those_that_are_fetched_n
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_is_gone_fetches_nothing() {
+async fn a_dropped_server_stops_fetching() {
     let Issuer {
         refresher, fetches, ..
     } = Issuer::start(Some(set(1)));

@@ -39,13 +39,13 @@ fn settings_without_keys_or_with_several_kinds_are_rejected() {
 }
 
 #[test]
-fn a_file_of_issuers_is_read_with_care() {
+fn a_file_of_issuers_is_validated() {
     let keys = jwks_file(&[Signer::ed().jwk("ed")]);
     let one = format!(
         "[[issuer]]\nissuer = \"a\"\naudience = []\njwks = {:?}\n",
         keys.path()
     );
-    insta::assert_snapshot!(issuers(&one.repeat(2)), @"where there are several issuers each needs a name of its own: set JWT_ISSUER, and each issuer once");
+    insta::assert_snapshot!(issuers(&one.repeat(2)), @"with several issuers, each needs its own name: set JWT_ISSUER, and list each issuer once");
     insta::assert_snapshot!(issuers(&format!("{one}secret = \"a\"\n")), @"FILE: line 5: unknown field `secret`, expected one of `issuer`, `audience`, `jwks`, `secret_file`, `scopes_claim`");
     insta::assert_snapshot!(issuers(&format!("{one}secret_file = \"a\"\n")), @"FILE: a: expected either jwks or secret_file");
     insta::assert_snapshot!(issuers("[[issuer]]\nissuer = \"a\"\naudience = []\n"), @"FILE: a: expected either jwks or secret_file");
@@ -54,7 +54,7 @@ fn a_file_of_issuers_is_read_with_care() {
 }
 
 #[test]
-fn an_issuer_without_a_name_can_only_be_alone() {
+fn an_unnamed_issuer_must_be_the_only_one() {
     let keys = jwks_file(&[Signer::ed().jwk("ed")]);
     let file = tempfile::NamedTempFile::new().unwrap();
     let one = format!(
@@ -64,12 +64,12 @@ fn an_issuer_without_a_name_can_only_be_alone() {
     std::fs::write(file.path(), one).unwrap();
     let issuers = format!("--jwt-issuers={}", file.path().display());
     let jwks = format!("--jwt-jwks={}", keys.path().display());
-    insta::assert_snapshot!(rejected(&[&issuers, &jwks]), @"where there are several issuers each needs a name of its own: set JWT_ISSUER, and each issuer once");
+    insta::assert_snapshot!(rejected(&[&issuers, &jwks]), @"with several issuers, each needs its own name: set JWT_ISSUER, and list each issuer once");
     assert!(open(&[&issuers, &jwks, "--jwt-issuer=b"], &clock()).is_ok());
 }
 
 #[test]
-fn an_address_that_is_not_encrypted_is_rejected() {
+fn an_unencrypted_url_is_rejected() {
     insta::assert_snapshot!(rejected(&["--jwt-jwks=http://a.example/jwks"]), @"the address of a key set: plain HTTP is for loopback addresses only, since who can change the answer on its way can sign: use https://");
     insta::assert_snapshot!(rejected(&["--jwt-jwks=ftp://a.example/jwks"]), @"the address of a key set: expected https://HOST/PATH, or http:// on a loopback address");
 }

@@ -62,7 +62,7 @@ fn an_or_that_joins_nothing_is_a_word() {
 }
 
 #[test]
-fn what_is_repeated_stands_once() {
+fn repetitions_are_removed() {
     let once = |text: &str| shown(search(text).without_repetitions());
     assert_eq!(once("a A \"b c\" \"B c\" -d -D"), "a b+c -d");
     assert_eq!(once("a b or c or B A or a -b or c"), "a b | c | a -b");
@@ -82,7 +82,7 @@ fn the_first_words_are_those_of_the_first_alternatives() {
 }
 
 #[test]
-fn what_is_no_word_is_passed_over() {
+fn text_that_is_not_a_word_is_ignored() {
     assert_eq!(parsed("e-mail 3.14 o'neill"), "e+mail 3+14 o+neill");
     assert_eq!(parsed("!!! & | ( ) * : \\ '"), "nothing");
     assert_eq!(parsed("\"\" or -\u{1f389}"), "nothing");
@@ -94,7 +94,7 @@ fn what_is_no_word_is_passed_over() {
 }
 
 #[test]
-fn words_are_those_of_the_texts() {
+fn search_words_follow_the_rules_of_texts() {
     assert_eq!(parsed("Cafés cre\u{300}me running"), "café crème run");
     assert_eq!(parsed("東京の首都 ภาษาไทย"), "東京+の+首都 ภาษา+ไทย");
     assert_eq!(parsed("①② Ⅷ 〇"), "12 viii 〇");
@@ -102,7 +102,7 @@ fn words_are_those_of_the_texts() {
 }
 
 #[test]
-fn a_long_phrase_is_looked_for_in_parts_that_overlap() {
+fn a_long_phrase_is_split_into_overlapping_parts() {
     let parts = |count: usize| -> Vec<(String, usize)> {
         let words: Vec<String> = (0..count).map(|number| number.to_string()).collect();
         let phrase = Phrase::of(&words.join(" ")).unwrap();
@@ -120,7 +120,7 @@ fn a_long_phrase_is_looked_for_in_parts_that_overlap() {
 
 proptest! {
     #[test]
-    fn nothing_that_can_be_typed_breaks_it(text in "[a-c \"\\-!or']{0,40}|\\PC{0,40}") {
+    fn arbitrary_input_does_not_panic(text in "[a-c \"\\-!or']{0,40}|\\PC{0,40}") {
         if let Some(Filter::Search(search)) = Search::parse(&text) {
             prop_assert!(!search.alternatives.is_empty());
             for alternative in search.alternatives {

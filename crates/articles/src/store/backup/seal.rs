@@ -22,9 +22,9 @@ pub enum Damage {
     NoDatabase,
     #[error("it is cut off")]
     CutOff,
-    #[error("what follows the last page is not the line that a backup ends with")]
+    #[error("its last page is not followed by the line that ends a backup")]
     NoSeal,
-    #[error("its bytes are not those that were backed up (SHA-256)")]
+    #[error("its SHA-256 is not that of the original backup")]
     OtherBytes,
     #[error("SQLite says: {0}")]
     Inconsistent(String),

@@ -145,7 +145,7 @@ impl Row {
             1 => ChangeKind::Created,
             2 => ChangeKind::Updated,
             3 => ChangeKind::Deleted,
-            kind => return Err(Error::internal(format!("{kind} is no kind of a change"))),
+            kind => return Err(Error::internal(format!("{kind} is not a kind of change"))),
         };
         let (cursor, article_id) = (cursor.at(self.position), self.article_id);
         let article = match kind {

@@ -55,8 +55,8 @@ const POSTGRES: Questions = Questions {
         WHERE CASE kind WHEN 3 THEN article.id IS NOT NULL ELSE article.version IS DISTINCT FROM change.version END",
 };
 
-const REMEDY: &str = "Who follows the feed may have missed that: `broadsheet feed new-epoch` has all begin again with a \
-                      list. It is reported until CHANGE_RETENTION is over";
+const REMEDY: &str = "Clients that follow the feed may have missed that: `broadsheet feed new-epoch` makes all of \
+                      them start over with a list. It is reported until CHANGE_RETENTION has passed";
 
 #[derive(QueryableByName)]
 struct Extent {
@@ -119,9 +119,7 @@ impl Store {
             findings.push(Finding::new(what, REMEDY));
         }
         if differing > 0 {
-            let what = format!(
-                "of {differing} articles the last change says something else than the article"
-            );
+            let what = format!("the last change of {differing} articles differs from the article");
             findings.push(Finding::new(what, REMEDY));
         }
         Ok(Checked {

@@ -70,22 +70,22 @@ impl Store {
                 free,
             } = run;
             let what = match free {
-                0 => format!("the numbers {first} to {last} behind {prefix:?} are noted twice"),
+                0 => format!("the numbers {first} to {last} after {prefix:?} are recorded twice"),
                 free => format!(
-                    "{free} of the numbers {first} to {last} behind {prefix:?} are noted as taken and are free"
+                    "{free} of the numbers {first} to {last} after {prefix:?} are recorded as taken but are free"
                 ),
             };
             // Valid slugs contain no quotation marks, but another program may have written this one.
             let prefix = prefix.replace('\'', "''");
             let remedy = format!(
-                "Slugs get higher numbers than they need; DELETE FROM slug_run WHERE prefix = '{prefix}' AND first = \
-                 {first} has the numbers found again"
+                "New slugs get higher numbers than necessary; DELETE FROM slug_run WHERE prefix = '{prefix}' AND \
+                 first = {first} makes these numbers available again"
             );
             Finding::new(what, remedy)
         });
         Ok(Checked {
             part: "slugs",
-            summary: format!("{runs} runs of numbers that are taken"),
+            summary: format!("{runs} runs of taken numbers"),
             findings: findings.collect(),
         })
     }

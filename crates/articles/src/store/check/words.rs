@@ -18,8 +18,8 @@ pub struct WordsCheck {
 /// The maximum number of articles that are named.
 const MAX_NAMED: usize = 20;
 
-const REMEDY: &str = "A server brings what other programs write up to date within seconds, and what was imported with \
-                      --index=later in minutes; for the rest run `broadsheet reindex`";
+const REMEDY: &str = "A server indexes rows of other programs within seconds, and rows imported with --index=later \
+                      within minutes; otherwise run `broadsheet reindex`";
 
 impl WordsCheck {
     pub(in crate::store) fn add(&mut self, id: ArticleId, is_current: bool) {
@@ -48,13 +48,13 @@ impl From<WordsCheck> for Checked {
                 named.push("others".to_owned());
             }
             let what = format!(
-                "of {articles} articles, {stale} are not found by the words that they have now: {}",
+                "of {articles} articles, {stale} are not found by their current words: {}",
                 named.join(", ")
             );
             findings.push(Finding::new(what, REMEDY));
         }
         if orphans > 0 {
-            let what = format!("the words of {orphans} articles that are gone are still indexed");
+            let what = format!("the words of {orphans} deleted articles are still indexed");
             findings.push(Finding::new(what, REMEDY));
         }
         Self {

@@ -220,8 +220,7 @@ impl Chunk {
             version: row.version.unwrap_or(1),
         };
         if run!(connection, |c| replace.execute(c))? == 0 {
-            let reason =
-                "the article that is there has the last version, after which there is none";
+            let reason = "the existing article has the last possible version";
             self.reject(row, "version", reason.to_owned());
             return Ok(());
         }

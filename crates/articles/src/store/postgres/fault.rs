@@ -31,7 +31,7 @@ pub(in crate::store) fn fault(error: &DieselError) -> Option<Fault> {
     }
 }
 
-/// Why the database takes no writes, for errors that only statements that write can have.
+/// Why the database accepts no writes, for errors that only statements that write can have.
 pub(in crate::store) fn prevents_writes(error: &DieselError) -> Option<NoWrites> {
     (sqlstate(error)? == "42501").then_some(NoWrites::NotPermitted)
 }

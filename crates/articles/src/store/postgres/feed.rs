@@ -149,7 +149,7 @@ impl Postgres {
         let mut connection = self.options.connect().await?;
         connection.batch_execute("LISTEN broadsheet_feed").await?;
         if logged.take().is_some() {
-            tracing::info!("the writes of other servers are noticed at once again");
+            tracing::info!("the writes of other servers are noticed immediately again");
         }
         // Notifications may have been missed until now.
         notified.send_replace(());

@@ -176,7 +176,7 @@ async fn make_words(
     batch: Batch,
 ) -> QueryResult<HashSet<ArticleId>> {
     if batch.is_skipped {
-        tracing::warn!(articles = ?ids, "the database does not take the words of an article for the search");
+        tracing::warn!(articles = ?ids, "the database does not accept the search words of an article");
         return Ok(HashSet::new());
     }
     // `SKIP LOCKED`: never waits for a transaction that is changing an article, so that no deadlock is possible.

@@ -87,7 +87,7 @@ async fn applied(connection: &mut PgConnection) -> Result<Vec<String>, OpenError
     match applied {
         Err(error) if is(&error, "42P01") => Ok(Vec::new()),
         Err(error) if is(&error, "42501") => Err(OpenError::Privileges(
-            "the user may not read the list of migrations: GRANT SELECT ON __diesel_schema_migrations to it, and \
+            "the user may not read the list of migrations: GRANT it SELECT ON __diesel_schema_migrations, and \
              what it needs on the other tables"
                 .to_owned(),
         )),
@@ -115,12 +115,13 @@ async fn require_schema(connection: &mut PgConnection) -> Result<(), OpenError> 
     let user = column(0).unwrap_or_default();
     Err(OpenError::Privileges(match column(1) {
         Some(schema) => format!(
-            "the user {user} may not create tables in the schema {schema}, which the migrations do: let a superuser or \
-             the owner of the database say GRANT USAGE, CREATE ON SCHEMA {schema} TO {user}"
+            "the user {user} may not create tables in the schema {schema}, as the migrations do: have a superuser or \
+             the owner of the database execute GRANT USAGE, CREATE ON SCHEMA {schema} TO {user}"
         ),
         None => format!(
-            "the user {user} may use no schema of the search_path {}, where the migrations would create tables: let a \
-             superuser or the owner of the database create one, or say GRANT USAGE, CREATE ON SCHEMA public TO {user}",
+            "the user {user} may use no schema of the search_path {}, where the migrations would create tables: have \
+             a superuser or the owner of the database create one, or execute GRANT USAGE, CREATE ON SCHEMA public TO \
+             {user}",
             column(3).unwrap_or_default()
         ),
     }))

@@ -79,7 +79,7 @@ impl Manager for Connections {
             return Err(RecycleError::message("it is broken"));
         }
         if connection.answered_at() < self.trusted_since() {
-            return Err(RecycleError::message("others of its time are silent"));
+            return Err(RecycleError::message("others as old as it do not respond"));
         }
         if connection.answered_at().elapsed() < UNCHECKED_IDLE {
             return Ok(());
@@ -89,7 +89,7 @@ impl Manager for Connections {
             if let Some(then) = connection.silent_since() {
                 self.trust_since(then);
             }
-            return Err(RecycleError::message("it gave no sign of life"));
+            return Err(RecycleError::message("it did not respond"));
         }
         Ok(())
     }
@@ -126,7 +126,7 @@ pub(super) fn after_use(pool: &Pool, connection: &PgConnection) {
         let closed = pool.retain(|idle, _| idle.answered_at() >= then).removed;
         tracing::warn!(
             idle = closed.len(),
-            "a connection to PostgreSQL has gone silent, and is closed with those that may be so too"
+            "a connection to PostgreSQL does not respond, and is closed with others that may not respond either"
         );
     }
 }

@@ -73,20 +73,20 @@ pub(super) async fn warn(connection: &mut PgConnection) -> QueryResult<()> {
     };
     if is_so(0) {
         tracing::warn!(
-            "contains, startsWith and endsWith read the whole table: without the extension pg_trgm it was migrated \
-             without the indexes on trigrams"
+            "contains, startsWith and endsWith read the whole table: it has no trigram indexes, because it was \
+             migrated without the extension pg_trgm"
         );
     }
     if is_so(1) {
         tracing::warn!(
-            "synchronous_commit is off for this user or database: an article that was acknowledged may be lost when \
-             PostgreSQL stops hard"
+            "synchronous_commit is off for this user or database: an acknowledged write may be lost when PostgreSQL \
+             crashes"
         );
     }
     if is_so(2) {
         tracing::warn!(
-            "default_transaction_isolation is not read committed, as a pooler that drops `options` leaves it: writes \
-             at the same time get into each other's way, and are tried again"
+            "default_transaction_isolation is not read committed, as when a pooler drops `options`: concurrent writes \
+             conflict, and are retried"
         );
     }
     Ok(())

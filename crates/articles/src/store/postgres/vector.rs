@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_phrase_of_a_long_text_stands_in_a_part_that_has_all_its_places() {
+    fn every_phrase_of_a_long_text_is_complete_in_some_part() {
         for text in [
             "the x ".repeat(257),
             "the ".repeat(50_000),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_has_no_parts_as_long_as_all_places_are_kept() {
+    fn a_text_whose_positions_all_fit_has_no_parts() {
         assert_eq!(Words::of("the", &"the x ".repeat(255)).parts.len(), 0);
         assert_eq!(Words::of("title", &"the x ".repeat(256)).parts.len(), 0);
         assert_ne!(Words::of("the", &"the x ".repeat(256)).parts.len(), 0);

@@ -147,7 +147,7 @@ fn log_once(id: ArticleId, odd: Odd) {
         return;
     }
     if logged.len() > MAX_LOGGED {
-        tracing::warn!("more articles than these hold what an article cannot have");
+        tracing::warn!("more articles than these have invalid values");
         return;
     }
     let columns = [
@@ -165,6 +165,6 @@ fn log_once(id: ArticleId, odd: Odd) {
     tracing::warn!(
         article.id = %id,
         columns = names.join(", "),
-        "another program stored what an article cannot have; it is shown as well as it can be"
+        "another program stored an article with invalid values; they are shown as well as possible"
     );
 }

@@ -30,7 +30,7 @@ pub(super) fn is_busy(error: &DieselError) -> bool {
         .is_some_and(|message| message.contains("is locked") || message.contains("is busy"))
 }
 
-/// Why the database takes no writes, for errors that only statements that write can have.
+/// Why the database accepts no writes, for errors that only statements that write can have.
 pub(in crate::store) fn prevents_writes(error: &DieselError) -> Option<NoWrites> {
     match message(error)? {
         "disk I/O error" => Some(NoWrites::DiskFails),

@@ -71,7 +71,7 @@ fn fault_of_directory(directory: &Path) -> Option<String> {
         Ok(it) if !it.is_dir() => Some(format!("{shown} is not a directory")),
         Ok(_) => tempfile::tempfile_in(directory)
             .err()
-            .map(|error| format!("no file can be made in {shown}: {}", root(&error))),
+            .map(|error| format!("no file can be created in {shown}: {}", root(&error))),
     }
 }
 

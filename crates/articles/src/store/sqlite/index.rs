@@ -91,7 +91,7 @@ impl Due {
             QueryResult::Ok(())
         });
         if let Err(error) = indexed {
-            tracing::error!(%error, "what was written is found later, because it could not be indexed");
+            tracing::error!(%error, "new articles are found later, because they could not be indexed");
         }
     }
 }
@@ -261,7 +261,7 @@ mod tests {
     use crate::store::migrations::{self, Migrate};
 
     #[test]
-    fn what_becomes_due_together_is_written_out_once() {
+    fn entries_due_together_are_written_once() {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
         migrations::migrate(&mut connection, &migrations::SQLITE, true, Migrate::Up).unwrap();
         let due = Due::look(&mut connection).unwrap();

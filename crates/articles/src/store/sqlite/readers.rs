@@ -84,7 +84,7 @@ impl Readers {
             return done?;
         }
         self.replace(connection, running);
-        Err(Error::timeout("a statement did not end in its time"))
+        Err(Error::timeout("a statement exceeded its time limit"))
     }
 
     async fn connection(&self) -> Result<Object<Async>> {
@@ -148,7 +148,7 @@ impl Readers {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
         tracing::warn!(
             stuck = self.stuck.load(Ordering::Relaxed),
-            "a statement on SQLite goes on beyond its time"
+            "a statement on SQLite continues beyond its time limit"
         );
         if counted.is_err() {
             tokio::spawn(async move {
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_statement_that_does_not_end_is_answered_for_and_its_connection_replaced() {
+    async fn a_stuck_statement_fails_and_its_connection_is_replaced() {
         let readers = readers(Duration::from_millis(10));
         let here = Abandoned::default();
         let began = Instant::now();
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_statement_whose_caller_has_gone_does_not_keep_its_connection() {
+    async fn an_abandoned_statement_releases_its_connection() {
         let readers = readers(Duration::ZERO);
         let gone = Abandoned::default();
         let mut read = pin!(readers.scan(&gone, stuck));

@@ -13,7 +13,7 @@ fn off_reads_no_manifest() {
 }
 
 #[test]
-fn every_tools_manifest_is_read() {
+fn the_manifest_of_every_tool_is_accepted() {
     let titles = "query TitlesQuery {\n  articles {\n    title\n  }\n}\n";
     let remove =
         "mutation RemoveMutation($id: ID!) {\n  deleteArticle(id: $id) {\n    id\n  }\n}\n";
@@ -48,17 +48,17 @@ fn every_tools_manifest_is_read() {
 }
 
 #[test]
-fn a_byte_order_mark_before_a_manifest_is_passed_over() {
+fn a_byte_order_mark_before_a_manifest_is_ignored() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "\u{FEFF}{\"a\":\"{ a }\"}").unwrap();
     assert_eq!(Manifest::load(file.path()).unwrap().len(), 1);
 }
 
 #[test]
-fn a_file_that_is_no_manifest_is_told_apart() {
+fn a_file_that_is_not_a_manifest_is_rejected() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("manifest.json");
-    let form = "PATH is no manifest of trusted documents:";
+    let form = "PATH is not a manifest of trusted documents:";
     for (content, expected) in [
         (
             "{",
@@ -112,7 +112,7 @@ fn a_mode_without_a_manifest_is_an_error_at_start() {
 }
 
 #[test]
-fn a_manifest_is_read_again_and_a_bad_one_changes_nothing() {
+fn reloading_an_invalid_manifest_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("manifest.json");
     std::fs::write(&path, r#"{"a":"{a}"}"#).unwrap();

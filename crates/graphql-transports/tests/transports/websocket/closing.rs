@@ -34,7 +34,7 @@ async fn is_answered_and_closed(server: &Server, mut client: Client, expected: C
 }
 
 #[tokio::test]
-async fn what_is_under_way_is_answered_before_the_close_with_1001_when_the_server_stops() {
+async fn operations_under_way_get_responses_before_the_close_with_1001() {
     let server = Server::start().await;
     let client = busy(&server).await;
     server.shutdown.token().cancel();
@@ -43,7 +43,7 @@ async fn what_is_under_way_is_answered_before_the_close_with_1001_when_the_serve
 }
 
 #[tokio::test]
-async fn a_subscription_without_a_database_closes_with_1013_after_what_is_under_way() {
+async fn a_subscription_without_a_database_closes_with_1013_after_other_operations() {
     let server = Server::start().await;
     let mut client = busy(&server).await;
     client.subscribe("3", "away").await;
@@ -52,7 +52,7 @@ async fn a_subscription_without_a_database_closes_with_1013_after_what_is_under_
 }
 
 #[tokio::test]
-async fn an_admission_that_ends_closes_after_what_is_under_way() {
+async fn ended_admission_closes_after_operations_under_way() {
     let server = Server::start().await;
     let mut client = Client::open(&server).await;
     let init = json!({ "token": "short" });
@@ -70,7 +70,7 @@ async fn an_admission_that_ends_closes_after_what_is_under_way() {
 }
 
 #[tokio::test]
-async fn a_subscription_says_nothing_more_once_the_admission_has_ended() {
+async fn a_subscription_sends_nothing_after_admission_has_ended() {
     let server = Server::start().await;
     let mut client = Client::open(&server).await;
     let init = json!({ "token": "short" });
@@ -89,7 +89,7 @@ async fn a_subscription_says_nothing_more_once_the_admission_has_ended() {
 }
 
 #[tokio::test]
-async fn what_the_client_has_stopped_is_not_waited_for() {
+async fn operations_stopped_by_the_client_are_not_awaited() {
     let server = Server::start().await;
     let mut client = Client::ready(&server).await;
     client.subscribe("1", "stuck").await;
@@ -102,7 +102,7 @@ async fn what_the_client_has_stopped_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_its_events_does_not_hold_up_the_end() {
+async fn a_client_that_does_not_read_does_not_delay_the_close() {
     let server = Server::start().await;
     let mut client = Client::ready(&server).await;
     client.subscribe("1", "forever").await;
@@ -112,7 +112,7 @@ async fn who_does_not_read_its_events_does_not_hold_up_the_end() {
 }
 
 #[tokio::test]
-async fn the_stop_of_the_server_stands_above_every_other_reason() {
+async fn stopping_the_server_takes_precedence_over_other_reasons() {
     let server = Server::start().await;
     let mut client = Client::ready(&server).await;
     client.subscribe("1", "held").await;

@@ -47,7 +47,7 @@ async fn a_rejected_initialisation_closes_with_4403() {
 }
 
 #[tokio::test]
-async fn an_initialisation_that_nobody_can_judge_yet_closes_with_1013() {
+async fn an_initialisation_without_keys_closes_with_1013() {
     let server = Server::start().await;
     let mut client = Client::open(&server).await;
     let init = json!({ "token": "undecided" });
@@ -59,7 +59,7 @@ async fn an_initialisation_that_nobody_can_judge_yet_closes_with_1013() {
 }
 
 #[tokio::test]
-async fn an_admission_that_ends_closes_with_4403() {
+async fn ended_admission_closes_with_4403() {
     let server = Server::start().await;
     let mut client = Client::open(&server).await;
     let init = json!({ "token": "short" });
@@ -82,7 +82,7 @@ async fn a_client_without_the_subprotocol_is_closed_with_4406() {
 }
 
 #[tokio::test]
-async fn the_subprotocol_is_found_wherever_it_stands_in_the_offer() {
+async fn the_subprotocol_is_found_anywhere_in_the_offer() {
     let server = Server::start().await;
     let offer = format!("graphql-ws, {SUBPROTOCOL}");
     let headers = [("sec-websocket-protocol", offer.as_str())];

@@ -40,7 +40,7 @@ async fn a_client_that_does_not_read_stops_its_source_and_then_gets_every_event(
 }
 
 #[tokio::test]
-async fn a_client_that_answers_no_ping_is_dropped() {
+async fn a_client_that_ignores_pings_is_disconnected() {
     let server = Server::with(|settings| {
         settings.ping_every = Duration::from_millis(50);
         settings.silence = Duration::from_millis(200);
@@ -57,7 +57,7 @@ async fn a_client_that_answers_no_ping_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_client_that_answers_pings_is_kept() {
+async fn a_client_that_answers_pings_stays_connected() {
     let server = Server::with(|settings| {
         settings.ping_every = Duration::from_millis(50);
         settings.silence = Duration::from_millis(400);

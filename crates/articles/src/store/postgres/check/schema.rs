@@ -29,7 +29,7 @@ struct Object {
 }
 
 const REBUILD: &str =
-    "Make it as the migrations do, or export the articles and import them into a new database";
+    "Create it as the migrations do, or export the articles and import them into a new database";
 
 /// Marks indexes that need the extension `pg_trgm`, which is optional.
 const TRIGRAMS: &str = "gin_trgm_ops";
@@ -77,22 +77,25 @@ impl Store {
 fn finding(kind: &str, name: &str, definition: &str, found: Option<&Object>) -> Option<Finding> {
     let can_be_made = matches!(kind, "index" | "constraint" | "trigger");
     let (what, remedy) = match found {
-        None if can_be_made => ("is missing", format!("Make it: {definition};")),
+        None if can_be_made => ("is missing", format!("Create it: {definition};")),
         None => ("is missing", REBUILD.to_owned()),
         Some(found) if found.definition != definition => match kind {
             "index" => (
-                "is not what the migrations make",
-                format!("Make it again: DROP INDEX {name}; {definition};"),
+                "differs from what the migrations create",
+                format!("Recreate it: DROP INDEX {name}; {definition};"),
             ),
             "trigger" => (
-                "is not what the migrations make",
-                format!("Make it again: DROP TRIGGER {name} ON article; {definition};"),
+                "differs from what the migrations create",
+                format!("Recreate it: DROP TRIGGER {name} ON article; {definition};"),
             ),
-            _ => ("is not what the migrations make", REBUILD.to_owned()),
+            _ => (
+                "differs from what the migrations create",
+                REBUILD.to_owned(),
+            ),
         },
         Some(found) if !found.works => match kind {
             "index" => (
-                "was not built to its end and serves nobody",
+                "was not built completely and is not used",
                 format!("REINDEX INDEX {name};"),
             ),
             _ => (

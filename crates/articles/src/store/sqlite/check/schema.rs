@@ -48,11 +48,14 @@ impl Sqlite {
             let (what, remedy) = match found {
                 Some(found) if found == sql => return None,
                 None if is_table => ("is missing", REBUILD.to_owned()),
-                None => ("is missing", format!("Make it: {sql};")),
-                Some(_) if is_table => ("is not what the migrations make", REBUILD.to_owned()),
+                None => ("is missing", format!("Create it: {sql};")),
+                Some(_) if is_table => (
+                    "differs from what the migrations create",
+                    REBUILD.to_owned(),
+                ),
                 Some(_) => (
-                    "is not what the migrations make",
-                    format!("Make it again: DROP {} {name}; {sql};", kind.to_uppercase()),
+                    "differs from what the migrations create",
+                    format!("Recreate it: DROP {} {name}; {sql};", kind.to_uppercase()),
                 ),
             };
             Some(Finding::new(format!("the {kind} {name} {what}"), remedy))
