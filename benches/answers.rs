@@ -1,4 +1,4 @@
-//! What it costs to answer, but for HTTP: to read a request, to read and write cursors, and to carry out a query on
+//! The cost of a response without HTTP: reading a request, reading and writing cursors, and executing a query on
 //! SQLite, whose share a page without texts shows. `cargo bench --bench answers`.
 
 #![expect(

@@ -1,4 +1,4 @@
-//! What a page costs at the front of a large table and deep in it, and what other questions cost there.
+//! The cost of a page at the beginning of a large table and deep in it, and of other queries there.
 //!
 //! `cargo bench --bench pages -- DATABASE_URL [ROWS]` fills the database, which must be empty (or have been filled by
 //! an earlier run), with 1,000,000 articles, and prints the median time of each question. A page after a cursor at

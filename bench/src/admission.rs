@@ -1,11 +1,12 @@
-//! What it costs to be told by each request who calls: Broadsheet with a static token and with a JWT beside itself without.
+//! The cost of authenticating each request: Broadsheet with a static token and with a JWT, compared with itself
+//! without.
 
 use std::fmt::{Result as Written, Write as _};
 
 use crate::measure::Measurement;
 use crate::options::Contestant;
 
-/// A row for each group of measurements in which one was called with a token and another without.
+/// A row for each group of measurements with and without a token.
 pub(crate) fn write(text: &mut String, groups: &[&[Measurement]]) -> Written {
     let mut rows = String::new();
     for group in groups {
@@ -45,7 +46,7 @@ pub(crate) fn write(text: &mut String, groups: &[&[Measurement]]) -> Written {
     )
 }
 
-/// The median of the ratios round by round, so that what the machine did meanwhile counts for both.
+/// The median of the ratios per round, so that disturbances of the machine affect both.
 fn paired(with: &[f64], without: &[f64]) -> f64 {
     let mut ratios: Vec<_> = with.iter().zip(without).map(|(a, b)| a / b).collect();
     ratios.sort_unstable_by(f64::total_cmp);

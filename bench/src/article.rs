@@ -1,15 +1,15 @@
-//! The articles of the benchmark, each made from its number alone: the same on every machine and in every run.
+//! The articles of the benchmark, each generated from its number: the same on every machine and in every run.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// What stands before the number in the slug of a loaded article; pgbench makes slugs of it too.
+/// The prefix of the number in the slug of a loaded article; pgbench uses it too.
 pub const SLUG_PREFIX: &str = "an-article-of-the-benchmark-";
 /// When article 0 was created, in microseconds since 1970: 2020-01-01 00:00:00.123456 UTC.
 pub const FIRST_CREATED_AT: i64 = 1_577_836_800_123_456;
-/// From one article to the next.
+/// The time between two articles.
 pub const MINUTE: i64 = 60_000_000;
-/// About how long a text is, in bytes.
+/// The approximate length of a text, in bytes.
 const TEXT_BYTES: usize = 1000;
 
 const WORDS: &str = "the of and a to in is was that for on with as by at from it an were are which this also be \
@@ -35,7 +35,7 @@ pub struct Article {
 }
 
 impl Article {
-    /// The loaded article of this number.
+    /// The loaded article with this number.
     pub fn loaded(number: u32) -> Self {
         let mut random = Random::new(u64::from(number));
         let created_at = FIRST_CREATED_AT + i64::from(number) * MINUTE;
@@ -50,7 +50,7 @@ impl Article {
         }
     }
 
-    /// The instant of its creation.
+    /// The time of its creation.
     pub fn created(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.created_at).unwrap_or_default()
     }
@@ -99,7 +99,7 @@ fn word(random: &mut Random) -> &'static str {
 pub struct Random(u64);
 
 impl Random {
-    /// Begins a sequence; sequences of different seeds have nothing to do with each other.
+    /// Begins a sequence; those of different seeds are independent.
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0xd134_2543_de82_ef95))
     }

@@ -11,20 +11,20 @@ pub(crate) struct Panel {
 pub(crate) struct Bar {
     pub(crate) name: &'static str,
     pub(crate) value: f64,
-    /// Whether it is the one to look for.
+    /// Whether it is highlighted.
     pub(crate) ours: bool,
 }
 
 const WIDTH: u32 = 720;
 const LEFT: u32 = 120;
-/// The longest bar; the rest of the width is for its number.
+/// The maximum length of a bar; the rest of the width is for its number.
 const MAX_LENGTH: f64 = 510.0;
 const BAR: u32 = 18;
 const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#1f2328}.t{font-weight:600;font-size:15px}\
     .p{font-weight:600}.n{text-anchor:end}rect{fill:#8c959f}.o{fill:#0969da}\
     @media(prefers-color-scheme:dark){text{fill:#e6edf3}rect{fill:#6e7681}.o{fill:#4493f8}}";
 
-/// One chart with a panel for each workload, each with a scale of its own.
+/// One chart with a panel for each workload, each with its own scale.
 pub(crate) fn bars(title: &str, panels: &[Panel]) -> String {
     let mut body = String::new();
     let mut top = 24;

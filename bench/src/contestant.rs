@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use axum::Router;
 use tokio::net::TcpListener;
 
-/// Connections to the database at most, for every contestant alike: Broadsheet's default.
+/// The maximum number of database connections of every contestant: Broadsheet's default.
 pub const POOL_SIZE: usize = 10;
 
 /// Which database to use.

@@ -1,4 +1,4 @@
-//! What each index, the search and the triggers cost a create: they are found in the catalogue of a copy of
+//! What each index, the search and the triggers cost a create: they are read from the catalogue of a copy of
 //! Broadsheet's database and dropped one after another, and Broadsheet's creates are measured before and after.
 
 use anyhow::Result;
@@ -11,10 +11,10 @@ use crate::process::Process;
 use crate::request::{Language, Plan};
 
 const CONNECTIONS: usize = 64;
-/// Runs of the creates of these parts do not share slugs with others.
+/// Distinguishes the slugs of this part's creates from others.
 const FIRST_RUN: u32 = 1_000_000;
 
-/// Indexes that no constraint needs, columns that are generated, triggers: what it is, and how it is dropped.
+/// Indexes without a constraint, generated columns and triggers: the name of each, and the statement that drops it.
 const POSTGRES: &str = "SELECT what, statement FROM (
         SELECT 1 AS place, 'trigger ' || t.tgname AS what,
             format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass) AS statement
@@ -34,11 +34,11 @@ const SQLITE: &str = "SELECT type || ' ' || name, 'DROP ' || type || ' ' || name
         AND (type <> 'trigger' OR sql LIKE '%AFTER INSERT%' OR sql LIKE '%BEFORE INSERT%')
     ORDER BY type DESC, name";
 
-/// Broadsheet's creates on what is left after a step.
+/// Broadsheet's creates after a step.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Step {
     pub(crate) database: Database,
-    /// What was dropped last; nothing at first.
+    /// What was dropped last; `None` at first.
     pub(crate) dropped: Option<String>,
     pub(crate) creates_per_second: f64,
     pub(crate) server_cpu_us: f64,

@@ -1,4 +1,5 @@
-//! What a contestant is called with: nothing, a static token, or a JWT; and what the server is told for it.
+//! The credential that a contestant is called with: none, a static token, or a JWT; and the settings of the server for
+//! it.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +15,7 @@ use sha2::Sha256;
 
 use crate::options::Contestant;
 
-/// What signs the JWT of a run.
+/// The secret that signs the JWT of a run.
 const SECRET: &str = "known to everybody: only the benchmark uses it";
 
 /// A token of the contestant's kind, if it has one.
@@ -22,12 +23,12 @@ const SECRET: &str = "known to everybody: only the benchmark uses it";
 pub(crate) struct Credential {
     /// The value of `Authorization`.
     pub(crate) authorization: Option<Arc<str>>,
-    /// The environment of a server that knows it.
+    /// The environment of a server that accepts it.
     pub(crate) variables: Vec<(&'static str, String)>,
 }
 
 impl Credential {
-    /// What `contestant` is called with; a static token is made by `broadsheet`, its file stands in `directory`.
+    /// The credential of `contestant`; `broadsheet` creates a static token, with its file in `directory`.
     pub(crate) fn of(contestant: Contestant, broadsheet: &Path, directory: &Path) -> Result<Self> {
         let (token, variable) = match contestant {
             Contestant::Token => {

@@ -1,4 +1,4 @@
-//! Where a page begins, as the floor and the textbook write it: `MICROSECONDS_ID` of the article before it.
+//! The cursor of the floor and the textbook: `MICROSECONDS_ID` of the article before the page.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,7 +19,7 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// A text that is no cursor.
+/// A text that is not a cursor.
 #[derive(Debug)]
 pub struct InvalidCursor;
 

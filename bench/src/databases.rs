@@ -1,5 +1,5 @@
-//! The databases that are measured on: Broadsheet's own, made by `broadsheet migrate` and filled through its API,
-//! and a bare table with the same articles for everybody else; and fresh copies of both for what writes.
+//! The databases of the benchmark: Broadsheet's own, created by `broadsheet migrate` and filled through its API, and a
+//! bare table with the same articles for all others; and fresh copies of both for workloads that write.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,12 +28,12 @@ const BARE_SQLITE: &str = "PRAGMA journal_mode = WAL; CREATE TABLE article (
         created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, version INTEGER NOT NULL
     );
     CREATE INDEX article_created_at_id ON article (created_at, id)";
-/// How many articles one mutation creates.
+/// The number of articles that one mutation creates.
 const BATCH: u32 = 1000;
-/// How many articles one page has that cursors are read from.
+/// The page size for reading cursors.
 const PAGE: u32 = 100;
 
-/// Whose tables they are.
+/// Which tables a database has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tables {
     Broadsheet,
@@ -70,11 +70,11 @@ impl Tables {
     }
 }
 
-/// All that contestants are started on.
+/// The databases of all contestants.
 pub(crate) struct Databases {
     pub(crate) options: Options,
     pub(crate) server: Option<Server>,
-    /// Where the SQLite files and the logs are.
+    /// The directory of the SQLite files and the logs.
     pub(crate) directory: PathBuf,
     broadsheet_cursors: Option<Arc<Vec<String>>>,
     before_cursors: Option<Arc<Vec<String>>>,
@@ -117,7 +117,7 @@ impl Databases {
         let cursors = self
             .load_with(&program, database, Tables::Broadsheet)
             .await?;
-        // A cursor of one database serves in the other: the articles and their times are the same.
+        // A cursor of one database is valid in the other: the articles and their times are the same.
         self.broadsheet_cursors
             .get_or_insert_with(|| Arc::new(cursors));
         if let Some(program) = self.options.before.clone() {
@@ -127,7 +127,7 @@ impl Databases {
         Ok(())
     }
 
-    /// Has a build of Broadsheet make its tables and fill them, and gives its cursor of each article.
+    /// Lets a build of Broadsheet create and fill its tables, and returns its cursor of each article.
     async fn load_with(
         &self,
         program: &Path,
@@ -239,7 +239,7 @@ impl Databases {
         })
     }
 
-    /// The name of a database to write to, just copied from the loaded one; the last copy is gone.
+    /// The name of a new copy of the loaded database, to write to; the previous copy is removed.
     pub(crate) async fn fresh(&self, database: Database, tables: Tables) -> Result<&'static str> {
         let name = tables.copy_name();
         match database {
@@ -251,13 +251,13 @@ impl Databases {
                 fs::copy(self.path(tables.name()), self.path(name))?;
             }
         }
-        // The disk is done with the copy before anything is measured on it.
+        // The copy is on disk before anything is measured on it.
         Command::new("sync").status()?;
         Ok(name)
     }
 
-    /// Has the system keep all of an SQLite file in memory, as PostgreSQL keeps its tables in its buffers: whoever is
-    /// measured first would pay for it otherwise.
+    /// Reads an SQLite file into the page cache, as PostgreSQL has its tables in its buffers: otherwise the first
+    /// contestant would pay for it.
     pub(crate) fn read_through(&self, database: Database, name: &str) -> Result<()> {
         if database == Database::Sqlite {
             io::copy(&mut fs::File::open(self.path(name))?, &mut io::sink())?;
@@ -312,12 +312,12 @@ async fn read_cursors(port: u16, articles: u32) -> Result<Vec<String>> {
         let read = edges.iter().filter_map(|edge| edge["cursor"].as_str());
         cursors.extend(read.map(str::to_owned));
     }
-    // The newest came first.
+    // The newest was first.
     cursors.reverse();
     Ok(cursors)
 }
 
-/// What an operation gives; an error where it gives errors.
+/// The data of an operation; an error if it has errors.
 pub(crate) async fn graphql(
     connection: &mut Connection,
     document: &str,

@@ -1,5 +1,5 @@
-//! The change feed: what it costs those who write, how soon a subscriber hears of a change, how soon the last of
-//! 1,000 does, and the memory that each of them takes.
+//! The change feed: its cost for writers, the delay until a subscriber receives a change and until the last of 1,000
+//! does, and the memory of a subscriber.
 
 mod crowd;
 mod delay;
@@ -22,14 +22,14 @@ use crate::generator::Connection;
 use crate::options::{Contestant, Workload};
 use crate::request::{Expected, Language, Plan, Requests};
 
-/// How many subscribers one server has in the end.
+/// The number of subscribers of one server.
 pub(crate) const SUBSCRIBERS: usize = 1_000;
 /// Files that the benchmark and the servers have open besides one connection for each subscriber.
 const OTHER_FILES: usize = 200;
 /// Runs of the creates of this part do not share slugs with others.
 const FIRST_RUN: u32 = 2_000_000;
 
-/// All that was found about the feed.
+/// The results of the feed.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Feed {
     pub(crate) writers: Vec<Writers>,
@@ -37,14 +37,14 @@ pub(crate) struct Feed {
     pub(crate) crowds: Vec<Crowd>,
 }
 
-/// Measures everything, from what is most easily disturbed to what is least.
+/// Measures everything, the most sensitive first.
 pub(crate) async fn all(databases: &Databases, feed: &mut Feed) -> Result<()> {
     writers::all(databases, &mut feed.writers).await?;
     delay::all(databases, &mut feed.delays).await?;
     crowd::all(databases, &mut feed.crowds).await
 }
 
-/// Tells before anything is loaded that there cannot be as many connections as subscribers.
+/// Checks, before anything is loaded, that there can be as many connections as subscribers.
 ///
 /// # Errors
 /// The soft limit of open files, which the servers inherit, is too low.
@@ -73,7 +73,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// `run` differs from one writer to the next.
+    /// `run` is different for each writer.
     async fn open(databases: &Databases, port: u16, run: u32) -> Result<Self> {
         Ok(Self {
             connection: Connection::open(port).await?,
@@ -82,7 +82,7 @@ impl Writer {
         })
     }
 
-    /// Makes the next request ready, and returns the slug of the article that it creates.
+    /// Prepares the next request, and returns the slug of the article that it creates.
     fn prepare(&mut self) -> Result<String> {
         match self.requests.next(&mut self.request)? {
             Expected::Created(slug) => Ok(slug),
@@ -90,13 +90,13 @@ impl Writer {
         }
     }
 
-    /// Sends the request and waits for its answer.
+    /// Sends the request and waits for its response.
     async fn create(&mut self, slug: &str) -> Result<()> {
         let answer = self.connection.exchange(&self.request).await?;
         Expected::Created(slug.to_owned()).check(answer)
     }
 
-    /// Where the feed stands.
+    /// The current cursor of the feed.
     async fn cursor(&mut self) -> Result<String> {
         let document = "{ articleChangesCursor }";
         let data = databases::graphql(&mut self.connection, document, &json!({})).await?;

@@ -1,6 +1,6 @@
-//! The load generator: as many HTTP/1.1 connections as asked for, each sending its next request when it has
-//! verified the answer to the last. It shares the machine with what it measures, so it does little: one thread
-//! for every 128 connections at most two, no HTTP library, one buffer a connection.
+//! The load generator: a number of HTTP/1.1 connections, each of which sends its next request after verifying the last
+//! response. It shares the machine with the server, so it does little: one thread per 128 connections, at most two, no
+//! HTTP library, one buffer per connection.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::request::{Plan, Requests};
 /// One in this number of responses is parsed and compared completely.
 const THOROUGH: u64 = 1000;
 
-/// How hard, and how long.
+/// The number of connections, and the duration.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) port: u16,
@@ -29,14 +29,14 @@ pub(crate) struct Load {
 /// What was measured after the warm-up.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// Of each request, in tenths of a microsecond.
+    /// The latency of each request, in tenths of a microsecond.
     pub(crate) latencies: Vec<u32>,
 }
 
 /// Drives a server, and calls `observe` when the measurement begins and when it ends.
 ///
 /// # Errors
-/// An answer was wrong or did not come.
+/// A response was wrong or missing.
 pub(crate) fn drive<T>(
     plan: &Plan,
     load: Load,
@@ -137,10 +137,10 @@ impl Connection {
         })
     }
 
-    /// Sends a request and waits for the body of its answer.
+    /// Sends a request and waits for the body of its response.
     ///
     /// # Errors
-    /// The status is not 200, or the server closed the connection or did not say how long the body is.
+    /// The status is not 200, or the server closed the connection or did not send the length of the body.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<&[u8]> {
         let (status, body) = self.exchange_any(request).await?;
         if status != 200 {
@@ -149,10 +149,10 @@ impl Connection {
         Ok(body)
     }
 
-    /// The same for an answer of any status.
+    /// The same for a response with any status.
     ///
     /// # Errors
-    /// The server closed the connection or did not say how long the body is.
+    /// The server closed the connection or did not send the length of the body.
     pub(crate) async fn exchange_any(&mut self, request: &[u8]) -> Result<(u16, &[u8])> {
         self.answer.clear();
         self.stream.write_all(request).await?;

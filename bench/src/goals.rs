@@ -1,4 +1,4 @@
-//! What Broadsheet wants to reach, and whether a run reached it.
+//! Broadsheet's goals, and whether a run reached them.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use Contestant::{Broadsheet, Floor, Memory, Pgbench, Textbook};
 use Database::{Postgres, Sqlite};
 use Workload::{Create, Newest, Page, Slug};
 
-/// Broadsheet's requests a second over another's, at 64 connections, at the least.
+/// The minimum ratio of Broadsheet's requests per second to another's, at 64 connections.
 const RATIOS: [(Database, Workload, Contestant, f64); 16] = [
     (Postgres, Slug, Floor, 1.5),
     (Postgres, Slug, Textbook, 3.5),
@@ -31,15 +31,15 @@ const RATIOS: [(Database, Workload, Contestant, f64); 16] = [
 ];
 /// The same against the floor for every read at one connection.
 const ALONE: f64 = 0.7;
-/// The p99 over the floor's at 64 connections at most, where the ratio above is at least 1.
+/// The maximum ratio of the p99 to the floor's at 64 connections, where the ratio above is at least 1.
 const TAIL: f64 = 1.3;
 const PEAK_MEMORY_MB: f64 = 60.0;
 const START_MS: f64 = 100.0;
-/// Creates a second with the change log over those without.
+/// The ratio of creates per second with the change log to those without.
 const LOGGED: f64 = 0.6;
-/// From a change to a subscriber, the median.
+/// The median delay from a change to a subscriber.
 const DELAY_MS: f64 = 50.0;
-/// From a change to the last of many subscribers, the median.
+/// The median delay from a change to the last of many subscribers.
 const LAST_HEARD_MS: f64 = 1000.0;
 const SUBSCRIBER_KB: f64 = 20.0;
 const CONNECTIONS: usize = 64;

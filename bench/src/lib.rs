@@ -1,4 +1,4 @@
-//! What the runner and the contestants share: the articles, the place of a page, and how a contestant is started.
+//! What the runner and the contestants share: the articles, the cursor, and how a contestant is started.
 
 pub mod article;
 pub mod contestant;

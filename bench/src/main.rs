@@ -1,5 +1,5 @@
-//! The benchmark: loads the articles, starts each contestant alternately, drives it and writes what it found.
-//! `README.md` says how to repeat it, and what it does not show.
+//! The benchmark: loads the articles, starts the contestants in turn, sends the load and writes the results.
+//! `README.md` describes how to repeat it, and what it does not show.
 
 mod admission;
 mod chart;
@@ -52,7 +52,7 @@ async fn main() -> Result<ExitCode> {
     let databases = Databases::load(options.clone(), directory.path().to_owned()).await?;
     let programs = databases.server.as_ref();
     let mut report = Report::new(&options, programs.map(|server| server.programs.as_path()));
-    // What was measured is kept, whatever came after it.
+    // Results are kept even if a later part fails.
     let done = parts(&databases, &mut report).await;
     let markdown = report.write(&options)?;
     std::io::stdout().write_all(markdown.as_bytes())?;

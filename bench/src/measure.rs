@@ -1,4 +1,4 @@
-//! Drives each contestant in turn, on a server that is started for it and killed after it.
+//! Measures each contestant in turn, on a server that is started for it and killed afterwards.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::request::{Language, Plan, Requests};
 use crate::summary::summarize;
 use crate::usage;
 
-/// The article that the contestant which answers from memory is asked for.
+/// The article that the contestant `memory` responds with.
 const ONLY: u32 = 50;
 
 /// One line of a table.
@@ -28,7 +28,7 @@ pub(crate) struct Measurement {
     pub(crate) contestant: Contestant,
     pub(crate) requests: u64,
     pub(crate) requests_per_second: f64,
-    /// Requests a second in each round.
+    /// Requests per second in each round.
     pub(crate) rounds: Vec<f64>,
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
@@ -37,14 +37,14 @@ pub(crate) struct Measurement {
     pub(crate) server_cpu_us: Option<f64>,
     /// CPU time of PostgreSQL for one request.
     pub(crate) postgres_cpu_us: Option<f64>,
-    /// CPU time of the load generator for one request, taken from the same cores.
+    /// CPU time of the load generator for one request, on the same cores.
     pub(crate) generator_cpu_us: Option<f64>,
     pub(crate) peak_memory_bytes: Option<u64>,
-    /// Why it could not be measured to the end.
+    /// Why it could not be measured completely.
     pub(crate) failure: Option<String>,
 }
 
-/// What one round of one contestant gave.
+/// The result of one round of one contestant.
 #[derive(Default)]
 pub(crate) struct Round {
     pub(crate) requests: u64,
@@ -73,7 +73,7 @@ struct Cpu {
     generator: f64,
 }
 
-/// Measures all that the options ask for.
+/// Measures everything that the options select.
 pub(crate) async fn all(databases: &Databases) -> Result<Vec<Measurement>> {
     let options = databases.options.clone();
     let mut measurements = Vec::new();
@@ -92,7 +92,7 @@ pub(crate) async fn all(databases: &Databases) -> Result<Vec<Measurement>> {
                         if failure.is_some() {
                             continue;
                         }
-                        // Once more after a failure, which may be the disk's; it is told all the same.
+                        // Retries once after a failure, which may be caused by the disk; it is reported anyway.
                         for attempt in 0..2 {
                             run += 1;
                             let (setting, who) = ((database, workload, connections), *contestant);
@@ -108,7 +108,7 @@ pub(crate) async fn all(databases: &Databases) -> Result<Vec<Measurement>> {
                             }
                         }
                     }
-                    // The next round goes backwards.
+                    // The next round is in reverse order.
                     if round + 1 < options.rounds {
                         contestants.reverse();
                     }
@@ -198,7 +198,7 @@ async fn one(
     drive(databases, &process, postgres, &plan, connections)
 }
 
-/// Drives a server that has been started.
+/// Sends the load to a running server.
 pub(crate) fn drive(
     databases: &Databases,
     process: &Process,
@@ -258,7 +258,7 @@ fn pgbench_round(
     })
 }
 
-/// The program of a contestant: Broadsheet's, or one that was built beside this one.
+/// The program of a contestant: Broadsheet, or one that was built with this one.
 fn program(databases: &Databases, contestant: Contestant) -> Result<PathBuf> {
     let name = match contestant {
         Contestant::Broadsheet | Contestant::Token | Contestant::Jwt | Contestant::Pgbench => {
@@ -275,7 +275,7 @@ fn program(databases: &Databases, contestant: Contestant) -> Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(name))
 }
 
-/// What Broadsheet answers to the first request of a plan.
+/// Broadsheet's response to the first request of a plan.
 async fn broadsheet_answer(databases: &Databases, url: &str, plan: &Plan) -> Result<Vec<u8>> {
     let program = &databases.options.broadsheet;
     let mut process = Process::start(program, &databases.directory, &[("DATABASE_URL", url)])?;

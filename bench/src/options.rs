@@ -26,7 +26,7 @@ pub(crate) struct Options {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Contestant::ALL)]
     pub(crate) contestants: Vec<Contestant>,
 
-    /// Connections that send requests, each the next one when it has its answer
+    /// Connections, each of which sends its next request after the response
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64, 256])]
     pub(crate) connections: Vec<usize>,
 
@@ -34,15 +34,15 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 5.0)]
     pub(crate) seconds: f64,
 
-    /// How long it is driven before that
+    /// How long it gets the load before that
     #[arg(long, default_value_t = 1.0)]
     pub(crate) warm_up: f64,
 
-    /// Rounds of all contestants, every second one in reverse order, so that drift falls on all alike
+    /// Rounds of all contestants, every second one in reverse order, so that drift affects all alike
     #[arg(long, default_value_t = 2)]
     pub(crate) rounds: usize,
 
-    /// How long each rate of the part overload is kept up
+    /// Duration of each rate in the part overload
     #[arg(long, default_value_t = 30.0)]
     pub(crate) overload_seconds: f64,
 
@@ -62,7 +62,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with_all = ["connections", "seconds", "rounds"])]
     pub(crate) quick: bool,
 
-    /// Where the tables, the charts and the JSON go
+    /// The directory for the tables, the charts and the JSON
     #[arg(long, default_value = "bench/results")]
     pub(crate) output: PathBuf,
 
@@ -70,13 +70,13 @@ pub(crate) struct Options {
     #[arg(long, default_value = "target/release/broadsheet")]
     pub(crate) broadsheet: PathBuf,
 
-    /// An earlier build of it, which takes part on tables of its own
+    /// An earlier build of it, which takes part with its own tables
     #[arg(long, value_name = "PATH")]
     pub(crate) before: Option<PathBuf>,
 }
 
 impl Options {
-    /// With what `--quick` stands for.
+    /// With the values that `--quick` implies.
     pub(crate) fn resolved(mut self) -> Self {
         if self.quick {
             self.connections = vec![64];
@@ -104,13 +104,13 @@ impl Options {
 pub(crate) enum Part {
     /// Drive all contestants with all workloads
     Requests,
-    /// The time from start to the first answer on SQLite
+    /// The time from start to the first response on SQLite
     Start,
     /// What each index, the search and the triggers cost a create
     CreateCost,
-    /// What becomes of more requests than can be served, at 0.5 to 10 times capacity
+    /// Overload: requests at 0.5 to 10 times the capacity
     Overload,
-    /// What the change feed costs writers, how soon subscribers hear, what memory they take
+    /// The cost of the change feed for writers, its delays, and the memory of subscribers
     Feed,
 }
 
@@ -148,7 +148,7 @@ pub(crate) enum Workload {
     Page,
     /// Create an article
     Create,
-    /// Of 100 requests 90 by slug, 8 for the newest and 2 that create
+    /// Of 100 requests, 90 by slug, 8 for the newest, and 2 creates
     Mix,
 }
 
@@ -171,7 +171,7 @@ impl Workload {
         }
     }
 
-    /// Whether it needs a database that nothing was created in before.
+    /// Whether it needs a fresh database.
     pub(crate) fn writes(self) -> bool {
         matches!(self, Self::Create | Self::Mix)
     }
@@ -180,7 +180,7 @@ impl Workload {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Contestant {
-    /// Broadsheet as it comes
+    /// Broadsheet with its default settings
     Broadsheet,
     /// The same, called with a static token
     Token,
@@ -194,7 +194,7 @@ pub(crate) enum Contestant {
     Textbook,
     /// PostgreSQL's own load generator with the same statements
     Pgbench,
-    /// axum answering the same bytes from memory
+    /// axum returning the same bytes from memory
     Memory,
 }
 
@@ -221,7 +221,7 @@ impl Contestant {
         }
     }
 
-    /// Whether there is anything of this kind to measure.
+    /// Whether this contestant has the workload.
     pub(crate) fn takes_part(self, database: Database, workload: Workload) -> bool {
         match self {
             Self::Broadsheet

@@ -12,17 +12,17 @@ use broadsheet_bench::article::{self, FIRST_CREATED_AT, MINUTE, Random, SLUG_PRE
 use crate::options::{Options, Socket, Workload};
 use crate::postgres::Server;
 
-/// What share of the transactions is written to the log that the latencies are read from.
+/// The fraction of transactions that are logged, from which the latencies are read.
 const SAMPLED: f64 = 0.1;
 
-/// What pgbench found.
+/// The results of pgbench.
 pub(crate) struct Run {
     pub(crate) requests: u64,
     /// Of the sampled transactions, in tenths of a microsecond.
     pub(crate) latencies: Vec<u32>,
 }
 
-/// Runs a workload against the database of this name.
+/// Runs a workload on the database with this name.
 pub(crate) fn run(
     server: &Server,
     database: &str,
@@ -68,7 +68,9 @@ pub(crate) fn run(
     let complained = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "pgbench: {complained}");
     let processed = "number of transactions actually processed: ";
-    let requests = printed.lines().find_map(|line| line.strip_prefix(processed));
+    let requests = printed
+        .lines()
+        .find_map(|line| line.strip_prefix(processed));
     let requests = requests.context("pgbench did not say how many transactions it made")?;
     Ok(Run {
         requests: requests.trim().parse()?,
@@ -96,7 +98,7 @@ fn script(workload: Workload, articles: u32) -> Result<String> {
                 script,
                 "\\set second {seconds} + {step} * random(20, {last})"
             )?;
-            // The least id: what is older than that instant.
+            // The smallest id: matches only articles before that time.
             let after =
                 "(to_timestamp(:second + 0.123456), '00000000-0000-0000-0000-000000000000'::uuid)";
             let before = "(created_at, id) <";

@@ -1,5 +1,5 @@
-//! A private PostgreSQL server of the machine's programs, with the settings of a default server but for its size,
-//! removed in the end however this process ends. As root it runs as the user `postgres` or `nobody`.
+//! A private PostgreSQL server with default settings except for its size, removed at the end however this process ends.
+//! If started by root, it runs as the user `postgres` or `nobody`.
 
 use std::fs;
 use std::net::TcpListener;
@@ -16,7 +16,8 @@ use crate::options::Socket;
 
 const START_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// `fsync` and `synchronous_commit` stay on. The buffers hold all articles, as a server's that is looked after do.
+/// `fsync` and `synchronous_commit` stay on. The buffers are large enough for all articles, as on a well-configured
+/// server.
 const SETTINGS: [&str; 6] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=..",
@@ -38,7 +39,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Makes and starts a server; `None` where PostgreSQL's programs are not on this machine.
+    /// Creates and starts a server; `None` if this machine has no PostgreSQL programs.
     pub(crate) fn start() -> Result<Option<Self>> {
         let Some(programs) = programs() else {
             return Ok(None);
@@ -82,7 +83,7 @@ impl Server {
         Ok(Some(server))
     }
 
-    /// Waits for the word `ready`, which `postgres` writes for `pg_ctl` to read beside its process id.
+    /// Waits for the word `ready`, which `postgres` writes for `pg_ctl` next to its process id.
     fn wait_until_ready(&self) -> Result<u32> {
         let begin = Instant::now();
         loop {
@@ -121,7 +122,7 @@ impl Server {
         Ok(client)
     }
 
-    /// Runs statements that need no answer, one by one.
+    /// Runs statements without results, one by one.
     pub(crate) async fn execute(&self, database: &str, statements: &[&str]) -> Result<()> {
         let client = self.connect(database).await?;
         for statement in statements {
@@ -131,12 +132,12 @@ impl Server {
         Ok(())
     }
 
-    /// Makes a database the copy of another, which nobody may be using, and brings it into the buffers.
+    /// Copies a database, which must not be in use, and loads the copy into the buffers.
     pub(crate) async fn copy(&self, template: &str, name: &str) -> Result<()> {
         let client = self.connect("postgres").await?;
         let version = client.query_one("SHOW server_version_num", &[]).await?;
         let version: u32 = version.get::<_, String>(0).parse()?;
-        // Quicker than the default of version 15, which writes every page to the log, and as before it.
+        // Faster than the default of version 15, which writes every page to the log; the default of earlier versions.
         let strategy = match version {
             150_000.. => "STRATEGY file_copy",
             _ => "",
@@ -192,7 +193,7 @@ fn has_programs(directory: &Path) -> bool {
         .all(|program| directory.join(program).is_file())
 }
 
-/// The ids of the user and group that the server runs as in place of root.
+/// The ids of the user and group that the server runs as instead of root.
 fn unprivileged_user() -> Result<(u32, u32)> {
     let users = fs::read_to_string("/etc/passwd")?;
     ["postgres", "nobody"]

@@ -1,4 +1,4 @@
-//! A contestant as a process of its own, on a port of its own, killed in the end.
+//! A contestant as a separate process with its own port, killed at the end.
 
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
@@ -19,8 +19,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a server that listens at the port in `PORT`, without waiting until it does. What it says goes into a
-    /// file in `directory`, which is its working directory, too.
+    /// Starts a server that listens on the port in `PORT`, without waiting for it. Its output goes to a file in
+    /// `directory`, which is also its working directory.
     pub(crate) fn start(
         program: &Path,
         directory: &Path,
@@ -61,7 +61,7 @@ impl Process {
         self.child.id()
     }
 
-    /// The end of what it said.
+    /// The end of its output.
     pub(crate) fn log(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
@@ -69,7 +69,7 @@ impl Process {
         lines.get(last..).unwrap_or_default().join("\n")
     }
 
-    /// Asks it to stop and waits until it has.
+    /// Stops it, and waits for its exit.
     pub(crate) fn stop(mut self) -> Result<()> {
         let id = self.id().to_string();
         Command::new("kill").args(["-TERM", &id]).status()?;

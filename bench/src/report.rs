@@ -16,7 +16,7 @@ use crate::measure::Measurement;
 use crate::options::{Contestant, Database, Options};
 use crate::overload::{self, Overload};
 
-/// All that one run found.
+/// The results of one run.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     machine: Machine,
@@ -106,7 +106,7 @@ impl Report {
         Ok(markdown)
     }
 
-    /// 64 where it was measured, else the most.
+    /// 64 if it was measured, otherwise the maximum.
     fn connections_of_charts(&self, database: Database) -> usize {
         let all = self.measurements.iter();
         let all = all.filter(|one| one.database == database);
@@ -146,7 +146,7 @@ impl Report {
             .collect()
     }
 
-    /// The measurements that stand side by side.
+    /// The measurements that are compared with each other.
     fn groups(&self) -> Vec<&[Measurement]> {
         let key = |one: &Measurement| (one.database, one.workload, one.connections);
         self.measurements

@@ -1,5 +1,5 @@
-//! What a connection sends and what it must get back: for each workload a GraphQL request, as a front end sends it
-//! (the document stays the same, the variables vary), and the REST request that answers the same fields.
+//! The requests and the expected responses: for each workload a GraphQL request, as a front end sends it (the document
+//! stays the same, the variables vary), and the REST request that returns the same fields.
 
 use std::io::Write as _;
 use std::sync::{Arc, LazyLock};
@@ -24,38 +24,38 @@ const CREATE: &str = "mutation Create($input: CreateArticleInput!) {\n  createAr
 /// How many articles a page has.
 const PAGE_SIZE: u32 = 20;
 
-/// How a contestant is spoken to.
+/// The protocol of a contestant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Language {
     GraphQl,
     Rest,
 }
 
-/// What one run sends.
+/// The requests of one run.
 #[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) language: Language,
     pub(crate) workload: Workload,
-    /// How many articles were loaded.
+    /// The number of loaded articles.
     pub(crate) articles: u32,
     /// The contestant's cursor of each loaded article, by number.
     pub(crate) cursors: Arc<Vec<String>>,
-    /// Differs from run to run, so that the slugs of what is created do.
+    /// Different in each run, so that the slugs of created articles are, too.
     pub(crate) run: u32,
-    /// The one loaded article that is asked for by slug or that pages come after, in place of a random one.
+    /// The article for lookups and cursors, instead of random ones.
     pub(crate) only: Option<u32>,
     /// The value of `Authorization`.
     pub(crate) authorization: Option<Arc<str>>,
 }
 
-/// What must come back.
+/// The expected response.
 #[derive(Debug)]
 pub(crate) enum Expected {
-    /// The loaded article of this number.
+    /// The loaded article with this number.
     Article(u32),
-    /// As many articles as a page has, this one first where it is known.
+    /// A page of articles, beginning with this one if it is known.
     Articles(Option<u32>),
-    /// The article of this slug.
+    /// The article with this slug.
     Created(String),
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Requests {
     connection: usize,
     random: Random,
     created: u32,
-    /// The line of the head that says who calls, if anybody.
+    /// The header line with the credential, if any.
     authorization: String,
     body: Vec<u8>,
 }
@@ -200,7 +200,7 @@ fn post(request: &mut Vec<u8>, path: &str, authorization: &str, body: &[u8]) -> 
 }
 
 impl Expected {
-    /// A search through the bytes, cheap enough for every answer.
+    /// A search through the bytes, cheap enough for every response.
     pub(crate) fn check(&self, body: &[u8]) -> Result<()> {
         static SLUG: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"slug\":\""));
         let right = match self {
@@ -223,7 +223,7 @@ impl Expected {
         bail!("{self:?} got {}", String::from_utf8_lossy(start))
     }
 
-    /// Reads the whole answer and compares it with the articles that were loaded.
+    /// Parses the whole response and compares it with the loaded articles.
     pub(crate) fn check_thoroughly(&self, body: &[u8]) -> Result<()> {
         let answer: Value = serde_json::from_slice(body)?;
         ensure!(answer.get("errors").is_none(), "errors: {answer}");

@@ -1,4 +1,4 @@
-//! How long Broadsheet takes from being started to its first answer, on SQLite.
+//! The time from the start of Broadsheet to its first response, on SQLite.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use crate::options::{Contestant, Database, Workload};
 use crate::process::Process;
 use crate::request::{Language, Plan, Requests};
 
-/// Starts of which the median is taken.
+/// The number of starts, of which the median is taken.
 const STARTS: usize = 11;
 
-/// The median over some starts on the loaded database, in milliseconds.
+/// The median of several starts on the loaded database, in milliseconds.
 pub(crate) async fn to_first_answer(databases: &Databases) -> Result<f64> {
     let plan = Plan {
         language: Language::GraphQl,

@@ -1,4 +1,4 @@
-//! What the rounds of a measurement amount to.
+//! The summary of the rounds of a measurement.
 
 use crate::measure::{Measurement, Round};
 use crate::options::{Contestant, Database, Workload};

@@ -1,10 +1,10 @@
-//! What a process has used so far, as Linux counts it under `/proc`.
+//! The resources that a process has used, from `/proc`.
 
 use std::fs;
 
 use anyhow::{Context as _, Result};
 
-/// Ticks a second of the times in `/proc/PID/stat`, the same on every common architecture of Linux.
+/// Ticks per second of the times in `/proc/PID/stat`, the same on all common architectures of Linux.
 const TICKS: f64 = 100.0;
 
 /// CPU time of a process, in seconds.
@@ -13,14 +13,14 @@ pub(crate) fn cpu_seconds(process: u32) -> Result<f64> {
     Ok(ticks(user + system))
 }
 
-/// CPU time of a process, the children that it has and those that it had, in seconds: a whole PostgreSQL.
+/// CPU time of a process and of its present and past children, in seconds: of a whole PostgreSQL.
 pub(crate) fn family_cpu_seconds(parent: u32) -> Result<f64> {
     let mut sum: u64 = times(parent)?.iter().sum();
     for process in family(parent)?
         .into_iter()
         .filter(|&process| process != parent)
     {
-        // A process may end while it is looked at; then its parent has the time.
+        // A process may exit in the meantime; then its parent has the time.
         sum += times(process).map_or(0, |[user, system, ..]| user + system);
     }
     Ok(ticks(sum))
@@ -42,12 +42,12 @@ pub(crate) fn family(parent: u32) -> Result<Vec<u32>> {
     Ok(family)
 }
 
-/// The most memory that a process has had, in bytes.
+/// The peak memory of a process, in bytes.
 pub(crate) fn peak_memory(process: u32) -> Result<u64> {
     status(process, "VmHWM:")
 }
 
-/// The memory that a process has, in bytes.
+/// The memory of a process, in bytes.
 pub(crate) fn memory(process: u32) -> Result<u64> {
     status(process, "VmRSS:")
 }
@@ -70,7 +70,7 @@ fn times(process: u32) -> Result<[u64; 4]> {
     Ok(times)
 }
 
-/// The fields of `/proc/PID/stat` after the name, which may hold anything: state, parent, …
+/// The fields of `/proc/PID/stat` after the name, which may contain anything: state, parent, …
 fn stat(process: u32) -> Result<Vec<String>> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     let (_, fields) = stat.rsplit_once(')').context("no name in /proc/PID/stat")?;

@@ -1,5 +1,5 @@
-//! The limit of HTTP itself: an axum handler that answers every request with the same bytes from memory, those
-//! that the file `BODY` held at start.
+//! The limit of HTTP itself: an axum handler that responds to every request with the same bytes, read at start from the
+//! file `BODY`.
 
 use std::env;
 

@@ -21,20 +21,20 @@ use crate::request::Requests;
 use crate::usage;
 
 const CHANGES: usize = 20;
-/// What a server allocates once, for its first requests, connections to the database and subscribers, is there before
+/// Warms up what a server allocates once, for its first requests, connections to the database and subscribers, before
 /// it is measured.
 const WARM_UP_READERS: usize = 16;
 const WARM_UP_READS: usize = 1_000;
 const WARM_UP_CHANGES: usize = 200;
 const WARM_UP_SUBSCRIBERS: usize = 10;
-/// The longest that anybody waits for a change.
+/// The maximum time to wait for a change.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// A server's memory is looked at when it has had nothing to do for so long.
+/// A server's memory is measured after it has been idle for this time.
 const SETTLE_TIME: Duration = Duration::from_secs(1);
-/// Writers of this file do not share slugs with those of the others.
+/// Distinguishes the slugs of this file's writers from others.
 const RUNS: u32 = 300_000;
 
-/// What many subscribers of one server experience, and cost it.
+/// The delay of many subscribers of one server, and their memory.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Crowd {
     pub(crate) database: Database,
@@ -44,7 +44,7 @@ pub(crate) struct Crowd {
     /// From the request that makes a change to its arrival at the last subscriber.
     pub(crate) last_heard_p50_ms: f64,
     pub(crate) last_heard_most_ms: f64,
-    /// Resident memory of the server before the subscribers came.
+    /// Resident memory of the server before the subscribers.
     pub(crate) memory_before_bytes: u64,
     /// After all have received all changes.
     pub(crate) memory_after_bytes: u64,
@@ -174,7 +174,7 @@ impl Listeners {
         Ok(Self { tasks, received })
     }
 
-    /// Makes a change, and returns how many milliseconds later the last one receives it.
+    /// Makes a change, and returns the milliseconds until the last one receives it.
     async fn receive_one(&mut self, writer: &mut Writer) -> Result<f64> {
         let slug = writer.prepare()?;
         let sent = Instant::now();

@@ -1,4 +1,4 @@
-//! How long it takes from a commit to the arrival of the change at a subscriber of an otherwise idle server.
+//! The time from a commit to the arrival of the change at a subscriber of an otherwise idle server.
 
 use std::fs;
 use std::time::Duration;
@@ -20,9 +20,9 @@ const CHANGES: usize = 200;
 const CHANGES_QUICK: usize = 50;
 /// Changes before the first that counts.
 const WARM_UP: usize = 20;
-/// The longest that anybody waits for a change.
+/// The maximum time to wait for a change.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Writers of this file do not share slugs with those of the others.
+/// Distinguishes the slugs of this file's writers from others.
 const RUNS: u32 = 200_000;
 
 /// The commit lies between the request that a client sends and the answer that it gets.

@@ -1,5 +1,5 @@
-//! A subscriber to `articleChanges`, over a WebSocket or SSE, light enough that a thousand of them fit beside the
-//! server that is measured.
+//! A subscriber to `articleChanges`, over a WebSocket or SSE, light enough to run a thousand of them on the machine of
+//! the server.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};

@@ -1,4 +1,4 @@
-//! What was found about the feed as Markdown tables.
+//! The results of the feed as Markdown tables.
 
 use std::fmt::{Result as Written, Write as _};
 

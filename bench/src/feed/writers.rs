@@ -1,4 +1,4 @@
-//! What the change log costs those who write, on PostgreSQL: creates with its triggers and without, side by side.
+//! The cost of the change log for writers on PostgreSQL: creates with and without its triggers.
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::process::Process;
 const WRITERS: usize = 16;
 /// Rounds of both, every second one in reverse order, at the least.
 const ROUNDS: usize = 4;
-/// Writers of this file do not share slugs with those of the others.
+/// Distinguishes the slugs of this file's writers from others.
 const RUNS: u32 = 100_000;
 
 /// The triggers that write the change log, by what their functions name.

@@ -195,7 +195,7 @@ pub(crate) fn programs() -> Option<PathBuf> {
     option_env!("BROADSHEET_TEST_POSTGRES").map(PathBuf::from)
 }
 
-/// The ids of the user and group that the server runs as in place of root.
+/// The ids of the user and group that the server runs as instead of root.
 fn unprivileged_user() -> (u32, u32) {
     let users = fs::read_to_string("/etc/passwd").unwrap();
     ["postgres", "nobody"]

@@ -1,7 +1,7 @@
-//! The floor: what a competent engineer writes by hand. axum, prepared statements, serde, no GraphQL.
+//! The floor: a REST server written by hand. axum, prepared statements, serde, no GraphQL.
 //!
 //! `GET /articles/{slug}`, `GET /articles?limit=20`, `GET /articles?after=CURSOR&limit=20`, `POST /articles`,
-//! with the same fields as the GraphQL contestants answer.
+//! with the same fields as the GraphQL contestants.
 
 mod postgres;
 mod sqlite;

@@ -1,4 +1,4 @@
-//! The floor on PostgreSQL: deadpool-postgres with its own defaults, each statement prepared once a connection.
+//! The floor on PostgreSQL: deadpool-postgres with its defaults, each statement prepared once per connection.
 
 use anyhow::Result;
 use broadsheet_bench::contestant::POOL_SIZE;

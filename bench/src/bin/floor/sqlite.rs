@@ -1,5 +1,5 @@
-//! The floor on SQLite: rusqlite, a few readers and one writer, each statement prepared once a connection.
-//! Statements run on tokio's threads for blocking work.
+//! The floor on SQLite: rusqlite, a few readers and one writer, each statement prepared once per connection. Statements
+//! run on tokio's threads for blocking work.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

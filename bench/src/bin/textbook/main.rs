@@ -1,6 +1,6 @@
-//! The textbook: async-graphql-axum and diesel-async as their documentation shows them, with no thought of speed.
-//! Types are derived, the pool is deadpool with the recycling that diesel-async sets, requests and answers go
-//! through async-graphql's own extractor and response.
+//! The textbook: async-graphql-axum and diesel-async as their documentation shows them, without optimizations. Types
+//! are derived, the pool is deadpool with diesel-async's recycling, requests and responses use async-graphql's
+//! extractor and response.
 
 mod postgres;
 mod sqlite;

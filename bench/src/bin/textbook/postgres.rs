@@ -1,4 +1,4 @@
-//! The textbook's roots on PostgreSQL.
+//! The textbook's resolvers on PostgreSQL.
 
 use async_graphql::connection::{self, Connection, Edge};
 use async_graphql::{Context, Object, Result};

@@ -1,4 +1,4 @@
-//! The textbook's roots on SQLite, which keeps ids as text and instants as microseconds since 1970.
+//! The textbook's resolvers on SQLite, which stores ids as text and instants as microseconds since 1970.
 
 use async_graphql::connection::{self, Connection, Edge};
 use async_graphql::{Context, Object, Result};
