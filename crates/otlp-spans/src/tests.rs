@@ -174,8 +174,8 @@ async fn the_log_says_how_many_spans_were_dropped_at_most_once_a_minute() {
 
     overfill(3);
     tracer.flush(Duration::from_hours(1)).await;
-    let told = tracer.0.crowded_out.load(Ordering::Relaxed);
-    assert_eq!((told, lines()), (13, vec![says(3)]));
+    let dropped = tracer.0.queue_full.load(Ordering::Relaxed);
+    assert_eq!((dropped, lines()), (13, vec![says(3)]));
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ fn unsupported_modes_are_rejected() {
     );
     assert_eq!(
         rejection("postgres://h/d?sslmode=verify-ca&sslrootcert=/no/such.pem"),
-        "sslrootcert must be `system` or a PEM file with certificates, and /no/such.pem is not: \
+        "sslrootcert must be `system` or a PEM file with certificates, but /no/such.pem is not: \
          I/O error: No such file or directory (os error 2)"
     );
 }

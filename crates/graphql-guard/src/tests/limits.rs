@@ -183,7 +183,7 @@ fn introspection_is_exempt_from_depth_and_can_be_off() {
             .prepare(query, None, &ObjectText::default())
             .unwrap_err();
         assert_eq!(errors[0].code, Code::ValidationFailed);
-        assert!(errors[0].message.starts_with("Introspection is off"));
+        assert!(errors[0].message.starts_with("Introspection is disabled"));
     }
     assert!(
         guard

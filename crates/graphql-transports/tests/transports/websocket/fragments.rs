@@ -68,11 +68,11 @@ async fn send_without_end(client: &mut Client) {
 }
 
 #[tokio::test]
-async fn a_message_without_end_is_given_up_and_others_are_served_meanwhile() {
+async fn an_endless_message_times_out_and_others_are_served() {
     let server = Server::with(|settings| settings.silence = Duration::from_secs(1)).await;
     let mut endless = Client::ready(&server).await;
     let mut other = Client::ready(&server).await;
-    let sending = async { timeout(PATIENCE, send_without_end(&mut endless)).await };
+    let sending = async { timeout(TIMEOUT, send_without_end(&mut endless)).await };
     let pings = async {
         for _ in 0..20 {
             other.send(json!({ "type": "ping" })).await;
@@ -84,10 +84,10 @@ async fn a_message_without_end_is_given_up_and_others_are_served_meanwhile() {
 }
 
 #[tokio::test]
-async fn fragments_do_not_put_off_the_time_to_initialise() {
+async fn fragments_do_not_extend_the_initialisation_timeout() {
     let server = Server::with(|settings| {
         settings.initialisation = Duration::from_millis(200);
-        settings.farewell = Duration::from_millis(200);
+        settings.close_timeout = Duration::from_millis(200);
     })
     .await;
     let client = Client::open(&server).await;
@@ -100,7 +100,7 @@ async fn fragments_do_not_put_off_the_time_to_initialise() {
     };
     let closed = async {
         loop {
-            match timeout(PATIENCE, stream.next()).await.unwrap() {
+            match timeout(TIMEOUT, stream.next()).await.unwrap() {
                 Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return None,
