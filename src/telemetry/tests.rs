@@ -149,7 +149,7 @@ fn a_line_of_json_has_numbers_and_the_span_of_its_request() {
 }
 
 #[test]
-fn a_word_that_would_silence_the_log_is_rejected() {
+fn an_unknown_level_is_rejected() {
     for text in [
         "info",
         "WARN",

@@ -4,7 +4,7 @@ use super::*;
 use crate::rejection::Rejection;
 
 #[test]
-fn no_more_names_become_labels_than_there_may_be() {
+fn the_number_of_operation_names_as_labels_is_limited() {
     let metrics = OperationMetrics::default();
     assert_eq!(metrics.label("First"), "First");
     for number in 1..NAMES {
@@ -29,7 +29,7 @@ fn series(registry: &Registry) -> Vec<String> {
 }
 
 #[test]
-fn a_hundred_thousand_names_of_trusted_documents_do_not_make_the_page_grow() {
+fn many_names_of_trusted_documents_do_not_grow_the_page() {
     let (metrics, mut registry) = (OperationMetrics::default(), Registry::default());
     metrics.register(&mut registry);
     let operations = |from: usize, to: usize| {
