@@ -19,9 +19,10 @@ pub(crate) fn write(text: &mut String, all: &[Overload]) -> Written {
             one.database.title(),
             one.workload.title(),
             one.capacity,
-            match one.is_apart {
-                true => "; the load generator has the last core to itself",
-                false => "",
+            if one.is_apart {
+                "; the load generator has the last core to itself"
+            } else {
+                ""
             }
         )?;
         writeln!(
