@@ -123,7 +123,9 @@ async fn the_issuer_of_jwts_gets_the_trace_in_which_its_keys_are_fetched() {
     let trace: Vec<_> = (0..16)
         .map(|place| u8::from_str_radix(&trace[2 * place..][..2], 16).unwrap())
         .collect();
-    program.logged("newer keys for JWTs could not be fetched").await;
+    program
+        .logged("newer keys for JWTs could not be fetched")
+        .await;
     program.signal("TERM");
     let body = timeout(PATIENCE, take(&collector)).await.unwrap();
     for part in [&*trace, b"GET", b"server.address", b"/jwks.json"] {
