@@ -86,6 +86,7 @@ fn log() -> Log<TextFields, Format> {
         .fmt_fields(TextFields)
 }
 
+/// The same log as JSON.
 fn as_json<Filter>(
     log: SubscriberBuilder<TextFields, Format, Filter, ToStderr>,
 ) -> SubscriberBuilder<JsonFields, JsonLine, Filter, ToStderr> {

@@ -90,7 +90,7 @@ impl Members {
         let _ = value(out);
     }
 
-    fn plain(&mut self, field: &Field, value: impl fmt::Display) {
+    fn literal(&mut self, field: &Field, value: impl fmt::Display) {
         self.member(field, |out| write!(out, "{value}"));
     }
 }
@@ -104,23 +104,23 @@ impl Visit for Members {
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.plain(field, value);
+        self.literal(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.plain(field, value);
+        self.literal(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.plain(field, value);
+        self.literal(field, value);
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        self.plain(field, value);
+        self.literal(field, value);
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        self.plain(field, value);
+        self.literal(field, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {

@@ -7,18 +7,7 @@ use rstest_reuse::apply;
 use serde_json::{Value, json};
 
 use crate::in_process::{InProcess, in_process};
-use crate::support::{Database, on_both_databases};
-
-const ORDERS: [&str; 8] = [
-    "CREATED_AT_ASC",
-    "CREATED_AT_DESC",
-    "UPDATED_AT_ASC",
-    "UPDATED_AT_DESC",
-    "TITLE_ASC",
-    "TITLE_DESC",
-    "SLUG_ASC",
-    "SLUG_DESC",
-];
+use crate::support::{COLUMN_ORDERS, Database, on_both_databases};
 
 const PAGE: &str = "query(\
         $filter: ArticleFilter, $orderBy: ArticleOrder!, $first: Int, $after: String, $last: Int, $before: String\
@@ -32,7 +21,7 @@ async fn a_walk_sees_each_article_that_stays_exactly_once(database: Database) {
     // Ties everywhere: three titles, four instants, one moment of change.
     let stay = (0..30).map(|n| input(&format!("{} stay", n * 37 % 100), n));
     create(&app, stay.collect()).await;
-    for order in ORDERS {
+    for order in COLUMN_ORDERS {
         for forwards in [true, false] {
             let done = AtomicBool::new(false);
             let walk = async {

@@ -27,6 +27,22 @@ pub(crate) use self::database::{Database, OwnDatabase, prepare};
 /// The time of the clock of a [`TestApp`], until the test sets it.
 pub(crate) const NOW: &str = "2026-01-31T09:30:00Z";
 
+/// Every value of `ArticleOrder`.
+pub(crate) const ORDERS: [&str; 9] = [
+    "CREATED_AT_ASC",
+    "CREATED_AT_DESC",
+    "UPDATED_AT_ASC",
+    "UPDATED_AT_DESC",
+    "TITLE_ASC",
+    "TITLE_DESC",
+    "SLUG_ASC",
+    "SLUG_DESC",
+    "RELEVANCE",
+];
+
+/// Those by a column, which need no search.
+pub(crate) const COLUMN_ORDERS: &[&str] = ORDERS.split_at(8).0;
+
 #[template]
 #[rstest::rstest]
 #[case::sqlite($crate::support::Database::Sqlite)]

@@ -6,18 +6,7 @@ use serde_json::{Value, json};
 
 use super::{id, insert, rows, stored_before, with_rows};
 use crate::program::Program;
-use crate::support::{Database, TestApp, assert_answer, client, on_both_databases};
-
-const ORDERS: [&str; 8] = [
-    "CREATED_AT_ASC",
-    "CREATED_AT_DESC",
-    "UPDATED_AT_ASC",
-    "UPDATED_AT_DESC",
-    "TITLE_ASC",
-    "TITLE_DESC",
-    "SLUG_ASC",
-    "SLUG_DESC",
-];
+use crate::support::{COLUMN_ORDERS, Database, TestApp, assert_answer, client, on_both_databases};
 
 /// Each article in a line, of all of them.
 async fn lines(app: &TestApp) -> String {
@@ -87,7 +76,7 @@ async fn a_list_with_such_rows_can_be_walked_in_every_order_from_both_ends(datab
         return;
     };
     let app = TestApp::start_on(&own, &[]).await;
-    for order in ORDERS {
+    for order in COLUMN_ORDERS {
         let list = format!("{{ articles(limit: 100, orderBy: {order}) {{ id }} }}");
         let listed = ids(&app.query(&list).await.json()["data"]["articles"]);
         assert_eq!(listed.len(), rows(database).len(), "{order}");

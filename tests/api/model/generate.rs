@@ -5,6 +5,7 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use super::step::{Call, INSTANTS, Step, WORDS};
+use crate::support::ORDERS;
 
 pub(super) const SLUGS: [&str; 9] = [
     "zorb", "Zorb", "zorb-2", "zorb-3", "zorb wug", "été", "%", "_b", "\\",
@@ -18,18 +19,6 @@ pub(super) const PARTS: [&str; 22] = [
 
 pub(super) const SEARCHED: [&str; 13] = [
     "zorb", "ZORB", "wugs", "tarn", "été", "Été", "ete", "maß", "mass", "οδος", "日本", "42", "İ",
-];
-
-pub(super) const ORDERS: [&str; 9] = [
-    "CREATED_AT_ASC",
-    "CREATED_AT_DESC",
-    "UPDATED_AT_ASC",
-    "UPDATED_AT_DESC",
-    "TITLE_ASC",
-    "TITLE_DESC",
-    "SLUG_ASC",
-    "SLUG_DESC",
-    "RELEVANCE",
 ];
 
 pub(super) fn step() -> impl Strategy<Value = Step> {
