@@ -1,7 +1,7 @@
-//! Makes requests from a schema, valid and invalid: the same ones for the same seed.
+//! Generates valid and invalid requests from a schema: the same requests for the same seed.
 //!
-//! Names come from small pools, so that response keys, fragments and variables collide often. Mistakes are made on
-//! purpose, few enough that about half of the requests are valid.
+//! Names come from small pools, so that response keys, fragments and variables collide often. Mistakes are deliberate,
+//! and rare enough that about half of the requests are valid.
 
 mod literals;
 mod mistakes;
@@ -27,7 +27,7 @@ pub(crate) struct Request {
 pub(crate) struct Generator {
     schema: Schema,
     random: Random,
-    /// One in this number of choices is a mistake in this request; 0 for never.
+    /// One in this number of choices is a deliberate mistake; 0 for none.
     mistakes: u64,
     variables: Vec<Variable>,
     fragments: Vec<Fragment>,
@@ -37,7 +37,7 @@ struct Variable {
     name: String,
     ty: String,
     default: Option<String>,
-    /// The variables of conditions have values that decide.
+    /// The type that the value is generated for; `ty` may differ from it, as a mistake.
     base: Type,
 }
 
@@ -161,7 +161,7 @@ impl Generator {
         }
     }
 
-    /// A type that a fragment on `parent` may have; now and then one that it may not.
+    /// A type condition that a fragment on `parent` may have, or occasionally one that it may not.
     fn condition(&mut self, parent: &str) -> Option<String> {
         if self.mistake() {
             return Some(
@@ -177,7 +177,7 @@ impl Generator {
         (!self.random.one_in(3)).then(|| narrower[self.random.below(narrower.len())].to_owned())
     }
 
-    /// The name of a fragment that fits, an old one or a new one.
+    /// The name of a fragment that fits: an existing one or a new one.
     fn fragment(&mut self, parent: &str, depth: usize) -> String {
         if self.mistake() {
             return ["F0", "F1", "Missing"][self.random.below(3)].to_owned();
@@ -223,7 +223,8 @@ impl Generator {
         }
         let definition = self.definition(parent, depth);
         let arguments = self.arguments(&definition);
-        // Else most requests with arguments would be nothing but conflicts.
+        // With an alias of its own, because most requests with arguments would otherwise be rejected for conflicting
+        // fields.
         if !arguments.is_empty() && !self.random.one_in(4) {
             alias = format!("x{}: ", self.random.below(1_000));
         }
@@ -309,7 +310,7 @@ impl Generator {
         format!("({})", definitions.join(", "))
     }
 
-    /// Conditions, but not at the root of a subscription, where they are not allowed.
+    /// `@skip` and `@include`, but not at the root of a subscription, where they are not allowed.
     fn conditions(&mut self, parent: &str, depth: usize) -> String {
         if parent == "Subscription" || depth == 0 && self.random.one_in(2) {
             return String::new();
@@ -326,7 +327,7 @@ impl Generator {
         text
     }
 
-    /// Directives that are never valid here, at the rate of other mistakes.
+    /// Directives that are never valid here, as often as other mistakes.
     fn directives(&mut self, seldom: usize) -> String {
         if self.mistakes > 0 && self.random.one_in(seldom) {
             let wrong = [

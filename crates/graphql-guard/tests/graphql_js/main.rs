@@ -1,9 +1,11 @@
-//! The guard and the normaliser against graphql-js, the reference implementation: for some thousand generated requests
-//! the verdict is the same, and the normalized operation of each valid one gives the answer of the original.
+//! Compares the guard with graphql-js, the reference implementation: for thousands of generated requests both accept
+//! or reject the same ones, and the normalized operation of each valid request has the same result as the original.
 //!
-//! Needs Node.js and `npm ci` in `tests/graphql-js`; without them the test is ignored, but not under CI.
+//! Needs Node.js and `npm ci` in `tests/graphql-js`; without them the tests are ignored, but not under CI. The harness is
+//! libtest-mimic, because the standard one cannot ignore a test at run time.
 
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::disallowed_methods,
     reason = "what supports a test may fail it, and a seed comes from the environment"
@@ -13,10 +15,12 @@ mod generate;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
 
 use graphql_guard::json::ObjectText;
 use graphql_guard::{Code, Guard, Limits, RequestError, ScalarInput, Settings};
+use libtest_mimic::{Arguments, Trial};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -27,7 +31,8 @@ const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/graphql-js");
 const REQUESTS: usize = 5_000;
 const SEED: u64 = 20_261_123;
 
-/// Where the two may differ, and why that is right. `applies` sees the request, our verdict and graphql-js's message.
+/// A difference that is allowed, and why ours is right. `applies` gets the request, our verdict and graphql-js's
+/// message.
 struct Difference {
     reason: &'static str,
     applies: fn(&Request, &Ours, &Theirs) -> bool,
@@ -60,14 +65,34 @@ struct Theirs {
     difference: Option<String>,
 }
 
-#[test]
-#[cfg_attr(
-    no_graphql_js,
-    ignore = "there is no Node.js, or `npm ci` was not run in tests/graphql-js"
-)]
+fn main() -> ExitCode {
+    let has_graphql_js = Path::new(PACKAGE).join("node_modules/graphql").is_dir();
+    let has_node = Command::new("node").arg("--version").output().is_ok();
+    let is_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    let is_ignored = !(has_graphql_js && has_node || is_ci);
+    let tests: [(&str, fn()); 2] = [
+        (
+            "verdicts_and_results_equal_those_of_graphql_js",
+            verdicts_and_results_equal_those_of_graphql_js,
+        ),
+        (
+            "introspection_equals_that_of_graphql_js",
+            introspection_equals_that_of_graphql_js,
+        ),
+    ];
+    let trials = tests.map(|(name, test)| {
+        let run = move || {
+            test();
+            Ok(())
+        };
+        Trial::test(name, run).with_ignored_flag(is_ignored)
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
+}
+
 fn verdicts_and_results_equal_those_of_graphql_js() {
     let sdl = std::fs::read_to_string(SCHEMA).unwrap();
-    // Another seed looks for new differences.
+    // Set the variable to look for differences with another seed.
     let seed = std::env::var("GRAPHQL_JS_SEED").map_or(SEED, |seed| seed.parse().unwrap());
     let requests = Generator::new(&sdl, seed).requests(REQUESTS);
     let guard = Guard::new(&sdl, settings(unlimited())).unwrap();
@@ -116,7 +141,7 @@ fn verdicts_and_results_equal_those_of_graphql_js() {
             .collect::<Vec<_>>()
             .join("\n\n")
     );
-    // The generator must keep reaching every kind of verdict, and a listed difference that no longer shows is stale.
+    // Each kind of verdict must still be reached, and each listed difference must still occur.
     for verdict in [
         "valid",
         Code::ParseFailed.as_str(),
@@ -139,11 +164,6 @@ fn verdicts_and_results_equal_those_of_graphql_js() {
     }
 }
 
-#[test]
-#[cfg_attr(
-    no_graphql_js,
-    ignore = "there is no Node.js, or `npm ci` was not run in tests/graphql-js"
-)]
 fn introspection_equals_that_of_graphql_js() {
     let output = Command::new("node")
         .args(["introspection.mjs", SCHEMA])
@@ -163,7 +183,7 @@ fn introspection_equals_that_of_graphql_js() {
     let theirs = &mut theirs["data"]["__schema"];
     for schema in [&mut ours, theirs] {
         sort(schema);
-        // Both have texts of their own about what every schema has.
+        // The descriptions of built-in types and directives differ between the two.
         let types = schema["types"].as_array_mut().unwrap();
         types.retain(|ty| !ty["name"].as_str().unwrap().starts_with("__"));
         for ty in types {
@@ -174,7 +194,7 @@ fn introspection_equals_that_of_graphql_js() {
         for directive in schema["directives"].as_array_mut().unwrap() {
             if ["deprecated", "specifiedBy"].contains(&directive["name"].as_str().unwrap()) {
                 directive["description"].take();
-                // A place of the draft's that the edition of September 2025 does not have (section 3.13.3).
+                // A location from the draft, which the edition of September 2025 (section 3.13.3) does not have.
                 let locations = directive["locations"].as_array_mut().unwrap();
                 locations.retain(|location| location != "DIRECTIVE_DEFINITION");
                 let arguments = directive["args"].as_array_mut().unwrap();
@@ -187,7 +207,7 @@ fn introspection_equals_that_of_graphql_js() {
     assert_eq!(format!("{ours:#}"), format!("{theirs:#}"));
 }
 
-/// The order of types, fields and directives means nothing.
+/// Sorts types, fields and directives, whose order is not significant.
 fn sort(value: &mut Value) {
     match value {
         Value::Array(items) => {
@@ -207,7 +227,7 @@ fn settings(limits: Limits) -> Settings {
     }
 }
 
-/// graphql-js has no limits; those of nesting guard our own stack and stay.
+/// graphql-js has no limits. Those on nesting remain, because they protect our stack.
 fn unlimited() -> Limits {
     Limits {
         document_tokens: usize::MAX,
@@ -250,7 +270,7 @@ fn describe(error: &RequestError) -> String {
     format!("{} {:?} {:?}", error.message, error.field, error.locations)
 }
 
-/// One process answers all requests, a line each.
+/// Sends all requests to one process of graphql-js, one per line.
 fn ask(requests: &[Request], ours: &[Ours]) -> Vec<Theirs> {
     let mut node = Command::new("node")
         .args(["reference.mjs", SCHEMA])

@@ -1,6 +1,6 @@
 //! The arguments of fields, as literals and variables.
 
-use super::*;
+use super::{ExtendedType, FieldDefinition, Generator, Name, Type, Variable};
 
 impl Generator {
     pub(super) fn arguments(&mut self, definition: &FieldDefinition) -> String {
@@ -125,7 +125,7 @@ impl Generator {
         }
     }
 
-    /// A variable that is defined for this place, or an old one that may fit.
+    /// A new variable for this argument, or an existing one whose type may fit.
     pub(super) fn variable(&mut self, ty: &Type, has_default: bool) -> String {
         let same: Vec<String> = self
             .variables

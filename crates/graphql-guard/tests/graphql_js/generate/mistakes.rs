@@ -1,6 +1,6 @@
 //! Mistakes in the text of a document.
 
-use super::*;
+use super::Generator;
 
 impl Generator {
     /// Deletes, doubles or swaps a few pieces of the text.

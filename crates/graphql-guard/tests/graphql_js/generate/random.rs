@@ -1,6 +1,6 @@
-//! Numbers that are the same for the same seed.
+//! Pseudo-random numbers from a seed.
 
-/// `SplitMix64`: small, and the same everywhere.
+/// The generator `SplitMix64`, which is small and gives the same numbers on every platform.
 pub(super) struct Random(pub(super) u64);
 
 impl Random {

@@ -1,9 +1,9 @@
 //! The values of variables, as JSON.
 
-use super::*;
+use super::{ExtendedType, Generator, Map, Name, Type, Value, json};
 
 impl Generator {
-    /// Values for the variables, some left out, some wrong.
+    /// Values for the variables; some are missing, some are wrong.
     pub(super) fn values(&mut self) -> Value {
         let mut values = Map::new();
         let variables: Vec<(String, Type, bool)> = self
