@@ -1,5 +1,5 @@
 //! The cost of a response without HTTP: reading a request, reading and writing cursors, and executing a query on
-//! SQLite, whose share a page without texts shows. `cargo bench --bench answers`.
+//! SQLite. A page without texts shows how much of it is SQLite's. `cargo bench --bench answers`.
 
 #![expect(
     clippy::panic,
@@ -40,7 +40,7 @@ struct Settings {
     database: DatabaseSettings,
 }
 
-/// An API over a database in memory that has some articles, of 1 kB each.
+/// An API over a database in memory with some articles of 1 kB each.
 fn api(runtime: &Runtime) -> Api {
     let settings = Settings::parse_from(["answers", "--database-url=sqlite::memory:"]);
     let api = runtime.block_on(async {

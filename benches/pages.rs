@@ -1,8 +1,8 @@
-//! The cost of a page at the beginning of a large table and deep in it, and of other queries there.
+//! The cost of a page at the beginning of a large table and deep in it, and of other queries on it.
 //!
-//! `cargo bench --bench pages -- DATABASE_URL [ROWS]` fills the database, which must be empty (or have been filled by
-//! an earlier run), with 1,000,000 articles, and prints the median time of each question. A page after a cursor at
-//! nine tenths of the list must cost at most 1.5 times the first page. `tests/api/plans.rs` asserts the plans.
+//! `cargo bench --bench pages -- DATABASE_URL [ROWS]` fills the database, which must be empty or filled by an earlier
+//! run, with 1,000,000 articles, and prints the median time of each query. A page after a cursor at nine tenths of the
+//! list must cost at most 1.5 times the first page. `tests/api/plans.rs` asserts the plans.
 
 use std::time::{Duration, Instant};
 
@@ -21,9 +21,9 @@ use tokio_postgres::NoTls;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// How often each question is asked.
+/// How often each query is sent.
 const TIMES: usize = 101;
-/// The first article's time; each is a second younger than the one before.
+/// The time of the first article; each of the others is a second older.
 const BEGIN_MICROS: i64 = 1_000_000_000_000_000;
 
 const ORDERS: [(&str, ArticleOrder); 8] = [
@@ -53,7 +53,7 @@ async fn main() -> Outcome<()> {
         .skip(1)
         .filter(|argument| argument != "--bench")
         .collect();
-    // As a part of `cargo test --benches` it has nothing to measure.
+    // `cargo test --benches` runs it without arguments: there is nothing to measure.
     let Some(url) = arguments.first() else {
         println!("usage: cargo bench --bench pages -- DATABASE_URL [ROWS]");
         return Ok(());
@@ -116,7 +116,7 @@ async fn pages(store: &Store, rows: i64) -> Outcome<()> {
                 total: false,
             },
         };
-        // By turns, so that both meet the same neighbours.
+        // Alternately, so that other load on the machine affects both.
         let (mut first, mut after) = (Vec::new(), Vec::new());
         for _ in 0..TIMES {
             first.push(
@@ -210,7 +210,7 @@ async fn questions(store: &Store, rows: i64) -> Outcome<()> {
     Ok(())
 }
 
-/// Prints how many articles the page has, and what it costs.
+/// Prints the number of articles on the page and its cost.
 async fn ask(
     name: &str,
     question: impl AsyncFn() -> broadsheet::error::Result<usize>,
@@ -218,7 +218,7 @@ async fn ask(
     let found = question().await?;
     let began = Instant::now();
     let mut times = Vec::new();
-    // Slow questions need not be asked so often.
+    // Slow queries are repeated less often.
     while times.len() < TIMES && (times.is_empty() || began.elapsed() < Duration::from_secs(5)) {
         times.push(time(async || question().await.map(drop)).await?);
     }
@@ -237,7 +237,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-/// Articles whose title, slug and times ascend, with words of several frequencies.
+/// Creates articles with ascending titles, slugs and times, and with words of several frequencies.
 async fn fill(url: &str, rows: i64) -> Outcome<()> {
     const TEXT: &str =
         "'all w' || (n % 50) || ' v' || (n % 500) || ' u' || (n % 2000) || ' rare' || n";

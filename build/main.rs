@@ -1,4 +1,4 @@
-//! Decisions at build time: the pages for browsers, and which of the tests can run on this machine.
+//! Decisions at build time: which pages for browsers are embedded, and which tests can run on this machine.
 
 mod pages;
 mod postgres;

@@ -1,9 +1,9 @@
 //! Fetches GraphiQL with `npm ci` and embeds it for `GET /graphql`; `BROADSHEET_UI=plain` or `CARGO_NET_OFFLINE=true`
 //! turns that off.
 //!
-//! A plain page of our own is always embedded. GraphiQL's files are those of `ui/node_modules` where somebody ran `npm ci`
-//! there, else of an `npm ci` by this script, without install scripts, limited in time, and in `OUT_DIR` only. Nothing of
-//! them is committed. `BROADSHEET_UI=graphiql` fails the build rather than go without.
+//! A plain page of our own is always embedded. GraphiQL's files come from `ui/node_modules` if `npm ci` was run there;
+//! otherwise this script runs `npm ci` in `OUT_DIR`, without install scripts and with a time limit. None of these
+//! files are committed. `BROADSHEET_UI=graphiql` makes the build fail if GraphiQL is not available.
 //!
 //! Decision: `docs/decisions/0004-graphiql.md`.
 
@@ -22,7 +22,7 @@ use flate2::{Compression, GzBuilder};
 use super::{Result, programs};
 
 const SWITCH: &str = "BROADSHEET_UI";
-/// Where it is `true`, cargo itself uses no network.
+/// If it is `true`, cargo does not use the network.
 const OFFLINE: &str = "CARGO_NET_OFFLINE";
 const NPM_TIMEOUT: Duration = Duration::from_mins(2);
 
@@ -41,7 +41,7 @@ const SOURCES: [&str; 11] = [
     "plain.js",
 ];
 
-/// What `GraphiQL` needs of the npm packages: the name it is served by, and where it lies in `node_modules`.
+/// The files of `GraphiQL`: the name under which each is served, and its path in `node_modules`.
 const VENDORED: [(&str, &str); 6] = [
     ("graphiql.min.js", "graphiql/graphiql.min.js"),
     ("graphiql.min.css", "graphiql/graphiql.min.css"),
@@ -76,7 +76,7 @@ pub(crate) fn embed() -> Result<()> {
                     "cargo::warning=GET /graphql serves the plain page, not GraphiQL: {why} \
                      ({SWITCH}=plain silences this, `touch ui/package.json` tries again)"
                 );
-                // Until npm is installed, or `npm ci` is run in `ui`.
+                // Run again when npm is installed, or `npm ci` is run in `ui`.
                 programs::watch();
                 println!("cargo::rerun-if-changed=ui");
             })
@@ -110,7 +110,7 @@ pub(crate) fn embed() -> Result<()> {
     Ok(())
 }
 
-/// A Rust expression for a page, with each `{{name}}` replaced by the URL of that file.
+/// A Rust expression for a page, with each `{{name}}` replaced by the URL of the file with that name.
 fn page(html_name: &str, files: &[(&str, PathBuf)], out: &Path) -> Result<String> {
     let mut html = fs::read_to_string(Path::new("ui").join(html_name))?;
     let mut assets = String::new();
@@ -118,7 +118,7 @@ fn page(html_name: &str, files: &[(&str, PathBuf)], out: &Path) -> Result<String
         let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let hash = content_hash(&bytes);
         let compressed = File::create(out.join(format!("{name}.gz")))?;
-        // Without a time stamp and a name, so that equal files give equal binaries.
+        // Without a timestamp and a name, so that equal files produce equal binaries.
         let mut gzip = GzBuilder::new()
             .mtime(0)
             .write(compressed, Compression::best());
@@ -195,7 +195,7 @@ fn vendor(out: &Path) -> Result<PathBuf> {
     }
     npm_ci(&work)?;
     collect(&work.join("node_modules"), &vendor)?;
-    // Six files of about sixty megabytes are needed.
+    // Only six of about sixty megabytes of files are needed.
     remove(&work)?;
     fs::write(stamp, lock)?;
     Ok(vendor)

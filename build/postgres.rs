@@ -1,8 +1,8 @@
-//! Looks for the PostgreSQL of the tests, so that those that need one are ignored where there is none.
+//! Looks for the PostgreSQL of the tests, so that tests that need it are ignored if it is missing.
 //!
-//! A test cannot say while it runs that it is ignored. So it is compiled that way: by `cfg(no_postgres)` where there is
-//! neither `TEST_DATABASE_URL` nor the programs for a server of the tests' own, by `cfg(no_postgres_programs)` where
-//! those are missing. Where `CI` is set and there is neither, no test is ignored, and they fail.
+//! A running test cannot report that it is ignored, so this is decided when it is compiled: `cfg(no_postgres)` means
+//! that there is neither `TEST_DATABASE_URL` nor the programs for a temporary server, `cfg(no_postgres_programs)` that
+//! the programs are missing. If `CI` is set and there is neither, no test is ignored, and they fail.
 
 use std::env;
 use std::fs;
@@ -11,7 +11,7 @@ use std::process::Command;
 
 use super::programs;
 
-/// Where Debian keeps the programs of each version.
+/// Where Debian installs the programs of each version.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
 pub(crate) fn detect() {
@@ -38,7 +38,7 @@ pub(crate) fn detect() {
     }
 }
 
-/// The directory of `initdb` and `postgres`: on the PATH, where `pg_config` says, or where Debian puts them, the newest
+/// The directory of `initdb` and `postgres`: on the PATH, or the one that `pg_config` names, or Debian's, the newest
 /// version first.
 fn find() -> Option<PathBuf> {
     let mut candidates = programs::directories();

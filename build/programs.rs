@@ -1,4 +1,4 @@
-//! Programs that are not installed, but may be later.
+//! Programs that are not installed yet.
 
 use std::env;
 use std::path::PathBuf;
@@ -10,8 +10,8 @@ pub(crate) fn directories() -> Vec<PathBuf> {
     directories.filter(|it| it.is_absolute()).collect()
 }
 
-/// Has cargo run this script again when a program was installed: a directory changes with what is in it. (A file that
-/// is not there would have it run every time, and compile everything again.)
+/// Makes cargo run this script again when a program is installed: installing it modifies its directory. (Watching the
+/// missing file itself would make cargo run the script, and compile everything, every time.)
 pub(crate) fn watch() {
     println!("cargo::rerun-if-env-changed=PATH");
     for directory in directories().iter().filter(|it| it.is_dir()) {

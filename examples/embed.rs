@@ -25,7 +25,7 @@ struct Options {
     database: DatabaseSettings,
 }
 
-/// A page of your own, and the API beside it.
+/// A page of your own, and the API at its own path.
 pub(crate) async fn router(database: &DatabaseSettings) -> Result<(Router, Store), Box<dyn Error>> {
     let store = Store::open(database, Clock::system(), true).await?;
     let feed = Feed::start(store.clone(), Duration::from_hours(7 * 24));

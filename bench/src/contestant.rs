@@ -1,4 +1,4 @@
-//! How the runner starts a contestant: by the environment variables that Broadsheet reads too.
+//! How the runner starts a contestant: with the environment variables that Broadsheet reads too.
 
 use std::env;
 
@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 /// The maximum number of database connections of every contestant: Broadsheet's default.
 pub const POOL_SIZE: usize = 10;
 
-/// Which database to use.
+/// The database to use.
 #[derive(Debug)]
 pub enum Database {
     /// A whole URL.

@@ -1,5 +1,5 @@
-//! The credential that a contestant is called with: none, a static token, or a JWT; and the settings of the server for
-//! it.
+//! The credential of a contestant's requests (none, a static token, or a JWT), and the settings with which the server
+//! accepts it.
 
 use std::path::Path;
 use std::process::Command;
@@ -18,7 +18,7 @@ use crate::options::Contestant;
 /// The secret that signs the JWT of a run.
 const SECRET: &str = "known to everybody: only the benchmark uses it";
 
-/// A token of the contestant's kind, if it has one.
+/// A credential, if the contestant uses one.
 #[derive(Default)]
 pub(crate) struct Credential {
     /// The value of `Authorization`.

@@ -82,7 +82,7 @@ pub(crate) struct Databases {
 }
 
 impl Databases {
-    /// Loads the articles into each database, once for each kind of tables.
+    /// Loads the articles into each database, once for each set of tables.
     pub(crate) async fn load(options: Options, directory: PathBuf) -> Result<Self> {
         let server = if options.databases.contains(&Database::Postgres) {
             Server::start()?
@@ -256,8 +256,8 @@ impl Databases {
         Ok(name)
     }
 
-    /// Reads an SQLite file into the page cache, as PostgreSQL has its tables in its buffers: otherwise the first
-    /// contestant would pay for it.
+    /// Reads an SQLite file into the page cache, as PostgreSQL has its tables in its buffers. Otherwise the first
+    /// contestant would read it from disk.
     pub(crate) fn read_through(&self, database: Database, name: &str) -> Result<()> {
         if database == Database::Sqlite {
             io::copy(&mut fs::File::open(self.path(name))?, &mut io::sink())?;
@@ -312,7 +312,7 @@ async fn read_cursors(port: u16, articles: u32) -> Result<Vec<String>> {
         let read = edges.iter().filter_map(|edge| edge["cursor"].as_str());
         cursors.extend(read.map(str::to_owned));
     }
-    // The newest was first.
+    // The API returns the newest first.
     cursors.reverse();
     Ok(cursors)
 }

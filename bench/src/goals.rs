@@ -101,7 +101,7 @@ pub(crate) fn table(measurements: &[Measurement], start_ms: Option<f64>, feed: &
     table + &rows.0
 }
 
-/// In millions of bytes.
+/// In megabytes.
 #[expect(clippy::cast_precision_loss, reason = "no process is that large")]
 pub(crate) fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6

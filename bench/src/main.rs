@@ -67,20 +67,20 @@ async fn main() -> Result<ExitCode> {
 
 async fn parts(databases: &Databases, report: &mut Report) -> Result<()> {
     let options = &databases.options;
-    let asked = |part| options.parts.contains(&part);
-    if asked(Part::Requests) {
+    let is_selected = |part| options.parts.contains(&part);
+    if is_selected(Part::Requests) {
         report.measurements = measure::all(databases).await?;
     }
-    if asked(Part::Start) && options.databases.contains(&Database::Sqlite) {
+    if is_selected(Part::Start) && options.databases.contains(&Database::Sqlite) {
         report.start_to_first_answer_ms = Some(start::to_first_answer(databases).await?);
     }
-    if asked(Part::CreateCost) {
+    if is_selected(Part::CreateCost) {
         create_cost::all(databases, &mut report.create_cost).await?;
     }
-    if asked(Part::Overload) {
+    if is_selected(Part::Overload) {
         overload::all(databases, &mut report.overload).await?;
     }
-    if asked(Part::Feed) {
+    if is_selected(Part::Feed) {
         feed::all(databases, &mut report.feed).await?;
     }
     Ok(())

@@ -258,7 +258,7 @@ fn pgbench_round(
     })
 }
 
-/// The program of a contestant: Broadsheet, or one that was built with this one.
+/// The program of a contestant: Broadsheet, or a binary of this package.
 fn program(databases: &Databases, contestant: Contestant) -> Result<PathBuf> {
     let name = match contestant {
         Contestant::Broadsheet | Contestant::Token | Contestant::Jwt | Contestant::Pgbench => {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use serde::Serialize;
 
-/// Measures Broadsheet beside a hand-written REST server, a textbook GraphQL server, pgbench and bare HTTP
+/// Compares Broadsheet with a hand-written REST server, a textbook GraphQL server, pgbench and bare HTTP
 #[derive(Debug, Clone, Parser)]
 #[command(name = "bench/run")]
 pub(crate) struct Options {
-    /// What to do
+    /// The parts to run
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Requests, Part::Start, Part::CreateCost, Part::Feed])]
     pub(crate) parts: Vec<Part>,
 
@@ -22,7 +22,7 @@ pub(crate) struct Options {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Workload::ALL)]
     pub(crate) workloads: Vec<Workload>,
 
-    /// Who takes part
+    /// The contestants
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Contestant::ALL)]
     pub(crate) contestants: Vec<Contestant>,
 
@@ -30,15 +30,15 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64, 256])]
     pub(crate) connections: Vec<usize>,
 
-    /// How long one contestant is measured in one round
+    /// Seconds of measurement per contestant and round
     #[arg(long, default_value_t = 5.0)]
     pub(crate) seconds: f64,
 
-    /// How long it gets the load before that
+    /// Seconds of load before the measurement
     #[arg(long, default_value_t = 1.0)]
     pub(crate) warm_up: f64,
 
-    /// Rounds of all contestants, every second one in reverse order, so that drift affects all alike
+    /// Rounds of all contestants; every second round is in reverse order, so that drift affects all of them equally
     #[arg(long, default_value_t = 2)]
     pub(crate) rounds: usize,
 
@@ -70,7 +70,7 @@ pub(crate) struct Options {
     #[arg(long, default_value = "target/release/broadsheet")]
     pub(crate) broadsheet: PathBuf,
 
-    /// An earlier build of it, which takes part with its own tables
+    /// An earlier build, measured with its own tables
     #[arg(long, value_name = "PATH")]
     pub(crate) before: Option<PathBuf>,
 }

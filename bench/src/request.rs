@@ -119,7 +119,7 @@ impl Requests {
                     self.graphql(request, "Newest", NEWEST, &json!({ "limit": PAGE_SIZE }))?;
                 }
                 let first = self.plan.articles.checked_sub(1);
-                // In a mix there are newer ones.
+                // In a mix, newer articles may have been created.
                 Ok(Expected::Articles(match self.plan.workload {
                     Workload::Mix => None,
                     _ => first,
@@ -211,8 +211,8 @@ impl Expected {
                     && first.is_none_or(|number| has_slug(body, &loaded_slug(number)))
             }
         };
-        // What an answer with errors looks like begins with `{"data":null` or has no data at all; only the end of
-        // one is looked at, where async-graphql and Broadsheet put the errors beside data that is not null.
+        // The result of a failed request begins with `{"data":null` or has no `data`. If only some fields failed,
+        // async-graphql and Broadsheet put the errors at the end, so only the end is searched.
         let end = body
             .get(body.len().saturating_sub(64)..)
             .unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::options::{Contestant, Database, Workload};
 use crate::process::Process;
 use crate::request::{Language, Plan, Requests};
 
-/// The number of starts, of which the median is taken.
+/// The number of starts; the median counts.
 const STARTS: usize = 11;
 
 /// The median of several starts on the loaded database, in milliseconds.

@@ -13,7 +13,7 @@ pub(crate) fn cpu_seconds(process: u32) -> Result<f64> {
     Ok(ticks(user + system))
 }
 
-/// CPU time of a process and of its present and past children, in seconds: of a whole PostgreSQL.
+/// CPU time of a process and of its present and past children, in seconds: a whole PostgreSQL server.
 pub(crate) fn family_cpu_seconds(parent: u32) -> Result<f64> {
     let mut sum: u64 = times(parent)?.iter().sum();
     for process in family(parent)?
@@ -26,7 +26,7 @@ pub(crate) fn family_cpu_seconds(parent: u32) -> Result<f64> {
     Ok(ticks(sum))
 }
 
-/// A process and the children that it has.
+/// A process and its children.
 pub(crate) fn family(parent: u32) -> Result<Vec<u32>> {
     let mut family = vec![parent];
     for entry in fs::read_dir("/proc")?.flatten() {

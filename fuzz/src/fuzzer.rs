@@ -10,7 +10,7 @@ use fastrand::Rng;
 use super::mutation::mutate;
 use super::target::Target;
 
-/// Inputs that are kept as starting points besides the seeds.
+/// The maximum number of inputs that are kept as starting points, besides the seeds.
 const MAX_CORPUS: usize = 2_000;
 
 /// When a run ends.
@@ -27,12 +27,12 @@ pub(crate) struct Fuzzer<'t> {
     rng: Rng,
 }
 
-/// What came of a run.
+/// The result of a run.
 pub(crate) struct Report {
     inputs: u64,
     kinds: usize,
     took: Duration,
-    /// The input that failed, as small as it could be made, and why.
+    /// The input that failed, reduced, and why it failed.
     pub(crate) failure: Option<(Vec<u8>, String)>,
 }
 
@@ -56,7 +56,7 @@ impl<'t> Fuzzer<'t> {
         }
         let goes_on = |inputs: u64| match until {
             Until::Inputs(count) => inputs < count,
-            // The clock is not asked for each.
+            // The clock is read once for several inputs.
             Until::Time(time) => !inputs.is_multiple_of(16) || began.elapsed() < time,
         };
         while failure.is_none() && goes_on(inputs) {
@@ -88,7 +88,7 @@ impl<'t> Fuzzer<'t> {
         }
     }
 
-    /// Takes away from a failing input what it fails without.
+    /// Removes from a failing input everything without which it still fails.
     fn reduced(&self, mut input: Vec<u8>) -> (Vec<u8>, String) {
         let mut size = input.len() / 2;
         while size > 0 {
@@ -108,7 +108,7 @@ impl<'t> Fuzzer<'t> {
     }
 }
 
-/// What kind of outcome an input has.
+/// The kind of outcome that an input has.
 fn outcome(target: &dyn Target, input: &[u8]) -> Result<u64, String> {
     catch_unwind(AssertUnwindSafe(|| target.check(input)))
         .unwrap_or_else(|_| Err("it panics".to_owned()))

@@ -1,9 +1,10 @@
-//! Fuzzing on stable Rust: `cargo run -p fuzz -- --seconds 5` mutates inputs for each target and checks what must hold of
-//! every one of them, a panic included. `cargo run --profile fuzz -p fuzz -- --inputs 1000000 jwt` goes on for longer.
+//! Fuzzing on stable Rust: `cargo run -p fuzz -- --seconds 5` mutates inputs for each target, and checks the target's
+//! invariants, including that it does not panic. `cargo run --profile fuzz -p fuzz -- --inputs 1000000 jwt` runs
+//! longer.
 //!
-//! There is no instrumentation. A target says what kind of outcome an input had, and the first inputs of each kind join
-//! the corpus (`fuzzer.rs`), so that mutations (`mutation.rs`) start from many places. Each target is a file of
-//! `targets/` with its seeds, its dictionary and its invariants. The same seed gives the same inputs.
+//! There is no instrumentation. A target classifies the outcome of each input, and the first inputs of each class join
+//! the corpus (`fuzzer.rs`), so that mutations (`mutation.rs`) have many starting points. Each target is a file in
+//! `targets/` with its seeds, its dictionary and its invariants. The same seed produces the same inputs.
 
 mod fuzzer;
 mod mutation;
@@ -22,18 +23,18 @@ use target::Target;
 
 #[derive(Parser)]
 struct Options {
-    /// The targets; all of them where none is named
+    /// The targets [default: all]
     targets: Vec<String>,
 
-    /// How long each runs
+    /// Duration of each target's run
     #[arg(long, default_value_t = 5, value_name = "SECONDS")]
     seconds: u64,
 
-    /// How many inputs each gets, however long that takes
+    /// Number of inputs for each target, instead of a duration
     #[arg(long, value_name = "COUNT")]
     inputs: Option<u64>,
 
-    /// What the inputs are made of
+    /// Seed of the inputs
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     seed: u64,
 }

@@ -1,4 +1,4 @@
-//! Makes an input from others.
+//! Mutates inputs.
 
 use fastrand::Rng;
 
@@ -24,7 +24,7 @@ pub(crate) fn mutate(input: &[u8], other: &[u8], dictionary: &[&str], rng: &mut 
     let mut bytes = input.to_vec();
     for _ in 0..rng.usize(1..=8) {
         change(&mut bytes, other, dictionary, rng);
-        // Most inputs differ in few places from one that is known.
+        // Most inputs differ from a known one in only a few places.
         if rng.bool() {
             break;
         }

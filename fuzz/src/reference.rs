@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-/// The object that a text is, with or without a byte order mark; `None` where it is something else. `Err` where
-/// serde_json's tree cannot hold it although it may be JSON: it nests too deep, or has a number beyond a double.
+/// The JSON object in a text, with or without a byte order mark; `None` if it is something else. `Err` if serde_json
+/// cannot represent it although it may be JSON: it is nested too deeply, or has a number that is not a double.
 pub(crate) fn object(text: &[u8]) -> Result<Option<Map<String, Value>>, ()> {
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     match serde_json::from_slice(text) {

@@ -9,30 +9,30 @@ pub(crate) trait Target {
     /// Its name on the command line.
     fn name(&self) -> &'static str;
 
-    /// Inputs to begin with.
+    /// The initial inputs.
     fn seeds(&self) -> Vec<Vec<u8>>;
 
-    /// Words to put into inputs.
+    /// Words to insert into inputs.
     fn dictionary(&self) -> &'static [&'static str];
 
-    /// Reads an input, and returns what [kind](kind) of outcome it had.
+    /// Reads an input, and returns the [kind](kind) of its outcome.
     ///
     /// # Errors
-    /// An invariant does not hold, in a sentence.
+    /// A sentence about the invariant that does not hold.
     fn check(&self, input: &[u8]) -> Result<u64, String>;
 }
 
-/// A number for the kind of an outcome. The corpus keeps inputs of each kind, so there should be some hundred of them.
+/// A number for a kind of outcome. The corpus keeps inputs of each kind, so there should be some hundreds of kinds.
 pub(crate) fn kind(of: impl Hash) -> u64 {
     FixedState::default().hash_one(of)
 }
 
-/// The magnitude of a number, so that not every number makes a new kind.
+/// The magnitude of a number, so that not every number is a kind of its own.
 pub(crate) fn magnitude(number: usize) -> u32 {
     usize::BITS - number.leading_zeros()
 }
 
-/// An error where the condition does not hold.
+/// An error if the condition does not hold.
 pub(crate) fn ensure(condition: bool, message: impl FnOnce() -> String) -> Result<(), String> {
     match condition {
         true => Ok(()),
@@ -40,7 +40,7 @@ pub(crate) fn ensure(condition: bool, message: impl FnOnce() -> String) -> Resul
     }
 }
 
-/// The input as text, which it mostly is.
+/// The input as text, which it usually is.
 pub(crate) fn text(input: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(input)
 }
@@ -53,7 +53,7 @@ pub(crate) fn parts(input: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Two parts as an input.
+/// Joins two parts to an input.
 pub(crate) fn joined(first: &str, second: &str) -> Vec<u8> {
     [first.as_bytes(), &[0], second.as_bytes()].concat()
 }

@@ -16,7 +16,7 @@ use super::target::Target;
 /// All targets.
 ///
 /// # Errors
-/// One cannot be set up.
+/// A target cannot be set up.
 pub(crate) fn all() -> Result<Vec<Box<dyn Target>>, Box<dyn Error>> {
     Ok(vec![
         Box::new(lexer::Lexer),

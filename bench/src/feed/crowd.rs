@@ -21,8 +21,8 @@ use crate::request::Requests;
 use crate::usage;
 
 const CHANGES: usize = 20;
-/// Warms up what a server allocates once, for its first requests, connections to the database and subscribers, before
-/// it is measured.
+/// Readers that make a server allocate what it allocates only once (for first requests, connections to the database
+/// and subscribers), before it is measured.
 const WARM_UP_READERS: usize = 16;
 const WARM_UP_READS: usize = 1_000;
 const WARM_UP_CHANGES: usize = 200;
@@ -98,7 +98,7 @@ async fn one(
     let memory_before_bytes = usage::memory(process.id())?;
 
     let mut crowd = Listeners::open(&mut writer, process.port, transport, SUBSCRIBERS).await?;
-    // The first change finds out that all have subscribed, and does not count.
+    // The first change shows that all have subscribed, and does not count.
     let mut last_heard = Vec::new();
     for change in 0..=CHANGES {
         let milliseconds = crowd
@@ -126,8 +126,8 @@ async fn one(
     })
 }
 
-/// Reads at the same time, so that the server opens all its connections to the database. What the readers' own
-/// connections take must not come free for the subscribers, so they are kept.
+/// Sends reads at the same time, so that the server opens all its connections to the database. The readers'
+/// connections are kept open: their memory, once freed, would be reused for the subscribers.
 async fn warm_up(databases: &Databases, port: u16, run: u32) -> Result<Vec<Connection>> {
     let mut plan = plan(databases, FIRST_RUN + run);
     plan.workload = Workload::Page;
@@ -151,7 +151,7 @@ fn each(bytes: u64, count: usize) -> f64 {
     bytes as f64 / count as f64
 }
 
-/// Subscribers that tell what they hear; they disconnect when this is dropped.
+/// Subscribers that report what they receive; they disconnect when this is dropped.
 struct Listeners {
     tasks: JoinSet<()>,
     received: UnboundedReceiver<Result<Received>>,
@@ -165,11 +165,11 @@ impl Listeners {
         count: usize,
     ) -> Result<Self> {
         let cursor = writer.cursor().await?;
-        let (ear, received) = mpsc::unbounded_channel();
+        let (reports, received) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
         for _ in 0..count {
             let subscriber = Subscriber::open(port, transport, &cursor).await?;
-            tasks.spawn(subscriber.listen(ear.clone()));
+            tasks.spawn(subscriber.listen(reports.clone()));
         }
         Ok(Self { tasks, received })
     }

@@ -25,26 +25,27 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Distinguishes the slugs of this file's writers from others.
 const RUNS: u32 = 200_000;
 
-/// The commit lies between the request that a client sends and the answer that it gets.
+/// From the commit to the arrival of the change. The commit happens between the client's request and its response, so
+/// both are given.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Delay {
     pub(crate) database: Database,
-    /// Whether the subscriber is connected to another server than the one that the change was made at.
+    /// Whether the subscriber is connected to another server than the writer.
     pub(crate) across_servers: bool,
     pub(crate) changes: usize,
     pub(crate) from_request_p50_ms: f64,
     pub(crate) from_request_p99_ms: f64,
-    /// Less than nothing where the change came before the answer.
+    /// Negative if the change arrived before the response.
     pub(crate) from_answer_p50_ms: f64,
     pub(crate) from_answer_p99_ms: f64,
 }
 
-/// Measures on each database, and on PostgreSQL from one server to another, too.
+/// Measures on each database; on PostgreSQL also from one server to another.
 pub(super) async fn all(databases: &Databases, delays: &mut Vec<Delay>) -> Result<()> {
     let mut run = RUNS;
     for &database in &databases.options.databases {
         for across_servers in [false, true] {
-            // One server at a time has an SQLite database.
+            // An SQLite database has one server.
             if across_servers && database == Database::Sqlite {
                 continue;
             }
@@ -86,9 +87,9 @@ async fn one(
     let port = other.as_ref().map_or(process.port, |other| other.port);
     let cursor = writer.cursor().await?;
     let subscriber = Subscriber::open(port, Transport::WebSocket, &cursor).await?;
-    let (ear, mut received) = mpsc::unbounded_channel();
+    let (reports, mut received) = mpsc::unbounded_channel();
     let mut listeners = JoinSet::new();
-    listeners.spawn(subscriber.listen(ear));
+    listeners.spawn(subscriber.listen(reports));
     let changes = if databases.options.quick {
         CHANGES_QUICK
     } else {
@@ -97,7 +98,7 @@ async fn one(
     let mut random = Random::new(u64::from(run));
     let (mut from_request, mut from_answer) = (Vec::new(), Vec::new());
     for change in 0..WARM_UP + changes {
-        // No two the same, so that no timer of the server beats with them.
+        // Different pauses, so that the changes do not fall into step with a timer of the server.
         let pause = 30 + u64::from(random.below(50));
         sleep(Duration::from_millis(pause)).await;
         let slug = writer.prepare()?;
@@ -129,7 +130,7 @@ async fn one(
     })
 }
 
-/// From one instant to another, which may have come first.
+/// The time between two instants; negative if `to` was first.
 pub(super) fn milliseconds(to: Instant, from: Instant) -> f64 {
     let after = to.saturating_duration_since(from);
     let before = from.saturating_duration_since(to);

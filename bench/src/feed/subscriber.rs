@@ -43,7 +43,7 @@ pub(super) enum Subscriber {
     Sse(BufReader<TcpStream>),
 }
 
-/// What a subscriber was told.
+/// What a subscriber has received.
 pub(super) struct Received {
     /// The slug of the article that was changed.
     pub(super) slug: String,
@@ -51,7 +51,7 @@ pub(super) struct Received {
 }
 
 impl Subscriber {
-    /// Connects and subscribes to what follows the cursor `after`.
+    /// Connects and subscribes to the changes after the cursor.
     pub(super) async fn open(port: u16, transport: Transport, after: &str) -> Result<Self> {
         match transport {
             Transport::WebSocket => web_socket(port, after).await,
@@ -59,12 +59,13 @@ impl Subscriber {
         }
     }
 
-    /// Tells of all that it hears, until it is aborted or nobody wants to know; of an error last.
-    pub(super) async fn listen(mut self, ear: UnboundedSender<Result<Received>>) {
+    /// Reports every event that it receives, and an error last; ends when it is aborted or the receiver of the reports is
+    /// dropped.
+    pub(super) async fn listen(mut self, reports: UnboundedSender<Result<Received>>) {
         loop {
             let received = self.next().await;
             let is_over = received.is_err();
-            if ear.send(received).is_err() || is_over {
+            if reports.send(received).is_err() || is_over {
                 return;
             }
         }

@@ -5,7 +5,7 @@ use std::fmt::{Result as Written, Write as _};
 use super::{Crowd, Delay, Feed, Writers};
 use crate::goals;
 
-/// Writes a table for each thing that was measured.
+/// Writes a table for each part of the measurement.
 pub(crate) fn write(text: &mut String, feed: &Feed) -> Written {
     if !feed.writers.is_empty() {
         writers(text, &feed.writers)?;

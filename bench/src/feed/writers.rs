@@ -14,12 +14,12 @@ use crate::options::Database;
 use crate::process::Process;
 
 const WRITERS: usize = 16;
-/// Rounds of both, every second one in reverse order, at the least.
+/// The minimum number of rounds of both; every second round is in reverse order.
 const ROUNDS: usize = 4;
 /// Distinguishes the slugs of this file's writers from others.
 const RUNS: u32 = 100_000;
 
-/// The triggers that write the change log, by what their functions name.
+/// The triggers that write the change log, found by the source of their functions.
 const TRIGGERS: &str = "SELECT format('DROP TRIGGER %I ON article', t.tgname)
     FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
     WHERE NOT t.tgisinternal AND t.tgrelid = 'article'::regclass AND p.prosrc LIKE '%article_change%'";
@@ -28,17 +28,17 @@ const TRIGGERS: &str = "SELECT format('DROP TRIGGER %I ON article', t.tgname)
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Writers {
     pub(crate) connections: usize,
-    /// Subscribers that listened meanwhile, in vain where nothing is logged.
+    /// The number of subscribers during the writes; they receive nothing if nothing is logged.
     pub(crate) subscribers: usize,
     /// In each round.
     pub(crate) logged: Vec<f64>,
     /// In each round.
     pub(crate) unlogged: Vec<f64>,
-    /// All rounds together, with the log over without.
+    /// Creates with the log relative to creates without it, over all rounds.
     pub(crate) ratio: f64,
 }
 
-/// Measures without a subscriber, for which the log is only written, and with one, for which it is also read.
+/// Measures without a subscriber, so that the log is only written, and with one, so that it is also read.
 pub(super) async fn all(databases: &Databases, all: &mut Vec<Writers>) -> Result<()> {
     if !databases.options.databases.contains(&Database::Postgres) {
         return Ok(());
@@ -100,14 +100,14 @@ async fn creates_per_second(
     let mut process = Process::start(program, &databases.directory, &variables)?;
     process.wait_until_ready()?;
     let mut listeners = JoinSet::new();
-    let (ear, mut received) = mpsc::unbounded_channel();
+    let (reports, mut received) = mpsc::unbounded_channel();
     let cursor = Writer::open(databases, process.port, run)
         .await?
         .cursor()
         .await?;
     for _ in 0..subscribers {
         let subscriber = Subscriber::open(process.port, Transport::WebSocket, &cursor).await?;
-        listeners.spawn(subscriber.listen(ear.clone()));
+        listeners.spawn(subscriber.listen(reports.clone()));
     }
     let postgres = Some(databases.server()?.process);
     let plan = plan(databases, FIRST_RUN + run);
@@ -116,7 +116,7 @@ async fn creates_per_second(
     let is_notified = drops.is_empty() && subscribers > 0;
     ensure!(
         received.try_recv().is_ok_and(|received| received.is_ok()) == is_notified,
-        "a subscriber was told of changes that are not logged, or not of those that are"
+        "a subscriber received changes that are not logged, or did not receive some that are"
     );
     Ok(round.requests_per_second())
 }

@@ -40,7 +40,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// Trusts a static token and an issuer.
+    /// Trusts one static token and one issuer.
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (tokens, jwks) = (
@@ -78,7 +78,7 @@ impl Bench {
         }
     }
 
-    /// A JWT of about the size that issuers make.
+    /// A JWT of the usual size.
     fn jwt(&self, number: u64) -> String {
         let header = json!({"alg": "EdDSA", "kid": "1", "typ": "at+jwt"});
         let claims = json!({

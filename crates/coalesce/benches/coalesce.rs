@@ -1,7 +1,7 @@
-//! What coalescing costs a read that shares with no other, and what it saves many equal reads.
+//! What coalescing costs a read that shares with no other, and what it saves for many equal reads.
 //!
-//! `cargo bench --bench coalesce`. The baselines run the same work with nothing in between, and in a
-//! task of its own, which is what the uncontended path would cost if it spawned.
+//! `cargo bench --bench coalesce`. The baselines run the same work directly, and in its own task, which the
+//! uncontended path would cost if it spawned one.
 
 #![expect(
     clippy::expect_used,
@@ -28,7 +28,7 @@ fn runtime() -> Runtime {
         .expect("a runtime without input or output always starts")
 }
 
-/// As long as a key made of a document's hash, the variables and the caller's rights.
+/// As long as a key that consists of a document's hash, variables and the caller's permissions.
 fn key(number: u64) -> String {
     format!("0123456789abcdef{number:08}{{\"slug\":\"a-slug-of-usual-length\"}}")
 }
@@ -65,7 +65,7 @@ fn one_lookup_through_an_idle_batcher(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| runtime.block_on(batcher.get(1)));
 }
 
-/// Time for the whole crowd; each execution yields four times, as one that waits for a socket would.
+/// The time for all callers. Each execution yields four times, like one that waits for a socket.
 #[divan::bench(args = [1, 64, 1_000])]
 fn equal_reads_at_once(bencher: Bencher<'_, '_>, crowd: u64) {
     let runtime = runtime();

@@ -1,5 +1,5 @@
-//! The cost of preparing a document: in the usual case, where it is cached, and in the worst case, where it was written
-//! to do harm. `cargo bench -p graphql-guard`; no hostile document may take more than 50 ms.
+//! The cost of preparing a document: of a cached one, which is the usual case, and of hostile ones, which are the
+//! worst case. `cargo bench -p graphql-guard`; no hostile document may take more than 50 ms.
 
 #![expect(
     clippy::unwrap_used,
@@ -43,7 +43,7 @@ fn guard(limits: Limits) -> Guard {
     Guard::new(&std::fs::read_to_string(SCHEMA).unwrap(), settings).unwrap()
 }
 
-/// Without a cache, so that every call does all of the work.
+/// Without a cache, so that each call does all of the work.
 fn cold() -> Guard {
     guard(Limits {
         cache_bytes: 0,
@@ -75,7 +75,7 @@ fn without_a_cache(bencher: Bencher<'_, '_>) {
     bencher.bench(|| guard.prepare(black_box(ORDINARY), None, black_box(&variables)));
 }
 
-/// The document is in the cache, but each call has a combination of conditions that it has not seen.
+/// The document is cached, but each call has a new combination of conditions.
 #[divan::bench]
 fn normalize(bencher: Bencher<'_, '_>) {
     const CONDITIONS: u64 = 32;
@@ -105,7 +105,7 @@ fn scan_a_megabyte(bencher: Bencher<'_, '_>) {
         .bench(|| measure(black_box(&source)));
 }
 
-/// Guard written to do harm, each just inside the limits that it does not mean to go over.
+/// Hostile documents, each just within the limits.
 const HOSTILE: [&str; 19] = [
     "deep literal",
     "deep selections",

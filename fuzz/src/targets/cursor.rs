@@ -22,13 +22,14 @@ const ORDERS: [ArticleOrder; 9] = [
 
 pub(crate) struct Cursors;
 
-/// A text that an attacker who knows the format can make: bytes with a valid checksum.
+/// A text with a valid checksum, as an attacker who knows the format can create it.
 fn with_checksum(bytes: &[u8]) -> String {
     let sum = crc32fast::hash(bytes).to_be_bytes();
     URL_SAFE_NO_PAD.encode([bytes, &sum].concat())
 }
 
-/// Reads a text as a cursor of each order; for one, it is one, and stays one.
+/// Decodes a text as a cursor of each order. It may be valid for at most one of them, and then encodes to the same
+/// text.
 fn check_text(cursor: &str) -> Result<u64, String> {
     let mut outcome = kind("none");
     let mut of_orders = 0;

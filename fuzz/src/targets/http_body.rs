@@ -106,7 +106,7 @@ fn outcome(read: &Result<GraphQLParams, InvalidParams>) -> Result<u64, String> {
     }
 }
 
-/// The parameters are those of the object, and an error where it is not one of a request.
+/// Checks that the parameters are those of the object, or an error if the object is not a request.
 pub(super) fn check_params(
     read: &Result<GraphQLParams, InvalidParams>,
     object: Option<&Map<String, Value>>,

@@ -76,7 +76,7 @@ impl Jwts {
         format!("{signed}.{signature}")
     }
 
-    /// Whether a token admits to reading. All keys are loaded, so admission never waits.
+    /// Whether a token admits its caller to reading. All keys are loaded, so admission never waits.
     fn admit(&self, token: &str) -> Result<(), Option<Rejection>> {
         let admitted = self.admission.admit(Credential::Bearer(token), Scope::Read);
         match admitted.now_or_never() {
@@ -85,7 +85,7 @@ impl Jwts {
         }
     }
 
-    /// Checks a token whose header and claims were signed as they are.
+    /// Checks a token with this header and these claims, signed by the issuer.
     fn check_signed(&self, header: &str, claims: &str) -> Result<u64, String> {
         let token = self.token(header, claims);
         let rejection = match self.admit(&token) {
@@ -109,7 +109,7 @@ impl Jwts {
         Ok(kind(format!("{rejection:?}")))
     }
 
-    /// A text that may be a token.
+    /// Checks a text that may be a token.
     fn check_text(&self, token: &str) -> Result<u64, String> {
         match self.admit(token) {
             Ok(()) => {
@@ -123,7 +123,7 @@ impl Jwts {
     }
 }
 
-/// A part of a token as the reference reads it; `None` where the reference cannot.
+/// A part of a token, decoded by the reference; `None` if the reference cannot.
 fn object(text: &str) -> Result<Option<Map<String, Value>>, String> {
     match reference::object(text.as_bytes()) {
         Ok(Some(object)) => Ok(Some(object)),

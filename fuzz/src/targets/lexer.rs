@@ -10,7 +10,7 @@ use super::normalizer;
 
 pub(crate) struct Lexer;
 
-/// Recursive parsers never get documents that nest deeper.
+/// More deeply nested documents are never passed to recursive parsers.
 const NESTING: usize = 64;
 
 impl Target for Lexer {
@@ -73,7 +73,7 @@ impl Target for Lexer {
     }
 }
 
-/// The size of a document as apollo-parser sees it, without invalid tokens.
+/// The size of a document according to apollo-parser, without invalid tokens.
 fn measure_by_apollo(document: &str) -> Measure {
     let mut measured = Measure::default();
     let mut open = 0_usize;

@@ -1,4 +1,4 @@
-//! The guard: limits, validation, coercion of variables and normalizing, over the schema of articles.
+//! The guard: limits, validation, coercion of variables and normalization, with the schema of articles.
 
 use async_graphql::parser::parse_query;
 use graphql_guard::json::ObjectText;
@@ -106,8 +106,8 @@ impl Normalizer {
     }
 }
 
-/// Whether a normalized operation may be rejected for this as a document: expanded fragments have more tokens, and what
-/// the values of variables have decided leaves variables unused and fields without a selection.
+/// Whether this error is allowed when a normalized operation is prepared as a document: inlined fragments have more
+/// tokens, and decided conditions leave variables unused and fields without a selection.
 fn is_expected(error: &RequestError) -> bool {
     error.code == Code::TooComplex
         || error.message.starts_with("unused variable")
@@ -189,7 +189,7 @@ impl Target for Normalizer {
                 ensure(all.len() <= 10 * 4_096, || {
                     format!("messages of {} bytes", all.len())
                 })?;
-                // Of a message, its words without what it repeats of the document.
+                // Only the words of a message, without the parts that it repeats of the document.
                 let begin: String = all
                     .chars()
                     .take_while(|c| !"`\"0123456789".contains(*c))

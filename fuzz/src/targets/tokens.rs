@@ -7,7 +7,7 @@ use tempfile::NamedTempFile;
 
 use crate::target::{Target, ensure, kind, magnitude, text};
 
-/// A token with a valid checksum that no file lists.
+/// A token with a valid checksum that is in no file.
 const TOKEN: &str = "bs_00000000000000000000000000000000000000000002CZclj";
 
 pub(crate) struct TokenFile(NamedTempFile);
@@ -17,7 +17,7 @@ impl TokenFile {
         NamedTempFile::new().map(Self)
     }
 
-    /// The lines of a file's entries, or why the file is invalid.
+    /// The lines of the file's entries, or why the file is invalid.
     fn read(&self, text: &str) -> Result<Vec<String>, String> {
         std::fs::write(self.0.path(), text).map_err(|error| error.to_string())?;
         let entries = entries(self.0.path()).map_err(|error| error.to_string())?;
@@ -100,7 +100,7 @@ impl Target for TokenFile {
                 ensure(!input.contains(TOKEN) || !error.contains(TOKEN), || {
                     error.clone()
                 })?;
-                // Of the message, what it says before it repeats anything of the file.
+                // The part of the message before anything that it repeats of the file.
                 let message = error
                     .rsplit_once(": ")
                     .map_or(&*error, |(_, message)| message);

@@ -42,7 +42,7 @@ struct Paged {
 }
 
 impl Paged {
-    /// Of one article more than the page holds, where there is one more.
+    /// Made of one article more than the page holds, if there is one.
     fn new(mut articles: Vec<Article>, limit: i64) -> Self {
         let limit = usize::try_from(limit).unwrap_or_default();
         let has_next_page = articles.len() > limit;
@@ -104,7 +104,7 @@ enum Store {
     Sqlite(sqlite::Store),
 }
 
-/// Any error of the database is the server's.
+/// An error of the database, which is always 500.
 struct Failure;
 
 impl<E: std::fmt::Display> From<E> for Failure {

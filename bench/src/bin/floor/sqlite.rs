@@ -28,7 +28,7 @@ pub(crate) struct Store {
     writer: Pool,
 }
 
-/// Connections that are handed out one caller each, the last one used first.
+/// A pool of connections, each of which is lent to one caller; the last one returned is lent first.
 #[derive(Clone)]
 struct Pool {
     connections: Arc<Mutex<Vec<Connection>>>,
