@@ -1,4 +1,4 @@
-//! Which rejection wins where several apply, as in ARCHITECTURE.md.
+//! Which rejection wins if several apply: the list in `docs/http.md`.
 
 use reqwest::{Method, RequestBuilder};
 use rstest_reuse::apply;
@@ -25,7 +25,7 @@ fn get(app: &TestApp, query: &str) -> RequestBuilder {
 }
 
 /// The status and the code.
-async fn told(request: RequestBuilder) -> String {
+async fn status_and_code(request: RequestBuilder) -> String {
     let answer = Answer::to(request).await;
     format!("{} {}", answer.status, answer.code())
 }
@@ -134,7 +134,7 @@ async fn the_first_applicable_rejection_wins(database: Database) {
     for (name, request, expected) in cases {
         for (credential, expected) in credentials.iter().zip(expected) {
             let request = request.try_clone().unwrap();
-            let seen = told(request.header("authorization", credential)).await;
+            let seen = status_and_code(request.header("authorization", credential)).await;
             assert_eq!(seen, expected, "{name} with {credential}");
         }
     }
@@ -178,17 +178,21 @@ async fn an_exhausted_budget_is_rejected_after_admission_and_before_the_body(dat
             "200 TOO_COMPLEX",
         ),
     ] {
-        assert_eq!(told(with(request, "reader")).await, expected, "{name}");
+        assert_eq!(
+            status_and_code(with(request, "reader")).await,
+            expected,
+            "{name}"
+        );
     }
     // A mutation that this transport does not allow costs only its request.
     for _ in 0..3 {
         assert_eq!(
-            told(with(get(&app, MUTATION), "writer")).await,
+            status_and_code(with(get(&app, MUTATION), "writer")).await,
             "405 BAD_REQUEST"
         );
     }
     for _ in 0..20 {
-        let _ = told(with(post_body(&app, "{"), "reader")).await;
+        let _ = status_and_code(with(post_body(&app, "{"), "reader")).await;
     }
     for (name, request, expected) in [
         (
@@ -209,11 +213,18 @@ async fn an_exhausted_budget_is_rejected_after_admission_and_before_the_body(dat
             "421 BAD_REQUEST",
         ),
     ] {
-        assert_eq!(told(with(request, "reader")).await, expected, "{name}");
+        assert_eq!(
+            status_and_code(with(request, "reader")).await,
+            expected,
+            "{name}"
+        );
     }
     assert_eq!(
-        told(with(get(&app, QUERY), "expired")).await,
+        status_and_code(with(get(&app, QUERY), "expired")).await,
         "401 UNAUTHENTICATED"
     );
-    assert_eq!(told(with(get(&app, QUERY), "idle")).await, "403 FORBIDDEN");
+    assert_eq!(
+        status_and_code(with(get(&app, QUERY), "idle")).await,
+        "403 FORBIDDEN"
+    );
 }
