@@ -1,8 +1,9 @@
 //! Broadsheet: a GraphQL API server for articles, on SQLite or PostgreSQL.
 //!
-//! The modules in the order in which a request meets them: [`server`] (connections, routes), [`graphql`] (transports),
-//! [`api`] (resolvers), [`store`] (SQL), which returns [`article`]s; [`feed`] follows their changes. [`error`], [`clock`]
-//! and [`budget`] are known to all of them; [`config`] and [`cli`] set them up. What follows is `ARCHITECTURE.md`.
+//! The modules in the order in which a request passes them: [`server`] (connections, routes), [`graphql`]
+//! (transports), [`api`] (resolvers), [`store`] (SQL), which returns [`article`]s; [`feed`] follows their changes. All
+//! of them use [`error`], [`clock`] and [`budget`]; [`config`] and [`cli`] set them up. The rest of this page is
+//! `ARCHITECTURE.md`.
 #![cfg_attr(doc, doc = "")]
 #![cfg_attr(doc, doc = include_str!("../ARCHITECTURE.md"))]
 

@@ -286,7 +286,7 @@ fn stop_signal() -> CancellationToken {
         };
         #[cfg(not(unix))]
         let signal = interrupt.await.map_or("none", |()| "Ctrl-C");
-        tracing::info!(signal, "told to stop");
+        tracing::info!(signal, "received a signal to stop");
         token.cancel();
     });
     stop

@@ -113,7 +113,7 @@ impl Api {
         operation: &Operation,
         resume_after: Option<String>,
         results: Results,
-    ) -> Result<Begun, Response> {
+    ) -> Result<StartedSubscription, Response> {
         let progress = Progress::default();
         let budget = ResponseBudget::new(self.0.response_bytes);
         let mut request = engine_request(operation, budget, results).data(progress.clone());
@@ -138,7 +138,7 @@ impl Api {
             Some(Some(response)) => stream::iter([response]).chain(responses).boxed(),
             None => responses,
         };
-        Ok(Begun {
+        Ok(StartedSubscription {
             responses,
             progress,
         })
@@ -146,12 +146,12 @@ impl Api {
 }
 
 /// A subscription that has begun, or the response that rejects it.
-pub(super) struct Begun {
+pub(super) struct StartedSubscription {
     pub(super) responses: BoxStream<'static, Response>,
     progress: Progress,
 }
 
-impl Begun {
+impl StartedSubscription {
     fn into_events(self, operation: &Operation, request_id: String) -> Events {
         let Self {
             responses,
@@ -169,7 +169,7 @@ impl Begun {
                         .unwrap_or_default(),
                     false => response::without_data(&errors),
                 },
-                cursor: shared.take_shown(),
+                cursor: shared.take_cursor(),
             }
         };
         Events {

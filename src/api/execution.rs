@@ -6,7 +6,7 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::{Request, Response, ServerError, Value};
 use graphql_guard::{Operation, OperationKind};
 
-use super::json::operation_context::{Results, UnderWay};
+use super::json::operation_context::{OperationContext, Results};
 use super::json::response;
 use super::{Api, ExecutionResult, ResponseBody, cursor_before, error};
 use crate::budget::ResponseBudget;
@@ -100,7 +100,7 @@ pub(super) fn engine_request(
 ) -> Request {
     let mut request = Request::new("")
         .variables(operation.variables.clone())
-        .data(UnderWay {
+        .data(OperationContext {
             document: Arc::clone(operation.document()),
             budget,
             results,

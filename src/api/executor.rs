@@ -1,10 +1,10 @@
 //! The API as an [`Executor`] of async-graphql: for programs that mount it with `async-graphql-axum`, or any other of
-//! async-graphql's integrations, beside routes of their own.
+//! async-graphql's integrations, next to their own routes.
 //!
-//! Documents pass the guard as on the server's own transports, and responses are the same, but for `data`, which
-//! async-graphql writes as null where an operation is rejected. Results are values of the engine and not JSON, so equal
-//! queries share no execution. Admission, idempotency keys, persisted documents and the limit on bodies belong to the
-//! server's own transports; `examples/embed.rs` shows what the program that mounts it adds.
+//! Documents pass the guard as on the server's own transports, and responses are the same, except that async-graphql
+//! writes `data` as null if an operation is rejected. Results are values of the engine and not JSON, so equal queries
+//! share no execution. Admission, idempotency keys, persisted documents and the limit on bodies belong to the server's
+//! own transports; `examples/embed.rs` shows what the mounting program adds.
 
 use std::sync::Arc;
 

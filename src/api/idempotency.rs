@@ -15,7 +15,7 @@ use crate::store::idempotency::{IdempotencyKey, SerializeResult, StoredResult, W
 pub(super) const REPLAYED: &str = "idempotency-replayed";
 
 /// The idempotency key of the request, if any.
-pub(super) fn once(ctx: &Context<'_>) -> Option<IdempotencyKey> {
+pub(super) fn requested_key(ctx: &Context<'_>) -> Option<IdempotencyKey> {
     ctx.data_opt::<IdempotencyKey>().copied()
 }
 

@@ -4,11 +4,11 @@ use async_graphql::{Context, ID, Object};
 use uuid::Uuid;
 
 use super::error::{FieldError, Result};
-use super::idempotency::{many, once, one};
+use super::idempotency::{many, one, requested_key};
 use super::input::{CreateArticleInput, UpdateArticleInput, at_most};
 use super::json::mutation_result::MutationResult;
 use super::json::operation_context::budget;
-use super::json::prewritten::{Many, One, room_after};
+use super::json::prewritten::{PrewrittenList, PrewrittenObject, bytes_left_after};
 use super::selection::{columns, texts};
 use super::store;
 use super::types::Article;
@@ -33,7 +33,7 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         input: CreateArticleInput,
-    ) -> Option<Result<MutationResult<One<Article>>>> {
+    ) -> Option<Result<MutationResult<PrewrittenObject<Article>>>> {
         Some(create_article(ctx, input).await)
     }
 
@@ -42,7 +42,7 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         inputs: Vec<CreateArticleInput>,
-    ) -> Option<Result<MutationResult<Many<Article>>>> {
+    ) -> Option<Result<MutationResult<PrewrittenList<Article>>>> {
         Some(create_articles(ctx, inputs).await)
     }
 
@@ -52,7 +52,7 @@ impl Mutation {
         id: ID,
         input: UpdateArticleInput,
         expected_version: Option<i32>,
-    ) -> Option<Result<MutationResult<One<Article>>>> {
+    ) -> Option<Result<MutationResult<PrewrittenObject<Article>>>> {
         Some(update_article(ctx, &id, input, expected_version).await)
     }
 
@@ -62,7 +62,7 @@ impl Mutation {
         ctx: &Context<'_>,
         id: ID,
         expected_version: Option<i32>,
-    ) -> Option<Result<MutationResult<One<Article>>>> {
+    ) -> Option<Result<MutationResult<PrewrittenObject<Article>>>> {
         Some(delete_article(ctx, &id, expected_version).await)
     }
 }
@@ -70,10 +70,10 @@ impl Mutation {
 async fn create_article(
     ctx: &Context<'_>,
     input: CreateArticleInput,
-) -> Result<MutationResult<One<Article>>> {
+) -> Result<MutationResult<PrewrittenObject<Article>>> {
     let new = input.into_new_article("input")?;
-    room_after(ctx, [&new].map(largest))?;
-    let created = match once(ctx) {
+    bytes_left_after(ctx, [&new].map(largest))?;
+    let created = match requested_key(ctx) {
         Some(key) => one(ctx, key, Write::CreateOne(new)).await,
         None => store(ctx)?.create_article(new).await.map(fresh),
     };
@@ -83,20 +83,22 @@ async fn create_article(
 async fn create_articles(
     ctx: &Context<'_>,
     inputs: Vec<CreateArticleInput>,
-) -> Result<MutationResult<Many<Article>>> {
+) -> Result<MutationResult<PrewrittenList<Article>>> {
     at_most("inputs", &inputs, MAX_ARTICLES)?;
     let new = inputs
         .into_iter()
         .enumerate()
         .map(|(index, input)| input.into_new_article(&format!("inputs.{index}")))
         .collect::<Result<Vec<_>>>()?;
-    room_after(ctx, new.iter().map(largest))?;
-    let created = if let Some(key) = once(ctx) {
+    bytes_left_after(ctx, new.iter().map(largest))?;
+    let created = if let Some(key) = requested_key(ctx) {
         many(ctx, key, Write::CreateMany(new)).await
     } else {
         let articles = store(ctx)?.create_articles(new).await;
         articles.map(|articles| {
-            MutationResult::Fresh(Many(articles.into_iter().map(Article::new).collect()))
+            MutationResult::Fresh(PrewrittenList(
+                articles.into_iter().map(Article::new).collect(),
+            ))
         })
     };
     created.map_err(|error| FieldError::of_slugs(error, |index| format!("inputs.{index}.slug")))
@@ -107,16 +109,16 @@ async fn update_article(
     id: &str,
     input: UpdateArticleInput,
     expected_version: Option<i32>,
-) -> Result<MutationResult<One<Article>>> {
+) -> Result<MutationResult<PrewrittenObject<Article>>> {
     let edit = input.into_edit("input")?;
     let id = ArticleId::parse(id).ok_or(Error::NotFound)?;
-    let room = room_after(ctx, [largest_after(&edit)])?;
+    let room = bytes_left_after(ctx, [largest_after(&edit)])?;
     // A text that the edit contains is known to fit.
     let text_bytes = match &edit.text {
         Some(_) => None,
         None => room.checked_div(texts(ctx)),
     };
-    let updated = if let Some(key) = once(ctx) {
+    let updated = if let Some(key) = requested_key(ctx) {
         let update = Write::Update {
             id,
             edit,
@@ -137,11 +139,11 @@ async fn delete_article(
     ctx: &Context<'_>,
     id: &str,
     expected_version: Option<i32>,
-) -> Result<MutationResult<One<Article>>> {
+) -> Result<MutationResult<PrewrittenObject<Article>>> {
     let id = ArticleId::parse(id).ok_or(Error::NotFound)?;
-    let room = room_after(ctx, [largest_after(&ArticleEdit::default())])?;
+    let room = bytes_left_after(ctx, [largest_after(&ArticleEdit::default())])?;
     let text_bytes = room.checked_div(texts(ctx));
-    let deleted = if let Some(key) = once(ctx) {
+    let deleted = if let Some(key) = requested_key(ctx) {
         let delete = Write::Delete {
             id,
             expected_version,
@@ -156,8 +158,8 @@ async fn delete_article(
     deleted.map_err(|error| of_the_response(ctx, error).into())
 }
 
-fn fresh(article: article::Article) -> MutationResult<One<Article>> {
-    MutationResult::Fresh(One(Article::new(article)))
+fn fresh(article: article::Article) -> MutationResult<PrewrittenObject<Article>> {
+    MutationResult::Fresh(PrewrittenObject(Article::new(article)))
 }
 
 /// An article whose JSON is at least as large as that of the one that this input creates.

@@ -8,7 +8,7 @@ use super::error::{FieldError, Result};
 use super::filter::{ArticleFilter, FilterLimits, filter};
 use super::input::{ArticleBy, ArticleOrder, at_most, within};
 use super::json::operation_context::budget;
-use super::json::prewritten::{Many, One};
+use super::json::prewritten::{PrewrittenList, PrewrittenObject};
 use super::selection::{columns, texts_of_changes, wanted};
 use super::store;
 use super::types::{Article, ArticleChangeKind, ArticleChangePage, ArticleConnection, Node};
@@ -29,9 +29,13 @@ pub struct Query;
 #[Object]
 impl Query {
     /// One article by its id or its slug; null where there is none.
-    async fn article(&self, ctx: &Context<'_>, by: ArticleBy) -> Option<Result<One<Article>>> {
+    async fn article(
+        &self,
+        ctx: &Context<'_>,
+        by: ArticleBy,
+    ) -> Option<Result<PrewrittenObject<Article>>> {
         match by.into_key().transpose()? {
-            Ok(key) => Some(find(ctx, key).await.transpose()?.map(One)),
+            Ok(key) => Some(find(ctx, key).await.transpose()?.map(PrewrittenObject)),
             Err(error) => Some(Err(error)),
         }
     }
@@ -44,7 +48,7 @@ impl Query {
         #[graphql(default_with = "ArticleOrder::CreatedAtDesc")] order_by: ArticleOrder,
         #[graphql(default = 20)] limit: i32,
         #[graphql(default = 0)] offset: i32,
-    ) -> Result<Many<Article>> {
+    ) -> Result<PrewrittenList<Article>> {
         let searches = given.as_ref().is_some_and(ArticleFilter::searches);
         let filter = filter(given, "filter", limits(ctx))?;
         let order = order(order_by, searches)?;
@@ -54,7 +58,9 @@ impl Query {
         let articles = store(ctx)?
             .articles(filter, order, limit, offset, columns(ctx), budget(ctx)?)
             .await?;
-        Ok(Many(articles.into_iter().map(Article::new).collect()))
+        Ok(PrewrittenList(
+            articles.into_iter().map(Article::new).collect(),
+        ))
     }
 
     /// The same articles as a Relay connection. `first` or `last` is 0 to 100; without either, 20 from the start.

@@ -36,7 +36,7 @@ impl Subscription {
         progress.begin(changes.position());
         Ok(changes.map(move |change| {
             let change = change?;
-            progress.show(change.cursor);
+            progress.set_cursor(change.cursor);
             budget.reset();
             Ok(ArticleChange(change))
         }))

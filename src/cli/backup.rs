@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{Done, print};
 use crate::config::DatabaseSettings;
-use crate::store::backup::{self, Seal, Summary};
+use crate::store::backup::{self, Checksum, Summary};
 
 #[derive(Debug, Args)]
 pub(super) struct BackupArgs {
@@ -50,7 +50,7 @@ pub(super) async fn backup(arguments: BackupArgs) -> Done {
 pub(super) async fn restore(arguments: RestoreArgs) -> Done {
     let began = Instant::now();
     let restored = backup::restore(&arguments.database, &arguments.file, arguments.replace).await?;
-    if restored.seal == Seal::None {
+    if restored.checksum == Checksum::Missing {
         tracing::warn!(
             file = %arguments.file.display(),
             "this file was not made by `broadsheet backup`, so damage within a text cannot be detected; everything \

@@ -1,10 +1,10 @@
-//! The file `.env`, in the form that Docker Compose reads: a part of it, in which no line means two things.
+//! The file `.env`, in a subset of the format of Docker Compose in which every line has one meaning.
 //!
-//! Each line is `NAME=VALUE`. A value without quotes ends with its line or before a ` #`; in single quotes it stands as
-//! it is; in double quotes there are escapes. `${NAME}` is replaced, except in single quotes. What Compose does with any
-//! other `$` (it takes `$NAME` for a variable, often an empty one, and `$$` for `$`) would change a password without a
-//! word, and to keep it would give another one than Compose; so such a `$` is an error. No error repeats what the file
-//! says.
+//! Each line is `NAME=VALUE`. A value without quotes ends with its line or before a ` #`; in single quotes it is
+//! literal; in double quotes there are escapes. `${NAME}` is replaced, except in single quotes. Compose treats other
+//! uses of `$` specially (`$NAME` is a variable, which is often empty, and `$$` is `$`). Doing the same would silently
+//! change a password, and not doing it would make the value differ from Compose's; so such a `$` is an error. No error
+//! repeats the contents of the file.
 //!
 //! Decision: `docs/decisions/0009-env-file.md`.
 

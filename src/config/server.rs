@@ -10,7 +10,7 @@ use http::HeaderValue;
 
 use super::limits::{IDEMPOTENCY_HOURS, LimitSettings};
 use super::observe::ObserveSettings;
-use super::value::{address, at_least_one, host, number, origin, some_time, time};
+use super::value::{address, at_least_one, host, nonzero_time, number, origin, time};
 use crate::admission::settings::AdmissionSettings;
 use crate::caller_limits::settings::CallerLimitSettings;
 
@@ -64,7 +64,7 @@ pub struct ServerSettings {
     pub description: String,
 
     /// Time limit for a query, and for receiving the body of a request
-    #[arg(long, env = "REQUEST_TIMEOUT", default_value = "30s", value_parser = some_time, value_name = "TIME")]
+    #[arg(long, env = "REQUEST_TIMEOUT", default_value = "30s", value_parser = nonzero_time, value_name = "TIME")]
     pub request_timeout: Duration,
 
     /// Maximum number of concurrent queries, and of concurrent mutations; others wait for their turn; 0 for no limit [default: 7 for each connection to the database]
@@ -72,7 +72,7 @@ pub struct ServerSettings {
     pub max_concurrent_operations: Option<usize>,
 
     /// How long an operation waits for its turn before it gets 503
-    #[arg(long, env = "OPERATION_WAIT", default_value = "1s", value_parser = some_time, value_name = "TIME")]
+    #[arg(long, env = "OPERATION_WAIT", default_value = "1s", value_parser = nonzero_time, value_name = "TIME")]
     pub operation_wait: Duration,
 
     /// How long a stopping server waits for requests under way
@@ -84,11 +84,11 @@ pub struct ServerSettings {
     pub write_timeout: Duration,
 
     /// How long changes are kept in the feed
-    #[arg(long, env = "CHANGE_RETENTION", default_value = "7days", value_parser = some_time, value_name = "TIME")]
+    #[arg(long, env = "CHANGE_RETENTION", default_value = "7days", value_parser = nonzero_time, value_name = "TIME")]
     pub change_retention: Duration,
 
     /// How long the result of a mutation with an Idempotency-Key is kept
-    #[arg(long, env = "IDEMPOTENCY_RETENTION", default_value = format!("{IDEMPOTENCY_HOURS}h"), value_parser = some_time, value_name = "TIME")]
+    #[arg(long, env = "IDEMPOTENCY_RETENTION", default_value = format!("{IDEMPOTENCY_HOURS}h"), value_parser = nonzero_time, value_name = "TIME")]
     pub idempotency_retention: Duration,
 
     /// Maximum size of a request body in bytes, after decompression

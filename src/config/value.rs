@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-pub(super) use broadsheet_articles::store::settings::{some_time, time};
+pub(super) use broadsheet_articles::store::settings::{nonzero_time, time};
 use clap::builder::RangedU64ValueParser;
 use http::Uri;
 use http::uri::Authority;

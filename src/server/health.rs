@@ -20,7 +20,7 @@ fn is_ready(indexing: Option<Indexing>) -> String {
 /// keys; otherwise 503 with the reason.
 pub(super) async fn ready(State(app): State<App>) -> (StatusCode, String) {
     const SILENT: &str = "the database does not answer\n";
-    let asked = async {
+    let checks = async {
         let status = app.store.migration_status().await?;
         let mut indexing = None;
         if status.pending.is_empty() {
@@ -29,7 +29,7 @@ pub(super) async fn ready(State(app): State<App>) -> (StatusCode, String) {
         }
         Ok((status, indexing))
     };
-    let reason = match timeout(app.request_timeout, asked).await {
+    let reason = match timeout(app.request_timeout, checks).await {
         Ok(Ok((status, indexing))) if status.pending.is_empty() => match without_keys(&app) {
             None => return (StatusCode::OK, is_ready(indexing)),
             Some(issuer) => format!("the keys for JWTs of {issuer} are not known yet\n"),

@@ -127,6 +127,7 @@ impl<E: Execute> Service<Request> for Middleware<E> {
     fn call(&mut self, mut request: Request) -> Self::Future {
         let began = Instant::now();
         let route = Route::of(request.uri().path());
+        // Not from the application's clock, whose ids in tests are sequential and belong to articles.
         let id = RequestId::of(request.headers(), || Clock::system().new_id());
         let span = span(&id, &request);
         let trace = self.settings.reporting.begin_trace(&request, &span);

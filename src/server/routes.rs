@@ -220,7 +220,7 @@ async fn schema(
 }
 
 impl App {
-    /// The response of a read route, if the caller may read and has something left to spend.
+    /// The response of a read route, if the caller may read and its budget is not exhausted.
     pub(super) async fn for_readers(
         &self,
         peer: PeerAddress,
@@ -245,7 +245,7 @@ impl App {
             headers.insert(header::CACHE_CONTROL, http::PRIVATE);
         }
         if let Some(rate_limit) = rate_limit {
-            rate_limit.write_unless_there(headers);
+            rate_limit.write_if_absent(headers);
         }
         response
     }

@@ -33,24 +33,24 @@ pub(super) fn to_stderr() -> &'static Arc<Lines<io::Stderr>> {
 /// Buffers lines for `W`.
 #[derive(Debug)]
 pub(super) struct Lines<W> {
-    gathered: Mutex<Gathered>,
+    buffered: Mutex<Buffered>,
     /// Notified when the first line is buffered.
-    begun: Condvar,
+    not_empty: Condvar,
     /// Locked before the buffer is taken, so that lines are written in order.
-    out: Mutex<Out<W>>,
+    out: Mutex<Output<W>>,
     /// Whether a thread flushes the buffer.
     has_thread: OnceLock<bool>,
 }
 
 #[derive(Debug)]
-struct Out<W> {
+struct Output<W> {
     to: W,
     /// The lines that are being written; afterwards an empty buffer for reuse.
     lines: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
-struct Gathered {
+struct Buffered {
     lines: Vec<u8>,
     /// The number of dropped lines that was not reported yet.
     left_out: u64,
@@ -59,9 +59,9 @@ struct Gathered {
 impl<W: Write + Send + 'static> Lines<W> {
     fn new(to: W) -> Self {
         Self {
-            gathered: Mutex::default(),
-            begun: Condvar::new(),
-            out: Mutex::new(Out {
+            buffered: Mutex::default(),
+            not_empty: Condvar::new(),
+            out: Mutex::new(Output {
                 to,
                 lines: Vec::new(),
             }),
@@ -72,8 +72,8 @@ impl<W: Write + Send + 'static> Lines<W> {
     /// Writes the buffered lines, and then this one.
     pub(super) fn write_now(&self, line: &[u8]) -> io::Result<()> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        let Out { to, lines } = &mut *out;
-        std::mem::swap(&mut self.gathered().lines, lines);
+        let Output { to, lines } = &mut *out;
+        std::mem::swap(&mut self.buffered().lines, lines);
         let written = to.write_all(lines);
         lines.clear();
         written?;
@@ -81,47 +81,47 @@ impl<W: Write + Send + 'static> Lines<W> {
         to.flush()
     }
 
-    fn gather(self: &Arc<Self>, line: &[u8]) -> io::Result<()> {
+    fn buffer(self: &Arc<Self>, line: &[u8]) -> io::Result<()> {
         if !self.has_thread.get_or_init(|| self.start_thread()) {
             return self.write_now(line);
         }
-        let mut gathered = self.gathered();
-        if gathered.lines.len() + line.len() > MAX_BYTES {
-            gathered.left_out += 1;
+        let mut buffered = self.buffered();
+        if buffered.lines.len() + line.len() > MAX_BYTES {
+            buffered.left_out += 1;
             return Ok(());
         }
-        let is_first = gathered.lines.is_empty();
-        gathered.lines.extend_from_slice(line);
-        drop(gathered);
+        let is_first = buffered.lines.is_empty();
+        buffered.lines.extend_from_slice(line);
+        drop(buffered);
         if is_first {
-            self.begun.notify_one();
+            self.not_empty.notify_one();
         }
         Ok(())
     }
 
-    fn gathered(&self) -> MutexGuard<'_, Gathered> {
-        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    fn buffered(&self) -> MutexGuard<'_, Buffered> {
+        self.buffered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns whether it could be started.
     fn start_thread(self: &Arc<Self>) -> bool {
         let lines = Arc::clone(self);
         let thread = std::thread::Builder::new().name("log".to_owned());
-        thread.spawn(move || lines.write_what_gathers()).is_ok()
+        thread.spawn(move || lines.flush_periodically()).is_ok()
     }
 
-    fn write_what_gathers(&self) {
+    fn flush_periodically(&self) {
         let mut reported_at: Option<Instant> = None;
         loop {
-            let gathered = self
-                .begun
-                .wait_while(self.gathered(), |gathered| gathered.lines.is_empty());
-            drop(gathered);
+            let buffered = self
+                .not_empty
+                .wait_while(self.buffered(), |buffered| buffered.lines.is_empty());
+            drop(buffered);
             std::thread::sleep(FLUSH_INTERVAL);
             // An error cannot be reported anywhere.
             let _ = self.write_now(&[]);
             if reported_at.is_none_or(|at| at.elapsed() >= REPORT_INTERVAL) {
-                let left_out = std::mem::take(&mut self.gathered().left_out);
+                let left_out = std::mem::take(&mut self.buffered().left_out);
                 if left_out > 0 {
                     reported_at = Some(Instant::now());
                     tracing::warn!(
@@ -138,14 +138,14 @@ impl<W: Write + Send + 'static> Lines<W> {
 #[derive(Debug)]
 pub(super) struct Line<W: 'static> {
     lines: &'static Arc<Lines<W>>,
-    may_gather: bool,
+    may_buffer: bool,
 }
 
 impl<W: Write + Send + 'static> Write for Line<W> {
     /// Each call contains a whole line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match self.may_gather {
-            true => self.lines.gather(line)?,
+        match self.may_buffer {
+            true => self.lines.buffer(line)?,
             false => self.lines.write_now(line)?,
         }
         Ok(line.len())
@@ -166,14 +166,14 @@ impl<'a> MakeWriter<'a> for ToStderr {
     fn make_writer(&'a self) -> Self::Writer {
         Line {
             lines: to_stderr(),
-            may_gather: false,
+            may_buffer: false,
         }
     }
 
     fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Self::Writer {
         Line {
             lines: to_stderr(),
-            may_gather: metadata.target() == REQUESTS,
+            may_buffer: metadata.target() == REQUESTS,
         }
     }
 }
@@ -207,11 +207,11 @@ mod tests {
         let lines = Arc::new(Lines::new(Vec::new()));
         let _ = lines.has_thread.set(true);
         for line in ["1\n", "2\n"] {
-            lines.gather(line.as_bytes()).unwrap();
+            lines.buffer(line.as_bytes()).unwrap();
         }
         assert!(lines.out.lock().unwrap().to.is_empty());
         lines.write_now(b"a warning\n").unwrap();
-        lines.gather(b"3\n").unwrap();
+        lines.buffer(b"3\n").unwrap();
         lines.write_now(&[]).unwrap();
         assert_eq!(lines.out.lock().unwrap().to, b"1\n2\na warning\n3\n");
     }
@@ -228,19 +228,19 @@ mod tests {
         let line = [b'a'; 1024];
         let fit = MAX_BYTES / line.len();
         // The thread takes the buffered lines, and waits for the reader with them.
-        lines.gather(&line).unwrap();
-        while !lines.gathered().lines.is_empty() {
+        lines.buffer(&line).unwrap();
+        while !lines.buffered().lines.is_empty() {
             std::thread::yield_now();
         }
         for _ in 0..fit + 5 {
-            lines.gather(&line).unwrap();
+            lines.buffer(&line).unwrap();
         }
-        assert_eq!(lines.gathered().left_out, 5);
-        assert_eq!(lines.gathered().lines.len(), MAX_BYTES);
+        assert_eq!(lines.buffered().left_out, 5);
+        assert_eq!(lines.buffered().lines.len(), MAX_BYTES);
         for _ in 0..10 {
             allow.send(()).unwrap();
         }
-        while lines.gathered().left_out > 0 {
+        while lines.buffered().left_out > 0 {
             std::thread::yield_now();
         }
         lines.write_now(b"the last\n").unwrap();

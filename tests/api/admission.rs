@@ -24,8 +24,8 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// One for each scope, one that can do nothing, one that has expired, and one more reader that is to be revoked. None
-    /// but the expired one ends.
+    /// A token for each scope, one without a scope, one that has expired, and a second reader to be revoked. Only the
+    /// expired one has an expiry.
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut tokens = Self {

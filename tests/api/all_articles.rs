@@ -49,7 +49,7 @@ async fn a_list_of_many_batches_is_complete_and_in_order(database: Database) {
     }
 }
 
-/// Adds articles, `total` in all.
+/// Adds articles until there are `total`.
 async fn fill_up(app: &crate::support::TestApp, more: usize, total: usize) {
     app.database.execute("DELETE FROM article").await;
     app.database.fill(total, more).await;
@@ -122,7 +122,7 @@ async fn a_hundred_thousand_articles_take_little_memory(database: Database) {
     let program = Program::start(&database.url, &[]).await;
     database.fill(100_000, 200).await;
     let url = program.url("/api/v1/articles/");
-    // What the first requests allocate once does not count.
+    // Memory that the first requests allocate once does not count.
     let warm_up = Answer::to(client().get(program.url("/health/ready"))).await;
     assert_eq!(warm_up.status, 200);
     let before = program.memory("VmRSS");

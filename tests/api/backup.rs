@@ -290,7 +290,7 @@ async fn an_impossible_backup_is_rejected_and_leaves_no_files() {
         (
             "other.db",
             ["restore", "text"],
-            "broadsheet: text is damaged: it is no SQLite database",
+            "broadsheet: text is damaged: it is not an SQLite database",
         ),
         (
             "none/other.db",

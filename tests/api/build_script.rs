@@ -43,15 +43,18 @@ fn a_build_without_npm_reruns_after_npm_is_installed() {
             .current_dir(&package)
             .output()
             .unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{said}");
+        let output_text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{output_text}");
         let embedded = fs::read_to_string(out.join("ui/embedded.rs")).unwrap();
-        (said, embedded.contains("Option<Page> = Some("))
+        (output_text, embedded.contains("Option<Page> = Some("))
     };
 
-    let (said, has_graphiql) = build("");
+    let (output_text, has_graphiql) = build("");
     assert!(!has_graphiql);
-    assert!(said.contains("npm is not on the PATH"), "{said}");
+    assert!(
+        output_text.contains("npm is not on the PATH"),
+        "{output_text}"
+    );
     let shown = programs.display();
     for watched in [
         "cargo::rerun-if-env-changed=PATH".to_owned(),
@@ -59,12 +62,12 @@ fn a_build_without_npm_reruns_after_npm_is_installed() {
         "cargo::rerun-if-changed=ui".to_owned(),
     ] {
         assert!(
-            said.lines().any(|line| line == watched),
-            "{watched} is not in {said}"
+            output_text.lines().any(|line| line == watched),
+            "{watched} is not in {output_text}"
         );
     }
     // A missing path would make cargo run the script, and compile everything, each time.
-    for path in said
+    for path in output_text
         .lines()
         .filter_map(|line| line.strip_prefix("cargo::rerun-if-changed="))
     {
@@ -79,16 +82,16 @@ fn a_build_without_npm_reruns_after_npm_is_installed() {
     );
     fs::write(&npm, install).unwrap();
     fs::set_permissions(&npm, fs::Permissions::from_mode(0o755)).unwrap();
-    let (said, has_graphiql) = build("true");
-    assert!(!has_graphiql, "{said}");
-    assert!(said.contains("so npm is not run"), "{said}");
-    let (said, has_graphiql) = build("false");
-    assert!(has_graphiql, "{said}");
-    assert!(!said.contains("cargo::warning"), "{said}");
+    let (output_text, has_graphiql) = build("true");
+    assert!(!has_graphiql, "{output_text}");
+    assert!(output_text.contains("so npm is not run"), "{output_text}");
+    let (output_text, has_graphiql) = build("false");
+    assert!(has_graphiql, "{output_text}");
+    assert!(!output_text.contains("cargo::warning"), "{output_text}");
     assert!(
-        !said
+        !output_text
             .lines()
             .any(|line| line == "cargo::rerun-if-changed=ui"),
-        "{said}"
+        "{output_text}"
     );
 }

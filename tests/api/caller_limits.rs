@@ -1,4 +1,4 @@
-//! Limits on callers: each is reached, and exceeded by one.
+//! Limits on callers: each is reached and then exceeded by one.
 
 mod bodies;
 mod connections;
@@ -19,7 +19,7 @@ use crate::support::{Answer, TestApp};
 /// Longer than any expected event takes.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Two addresses of this machine, for callers in different places.
+/// Two addresses of this machine, for two callers.
 const HERE: &str = "127.0.0.1";
 const THERE: &str = "127.0.0.2";
 
@@ -30,7 +30,8 @@ pub(crate) async fn connect(from: &str, to: SocketAddr) -> TcpStream {
     socket.connect(to).await.unwrap()
 }
 
-/// The status of the answer to a request on this connection, which stays open; `None` where it is closed without one.
+/// The status of the response to a request on this connection, which stays open; `None` if the server closes it
+/// without one.
 async fn ask(stream: &mut TcpStream) -> Option<u16> {
     let request = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
     stream.write_all(request).await.ok()?;
@@ -51,7 +52,7 @@ fn client_from(address: &str) -> reqwest::Client {
     client.local_address(address).build().unwrap()
 }
 
-/// How often the limit was exceeded, according to metrics that are requested from another address.
+/// How often the limit was exceeded. The metrics are requested from another address.
 async fn exceeded(app: &TestApp, limit: &str) -> u64 {
     metric(
         app,
@@ -68,8 +69,8 @@ async fn metric(app: &TestApp, name: &str) -> u64 {
     value.unwrap().parse().unwrap()
 }
 
-/// The lines of the response about limits: the status, the headers of rate limits, and the body.
-fn told(answer: &Answer) -> String {
+/// The parts of a response that are about limits: the status, the headers of rate limits, and the body.
+fn about_limits(answer: &Answer) -> String {
     let names = ["retry-after", "ratelimit", "ratelimit-policy"];
     let headers = names.map(|name| {
         let value = answer.headers.get(name)?;

@@ -1,4 +1,5 @@
-//! Ignoring case, in every script: a text has its own beginning and its own end, and both databases agree.
+//! Case-insensitive conditions in every script: a text starts and ends with its own prefixes and suffixes, and both
+//! databases agree.
 
 use broadsheet::article::filter::fold_case;
 use rstest_reuse::apply;

@@ -1,4 +1,4 @@
-//! `Content-Length`, which the connection writes: what is not streamed tells how long it is.
+//! `Content-Length`, which the connection writes: every response that is not streamed has one.
 
 use reqwest::Method;
 use rstest_reuse::apply;

@@ -62,7 +62,7 @@ async fn more_than_a_thousand_are_rejected_and_an_empty_list_is_allowed(database
 #[apply(on_both_databases)]
 async fn a_thousand_equal_titles_are_numbered(database: Database) {
     let app = in_process!(database);
-    // One number is taken already, and one is claimed by the batch itself.
+    // One number is already used, and the batch itself claims another.
     let taken = [
         json!({ "title": "b", "slug": "a-7", "text": "" }),
         json!({ "title": "b", "slug": "a-990", "text": "" }),
@@ -102,7 +102,7 @@ async fn a_taken_slug_names_its_input(database: Database) {
         json!({ "code": "SLUG_TAKEN", "field": "inputs.2.slug" })
     );
     assert_eq!(slugs(&create(&app, &inputs[..2]).await), ["taken-2", "c"]);
-    // A number that was assigned before another article claimed it.
+    // A number is assigned before another input of the batch claims it.
     let inputs = [
         json!({ "title": "Taken", "text": "" }),
         json!({ "title": "d", "slug": "taken-3", "text": "" }),
@@ -150,7 +150,7 @@ async fn concurrent_creations_with_equal_slugs_in_opposite_order_have_one_winner
     }
 }
 
-/// An update that takes a slug runs with creations that hold it and want the one that it frees.
+/// An update from one slug to another runs with a batch that creates both, in the opposite order.
 #[apply(on_both_databases)]
 async fn concurrent_updates_and_creations_that_swap_slugs_finish(database: Database) {
     let app = in_process!(database);

@@ -25,12 +25,12 @@ fn create(slug: &str) -> String {
     )
 }
 
-/// The result of the subscription to this article's creation.
-fn told(slug: &str) -> Value {
+/// The event of the subscription for this article's creation.
+fn created_event(slug: &str) -> Value {
     json!({ "data": { "articleChanges": { "kind": "CREATED", "article": { "slug": slug } } } })
 }
 
-/// A proxy in front of PostgreSQL that can be cut.
+/// A proxy in front of PostgreSQL whose connections can be cut.
 struct Proxy {
     /// The database's URL through the proxy.
     url: String,
@@ -114,8 +114,8 @@ async fn post(program: &Program, query: &str) -> Answer {
     Answer::to(request.json(&json!({ "query": query }))).await
 }
 
-/// Rejected as retryable, without data.
-fn assert_may_come_again(answer: &Answer) {
+/// The request was rejected with a code that says it may be retried, and without data.
+fn assert_is_retryable(answer: &Answer) {
     assert_eq!(answer.status, 503, "{answer}");
     assert_eq!(answer.header("retry-after"), "1");
     let body = answer.json();
@@ -136,51 +136,51 @@ async fn no_false_completion_or_acknowledgement_while_the_database_is_unavailabl
     socket.subscribe("1", SUBSCRIPTION).await;
     let mut stream = Stream(Stream::open(&url).await);
     post(&program, &create("before")).await;
-    let before = json!({ "id": "1", "type": "next", "payload": told("before") });
+    let before = json!({ "id": "1", "type": "next", "payload": created_event("before") });
     assert_eq!(socket.receive().await, before);
-    assert_eq!(stream.next().await, told("before"));
+    assert_eq!(stream.next().await, created_event("before"));
 
     proxy.cut();
-    let refused = post(&program, &create("meanwhile")).await;
-    // The first may have begun on a connection that was just lost.
-    let refused = match refused.status {
+    let rejected = post(&program, &create("meanwhile")).await;
+    // The first request may have begun on a connection that was just lost.
+    let rejected = match rejected.status {
         200 => post(&program, &create("meanwhile")).await,
-        _ => refused,
+        _ => rejected,
     };
-    assert_may_come_again(&refused);
+    assert_is_retryable(&rejected);
     let two = "mutation { __typename a: deleteArticle(id: \"0\") { id } \
         b: deleteArticle(id: \"01a2075d-fb60-734b-b984-a47653891a1b\") { id } }";
-    // The first of the two needs no database.
-    let partly = post(&program, two).await;
-    assert_eq!(partly.status, 200, "{partly}");
+    // The first mutation fails before it needs the database.
+    let partial_result = post(&program, two).await;
+    assert_eq!(partial_result.status, 200, "{partial_result}");
     let two = two.replace("\"0\"", "\"01a2075d-fb60-734b-b984-a47653891a1c\"");
-    assert_may_come_again(&post(&program, &two).await);
+    assert_is_retryable(&post(&program, &two).await);
     let as_events = client()
         .post(&url)
         .header("accept", "text/event-stream")
         .json(&json!({ "query": create("meanwhile") }));
-    assert_may_come_again(&Answer::to(as_events).await);
+    assert_is_retryable(&Answer::to(as_events).await);
     let mut writer = Socket::ready(program.address()).await;
     writer.subscribe("1", &create("meanwhile")).await;
     let message = writer.receive().await;
     assert_eq!(message["type"], "error", "{message}");
     let code = &message["payload"][0]["extensions"]["code"];
     assert_eq!(code, "UNAVAILABLE", "{message}");
-    assert_may_come_again(&Answer::to(client().get(program.url("/api/v1/articles/"))).await);
+    assert_is_retryable(&Answer::to(client().get(program.url("/api/v1/articles/"))).await);
     let response = Stream::open(&url).await;
     assert_eq!(response.status(), 503);
     assert_eq!(response.headers()["retry-after"], "1");
     let content_type = "application/json; charset=utf-8";
     assert_eq!(response.headers()["content-type"], content_type);
-    let mut given_up = Socket::ready(program.address()).await;
-    given_up.subscribe("1", SUBSCRIPTION).await;
-    assert_eq!(given_up.closed().await, 1013);
+    let mut rejected_socket = Socket::ready(program.address()).await;
+    rejected_socket.subscribe("1", SUBSCRIPTION).await;
+    assert_eq!(rejected_socket.closed().await, 1013);
 
     let mut waiting = Socket::ready(program.address()).await;
     waiting.subscribe("1", SUBSCRIPTION).await;
     waiting.is_heard().await;
     proxy.mend();
-    // The waiting one receives what is created from some moment on, and those that had begun receive everything.
+    // The waiting subscription receives articles from some moment on. Those that had begun receive all of them.
     let mut slugs = Vec::new();
     let mut creations = async || loop {
         let slug = format!("after-{}", slugs.len());
@@ -196,19 +196,19 @@ async fn no_false_completion_or_acknowledgement_while_the_database_is_unavailabl
     };
     assert_eq!(first["type"], "next", "{first}");
     for slug in &slugs {
-        let next = json!({ "id": "1", "type": "next", "payload": told(slug) });
+        let next = json!({ "id": "1", "type": "next", "payload": created_event(slug) });
         assert_eq!(socket.receive().await, next);
-        assert_eq!(stream.next().await, told(slug));
+        assert_eq!(stream.next().await, created_event(slug));
     }
     program.logged("the database is available again").await;
     let log = program.log();
     assert!(!log.contains("panicked"), "{log}");
-    // However many requests there were in the meantime.
-    for said in [
+    // Logged once, however many requests failed in the meantime.
+    for logged_text in [
         "the database is unavailable:",
         "the database is available again",
     ] {
-        assert_eq!(log.matches(said).count(), 1, "{log}");
+        assert_eq!(log.matches(logged_text).count(), 1, "{log}");
     }
 }
 
@@ -299,7 +299,7 @@ async fn subscribing_without_a_free_connection_is_retried_or_waits(database: Dat
         while Stream::open(&app.url("/graphql")).await.status() != 503 {}
         socket.subscribe("1", SUBSCRIPTION).await;
         socket.is_heard().await;
-        assert_may_come_again(&Answer::to(app.request("/api/v1/articles/")).await);
+        assert_is_retryable(&Answer::to(app.request("/api/v1/articles/")).await);
     };
     tokio::join!(take_the_connection(database, &app), subscribed);
     let mut slugs = 0;

@@ -34,7 +34,7 @@ async fn a_thousand_equal_titles_are_as_fast_among_ten_thousand_as_among_none(da
         among_many < among_none * 2 + Duration::from_secs(1),
         "{among_many:?}, and {among_none:?} among none"
     );
-    // A single create is not slower either.
+    // A single create is equally fast.
     let began = Instant::now();
     for number in 12_001..12_021 {
         let slug = &slugs(&app, &thousand[..1]).await[0];
@@ -51,7 +51,7 @@ async fn the_smallest_free_number_is_found_anywhere(database: Database) {
     fill(&app, database, "equal-", 2, 60).await;
     assert_eq!(slugs(&app, &equal(1)).await, ["equal"]);
     assert_eq!(slugs(&app, &equal(1)).await, ["equal-61"]);
-    // Other programs make gaps.
+    // Other programs leave gaps between the numbers.
     for slug in ["equal-3", "equal-40", "equal-41", "equal-60"] {
         let delete = format!("DELETE FROM article WHERE slug = '{slug}'");
         app.direct.run(&delete).await;
@@ -69,7 +69,7 @@ async fn the_smallest_free_number_is_found_anywhere(database: Database) {
     let expected = numbers.map(|number| format!("equal-{number}"));
     let found = slugs(&app, &equal(14)).await;
     assert_eq!(found, expected[..14]);
-    // As if one after another: an input with a given slug affects only the inputs after it.
+    // The inputs apply in their order: one with a given slug affects only those after it.
     let mut inputs = equal(3);
     inputs[1]["slug"] = json!("equal-74");
     assert_eq!(
@@ -98,7 +98,7 @@ async fn a_long_slug_is_shortened_for_its_number_and_numbers_continue(database: 
 async fn the_number_is_always_the_smallest_free_one(database: Database) {
     let app = in_process!(database);
     let mut random = Random(7);
-    // Enough for the next one to record them as a run.
+    // Enough articles for the next create to record their numbers as a run.
     let many = vec![json!({ "title": "a", "text": "" }); 50];
     let mut articles = created(&app, &many).await;
     for round in 0..1_000 {

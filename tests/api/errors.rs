@@ -1,7 +1,7 @@
-//! The table of errors: every code that can occur, provoked from outside. One response of each form is shown whole, of the
-//! others the errors, a line for each.
+//! The table of errors: every error code, provoked from outside. One response of each form is shown whole; of the
+//! others the errors are shown, one per line.
 //!
-//! `UNAVAILABLE` needs a database that fails: `failures.rs` provokes it. `CURSOR_EXPIRED` stands in `feed/graphql.rs`.
+//! `UNAVAILABLE` needs a database that fails: see `failures.rs`. For `CURSOR_EXPIRED` see `feed/graphql.rs`.
 
 use std::fmt::Write as _;
 

@@ -21,7 +21,7 @@ async fn internal_errors_have_the_same_message_on_every_transport(database: Data
     app.database
         .execute("ALTER TABLE feed RENAME TO feeds")
         .await;
-    // Last, because SQLite renames nothing while triggers refer to a missing table.
+    // At the end of the test, because SQLite cannot rename a table while triggers refer to one that is missing.
     app.database.execute("DROP TABLE article").await;
     let create = "mutation { createArticle(input: { title: \"a\", text: \"\" }) { id } }";
     let follow = "subscription($after: String) { articleChanges(after: $after) { kind } }";
@@ -118,13 +118,13 @@ async fn waiting_too_long_for_a_connection_is_unavailable(database: Database) {
     );
     let lock = app.database.lock_writes().await;
     let create = |title| Box::pin(app.create(json!({ "title": title, "text": "" })));
-    // This one has the only connection and waits for the lock. It must have it before the other arrives, because writes
-    // that come together share a transaction of SQLite.
+    // This mutation has the only connection and waits for the lock. It must have the connection before the other
+    // mutation arrives, because SQLite executes writes that wait together in one transaction.
     let mut other = create("a");
     let waiting = timeout(Duration::from_millis(500), &mut other).await;
     assert!(waiting.is_err(), "{waiting:?}");
-    let refused = create("b").await;
-    assert_answer!(refused, @r#"
+    let rejected = create("b").await;
+    assert_answer!(rejected, @r#"
     503
     {
       "errors": [
@@ -146,8 +146,8 @@ async fn waiting_too_long_for_a_connection_is_unavailable(database: Database) {
       ]
     }
     "#);
-    assert_eq!(refused.header("retry-after"), "1");
-    // Documents with more fields return all of them.
+    assert_eq!(rejected.header("retry-after"), "1");
+    // Documents with several fields return the result of each.
     let partly = r#"mutation { a: deleteArticle(id: "no uuid") { id } b: createArticle(input: { title: "b", text: "" }) { id } }"#;
     let partly = Box::pin(app.query(partly)).await;
     assert_eq!(partly.status, 200, "{partly}");

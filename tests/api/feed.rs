@@ -71,15 +71,15 @@ macro_rules! start {
 }
 use start;
 
-/// The next changes, this number of them.
+/// The next `count` changes.
 pub(crate) async fn next(changes: &mut Changes, count: usize) -> Vec<Arc<ArticleChange>> {
-    let taken = changes.by_ref().take(count).try_collect();
-    let taken = tokio::time::timeout(TIMEOUT, taken).await;
-    taken.expect("a change was not heard").unwrap()
+    let received = changes.by_ref().take(count).try_collect();
+    let received = tokio::time::timeout(TIMEOUT, received).await;
+    received.expect("a change was not received").unwrap()
 }
 
-/// A change as a line: the kind, and the article after it.
-pub(crate) fn told(change: &ArticleChange) -> String {
+/// A change as one line: its kind, and the article after it.
+pub(crate) fn change_line(change: &ArticleChange) -> String {
     let kind = change.kind;
     match &change.article {
         None => format!("{kind:?}"),
@@ -90,8 +90,8 @@ pub(crate) fn told(change: &ArticleChange) -> String {
     }
 }
 
-fn all_told(changes: &[Arc<ArticleChange>]) -> Vec<String> {
-    changes.iter().map(|change| told(change)).collect()
+fn change_lines(changes: &[Arc<ArticleChange>]) -> Vec<String> {
+    changes.iter().map(|change| change_line(change)).collect()
 }
 
 /// SQL for a new UUID.

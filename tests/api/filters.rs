@@ -1,4 +1,4 @@
-//! Filters: what each condition means, to the letter the same on both databases, and how large a filter may be.
+//! Filters: what each condition means, exactly the same on both databases, and how large a filter may be.
 
 use rstest_reuse::apply;
 use serde_json::{Value, json};

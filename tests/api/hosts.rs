@@ -18,7 +18,7 @@ async fn status(app: &TestApp, path: &str, host: &str) -> u16 {
         .status
 }
 
-/// A page of a foreign site whose name has come to resolve to this machine.
+/// DNS rebinding: a page of another site whose name now resolves to this machine.
 #[apply(on_both_databases)]
 async fn on_a_loopback_address_other_hosts_are_rejected(database: Database) {
     let app = start!(database);
@@ -44,7 +44,7 @@ async fn on_a_loopback_address_other_hosts_are_rejected(database: Database) {
             assert_ne!(status(&app, path, host).await, 421, "{path} {host}");
         }
     }
-    // Probes may use any address, and learn nothing.
+    // Probes may use any address; their responses reveal nothing.
     assert_eq!(status(&app, "/health/ready", "10.0.0.7:8000").await, 200);
 }
 

@@ -78,7 +78,7 @@ async fn rejections_are_the_same_over_both(database: Database) {
     let flags = ["--max-body-bytes=1000", "--request-timeout=2s"];
     let app = start!(database, &certificate, &key, flags[0], flags[1]);
     for alpn in [HTTP_1_1, HTTP_2] {
-        let mut told = String::new();
+        let mut outcomes = String::new();
         for (host, request) in [
             ("localhost", post(&" ".repeat(1_000))),
             ("evil.example", post("{ __typename }")),
@@ -94,10 +94,10 @@ async fn rejections_are_the_same_over_both(database: Database) {
                 .await
                 .ask(host, request)
                 .await;
-            told.extend([answer.status.to_string(), " ".to_owned(), answer.body]);
-            told.push('\n');
+            outcomes.extend([answer.status.to_string(), " ".to_owned(), answer.body]);
+            outcomes.push('\n');
         }
-        assert_answer!(told, @r#"
+        assert_answer!(outcomes, @r#"
         413 {"errors":[{"message":"the body is larger than 1000 bytes","extensions":{"code":"BAD_REQUEST"}}]}
         421 {"errors":[{"message":"requests for the host evil.example are not accepted here; the server's setting ALLOWED_HOSTS lists the accepted ones","extensions":{"code":"BAD_REQUEST"}}]}
         503 {"errors":[{"message":"the request took too long to arrive","extensions":{"code":"TIMEOUT"}}]}
@@ -164,8 +164,8 @@ async fn twenty_event_streams_share_one_connection(database: Database) {
             text += std::str::from_utf8(&data).unwrap();
         }
         let (_, data) = text.split_once("data: ").unwrap();
-        let told: Value = serde_json::from_str(data.trim_end()).unwrap();
-        assert_eq!(told, change);
+        let outcomes: Value = serde_json::from_str(data.trim_end()).unwrap();
+        assert_eq!(outcomes, change);
     }
 }
 
@@ -190,12 +190,12 @@ async fn sockets_are_opened_by_http_1_1(database: Database) {
         let message = Message::from(message.to_string());
         socket.send(message).await.unwrap();
     }
-    let mut said = Vec::new();
-    while said.len() < 3 {
+    let mut messages = Vec::new();
+    while messages.len() < 3 {
         let message = timeout(TIMEOUT, socket.next()).await.unwrap();
-        said.push(message.unwrap().unwrap().into_text().unwrap().to_string());
+        messages.push(message.unwrap().unwrap().into_text().unwrap().to_string());
     }
-    assert_answer!(said.join("\n"), @r#"
+    assert_answer!(messages.join("\n"), @r#"
     {"type":"connection_ack"}
     {"id":"1","type":"next","payload":{"data":{"__typename":"Query"}}}
     {"id":"1","type":"complete"}

@@ -169,7 +169,7 @@ async fn a_request_is_the_same_on_every_transport(database: Database) {
                 "{first:?} {again:?}"
             );
         }
-        // The header is the same key.
+        // The key in the header is the same key as the one in the extensions.
         assert!(is_replayed(&send(&app, &key, &create(&key)).await));
         let mut other = create("something else");
         other["extensions"] = json!({ "idempotencyKey": key });
@@ -241,13 +241,16 @@ async fn a_key_is_free_again_after_it_expires(database: Database) {
     app.at("2026-01-31T10:29:59.999999Z");
     assert!(is_replayed(&send(&app, "a", &create("Hour")).await));
     app.at("2026-01-31T10:30:00Z");
-    let anew = send(&app, "a", &create("Hour")).await;
-    assert!(!is_replayed(&anew));
-    assert_ne!(first.body, anew.body);
-    // It is kept for the same time again.
+    let executed_again = send(&app, "a", &create("Hour")).await;
+    assert!(!is_replayed(&executed_again));
+    assert_ne!(first.body, executed_again.body);
+    // The new result is kept for the same time.
     app.at("2026-01-31T11:29:59Z");
     let again = send(&app, "a", &create("Hour")).await;
-    assert_eq!((is_replayed(&again), &again.body), (true, &anew.body));
+    assert_eq!(
+        (is_replayed(&again), &again.body),
+        (true, &executed_again.body)
+    );
     // Also for another request.
     app.at("2026-01-31T11:30:00Z");
     assert_eq!(send(&app, "a", &create("Other")).await.code(), "");
@@ -260,7 +263,7 @@ async fn keys_that_have_expired_are_removed_in_the_background(database: Database
     assert_eq!(send(&app, "old", &create("Old")).await.code(), "");
     app.at("2026-01-31T09:30:00.5Z");
     assert_eq!(send(&app, "young", &create("Young")).await.code(), "");
-    // A second copy of the older row is rejected while that exists.
+    // A copy of the older row is rejected while that row exists.
     let copy = "INSERT INTO idempotency_key (key, request, created_at)
         SELECT key, request, created_at FROM idempotency_key_copy";
     app.database
@@ -269,10 +272,10 @@ async fn keys_that_have_expired_are_removed_in_the_background(database: Database
                 SELECT key, request, created_at FROM idempotency_key ORDER BY created_at LIMIT 1",
         )
         .await;
-    assert_ne!(app.database.refusal(copy).await, "");
+    assert_ne!(app.database.sql_error(copy).await, "");
     app.at("2026-01-31T09:30:01Z");
     let removed = async {
-        while !app.database.refusal(copy).await.is_empty() {
+        while !app.database.sql_error(copy).await.is_empty() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };

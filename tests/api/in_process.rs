@@ -1,4 +1,5 @@
-//! The API in this process, without a server: for tests that execute thousands of operations, or many concurrently.
+//! The API in the process of the test, without a server: for tests that execute thousands of operations, or many at
+//! the same time.
 
 use broadsheet::api::{Api, ApiSettings, ExecutionResult};
 use broadsheet::clock::{Clock, Timestamp};
@@ -12,7 +13,7 @@ use tokio_postgres::NoTls;
 use crate::support::{Database, NOW, OwnDatabase, Settings};
 
 diesel::define_sql_function! {
-    /// The function that the server's statements on SQLite call for each row.
+    /// The SQL function that the server's statements on SQLite call for each row to check their time limit.
     fn within_time_limit(row: diesel::sql_types::BigInt) -> diesel::sql_types::Bool;
 }
 
@@ -27,7 +28,7 @@ macro_rules! in_process {
 }
 pub(crate) use in_process;
 
-/// An API over a database of its own, with a clock that stands still and ids that count.
+/// An API on its own database, with a fixed clock and consecutive ids.
 pub(crate) struct InProcess {
     pub(crate) store: Store,
     pub(crate) api: Api,
@@ -37,7 +38,7 @@ pub(crate) struct InProcess {
     pub(crate) database: OwnDatabase,
 }
 
-/// A connection that bypasses the server, as of another program.
+/// A connection that bypasses the server, like that of another program.
 pub(crate) enum Direct {
     Sqlite(std::sync::Mutex<SqliteConnection>),
     Postgres(tokio_postgres::Client),

@@ -1,4 +1,4 @@
-//! What the schema answers about itself. `tests/graphql_js/main.rs` compares all of it with graphql-js.
+//! What introspection returns. `tests/graphql_js/main.rs` compares all of it with graphql-js.
 
 use rstest_reuse::apply;
 use serde_json::{Value, json};
@@ -115,7 +115,7 @@ async fn the_highest_limit_of_nesting_works(database: Database) {
     }
 }
 
-/// Each of these lists multiplies its selections.
+/// Each of these lists multiplies what is selected in it.
 #[apply(on_both_databases)]
 async fn an_introspection_that_grows_with_its_depth_is_rejected(database: Database) {
     let app = start!(database);

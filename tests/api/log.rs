@@ -1,4 +1,4 @@
-//! What the log says: of requests, of slow operations, of callers that were rejected, and from the start to the end.
+//! What is logged from start to end: requests, slow operations, rejected callers.
 
 mod callers;
 mod format;
@@ -18,7 +18,7 @@ fn redacted(line: &str) -> String {
             _ => word.to_owned(),
         })
         .collect();
-    // The state of the cache, and whether there was a wait for a connection, vary.
+    // Whether the operation was cached varies, and so does whether it waited for a connection.
     words.retain(|word| !["parse_ms=N", "validate_ms=N"].contains(&word.as_str()));
     words.join(" ")
 }

@@ -1,4 +1,4 @@
-//! Messages repeat at most a hundred characters of what a client sent, however long it was.
+//! Messages repeat at most a hundred characters of a client's text, however long it is.
 
 use rstest_reuse::apply;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Database, TestApp, client, on_both_databases, start};
 use crate::transports::Transport;
 
-/// Documents with an error in something of a hundred thousand characters, `N`.
+/// Documents with an error that involves `N`, which is replaced by a name of a hundred thousand characters.
 const DOCUMENTS: [&str; 32] = [
     "{ N }",
     "{ articles { N } }",

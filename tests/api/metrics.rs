@@ -55,16 +55,17 @@ async fn the_metrics_of_all_parts_are_present(database: Database) {
     let metrics = app.get("/metrics").await;
     let types = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     assert_eq!(metrics.header("content-type"), types);
-    let told = [
+    let expected_prefixes = [
         "broadsheet_query_",
         "broadsheet_lookup_",
         "# TYPE broadsheet_pool_",
     ];
-    let told = metrics
-        .body
-        .lines()
-        .filter(|line| told.iter().any(|start| line.starts_with(start)));
-    assert_answer!(told.collect::<Vec<_>>().join("\n"), @r"
+    let expected_prefixes = metrics.body.lines().filter(|line| {
+        expected_prefixes
+            .iter()
+            .any(|start| line.starts_with(start))
+    });
+    assert_answer!(expected_prefixes.collect::<Vec<_>>().join("\n"), @r"
     broadsheet_query_executions_total 3
     broadsheet_query_joins_total 0
     broadsheet_lookup_loads_total 3

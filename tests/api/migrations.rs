@@ -73,7 +73,7 @@ async fn what_was_applied_can_be_reverted_and_applied_again(database: Database) 
     let Some(database) = database.empty().await else {
         return;
     };
-    // A missing file has no status.
+    // There is no status for a missing file.
     database
         .execute("CREATE TABLE somebody_elses (id integer)")
         .await;

@@ -1,8 +1,8 @@
-//! Random sequences of queries and mutations, executed by SQLite, by PostgreSQL and by a simple model of the
-//! contract that keeps its articles in a `Vec`. All three must agree on every answer.
+//! Random sequences of queries and mutations, executed on SQLite, on PostgreSQL, and by a simple model of the contract
+//! that keeps its articles in a `Vec`. All three must give the same responses.
 //!
-//! `model/generate.rs` makes the sequences, `model/articles.rs` is the model. `MODEL_SEQUENCES` says how many sequences
-//! are tried: 2,000 under CI and 300 elsewhere, if it does not.
+//! `model/generate.rs` generates the sequences, `model/articles.rs` is the model. `MODEL_SEQUENCES` sets the number of
+//! sequences; the default is 2,000 under CI and 300 elsewhere.
 
 mod article;
 mod articles;
@@ -93,20 +93,20 @@ impl Sides {
                 side.at(model.micros());
                 let answer = side.ask_with(&document, variables.clone()).await;
                 let answer = step.without_order(answer);
-                let told = || format!("{document}\nwith {variables}");
+                let step_text = || format!("{document}\nwith {variables}");
                 let reduced = articles::reduced(answer.clone());
                 if reduced != expected {
                     let side = side.store.describe();
                     return Err(format!(
                         "{side} differs from the model\n{}\n{reduced}\n{expected}",
-                        told()
+                        step_text()
                     ));
                 }
                 match &first {
                     Some(first) if *first != answer => {
                         return Err(format!(
                             "the databases differ\n{}\n{first}\n{answer}",
-                            told()
+                            step_text()
                         ));
                     }
                     _ => first = Some(answer),
@@ -116,7 +116,7 @@ impl Sides {
         Ok(())
     }
 
-    /// Synchronizes the clocks, even after a failure, and returns the number of ids that each has generated.
+    /// Sets the clocks to the same time, even after a failure, and returns the number of ids that each has generated.
     fn ids_used(&self) -> u64 {
         let next = |side: &InProcess| side.clock.new_id().as_u64_pair().1 & 0x3fff_ffff_ffff_ffff;
         let used: Vec<u64> = self.0.iter().map(next).collect();

@@ -1,5 +1,5 @@
-//! Walking a connection: what a page tells of what lies beside it, and that a walk misses nothing and repeats
-//! nothing, whatever others write meanwhile.
+//! Pagination: what a page says about its neighbours, and that reading all pages misses and repeats nothing, whatever
+//! others write in the meantime.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +18,7 @@ const PAGE: &str = "query(\
 #[apply(on_both_databases)]
 async fn a_walk_sees_each_article_that_stays_exactly_once(database: Database) {
     let app = in_process!(database);
-    // Ties everywhere: three titles, four instants, one moment of change.
+    // Many equal sort keys: three titles, four instants, one time of change.
     let stay = (0..30).map(|n| input(&format!("{} stay", n * 37 % 100), n));
     create(&app, stay.collect()).await;
     for order in COLUMN_ORDERS {
@@ -41,7 +41,7 @@ async fn a_walk_sees_each_article_that_stays_exactly_once(database: Database) {
     }
 }
 
-/// The slugs on a walk from one end to the other.
+/// The slugs of all pages, read from one end to the other.
 async fn walk(app: &InProcess, order: &str, forwards: bool, size: usize) -> Vec<String> {
     let mut seen = Vec::new();
     let mut cursor = Value::Null;
@@ -72,7 +72,7 @@ async fn walk(app: &InProcess, order: &str, forwards: bool, size: usize) -> Vec<
     }
 }
 
-/// Creates, changes and deletes other articles, everywhere in each order, until the walk is done.
+/// Creates, changes and deletes other articles, at random positions in each order, until the walk is done.
 async fn write_until(app: &InProcess, done: &AtomicBool) -> u64 {
     let mut writes = 0_u64;
     let mut there: Vec<Value> = Vec::new();
@@ -159,7 +159,8 @@ fn expected(
     } else {
         page.truncate(size);
     }
-    // The first position of the page and the first after it; an empty page is at the end of the requested range.
+    // The page covers the positions from `start` up to but not including `end`. An empty page is at the end of the
+    // requested range.
     let (start, end) = match (page.first(), page.last()) {
         (Some(first), Some(last)) => (*first, last + 1),
         _ if from_back => {

@@ -105,7 +105,7 @@ async fn a_request_must_have_one_host(database: Database) {
     let missing = "a request of HTTP/1.1 must have the header Host";
     let several = "a request must have the header Host once, but it has several";
     let invalid = "the header Host must be a host, with or without a port";
-    for (version, hosts, refused) in [
+    for (version, hosts, rejected) in [
         ("1.1", "Host: localhost\r\n", None),
         ("1.1", "HOST: [::1]:80\r\n", None),
         ("1.0", "", None),
@@ -123,7 +123,7 @@ async fn a_request_must_have_one_host(database: Database) {
         ] {
             let head = format!("GET {target} HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n");
             let answer = raw(&app, head.as_bytes()).await;
-            match refused {
+            match rejected {
                 None => assert!(
                     !answer.contains(" 400 ") && !answer.contains(" 421 "),
                     "{head}{answer}"

@@ -1,6 +1,6 @@
-//! The query plans for queries that must be fast on a large table: they use an index.
+//! Queries that must be fast on a large table use an index, according to their query plans.
 //!
-//! The statements are those that the server itself sends, as Diesel's instrumentation reports them.
+//! The statements are those that the server sends, reported by Diesel's instrumentation.
 
 use std::cell::Cell;
 use std::sync::{Mutex, Once};
@@ -18,9 +18,9 @@ thread_local! {
     /// Whether this thread belongs to the runtime of this test; other tests are ignored.
     static LISTENING: Cell<bool> = const { Cell::new(false) };
 }
-static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static STATEMENTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// One test, because all connections report their statements to the same place.
+/// A single test, because all connections report their statements to the same place.
 #[test]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 fn large_tables_are_read_through_an_index() {
@@ -48,7 +48,7 @@ fn listen(event: InstrumentationEvent<'_>) {
     if let InstrumentationEvent::StartQuery { query, .. } = event
         && LISTENING.get()
     {
-        HEARD.lock().unwrap().push(query.to_string());
+        STATEMENTS.lock().unwrap().push(query.to_string());
     }
 }
 
@@ -56,18 +56,18 @@ fn listen(event: InstrumentationEvent<'_>) {
 async fn check(app: &InProcess, database: Database) {
     let sqlite = database == Database::Sqlite;
     let plan = async |query: &str, variables: Value, values: &[&str]| {
-        HEARD.lock().unwrap().clear();
+        STATEMENTS.lock().unwrap().clear();
         let data = app.data(query, variables).await;
         assert!(data.to_string().contains(r#":""#), "found nothing: {query}");
-        let heard = HEARD.lock().unwrap().clone();
-        // The last one: estimates precede it.
-        let mut articles = heard.iter().filter(|sql| sql.contains("FROM article"));
+        let statements = STATEMENTS.lock().unwrap().clone();
+        // The last statement is the list; the estimates are before it.
+        let mut articles = statements.iter().filter(|sql| sql.contains("FROM article"));
         let statement = articles.next_back().unwrap();
         app.direct.plan(&with_values(statement, values)).await
     };
     let expect = |what: &str, plan: &str, index: &str| {
         let is_whole = |line: &str| match sqlite {
-            // Not that of `article_search`.
+            // Not a scan of `article_search`.
             true => line == "SCAN article" || line.starts_with("SCAN article "),
             false => line.contains("Seq Scan"),
         };
@@ -125,7 +125,7 @@ async fn check(app: &InProcess, database: Database) {
     };
     let found = plan(rare, json!({}), &[rare_word]).await;
     if sqlite {
-        // The rows are looked up by the numbers from the index of words.
+        // Rows are looked up by the numbers that the search index returns.
         assert!(
             found.contains("SCAN article_search VIRTUAL TABLE INDEX"),
             "{found}"
@@ -138,7 +138,7 @@ async fn check(app: &InProcess, database: Database) {
         expect("by a rare word", &found, "article_search");
     }
 
-    // In every article: the newest of these are found without reading the others.
+    // The word occurs in every article, so the newest ones are found without reading all of them.
     let frequent = "{ articles(filter: { search: \"all\" }) { title } }";
     let word = if sqlite { "'\"all\"'" } else { "'all'" };
     let found = plan(frequent, json!({}), &[word, instant, id]).await;
@@ -162,7 +162,7 @@ async fn check(app: &InProcess, database: Database) {
     };
     let found = plan(best, json!({}), &values).await;
     if sqlite {
-        // Ranked once, not again for each match.
+        // The rank is computed once per match.
         assert!(found.contains("MATERIALIZE"), "{found}");
         assert!(
             found.contains("SEARCH article USING INTEGER PRIMARY KEY"),
@@ -237,7 +237,7 @@ async fn fill(app: &InProcess) {
     app.direct.run(&statements).await;
     indexed(&app.store).await;
     if let Direct::Postgres(_) = app.direct {
-        // What autovacuum does on a long-running server, also for the index of words.
+        // What autovacuum does on a long-running server, also for the search index.
         app.direct.run("VACUUM ANALYZE article").await;
     }
 }

@@ -1,4 +1,4 @@
-//! A pooler in transaction mode between the server and PostgreSQL, as PgBouncer is one: [`Pooler`].
+//! A pooler in transaction mode between the server and PostgreSQL, like PgBouncer: [`Pooler`].
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use crate::program::run;
 use crate::support::{Database, OwnDatabase, assert_answer};
 
-/// Executes the transactions of all its clients in one session, or in several.
+/// A pooler that executes all transactions in one session, or in several.
 struct Pooler {
     url: String,
 }

@@ -1,9 +1,9 @@
-//! The tests' PostgreSQL: `TEST_DATABASE_URL`, or else one temporary server for this process, made of the
-//! PostgreSQL programs on the machine and started when a test first asks.
+//! The PostgreSQL server of the tests: `TEST_DATABASE_URL`, or a temporary server for this process, which the first
+//! test that needs it starts with the PostgreSQL programs on the machine.
 //!
-//! Each test gets a database of its own, copied from a template that is prepared once. Where there is neither
-//! a URL nor programs, `build/postgres.rs` has the tests ignored that need one, but not under CI. One that runs all the
-//! same fails.
+//! Each test gets its own database, copied from a template that is prepared once. If there is neither a URL nor
+//! programs, `build/postgres.rs` marks the tests that need PostgreSQL as ignored, except under CI. Such a test fails
+//! if it is run nevertheless.
 
 mod server;
 
@@ -16,20 +16,20 @@ use tokio_postgres::NoTls;
 
 pub(crate) use server::{DURABLE, Server, programs};
 
-/// A database for one test, dropped with this value, whoever is still connected.
+/// A database for one test. It is dropped with this value, even if there are connections to it.
 pub(crate) struct TestDatabase {
-    /// Where to connect, as `DATABASE_URL` has it.
+    /// A URL for `DATABASE_URL`.
     pub(crate) url: String,
     name: String,
     template: Option<&'static Template>,
 }
 
-/// The template of the databases, locked while it is copied: PostgreSQL requires it to be unused then.
+/// The template of the databases, locked while it is copied, because PostgreSQL requires that nobody uses it then.
 type Template = Mutex<Copied>;
 
 struct Copied {
     name: Option<String>,
-    /// How many copies there are, to know when an external server can be left clean.
+    /// The number of existing copies; with the last one the template is dropped from an external server.
     copies: usize,
 }
 
@@ -42,19 +42,19 @@ impl Copied {
     }
 }
 
-/// Makes a database that is a copy of the template; the first call makes the template and has `prepare`
-/// fill it, given its URL. All callers in one process must pass the same `prepare`.
+/// Creates a database as a copy of the template. The first call creates the template and lets `prepare` fill it, given
+/// its URL. All callers in one process must pass the same `prepare`.
 pub(crate) async fn database(prepare: impl AsyncFnOnce(&str)) -> Option<TestDatabase> {
     static TEMPLATE: Template = Copied::none();
     copy(&TEMPLATE, prepare).await
 }
 
-/// Makes an empty database.
+/// Creates an empty database.
 pub(crate) async fn bare_database() -> Option<TestDatabase> {
     Some(create(admin_url()?, None, "").await)
 }
 
-/// Makes an empty database in an encoding other than UTF-8.
+/// Creates an empty database with an encoding other than UTF-8.
 pub(crate) async fn ascii_database() -> Option<TestDatabase> {
     let clause = "TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LOCALE 'C'";
     Some(create(admin_url()?, None, clause).await)
@@ -106,9 +106,9 @@ pub(crate) fn admin_url() -> Option<&'static str> {
         .as_deref()
 }
 
-/// The temporary server of this process, started by the first call; `None` where there are no programs.
+/// The temporary server of this process, started by the first call; `None` if the programs are missing.
 pub(crate) fn own_server() -> Option<&'static Server> {
-    // Never dropped: the server exits when its input is closed, at the end of this process.
+    // A static is never dropped: the server exits when its input is closed, at the end of this process.
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     SERVER
         .get_or_init(|| Some(Server::start(&programs()?, &[], &[])))
@@ -150,8 +150,8 @@ impl Drop for TestDatabase {
             };
             let mut copied = template.lock().await;
             copied.copies -= 1;
-            // A process cannot tell which test is its last. So on a server that stays, whoever leaves no
-            // copy behind takes the template along; another test makes it again.
+            // A process cannot know which test is its last. On an external server the test that drops the last copy
+            // therefore drops the template too; the next test creates it again.
             if copied.copies == 0
                 && external_url().is_some()
                 && let Some(name) = copied.name.take()

@@ -1,4 +1,4 @@
-//! The program itself, run as a process of its own: [`Program`].
+//! The program as a separate process: [`Program`].
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -20,12 +20,12 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 /// A running server, killed when this value is dropped.
 pub(crate) struct Program {
     process: Child,
-    /// What it has logged until now.
+    /// Its log so far.
     log: Arc<Mutex<String>>,
     lines: watch::Receiver<usize>,
     reader: JoinHandle<()>,
     address: String,
-    /// Its current directory, where it finds no `.env`, and the one for its temporary files.
+    /// Its current directory, which contains no `.env`, and which is also used for temporary files.
     directory: TempDir,
 }
 
@@ -43,11 +43,11 @@ impl Program {
 
     /// Waits until it listens; the error is its log.
     async fn listening(mut self) -> Result<Self, String> {
-        let Some(line) = self.hear("listening on http").await else {
+        let Some(line) = self.next_line_with("listening on http").await else {
             return Err(self.log());
         };
         let (_, address) = line.split_once("://").unwrap();
-        // In JSON it ends at a quotation mark.
+        // In the JSON format the address ends at a quotation mark.
         let address = address.split(['"', ' ']).next().unwrap();
         address.clone_into(&mut self.address);
         Ok(self)
@@ -58,7 +58,7 @@ impl Program {
         let directory = directory();
         let mut command = command(directory.path());
         if std::fs::metadata(directory.path()).unwrap().uid() == 0 {
-            // Other users may not have access to the directory in which root has built it.
+            // Other users may have no access to the directory where root has built the program.
             let program = directory.path().join("broadsheet");
             std::fs::copy(PROGRAM, &program).unwrap();
             for path in [directory.path(), &program] {
@@ -66,7 +66,7 @@ impl Program {
                 std::fs::set_permissions(path, open_to_all).unwrap();
             }
             command = command_of(&program, directory.path());
-            // Any id is fine.
+            // Any unprivileged id will do.
             command.uid(65_534).gid(65_534);
         }
         let started = Self::spawned(
@@ -161,14 +161,14 @@ impl Program {
     ///
     /// If the program exits without it, or does not log it within [`TIMEOUT`].
     pub(crate) async fn logged(&mut self, text: &str) -> String {
-        match timeout(TIMEOUT, self.hear(text)).await {
+        match timeout(TIMEOUT, self.next_line_with(text)).await {
             Ok(Some(line)) => line,
             Ok(None) | Err(_) => panic!("{text:?} was never logged, but:\n{}", self.log()),
         }
     }
 
     /// Waits for a line of the log that contains `text`, or for the end of the log.
-    async fn hear(&mut self, text: &str) -> Option<String> {
+    async fn next_line_with(&mut self, text: &str) -> Option<String> {
         let mut has_ended = false;
         loop {
             self.lines.mark_unchanged();
@@ -312,7 +312,8 @@ pub(crate) fn directory() -> TempDir {
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_broadsheet");
 
-/// The program, or another build of it that `BROADSHEET_PROGRAM` names, in a directory, without the settings of whoever runs the tests.
+/// The program, or the build that `BROADSHEET_PROGRAM` names, in this directory and without the settings of whoever
+/// runs the tests.
 pub(crate) fn command(directory: &Path) -> Command {
     match std::env::var_os("BROADSHEET_PROGRAM") {
         Some(program) => command_of(Path::new(&program), directory),

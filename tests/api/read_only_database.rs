@@ -1,4 +1,4 @@
-//! A database that accepts no writes: they are rejected with a specific message, and everything else works.
+//! A database that accepts no writes: they are rejected with a message that says so, and everything else works.
 
 use std::time::{Duration, Instant};
 
@@ -127,7 +127,7 @@ async fn the_log_reports_read_only_state_and_its_end_once(database: Database) {
         Answer::to(request.json(&json!({ "query": mutation }))).await
     };
     let ready = async || Answer::to(client().get(program.url("/health/ready"))).await;
-    // Its slug is taken, so that the first statement of the others writes nothing.
+    // Its slug is taken, so that the first statement of the other creates writes nothing.
     assert_eq!(create().await.code(), "");
     refuse_writes(&own, database, Why::Full).await;
     for _ in 0..3 {
@@ -141,9 +141,9 @@ async fn the_log_reports_read_only_state_and_its_end_once(database: Database) {
     }
     program.signal("TERM");
     let (_, log) = program.end().await;
-    let refused = log.matches("accepts no writes").count();
+    let rejected = log.matches("accepts no writes").count();
     let taken = log.matches("accepts writes again").count();
-    assert_eq!((refused, taken), (1, 1), "{log}");
+    assert_eq!((rejected, taken), (1, 1), "{log}");
     assert!(log.contains("because its disk is full"), "{log}");
 }
 

@@ -1,4 +1,4 @@
-//! `x-request-id`: the caller's where it is sane, or a new one.
+//! `x-request-id`: the caller's if it is valid, otherwise a new one.
 
 use rstest_reuse::apply;
 

@@ -67,7 +67,7 @@ async fn it_is_rejected_whichever_fields_have_the_bytes(database: Database) {
             .to_owned(),
     ] {
         let answer = app.query(&document).await;
-        assert_refused(&answer, &document);
+        assert_rejected(&answer, &document);
         assert!(answer.body.len() < 1_000, "{document}");
     }
 }
@@ -96,7 +96,7 @@ async fn a_response_of_exactly_the_limit_is_sent(database: Database) {
         let just = TestApp::start_on(&own, &[&just]).await;
         assert_eq!(just.query(document).await.body, whole.body);
         let less = TestApp::start_on(&own, &[&less]).await;
-        assert_refused(&less.query(document).await, document);
+        assert_rejected(&less.query(document).await, document);
     }
 }
 
@@ -120,16 +120,16 @@ async fn it_is_rejected_on_every_transport_like_other_limits(database: Database)
         let request = client().post(app.url("/graphql")).json(&request);
         Answer::to(request.header(ACCEPT, accept))
     };
-    let refused = post("application/json").await;
-    assert_refused(&refused, "application/json");
+    let rejected = post("application/json").await;
+    assert_rejected(&rejected, "application/json");
     let strict = post("application/graphql-response+json").await;
-    assert_eq!((strict.status, &strict.body), (400, &refused.body));
+    assert_eq!((strict.status, &strict.body), (400, &rejected.body));
     let get = app.get("/graphql?query=%7Barticles%7Btext%7D%7D").await;
-    assert_eq!((get.status, &get.body), (200, &refused.body));
+    assert_eq!((get.status, &get.body), (200, &rejected.body));
     let events = post("text/event-stream").await;
     let expected = format!(
         ": \n\nevent: next\ndata: {}\n\nevent: complete\ndata:\n\n",
-        refused.body
+        rejected.body
     );
     assert_eq!((events.status, events.body), (200, expected));
 }
@@ -174,9 +174,9 @@ async fn a_page_of_changes_ends_at_the_limit(database: Database) {
         );
         assert_eq!(page["hasMore"], true);
     }
-    // A single change that is too large is omitted.
+    // A single change that is too large is left out.
     let document = page.replace("text", "a: text b: text c: text d: text e: text f: text");
-    assert_refused(&app.query(&format!("{{ {document} }}")).await, &document);
+    assert_rejected(&app.query(&format!("{{ {document} }}")).await, &document);
 }
 
 #[apply(on_both_databases)]
@@ -197,12 +197,12 @@ async fn a_large_event_has_an_error_and_the_subscription_continues(database: Dat
         let chunk = events.chunk().await.unwrap().unwrap();
         text.push_str(std::str::from_utf8(&chunk).unwrap());
     }
-    let told: Vec<Value> = text
+    let events_received: Vec<Value> = text
         .lines()
         .filter_map(|line| line.strip_prefix("data: "))
         .map(|data| serde_json::from_str(data).unwrap())
         .collect();
-    for (index, event) in told.iter().enumerate() {
+    for (index, event) in events_received.iter().enumerate() {
         let change = &event["data"]["articleChanges"];
         assert_eq!(change["kind"], "CREATED", "{event}");
         if index == 2 {
@@ -218,7 +218,7 @@ async fn a_large_event_has_an_error_and_the_subscription_continues(database: Dat
     }
 }
 
-fn assert_refused(answer: &Answer, what: &str) {
+fn assert_rejected(answer: &Answer, what: &str) {
     let body = answer.json();
     let error = &body["errors"][0];
     assert_eq!(answer.status, 200, "{what}");

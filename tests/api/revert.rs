@@ -1,4 +1,4 @@
-//! `migrate down`, which takes data with it, `migrate status`, which changes nothing, and `--no-migrate`.
+//! `migrate down`, which deletes data, `migrate status`, which changes nothing, and `--no-migrate`.
 
 use std::process::Stdio;
 
@@ -55,10 +55,10 @@ async fn migrate_down_reports_the_loss_and_needs_confirmation(database: Database
         let loss = store.loss_by_reverting(&last).await.unwrap();
         store.close().await;
 
-        let (code, out, told) = down(&[]).await;
-        assert_eq!((code, out.as_str()), (1, ""), "{told}");
+        let (code, out, stderr) = down(&[]).await;
+        assert_eq!((code, out.as_str()), (1, ""), "{stderr}");
         assert_eq!(
-            told,
+            stderr,
             format!(
                 "broadsheet: migrate down reverts {last}, and deletes {loss}; nothing was done: confirm with --yes"
             )
@@ -67,8 +67,8 @@ async fn migrate_down_reports_the_loss_and_needs_confirmation(database: Database
         assert_eq!(count(&store).await, before);
         store.close().await;
 
-        let (code, _, told) = down(&["--yes"]).await;
-        assert_eq!(code, 0, "{told}");
+        let (code, _, stderr) = down(&["--yes"]).await;
+        assert_eq!(code, 0, "{stderr}");
         let store = database.open(&["--no-migrate"]).await.unwrap();
         let after = count(&store).await;
         let lost = Loss {
@@ -80,8 +80,8 @@ async fn migrate_down_reports_the_loss_and_needs_confirmation(database: Database
         store.close().await;
     }
     // There is nothing left to confirm.
-    let (code, _, told) = down(&[]).await;
-    assert_eq!(code, 0, "{told}");
+    let (code, _, stderr) = down(&[]).await;
+    assert_eq!(code, 0, "{stderr}");
 }
 
 /// The contents of the database.
@@ -185,10 +185,10 @@ async fn a_server_that_applies_no_migrations_logs_at_startup_what_is_missing(dat
         return;
     };
     let mut program = Program::start(&database.url, &["--no-migrate"]).await;
-    let said = program.logged("the database has no migrations").await;
+    let warning = program.logged("the database has no migrations").await;
     assert!(
-        said.contains("WARN") && said.contains("and --no-migrate is set"),
-        "{said}"
+        warning.contains("WARN") && warning.contains("and --no-migrate is set"),
+        "{warning}"
     );
     drop(program);
 
@@ -201,7 +201,7 @@ async fn a_server_that_applies_no_migrations_logs_at_startup_what_is_missing(dat
     let reverted = store::migrate(&settings, Migrate::Down).await.unwrap();
     let pending = reverted.pending.join(", ");
     let mut program = Program::start(&database.url, &["--no-migrate"]).await;
-    let said = program.logged("migrations are pending").await;
+    let warning = program.logged("migrations are pending").await;
     let expected = format!("migrations are pending ({pending}), and --no-migrate is set");
-    assert!(said.contains(&expected), "{said}");
+    assert!(warning.contains(&expected), "{warning}");
 }

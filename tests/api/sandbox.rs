@@ -37,7 +37,7 @@ async fn an_error_does_not_affect_other_writes(database: Database) {
         .await;
     outside.stop().await;
 
-    // Both clocks count their ids from one, so the first article of this server takes an id that is there.
+    // Both servers generate ids from one on, so the first article of this one gets an id that exists.
     let app = TestApp::start_on(&database, &["--db-force-roll-back"]).await;
     let answer = app.create(json!({ "title": "same id", "text": "" })).await;
     assert_eq!(answer.code(), "INTERNAL", "{answer}");
@@ -110,12 +110,12 @@ async fn a_new_epoch_of_the_feed_is_rejected_in_the_sandbox(database: Database) 
         ("DATABASE_URL", &*database.url),
         ("DB_FORCE_ROLL_BACK", "true"),
     ];
-    let (code, said, error) = run(&["feed", "new-epoch"], &environment).await;
-    assert_eq!((code, &*said), (1, ""), "{error}");
+    let (code, stdout, error) = run(&["feed", "new-epoch"], &environment).await;
+    assert_eq!((code, &*stdout), (1, ""), "{error}");
     assert_answer!(error, @"broadsheet: a sandbox would roll back a new epoch of the feed immediately: unset DB_FORCE_ROLL_BACK");
-    let (code, said, error) = run(&["feed", "new-epoch"], &environment[..1]).await;
+    let (code, stdout, error) = run(&["feed", "new-epoch"], &environment[..1]).await;
     assert_eq!(code, 0, "{error}");
-    assert!(said.starts_with("epoch "), "{said}");
+    assert!(stdout.starts_with("epoch "), "{stdout}");
 }
 
 #[tokio::test]
@@ -123,8 +123,8 @@ async fn a_new_epoch_of_the_feed_creates_no_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("mistyped.db");
     let url = format!("sqlite:{}", path.display());
-    let (code, said, error) = run(&["feed", "new-epoch"], &[("DATABASE_URL", &url)]).await;
-    assert_eq!((code, &*said), (1, ""), "{error}");
+    let (code, stdout, error) = run(&["feed", "new-epoch"], &[("DATABASE_URL", &url)]).await;
+    assert_eq!((code, &*stdout), (1, ""), "{error}");
     let error = error.replace(&*path.to_string_lossy(), "PATH");
     assert_answer!(error, @"broadsheet: there is no database at PATH");
     let mut left = std::fs::read_dir(directory.path()).unwrap();

@@ -1,4 +1,4 @@
-//! Full-text search: its form, and what counts as a word, the same on both databases.
+//! Full-text search: its syntax, and what counts as a word, which is the same on both databases.
 
 mod corpus;
 mod excerpt;
@@ -72,7 +72,7 @@ async fn no_search_text_is_an_error(database: Database) {
     expect(
         &app,
         &[
-            // Blank: as if absent. Without a word: matches nothing.
+            // A blank search counts as absent; one without a word matches nothing.
             ("", ALL),
             (" \u{2003}\n", ALL),
             ("!!!", ""),
@@ -205,7 +205,7 @@ async fn words_ignore_case_and_accents_that_the_search_lacks(database: Database)
             ("ΟΔΟΣ", "f"),
             ("日本", "f"),
             ("NAÏVE", "f"),
-            // Its full lower case has a dot above of its own.
+            // The full lower case of İ has a combining dot.
             ("İstanbul", "f"),
         ],
     )

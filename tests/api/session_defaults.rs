@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::program::Program;
 use crate::support::{Database, OwnDatabase, TestApp};
 
-/// A database whose sessions begin with this setting.
+/// A database whose sessions start with this setting.
 async fn database_with(setting: &str) -> Option<OwnDatabase> {
     let database = Database::Postgres.migrated().await?;
     let (_, name) = database.url.rsplit_once('/').unwrap();

@@ -1,4 +1,4 @@
-//! Settings at startup: which are valid, and which are rejected before the database is used.
+//! Settings at startup: which are valid, and that invalid ones are rejected before the database is opened.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -230,13 +230,13 @@ async fn an_unusable_sqlite_file_prevents_startup_immediately() {
             let (code, _, error) = run_in(directory.path(), arguments, &environment).await;
             assert_eq!(code, 1, "{path} {arguments:?}: {error}");
             let path = at(path);
-            let told = format!(
+            let expected_message = format!(
                 "broadsheet: cannot use the SQLite database {}: {expected}",
                 path.display()
             );
             assert_eq!(
                 error.lines().last(),
-                Some(told.as_str()),
+                Some(expected_message.as_str()),
                 "{arguments:?}: {error}"
             );
             assert!(!error.contains("waiting for the database"), "{error}");

@@ -1,4 +1,4 @@
-//! Equal queries that fail together: they share the failure, and each response has its own request id.
+//! Equal queries that fail together share the failure, but each response has its own request id.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,11 +19,11 @@ const QUERY: &str = r#"{ article(by: { slug: "a" }) { title } }"#;
 /// Sends this number of equal requests concurrently; the request ids are the numbers.
 async fn ask(api: &Api, count: usize) -> Vec<ExecutionResult> {
     let operation = api.prepare(QUERY, None, &ObjectText::default()).unwrap();
-    let asked = (0..count).map(|number| {
+    let sent_requests = (0..count).map(|number| {
         let operation = &operation;
         async move { api.execute(operation, &number.to_string()).await }
     });
-    let executed = join_all(asked).await.into_iter();
+    let executed = join_all(sent_requests).await.into_iter();
     executed.map(|executed| executed.result).collect()
 }
 
@@ -48,7 +48,7 @@ async fn a_failure_is_shared_and_each_response_has_its_own_request_id(database: 
         ids.insert(extensions["requestId"].as_str().unwrap().to_owned());
     }
     assert_eq!(ids.len(), 200);
-    // Each execution looks up once, and there are only shared executions.
+    // Each execution makes one lookup, and all executions are shared.
     let lookups = app.store.shared_lookups();
     let reads = app.api.shared_reads();
     assert_eq!(lookups.executions + lookups.joins, reads.executions);

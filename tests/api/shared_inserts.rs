@@ -1,5 +1,5 @@
-//! Articles that are created at the same time on PostgreSQL share a statement, and each gets the result that it would
-//! have got alone. A lock delays the first statements until the other creates are waiting.
+//! Creates that arrive at the same time share a statement on PostgreSQL, and each has the result that it would have
+//! had alone. A lock delays the first statements until the other creates are waiting.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const CREATE: &str =
 /// Blocks writes of articles until the transaction of the connection ends.
 const LOCK: &str = "BEGIN; LOCK TABLE article IN SHARE MODE";
 
-/// Creates articles while the lock is held, and releases it when they wait behind two others.
+/// Creates articles while the lock is held: they wait behind two other statements, then the lock is released.
 async fn create_at_once(app: &InProcess, inputs: &[Value]) -> Vec<Value> {
     app.direct.run(LOCK).await;
     let under_way = two_under_way(app).await;
@@ -34,7 +34,7 @@ async fn create_at_once(app: &InProcess, inputs: &[Value]) -> Vec<Value> {
     answers
 }
 
-/// Begins to create two articles, whose statements wait for the lock: the maximum number of concurrent statements.
+/// Starts two creates whose statements wait for the lock. Two is the maximum number of concurrent statements.
 async fn two_under_way(app: &InProcess) -> impl Future<Output = ()> {
     let begin = |title| Box::pin(app.store.create_article(article(title, None, None)));
     let (mut one, mut other) = (begin("one"), begin("other"));
@@ -48,7 +48,7 @@ async fn two_under_way(app: &InProcess) -> impl Future<Output = ()> {
     }
 }
 
-/// Waits until concurrent callers cannot make further progress.
+/// Waits until the concurrent callers can make no further progress.
 async fn gathered() {
     tokio::time::sleep(Duration::from_millis(300)).await;
 }
@@ -62,7 +62,7 @@ async fn transactions(direct: &Direct) -> i64 {
     client.query_one(count, &[]).await.unwrap().get(0)
 }
 
-/// The responses, and the number of each.
+/// The distinct responses, each with its number of occurrences.
 fn counted(answers: &[Value]) -> String {
     let mut counts = BTreeMap::new();
     for answer in answers {
@@ -96,7 +96,7 @@ async fn each_create_of_a_shared_statement_gets_its_own_result() {
     all.push(json!({ "title": "x", "slug": "given", "text": "" }));
     all.push(json!({ "title": "y", "slug": "given", "text": "" }));
     all.push(json!({ "title": "", "text": "" }));
-    // It has too many positions of a word for one row, and is created alone.
+    // A word has too many positions for a single row, so this article is created alone.
     all.push(json!({ "title": "long", "text": "the x ".repeat(300) }));
     let answers = create_at_once(&app, &all).await;
     for (number, answer) in answers[..40].iter().enumerate() {
@@ -115,7 +115,7 @@ async fn each_create_of_a_shared_statement_gets_its_own_result() {
     "#);
     assert_eq!(app.database.count("article").await, 48);
     assert_eq!(app.database.count("article_change").await, 48);
-    // Those of the first article, of the two that were under way, of the long one, of two with numbers, and a shared one.
+    // The first article, the two under way, the long one, two with numbers, and one transaction for all others.
     assert_eq!(transactions(&app.direct).await, 7);
 }
 
@@ -125,7 +125,7 @@ async fn an_error_of_a_shared_statement_affects_only_its_article() {
     let app = in_process!(Database::Postgres);
     app.direct.run(REFUSE).await;
     let titles = (0..20).map(|number| match number {
-        13 => "refused".to_owned(),
+        13 => "rejected".to_owned(),
         number => format!("Article {number}"),
     });
     let answers = create_at_once(&app, &inputs(titles)).await;
@@ -137,12 +137,12 @@ async fn an_error_of_a_shared_statement_affects_only_its_article() {
     assert_eq!(app.database.count("article").await, 21);
 }
 
-/// A constraint of another program: no article may have the title "refused".
+/// A constraint of another program: no article may have the title "rejected".
 const REFUSE: &str = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN RAISE EXCEPTION 'it is refused'; END
+        BEGIN RAISE EXCEPTION 'it is rejected'; END
     $$;
     CREATE TRIGGER refuse BEFORE INSERT ON article
-    FOR EACH ROW WHEN (NEW.title = 'refused') EXECUTE FUNCTION refuse()";
+    FOR EACH ROW WHEN (NEW.title = 'rejected') EXECUTE FUNCTION refuse()";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
@@ -265,7 +265,7 @@ async fn in_the_sandbox_an_error_does_not_affect_other_creates() {
     database.execute(REFUSE).await;
     let app = TestApp::start_on(&database, &["--db-force-roll-back"]).await;
     let titles = (0..60).map(|number| match number % 20 {
-        13 => "refused".to_owned(),
+        13 => "rejected".to_owned(),
         _ => format!("Article {number}"),
     });
     let all = inputs(titles);

@@ -1,5 +1,5 @@
-//! What an operator sees before requests are served: the effective settings, completions, the manual page, and the
-//! output of a first start on a terminal.
+//! The commands and output for operators: the effective settings, completions, the manual page, and a first start on a
+//! terminal.
 
 use std::process::Stdio;
 

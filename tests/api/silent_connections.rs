@@ -1,4 +1,4 @@
-//! Connections to PostgreSQL on which nothing arrives any more, although both ends keep them open.
+//! Connections to PostgreSQL that have become silent although both ends keep them open.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ const FLAGS: [&str; 4] = [
     "--db-wait-timeout=1s",
 ];
 
-/// How long the service may be unavailable: `DB_STATEMENT_TIMEOUT` and five seconds.
+/// How long the service may be unavailable: `DB_STATEMENT_TIMEOUT`, and five seconds.
 const AWAY: Duration = Duration::from_secs(1 + 5);
 
 async fn start() -> Option<(Proxy, TestApp)> {
@@ -31,7 +31,7 @@ async fn under_load_the_service_recovers_soon_after_connections_go_silent() {
     let Some((proxy, app)) = start().await else {
         return;
     };
-    // Single statements and transactions are under way at any time.
+    // Both single statements and transactions are always under way.
     let begun = Instant::now();
     let frozen_after = Duration::from_secs(1);
     let (back_after, end) = (
@@ -88,7 +88,7 @@ async fn a_silent_listening_connection_is_replaced() {
     let Some((proxy, app)) = start().await else {
         return;
     };
-    // The listening connection is recognized by having executed nothing else.
+    // The listening connection is the one that has executed nothing except `LISTEN`.
     let listeners = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
         AND (query LIKE 'LISTEN%' OR query LIKE '%NOTIFY%' OR query = '') AND backend_start > $1";
     let admin = connect(&app).await;

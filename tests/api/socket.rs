@@ -24,8 +24,8 @@ impl Socket {
         socket
     }
 
-    /// One on which `connection_init` was sent with this payload, after a handshake with this `Authorization`. The answer
-    /// is still to come.
+    /// Connects with this `Authorization` and sends `connection_init` with this payload. The response has not been
+    /// received yet.
     pub(crate) async fn initialised(
         address: &str,
         authorization: Option<&str>,
@@ -62,7 +62,7 @@ impl Socket {
             .await;
     }
 
-    /// The same with its own token.
+    /// The same, with a token for this operation.
     pub(crate) async fn subscribe_as(&mut self, id: &str, query: &str, authorization: &Value) {
         let extensions = json!({ "authorization": authorization });
         let payload = json!({ "query": query, "extensions": extensions });
@@ -70,7 +70,7 @@ impl Socket {
             .await;
     }
 
-    /// Waits until the server has read everything.
+    /// Waits until the server has processed everything that was sent.
     pub(crate) async fn is_heard(&mut self) {
         self.send(&json!({ "type": "ping" })).await;
         assert_eq!(self.receive().await, json!({ "type": "pong" }));

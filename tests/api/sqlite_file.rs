@@ -42,7 +42,8 @@ async fn the_write_ahead_log_shrinks_despite_overlapping_reads() {
         }
         largest
     };
-    // Each begins while another is running, and sees only the initial articles, so that all take equally long.
+    // Each reader begins while another is reading. All of them see the initial articles only, so they take equally
+    // long.
     let reading = join_all((0..3).map(async |reader| {
         tokio::time::sleep(Duration::from_millis(200 * reader)).await;
         loop {
@@ -81,7 +82,7 @@ async fn a_copy_without_the_log_causes_a_warning_at_startup() {
     assert!(copy.log().contains(MISSING), "{}", copy.log());
     drop(copy);
 
-    // Neither a crash nor a clean shutdown leaves such a copy.
+    // Neither a crash nor a clean shutdown leaves a file without its write-ahead log.
     drop(program);
     let program = Program::start(&url("articles.db"), &[]).await;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The program from its start to its end: what it needs, what it logs, and how it stops.
+//! The program from start to stop: what it needs, what it logs, and how it stops.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -64,14 +64,17 @@ async fn stopping_under_load_loses_no_acknowledged_article(database: Database) {
         );
     }
     let what = store.describe();
-    for said in [
+    for expected_text in [
         "connected",
         "listening on http://127.0.0.1:",
         "stopping",
         "disconnected",
         &what,
     ] {
-        assert!(log.contains(said), "{said:?} is not in:\n{log}");
+        assert!(
+            log.contains(expected_text),
+            "{expected_text:?} is not in:\n{log}"
+        );
     }
     assert!(!log.contains("s3cret"), "{log}");
     assert!(!log.contains('\u{1b}'), "colours for no terminal: {log}");
@@ -229,8 +232,11 @@ async fn the_log_is_json_if_configured() {
     program.signal("INT");
     let (status, log) = program.end().await;
     assert_eq!(status.code(), Some(0), "{log}");
-    for said in ["connected", "listening", "stopping", "disconnected"] {
-        assert!(log.contains(said), "{said:?} is not in:\n{log}");
+    for expected_text in ["connected", "listening", "stopping", "disconnected"] {
+        assert!(
+            log.contains(expected_text),
+            "{expected_text:?} is not in:\n{log}"
+        );
     }
     for line in log.lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -1,4 +1,4 @@
-//! Permanent problems with a database are reported immediately at startup; temporary ones are waited for.
+//! Problems with the database at startup: permanent ones are reported immediately, temporary ones are waited for.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::program::{Program, run};
 use crate::support::{Database, assert_answer};
 
 /// The error for a database that the program does not wait for.
-async fn refusal(url: &str) -> String {
+async fn startup_error(url: &str) -> String {
     let began = Instant::now();
     let (code, _, error) = run(&[], &[("DATABASE_URL", url)]).await;
     assert_eq!(code, 1, "{error}");
@@ -43,16 +43,16 @@ async fn a_wrong_password_user_or_database_is_reported_immediately() {
     )
     .await;
     let port = server.port();
-    let refused = async |user: &str, database: &str, parameters: &str| {
+    let connect_error = async |user: &str, database: &str, parameters: &str| {
         let url = format!("postgres://{user}@127.0.0.1:{port}/{database}{parameters}");
-        refusal(&url).await.replace(&port.to_string(), "PORT")
+        startup_error(&url).await.replace(&port.to_string(), "PORT")
     };
-    assert_answer!(refused("reader:wr0ng", "postgres", "").await, @r#"broadsheet: cannot connect to the database: cannot connect to postgres://reader@127.0.0.1:PORT/postgres: db error: FATAL: password authentication failed for user "reader""#);
-    assert_answer!(refused("reader", "postgres", "").await, @"broadsheet: cannot connect to the database: cannot connect to postgres://reader@127.0.0.1:PORT/postgres: invalid configuration: password missing");
-    assert_answer!(refused("postgres", "nowhere", "").await, @r#"broadsheet: cannot connect to the database: cannot connect to postgres://postgres@127.0.0.1:PORT/nowhere: db error: FATAL: database "nowhere" does not exist"#);
-    assert_answer!(refused("stranger", "postgres", "").await, @r#"broadsheet: cannot connect to the database: cannot connect to postgres://stranger@127.0.0.1:PORT/postgres: db error: FATAL: no pg_hba.conf entry for host "127.0.0.1", user "stranger", database "postgres", no encryption"#);
-    assert_answer!(refused("postgres", "postgres", "?sslmode=verify-full").await, @"broadsheet: cannot connect to the database: cannot connect to postgres://postgres@127.0.0.1:PORT/postgres: error performing TLS handshake: server does not support TLS");
-    assert_answer!(refused("postgres", "postgres", "?options=-c%20no_such_setting%3D1").await, @r#"broadsheet: cannot connect to the database: cannot connect to postgres://postgres@127.0.0.1:PORT/postgres: db error: FATAL: unrecognized configuration parameter "no_such_setting""#);
+    assert_answer!(connect_error("reader:wr0ng", "postgres", "").await, @r#"broadsheet: cannot connect to the database: cannot connect to postgres://reader@127.0.0.1:PORT/postgres: db error: FATAL: password authentication failed for user "reader""#);
+    assert_answer!(connect_error("reader", "postgres", "").await, @"broadsheet: cannot connect to the database: cannot connect to postgres://reader@127.0.0.1:PORT/postgres: invalid configuration: password missing");
+    assert_answer!(connect_error("postgres", "nowhere", "").await, @r#"broadsheet: cannot connect to the database: cannot connect to postgres://postgres@127.0.0.1:PORT/nowhere: db error: FATAL: database "nowhere" does not exist"#);
+    assert_answer!(connect_error("stranger", "postgres", "").await, @r#"broadsheet: cannot connect to the database: cannot connect to postgres://stranger@127.0.0.1:PORT/postgres: db error: FATAL: no pg_hba.conf entry for host "127.0.0.1", user "stranger", database "postgres", no encryption"#);
+    assert_answer!(connect_error("postgres", "postgres", "?sslmode=verify-full").await, @"broadsheet: cannot connect to the database: cannot connect to postgres://postgres@127.0.0.1:PORT/postgres: error performing TLS handshake: server does not support TLS");
+    assert_answer!(connect_error("postgres", "postgres", "?options=-c%20no_such_setting%3D1").await, @r#"broadsheet: cannot connect to the database: cannot connect to postgres://postgres@127.0.0.1:PORT/postgres: db error: FATAL: unrecognized configuration parameter "no_such_setting""#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,8 +69,8 @@ async fn a_missing_privilege_is_named() {
         .await;
     let user = role.replace(' ', "%20");
     let url = format!("postgres://{user}@{host}/{name}");
-    let said = refusal(&url).await.replace(name, "NAME");
-    assert_answer!(said, @r#"broadsheet: the user "may-nothing in NAME" may not create tables in the schema public, as the migrations do: have a superuser or the owner of the database execute GRANT USAGE, CREATE ON SCHEMA public TO "may-nothing in NAME""#);
+    let error_text = startup_error(&url).await.replace(name, "NAME");
+    assert_answer!(error_text, @r#"broadsheet: the user "may-nothing in NAME" may not create tables in the schema public, as the migrations do: have a superuser or the owner of the database execute GRANT USAGE, CREATE ON SCHEMA public TO "may-nothing in NAME""#);
     let (code, _, error) = run(&["migrate"], &[("DATABASE_URL", &url)]).await;
     assert_eq!(code, 1);
     assert!(
@@ -81,10 +81,10 @@ async fn a_missing_privilege_is_named() {
     database
         .execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
         .await;
-    let said = refusal(&url).await.replace(name, "NAME");
-    assert_answer!(said, @r#"broadsheet: the user "may-nothing in NAME" may use no schema of the search_path "$user", public, where the migrations would create tables: have a superuser or the owner of the database create one, or execute GRANT USAGE, CREATE ON SCHEMA public TO "may-nothing in NAME""#);
+    let error_text = startup_error(&url).await.replace(name, "NAME");
+    assert_answer!(error_text, @r#"broadsheet: the user "may-nothing in NAME" may use no schema of the search_path "$user", public, where the migrations would create tables: have a superuser or the owner of the database create one, or execute GRANT USAGE, CREATE ON SCHEMA public TO "may-nothing in NAME""#);
 
-    // The message says what helps.
+    // The message says how to solve the problem.
     database
         .execute(&format!(
             "GRANT USAGE, CREATE ON SCHEMA public TO \"{role}\""
@@ -111,7 +111,7 @@ async fn a_server_that_is_starting_or_full_is_waited_for() {
     let target = (host.clone(), target.get_ports()[0]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    // A proxy that rejects the first connections as PostgreSQL does.
+    // A proxy that rejects the first connections, as PostgreSQL does while it starts.
     tokio::spawn(async move {
         for sqlstate in ["57P03", "53300", "57P01"] {
             let (client, _) = listener.accept().await.unwrap();

@@ -43,25 +43,25 @@ async fn a_mutation_under_way_gets_its_response_on_every_transport(database: Dat
     };
     let stream = post("text/event-stream", "stream");
     let http = post("application/json", "http");
-    // Nothing shows when these two have been read.
+    // There is no signal for when these two have been read.
     tokio::time::sleep(Duration::from_secs(1)).await;
 
     program.signal("TERM");
     program.logged("stopping").await;
     socket.subscribe("late", &create("late")).await;
     drop(lock);
-    let mut said = Vec::new();
-    while said.last() != Some(&json!({ "id": "1", "type": "complete" })) {
+    let mut messages = Vec::new();
+    while messages.last() != Some(&json!({ "id": "1", "type": "complete" })) {
         let message = socket.receive().await;
         // Any number of changes may arrive in the meantime.
         if message["id"] == "subscription" {
             assert_eq!(message["type"], "next");
         } else {
-            said.push(message);
+            messages.push(message);
         }
     }
     let next = json!({ "id": "1", "type": "next", "payload": created("socket") });
-    assert_eq!(said[..said.len() - 1], [next]);
+    assert_eq!(messages[..messages.len() - 1], [next]);
     assert_eq!(socket.closed().await, 1001);
     let stream = stream.await.unwrap().body.replace(": \n\n", "");
     let next = format!("event: next\ndata: {}\n\n", created("stream"));
@@ -101,8 +101,8 @@ async fn each_of_a_thousand_sockets_is_closed_with_1001() {
     }
     program.signal("TERM");
     let codes = join_all(sockets.iter_mut().map(Socket::closed)).await;
-    let told = codes.iter().filter(|code| **code == 1001).count();
-    assert_eq!(told, 1_000);
+    let notified = codes.iter().filter(|code| **code == 1001).count();
+    assert_eq!(notified, 1_000);
     let (status, log) = program.end().await;
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(log.contains("disconnected"), "{log}");

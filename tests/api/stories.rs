@@ -1,9 +1,10 @@
-//! The promises of the change feed, told from outside: servers are processes that are killed, subscribers hold real
+//! The guarantees of the change feed, tested from outside: servers are processes that are killed, subscribers use real
 //! WebSockets and event streams, and other programs write to the database as well.
 //!
-//! What happens when is left to chance. A story that fails shows its seed; the variable `STORY_SEED` gives it again.
+//! The order of events is random. A story that fails prints its seed; set `STORY_SEED` to repeat it.
 //!
-//! These take real seconds or measure memory, which a busy machine may upset: `--skip stories::` leaves them out.
+//! Stories take real seconds or measure memory, so a busy machine can make them fail: `--skip stories::` leaves them
+//! out.
 
 mod external_writer;
 mod list_and_changes;

@@ -1,7 +1,7 @@
-//! A whole server for one test: [`TestApp`], with its own database, a clock that stands still and ids that count.
+//! A whole server for one test: [`TestApp`], with its own database, a fixed clock and consecutive ids.
 //!
-//! A test of the contract is written once and runs on both databases by `#[apply(on_both_databases)]`. Where there
-//! is no PostgreSQL its case for it is ignored.
+//! A test of the contract is written once and runs on both databases through `#[apply(on_both_databases)]`. Without
+//! PostgreSQL its case for PostgreSQL is ignored.
 
 mod answer;
 mod database;
@@ -40,7 +40,7 @@ pub(crate) const ORDERS: [&str; 9] = [
     "RELEVANCE",
 ];
 
-/// Those by a column, which need no search.
+/// The orders by a column, which need no search.
 pub(crate) const COLUMN_ORDERS: &[&str] = ORDERS.split_at(8).0;
 
 #[template]
@@ -51,8 +51,8 @@ pub(crate) const COLUMN_ORDERS: &[&str] = ORDERS.split_at(8).0;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 pub(crate) fn on_both_databases(#[case] database: Database) {}
 
-/// Starts a server on `database`, with further flags of the program where they are given; returns from the test
-/// where there is no such database on this machine.
+/// Starts a server on `database`, optionally with further flags; returns from the test if this machine has no such
+/// database.
 macro_rules! start {
     ($database:expr $(, $flag:expr)* $(,)?) => {
         match $crate::support::TestApp::start($database, &[$($flag),*]).await {
@@ -63,8 +63,7 @@ macro_rules! start {
 }
 pub(crate) use start;
 
-/// Compares an [`Answer`], or anything else that is displayed as text, with an inline snapshot, which is the same for
-/// both
+/// Compares an [`Answer`], or anything else that can be displayed, with an inline snapshot, which is the same for both
 /// databases.
 macro_rules! assert_answer {
     ($answer:expr, @$snapshot:literal) => {{
@@ -119,7 +118,7 @@ pub(crate) struct TestApp {
 }
 
 impl TestApp {
-    /// Starts a server on a new database; `None` if this machine has none of the kind.
+    /// Starts a server on a new database; `None` if this machine has no such database.
     pub(crate) async fn start(database: Database, flags: &[&str]) -> Option<Self> {
         Some(Self::start_on(&database.migrated().await?, flags).await)
     }
@@ -189,7 +188,7 @@ impl TestApp {
     /// Stops the server as SIGTERM does, and waits for its end.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
-        // Otherwise its idle connections would count as possible requests.
+        // Its idle connections would otherwise delay the stop.
         drop(self.client);
         self.server.await.unwrap().unwrap();
     }
@@ -204,7 +203,7 @@ pub(crate) fn client() -> reqwest::Client {
         .unwrap()
 }
 
-/// An article that may be given to the store.
+/// A valid article for the store.
 pub(crate) fn article(title: &str, slug: Option<&str>, created_at: Option<&str>) -> NewArticle {
     NewArticle {
         title: Title::new(title.to_owned()).unwrap(),

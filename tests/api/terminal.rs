@@ -1,15 +1,15 @@
-//! A terminal that a program can be started on.
+//! A pseudo-terminal on which a program can be started.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// The user's side of a pseudo-terminal. The other side is the program's.
+/// The user's side of a pseudo-terminal; the program has the other side.
 pub(crate) struct Terminal(File);
 
 impl Terminal {
-    /// A new one, and the program's side of it.
+    /// Opens a pseudo-terminal; also returns the program's side.
     pub(crate) fn open() -> (Self, File) {
         let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&controller).unwrap();

@@ -1,5 +1,5 @@
-//! A read ends when its time limit is exceeded, and soon after its client has disconnected; and the program when it is
-//! told to stop.
+//! A read is cancelled when its time limit is exceeded, soon after its client has disconnected, and when the program
+//! stops.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::support::{
     Answer, Database, OwnDatabase, TestApp, assert_answer, client, on_both_databases, start,
 };
 
-/// A request that searches all texts for this number of parts, none of which occurs.
+/// A request that searches all texts for this number of substrings, none of which occurs.
 fn slow_request(parts: usize) -> Value {
     let parts: Vec<Value> = (0..parts)
         .map(|part| json!({ "text": { "contains": format!("{part} is nowhere") } }))
@@ -192,7 +192,7 @@ async fn abandoned_reads_release_the_connections_of_sqlite() {
         "--db-statement-timeout=10min"
     );
     app.database.fill(400, 90_000).await;
-    // Two that differ, because equal ones would share a statement.
+    // Two different requests, because equal ones would share a statement.
     let given_up = [98, 99].map(|parts| {
         let request = slow_request(parts);
         let app = &app;
@@ -201,7 +201,8 @@ async fn abandoned_reads_release_the_connections_of_sqlite() {
     for answer in join_all(given_up).await {
         assert!(answer.is_err(), "the machine is too fast: {answer:?}");
     }
-    // A client that has closed its sending side only would look the same, so two seconds pass before it has gone.
+    // A client that has only closed its sending side looks the same at first, so the server waits two seconds before
+    // it considers it disconnected.
     let began = Instant::now();
     let answer = app.query("{ articles(limit: 1) { slug } }").await;
     assert_eq!(answer.code(), "", "{answer}");

@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::postgres::{Server, own_server, programs};
 
-/// Which users may connect how. `reader` has a password, set by [`server`].
+/// Which users may connect how (`pg_hba.conf`). `reader` has a password, which [`server`] sets.
 const ACCESS: &str = "
 local   all  all                      trust
 hostssl all  only_encrypted  all      trust
@@ -25,7 +25,7 @@ host    all  reader          all      scram-sha-256
 host    all  postgres        all      trust
 ";
 
-/// A server with the certificate `CERTIFICATE.crt`, and beside its data the certificates of [`certificates`].
+/// A server with the certificate `CERTIFICATE.crt`. The files of [`certificates`] are next to its data.
 fn start(certificate: &str) -> Option<Server> {
     let mut files = certificates();
     files.push(("access.conf", ACCESS.to_owned()));
@@ -42,7 +42,7 @@ fn start(certificate: &str) -> Option<Server> {
     Some(Server::start(&programs()?, &files, &settings))
 }
 
-/// One authority, another one, and four certificates for one key.
+/// Two authorities, and four certificates for one key.
 fn certificates() -> Vec<(&'static str, String)> {
     let authority = |name: &str| {
         let mut params = CertificateParams::default();
@@ -74,13 +74,13 @@ fn certificates() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The server of the tests that need no other certificate than the one for `localhost`.
+/// The server of the tests that need only the certificate for `localhost`.
 fn server() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     SERVER.get_or_init(|| start("localhost")).as_ref()
 }
 
-/// Makes the users of [`ACCESS`], once.
+/// Creates the users of [`ACCESS`], once.
 async fn server_with_users() -> Option<&'static Server> {
     static USERS: tokio::sync::Mutex<bool> = tokio::sync::Mutex::const_new(false);
     let server = server()?;
@@ -247,15 +247,15 @@ async fn each_sslmode_accepts_and_rejects_as_libpq_does() {
 )]
 async fn a_server_without_tls_is_accepted_only_by_modes_that_allow_it() {
     let Some(server) = own_server() else { return };
-    let refused = Err("server does not support TLS");
+    let rejected = Err("server does not support TLS");
     check(
         server,
         &[
             ("localhost", "", PLAIN),
             ("localhost", "sslmode=disable", PLAIN),
             ("localhost", "sslmode=prefer", PLAIN),
-            ("localhost", "sslmode=require", refused),
-            ("localhost", "sslmode=verify-full", refused),
+            ("localhost", "sslmode=require", rejected),
+            ("localhost", "sslmode=verify-full", rejected),
         ],
     )
     .await;
@@ -288,12 +288,12 @@ async fn prefer_falls_back_to_plain_if_the_server_requires_it() {
         return;
     };
     let port = server.port();
-    let refused = Err("no pg_hba.conf entry");
+    let rejected = Err("no pg_hba.conf entry");
     for (user, mode, expected) in [
         ("only_plain", "prefer", PLAIN),
-        ("only_plain", "require", refused),
+        ("only_plain", "require", rejected),
         ("only_encrypted", "prefer", ENCRYPTED),
-        ("only_encrypted", "disable", refused),
+        ("only_encrypted", "disable", rejected),
     ] {
         let url = format!("postgres://{user}@localhost:{port}/postgres?sslmode={mode}");
         assert_outcome(&url, is_encrypted(&url).await, expected);
@@ -310,7 +310,8 @@ async fn prefer_falls_back_to_plain_if_the_handshake_fails() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let garbled = tokio::spawn(async move {
-        // The server offers TLS and then sends something else, then closes, and then is itself.
+        // The server agrees to TLS and then sends something else, then closes the connection, and then behaves
+        // normally.
         for answer in ["S and no handshake", "S"] {
             let (mut client, _) = listener.accept().await.unwrap();
             client.write_all(answer.as_bytes()).await.unwrap();

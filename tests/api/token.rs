@@ -13,7 +13,7 @@ fn file() -> (TempDir, String) {
     (directory, path)
 }
 
-/// Without parts that differ between runs.
+/// The output without parts that differ between runs.
 fn masked(text: &str) -> String {
     let mask = |word: &str| {
         let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());

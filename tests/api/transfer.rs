@@ -1,5 +1,5 @@
-//! `broadsheet import`, `broadsheet export` and `broadsheet seed`: exported articles equal imported ones byte by byte,
-//! and invalid ones are reported.
+//! `broadsheet import`, `broadsheet export` and `broadsheet seed`: exporting imported articles gives the same bytes,
+//! and invalid rows are reported.
 
 mod conflicts;
 mod indexed;
@@ -58,7 +58,7 @@ impl Place {
         out
     }
 
-    /// All articles as exported, without values that the import generated.
+    /// All articles in the format of the export, without values that the import generated.
     async fn articles(&self) -> Vec<Value> {
         let (code, out, error) = self.run(&["export", "-"]).await;
         assert_eq!(code, 0, "{error}");
@@ -66,7 +66,7 @@ impl Place {
         lines.collect()
     }
 
-    /// Slugs and titles, by slug.
+    /// The slugs and titles, ordered by slug.
     async fn titles(&self) -> Vec<String> {
         let articles = self.articles().await;
         let text = |article: &Value, name: &str| article[name].as_str().unwrap().to_owned();
@@ -108,7 +108,7 @@ fn uuid(id: u128) -> String {
     parts.join("-")
 }
 
-/// Articles in many scripts, with everything that is difficult for a format.
+/// Articles in many scripts, with every value that is difficult for a format.
 fn difficult() -> String {
     let texts = [
         "",

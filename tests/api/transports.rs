@@ -1,4 +1,4 @@
-//! One request on every transport: the responses must be equal.
+//! The same request on every transport: the responses must be equal.
 
 use broadsheet::graphql::websocket::SUBPROTOCOL;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -102,7 +102,7 @@ async fn by_websocket(url: &str, request: &Value) -> Value {
             continue;
         };
         let Ok(mut message) = serde_json::from_str::<Value>(&text) else {
-            panic!("the socket said {text}");
+            panic!("the socket sent {text}");
         };
         match message["type"].as_str() {
             Some("next") => return message["payload"].take(),

@@ -1,11 +1,11 @@
-//! Trusted documents, as the whole program serves them. The tests of `persisted` check what each name resolves to.
+//! Trusted documents in the whole program. The tests of `persisted` check to which document each name resolves.
 
 use serde_json::{Value, json};
 
 use crate::program::Program;
 use crate::support::client;
 
-/// Repeated bodies are cached, but not the documents of names, nor which are trusted.
+/// Repeated bodies are cached, but neither which document a name stands for, nor which documents are trusted.
 #[tokio::test]
 async fn a_reloaded_manifest_applies_to_cached_requests() {
     let (kind, list) = ("{ __typename }", "{ articles { id } }");
@@ -30,7 +30,7 @@ async fn a_reloaded_manifest_applies_to_cached_requests() {
         (&by_hash, "Query", "[]"),
         (&with_new_id, "Query", "BAD_REQUEST"),
     ];
-    // Its text is trusted by neither manifest.
+    // Neither manifest contains its text.
     let before = json!({ "a": "query A { __typename }" });
     reload("prefer", &before, &after, &prefer).await;
 }

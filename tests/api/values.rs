@@ -1,4 +1,4 @@
-//! The values of variables are limited while they are read: megabytes of values take neither memory nor time.
+//! The values of variables are limited while they are read: megabytes of values cost neither memory nor time.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::program::Program;
 use crate::support::{Database, client, on_both_databases, start};
 use crate::transports::Transport;
 
-/// How much the process may grow, in bytes, while three requests of 2 MB are read concurrently.
+/// How much the memory of the process may grow while three requests of 2 MB are read concurrently, in bytes.
 const MEMORY: usize = 150 * 1024 * 1024;
 
-/// The processor time that each may take: 150 ms in a release build, and here about ten times that.
+/// The processor time that each request may take: in a release build it takes 150 ms, and here about ten times that.
 const TIME: Duration = Duration::from_secs(2);
 
 const FILTER: &str = "query($f: ArticleFilter) { articles(filter: $f) { id } }";
@@ -161,7 +161,7 @@ fn large_values() -> Vec<Sent> {
     ]
 }
 
-/// Values in places where none are expected.
+/// Values where none are expected.
 fn values_elsewhere() -> Vec<Sent> {
     let values = list("{}", 600_000);
     let with = |name: &str| format!("{{\"{name}\":{values},\"query\":\"{{ __typename }}\"}}");
@@ -226,7 +226,7 @@ async fn three_requests_of_two_megabytes_take_little_memory_and_time(database: D
     assert!(!log.contains("panicked"), "{log}");
 }
 
-/// The characteristic beginning of a megabyte.
+/// The first characters of a text of a megabyte, to recognize it by.
 fn beginning(text: &str) -> &str {
     &text[..text.floor_char_boundary(1_000)]
 }

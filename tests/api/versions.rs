@@ -1,4 +1,4 @@
-//! Many writers at the same moment: one version, one slug, one winner.
+//! Concurrent writers: one version, one slug, one winner.
 
 use std::collections::BTreeSet;
 
@@ -86,7 +86,7 @@ async fn exactly_one_of_many_articles_gets_a_slug(database: Database) {
     );
 }
 
-/// The words of an article come from its title and its text, and each of these updates changes only one of them.
+/// The search index depends on title and text, and each of these updates changes only one of them.
 #[apply(on_both_databases)]
 async fn many_updates_without_a_version_all_succeed(database: Database) {
     let app = in_process!(database);
@@ -110,7 +110,7 @@ async fn many_updates_without_a_version_all_succeed(database: Database) {
     assert_eq!(versions, (2..=6 * WRITERS as u64 + 1).collect());
 }
 
-/// The responses to documents that are executed concurrently.
+/// The responses to documents that are executed at the same time.
 async fn at_once(app: &InProcess, document: impl Fn(usize) -> (&'static str, Value)) -> Vec<Value> {
     let asked = (0..WRITERS).map(|writer| {
         let (document, variables) = document(writer);
@@ -119,7 +119,7 @@ async fn at_once(app: &InProcess, document: impl Fn(usize) -> (&'static str, Val
     join_all(asked).await
 }
 
-/// The one response without an error; the errors of all others have these extensions.
+/// The only response without an error; the errors of all others have these extensions.
 fn one_winner<'a>(answers: &'a [Value], lost: &Value) -> &'a Value {
     let (won, others): (Vec<&Value>, Vec<&Value>) = answers
         .iter()

@@ -1,4 +1,4 @@
-//! Many who write at once, and those who hang up before they are answered.
+//! Many concurrent writers, and clients that disconnect before they get a response.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -56,16 +56,16 @@ async fn a_client_that_disconnects_a_hundred_times_leaves_nothing_behind(databas
         // The first ten disconnect before they have sent the whole request.
         let sent = request.len() * (round + 1).min(11) / 11;
         stream.write_all(&request.as_bytes()[..sent]).await.unwrap();
-        // So each disconnects at another moment of the server's work, which takes a few milliseconds.
+        // Each disconnects at a different moment of the server's work, which takes a few milliseconds.
         tokio::time::sleep(Duration::from_micros(50 * round as u64)).await;
     }
-    // The pool is complete: more concurrent writes than connections succeed.
+    // No connection was lost from the pool: more concurrent writes than connections succeed.
     let answers =
         join_all((0..10).map(|_| app.create(json!({ "title": "after", "text": "" })))).await;
     for answer in answers {
         assert_eq!(answer.code(), "", "{answer}");
     }
-    // Stopping waits for writes whose clients are gone, so no transaction is open then.
+    // Stopping waits for writes whose clients have disconnected, so no transaction is open afterwards.
     let database = app.database.clone();
     app.stop().await;
     drop(database.lock_writes().await);
@@ -91,7 +91,7 @@ async fn a_write_is_completed_after_its_client_disconnects(database: Database) {
     let app = start!(database);
     let lock = app.database.lock_writes().await;
     let create = app.create(json!({ "title": "left alone", "text": "" }));
-    // The lock blocks all writes, so that this is always in the middle of one.
+    // The lock blocks all writes, so that the client always disconnects in the middle of one.
     let hung_up = tokio::time::timeout(Duration::from_millis(500), create).await;
     assert!(hung_up.is_err());
     drop(lock);
@@ -121,7 +121,7 @@ async fn each_write_has_its_own_lock_timeout(database: Database) {
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         drop(lock);
     };
-    // The first has the connection and waits for the lock, the second for the connection, until 1,200 ms.
+    // The first has the connection and waits for the lock; the second waits for the connection until 1,200 ms.
     let (first, second, late, later, ()) = tokio::join!(
         create("first", 0),
         create("second", 200),

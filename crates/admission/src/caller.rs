@@ -71,8 +71,8 @@ pub struct Scopes {
 
 impl Scopes {
     /// Whether these scopes include the one that a request needs.
-    pub fn allow(self, asked: Scope) -> bool {
-        match asked {
+    pub fn allow(self, required: Scope) -> bool {
+        match required {
             Scope::Read => self.read,
             Scope::Write => self.write,
             Scope::Timing => self.timing,
@@ -232,11 +232,11 @@ impl Caller {
     ///
     /// # Errors
     /// It may not: a caller with a token lacks the scope, one without a token needs one.
-    pub(super) fn may(&self, asked: Scope) -> Result<(), Rejection> {
-        match (self.0.scopes.allow(asked), &self.0.identity) {
+    pub(super) fn may(&self, required: Scope) -> Result<(), Rejection> {
+        match (self.0.scopes.allow(required), &self.0.identity) {
             (true, _) => Ok(()),
-            (false, Identity::Anonymous) => Err(Rejection::TokenNeeded(asked)),
-            (false, _) => Err(Rejection::InsufficientScope(asked)),
+            (false, Identity::Anonymous) => Err(Rejection::TokenNeeded(required)),
+            (false, _) => Err(Rejection::InsufficientScope(required)),
         }
     }
 }

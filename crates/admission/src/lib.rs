@@ -152,10 +152,10 @@ impl Admission {
     pub async fn admit(
         &self,
         credential: Credential<'_>,
-        asked: Scope,
+        required: Scope,
     ) -> Result<Caller, Rejection> {
         let caller = self.authenticate(credential).await?;
-        self.check(&caller, asked)?;
+        self.check(&caller, required)?;
         Ok(caller)
     }
 
@@ -175,9 +175,9 @@ impl Admission {
     ///
     /// # Errors
     /// It has not: a caller with a token lacks the scope, one without a token needs one.
-    pub fn check(&self, caller: &Caller, asked: Scope) -> Result<(), Rejection> {
+    pub fn check(&self, caller: &Caller, required: Scope) -> Result<(), Rejection> {
         caller
-            .may(asked)
+            .may(required)
             .inspect_err(|rejection| self.count_rejection(*rejection))
     }
 

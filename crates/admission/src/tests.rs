@@ -95,8 +95,8 @@ impl TokensFile {
 }
 
 /// The name of the admitted caller, or the status.
-async fn outcome(admission: &Admission, credential: Credential<'_>, asked: Scope) -> String {
-    match admission.admit(credential, asked).await {
+async fn outcome(admission: &Admission, credential: Credential<'_>, required: Scope) -> String {
+    match admission.admit(credential, required).await {
         Ok(caller) => caller.name().to_owned(),
         Err(rejection) => rejection.status().as_u16().to_string(),
     }

@@ -65,7 +65,7 @@ impl Feed {
     /// Outside a Tokio runtime.
     pub fn start(store: Store, retention: Duration) -> Self {
         let stop = store.closing().child_token();
-        store.keep_words_in_step(stop.clone());
+        store.maintain_words(stop.clone());
         let shared = Arc::new(Shared {
             store,
             window: RwLock::new(Window::new(WINDOW_CHANGES, WINDOW_BYTES)),
@@ -130,8 +130,8 @@ impl Feed {
     /// The changes after `after`, or else after the current head of the feed, that match `filter`: first the existing
     /// ones, then each as it is committed.
     ///
-    /// The stream has no end. While the database cannot be read it waits, even if the feed has ended: a client that was
-    /// told that its subscription is complete would not reconnect. It holds little more than a position, however long
+    /// The stream has no end. While the database cannot be read it waits, even if the feed has ended: a client whose
+    /// subscription is completed would not reconnect. It holds little more than a position, however long
     /// it is not polled.
     ///
     /// # Errors

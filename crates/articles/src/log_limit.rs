@@ -1,9 +1,9 @@
-//! A limit on how often the log says the same: who can bring a line about could otherwise fill the disk.
+//! A limit on how often the same line is logged, because clients that can cause it could otherwise fill the disk.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often the log may say one thing.
+/// Limits how often one line is logged.
 #[derive(Debug)]
 pub struct LogLimit {
     every: Duration,
@@ -13,16 +13,16 @@ pub struct LogLimit {
 #[derive(Debug)]
 struct State {
     at: Option<Instant>,
-    /// How often it was not, since then.
-    left_out: u64,
+    /// The number of lines that were suppressed since then.
+    suppressed: u64,
 }
 
 impl LogLimit {
-    /// At most once in `every`.
+    /// At most one line in each interval of this length.
     pub const fn new(every: Duration) -> Self {
         let state = State {
             at: None,
-            left_out: 0,
+            suppressed: 0,
         };
         Self {
             every,
@@ -30,15 +30,15 @@ impl LogLimit {
         }
     }
 
-    /// Whether it may be said now, and how often it was not since it was said last.
+    /// If the line may be logged now, the number of lines that were suppressed since the last one.
     pub fn allow_now(&self) -> Option<u64> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.at.is_some_and(|at| at.elapsed() < self.every) {
-            state.left_out += 1;
+            state.suppressed += 1;
             return None;
         }
         state.at = Some(Instant::now());
-        Some(std::mem::take(&mut state.left_out))
+        Some(std::mem::take(&mut state.suppressed))
     }
 }
 

@@ -48,7 +48,7 @@ use tokio_util::task::TaskTracker;
 use self::availability::Availability;
 pub use self::changes::{ChangesAfter, ChangesPage, FeedLag, FeedState};
 pub use self::check::{Checked, Finding, WordsCheck};
-use self::connection::{Answer, Work, boxed, run, unboxed};
+use self::connection::{ErasedResult, Work, boxed, run, unboxed};
 use self::creates::Creates;
 pub use self::data_loss::Loss;
 pub use self::database_url::{DatabaseUrl, DatabaseUrlError, SqliteLocation};
@@ -65,7 +65,7 @@ pub use self::pool_waits::WaitCounts;
 use self::postgres::Postgres;
 pub use self::settings::DatabaseSettings;
 use self::sqlite::Sqlite;
-pub use self::statements::{KeptStatement, SlowStatement, Statements};
+pub use self::statements::{RecordedStatement, SlowStatement, Statements};
 use self::writability::Writability;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -224,7 +224,7 @@ impl Store {
         unboxed(self.run_boxed(access, boxed(work)).await?)
     }
 
-    async fn run_boxed(&self, access: Access, work: Work) -> Result<Answer> {
+    async fn run_boxed(&self, access: Access, work: Work) -> Result<ErasedResult> {
         let inner = Arc::clone(&self.0);
         let abandoned = Abandoned::default();
         let noticed = abandoned.clone();
@@ -254,7 +254,7 @@ impl Store {
         unboxed(self.run_boxed_in_task(access, boxed(work)).await?)
     }
 
-    async fn run_boxed_in_task(&self, access: Access, work: Work) -> Result<Answer> {
+    async fn run_boxed_in_task(&self, access: Access, work: Work) -> Result<ErasedResult> {
         let inner = Arc::clone(&self.0);
         let work = async move {
             let never = Abandoned::default();
@@ -265,7 +265,7 @@ impl Store {
 }
 
 impl Inner {
-    async fn run(&self, access: Access, abandoned: &Abandoned, work: Work) -> Result<Answer> {
+    async fn run(&self, access: Access, abandoned: &Abandoned, work: Work) -> Result<ErasedResult> {
         let done = match &self.database {
             Database::Postgres(postgres) => postgres.run(access, abandoned, work).await,
             Database::Sqlite(sqlite) => sqlite.run(access, abandoned, work).await,

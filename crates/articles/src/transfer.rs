@@ -1,8 +1,8 @@
-//! Articles in files: what `broadsheet import` reads and `broadsheet export` writes. Independent of the databases,
-//! except for the store's row types.
+//! Articles in files: the formats that `broadsheet import` reads and `broadsheet export` writes. Independent of the
+//! databases, except for the store's row types.
 //!
-//! NDJSON has one object per line; CSV has a header line, and then a record for each article. Both are read and written
-//! one article at a time, so the size of the file does not matter.
+//! NDJSON has one object per line; CSV has a header line, and then a record for each article. Both are read and
+//! written one article at a time, so the size of the file does not matter.
 
 pub mod demonstration;
 pub mod read;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use graphql_transports::{RateLimit, write_no_more};
+use graphql_transports::{RateLimit, write_exhausted};
 use http::{HeaderMap, StatusCode, header};
 
 use graphql_transports::error::ErrorCode;
@@ -79,11 +79,11 @@ impl Rejection {
         let retry_after = match self {
             Self::TooManyStreams | Self::TooManyBytes => 1,
             Self::TooManyRequestsOfAddress(max) => {
-                write_no_more(&mut headers, "requests", max);
+                write_exhausted(&mut headers, "requests", max);
                 1
             }
             Self::TooManyStreamsOfCaller(max) => {
-                write_no_more(&mut headers, "streams", max);
+                write_exhausted(&mut headers, "streams", max);
                 5
             }
             Self::Spent {

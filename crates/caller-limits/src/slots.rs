@@ -12,11 +12,11 @@ use super::exceeded::Limit;
 pub(super) struct Slots<K> {
     for_all: (usize, Limit),
     for_one: (usize, Limit),
-    taken: Mutex<Taken<K>>,
+    in_use: Mutex<InUse<K>>,
     freed: Notify,
 }
 
-struct Taken<K> {
+struct InUse<K> {
     all: usize,
     by_key: HashMap<K, usize>,
 }
@@ -40,7 +40,7 @@ impl<K: Clone + Eq + Hash> Slots<K> {
         Self {
             for_all,
             for_one,
-            taken: Mutex::new(Taken {
+            in_use: Mutex::new(InUse {
                 all: 0,
                 by_key: HashMap::new(),
             }),
@@ -48,8 +48,8 @@ impl<K: Clone + Eq + Hash> Slots<K> {
         }
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken<K>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_use(&self) -> MutexGuard<'_, InUse<K>> {
+        self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn max_for_one(&self) -> usize {
@@ -57,27 +57,27 @@ impl<K: Clone + Eq + Hash> Slots<K> {
     }
 
     pub(super) fn count(&self) -> usize {
-        self.taken().all
+        self.in_use().all
     }
 
     pub(super) fn limits(&self) -> [&Limit; 2] {
         [&self.for_all.1, &self.for_one.1]
     }
 
-    fn has_room(&self, taken: &Taken<K>) -> bool {
+    fn has_room(&self, in_use: &InUse<K>) -> bool {
         let (max, limit) = &self.for_all;
-        *max == 0 || taken.all < *max || !limit.is_exceeded()
+        *max == 0 || in_use.all < *max || !limit.is_exceeded()
     }
 
-    fn has_room_for(&self, taken: &Taken<K>, key: &K) -> bool {
+    fn has_room_for(&self, in_use: &InUse<K>, key: &K) -> bool {
         let (max, limit) = &self.for_one;
-        let count = || taken.by_key.get(key).copied().unwrap_or_default();
+        let count = || in_use.by_key.get(key).copied().unwrap_or_default();
         *max == 0 || count() < *max || !limit.is_exceeded()
     }
 
     /// Completes when there is room for one more; immediately where the limit is only measured. Only one task may wait.
     pub(super) async fn room(&self) {
-        if self.has_room(&self.taken()) {
+        if self.has_room(&self.in_use()) {
             return;
         }
         while self.count() >= self.for_all.0 {
@@ -87,27 +87,27 @@ impl<K: Clone + Eq + Hash> Slots<K> {
 
     /// Takes a slot for this key, if both limits allow it.
     pub(super) fn take(self: &Arc<Self>, key: K) -> Result<Slot<K>, Full> {
-        let mut taken = self.taken();
-        if !self.has_room(&taken) {
+        let mut in_use = self.in_use();
+        if !self.has_room(&in_use) {
             return Err(Full::ForAll);
         }
-        if !self.has_room_for(&taken, &key) {
+        if !self.has_room_for(&in_use, &key) {
             return Err(Full::ForOne);
         }
-        taken.add(Some(&key));
+        in_use.add(Some(&key));
         Ok(self.slot(Some(key)))
     }
 
     /// Takes a slot after [`room`](Self::room) has completed, if the limit of this key allows it. Without a key it
     /// counts only towards the total.
     pub(super) fn take_after_room(self: &Arc<Self>, key: Option<K>) -> Option<Slot<K>> {
-        let mut taken = self.taken();
+        let mut in_use = self.in_use();
         if let Some(key) = &key
-            && !self.has_room_for(&taken, key)
+            && !self.has_room_for(&in_use, key)
         {
             return None;
         }
-        taken.add(key.as_ref());
+        in_use.add(key.as_ref());
         Some(self.slot(key))
     }
 
@@ -117,7 +117,7 @@ impl<K: Clone + Eq + Hash> Slots<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash> Taken<K> {
+impl<K: Clone + Eq + Hash> InUse<K> {
     fn add(&mut self, key: Option<&K>) {
         self.all += 1;
         if let Some(key) = key {
@@ -144,13 +144,13 @@ impl<K: Clone + Eq + Hash> Slot<K> {
         if self.key.as_ref() == Some(&key) {
             return Ok(());
         }
-        let mut taken = self.slots.taken();
-        if !self.slots.has_room_for(&taken, &key) {
+        let mut in_use = self.slots.in_use();
+        if !self.slots.has_room_for(&in_use, &key) {
             return Err(Full::ForOne);
         }
-        taken.remove(self.key.as_ref());
-        taken.add(Some(&key));
-        drop(taken);
+        in_use.remove(self.key.as_ref());
+        in_use.add(Some(&key));
+        drop(in_use);
         self.key = Some(key);
         Ok(())
     }
@@ -158,7 +158,7 @@ impl<K: Clone + Eq + Hash> Slot<K> {
 
 impl<K: Clone + Eq + Hash> Drop for Slot<K> {
     fn drop(&mut self) {
-        self.slots.taken().remove(self.key.as_ref());
+        self.slots.in_use().remove(self.key.as_ref());
         self.slots.freed.notify_one();
     }
 }
@@ -205,12 +205,12 @@ mod tests {
     #[test]
     fn measure_mode_counts_and_rejects_nothing() {
         let slots = slots(1, 1, LimitsMode::Measure);
-        let taken: Vec<_> = (0..3).map(|_| slots.take("a").ok().unwrap()).collect();
+        let in_use: Vec<_> = (0..3).map(|_| slots.take("a").ok().unwrap()).collect();
         assert_eq!((slots.count(), exceeded(&slots)), (3, [2, 2]));
         assert!(slots.room().now_or_never().is_some());
-        drop(taken);
+        drop(in_use);
         assert_eq!(slots.count(), 0);
-        assert!(slots.taken().by_key.is_empty());
+        assert!(slots.in_use().by_key.is_empty());
     }
 
     #[test]
@@ -226,7 +226,7 @@ mod tests {
         assert!(slots.take("a").is_ok());
         drop(first);
         assert_eq!(slots.count(), 0);
-        assert!(slots.taken().by_key.is_empty());
+        assert!(slots.in_use().by_key.is_empty());
     }
 
     #[tokio::test]

@@ -78,11 +78,11 @@ async fn a_head_of_many_kilobytes_is_accepted_and_a_larger_one_is_rejected() {
 
 #[tokio::test]
 async fn stopping_closes_idle_connections_and_finishes_requests() {
-    let (asked, may_answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (arrived, may_answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let routes = routes().route("/waits", {
-        let (asked, may_answer) = (Arc::clone(&asked), Arc::clone(&may_answer));
+        let (arrived, may_answer) = (Arc::clone(&arrived), Arc::clone(&may_answer));
         get(async move || {
-            asked.notify_one();
+            arrived.notify_one();
             may_answer.notified().await;
             "answered"
         })
@@ -107,7 +107,7 @@ async fn stopping_closes_idle_connections_and_finishes_requests() {
     busy.write_all(b"GET /waits HTTP/1.1\r\nHost: a\r\n\r\n")
         .await
         .unwrap();
-    asked.notified().await;
+    arrived.notified().await;
 
     stop.cancel();
     for stream in [&mut new, &mut idle] {

@@ -35,8 +35,8 @@ pub(super) fn measure(
     limits: &Limits,
     pages: &Pages,
 ) -> Result<Complexity, RequestError> {
-    let mut extent = Extent::default();
-    extent.visit(selections, 1);
+    let mut totals = Totals::default();
+    totals.visit(selections, 1);
     let root_fields = selections.len() as u64;
     RequestError::check_limit(
         "rootFields",
@@ -44,12 +44,12 @@ pub(super) fn measure(
         limits.root_fields as u64,
         root_fields,
     )?;
-    RequestError::check_limit("depth", "depth", limits.depth as u64, extent.depth)?;
+    RequestError::check_limit("depth", "depth", limits.depth as u64, totals.depth)?;
     RequestError::check_limit(
         "aliases",
         "number of aliases",
         limits.aliases as u64,
-        extent.aliases,
+        totals.aliases,
     )?;
     let mut complexity = Complexity::default();
     complexity.add(selections, None, pages);
@@ -57,12 +57,12 @@ pub(super) fn measure(
 }
 
 #[derive(Default)]
-struct Extent {
+struct Totals {
     depth: u64,
     aliases: u64,
 }
 
-impl Extent {
+impl Totals {
     fn visit(&mut self, selections: &[Selection<'_>], depth: u64) {
         for selection in selections {
             match selection {

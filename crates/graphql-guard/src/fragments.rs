@@ -16,7 +16,7 @@ use super::request_error::RequestError;
 
 /// The size of an operation or fragment, without what it spreads.
 #[derive(Default)]
-struct Own<'doc> {
+struct OwnSize<'doc> {
     selections: u64,
     nesting: usize,
     spreads: Vec<Spread<'doc>>,
@@ -43,13 +43,13 @@ enum State {
 }
 
 /// Rejects a document that exceeds the limits with its fragments expanded, has too many directives at one location,
-/// spreads a fragment within itself, or asks for introspection where that is off.
+/// spreads a fragment within itself, or selects introspection fields if introspection is off.
 pub(super) fn check(
     document: &ast::Document,
     limits: &Limits,
     lines: &Lines<'_>,
 ) -> Result<(), Vec<RequestError>> {
-    let mut survey = Survey {
+    let mut counter = Counter {
         limits,
         lines,
         directives: 0,
@@ -61,22 +61,22 @@ pub(super) fn check(
     for definition in &document.definitions {
         match definition {
             Definition::OperationDefinition(operation) => {
-                survey.directives(&operation.directives);
+                counter.directives(&operation.directives);
                 for variable in &operation.variables {
-                    survey.directives(&variable.directives);
+                    counter.directives(&variable.directives);
                 }
-                operations.push(survey.own(&operation.selection_set));
+                operations.push(counter.own(&operation.selection_set));
             }
             Definition::FragmentDefinition(fragment) => {
-                survey.directives(&fragment.directives);
+                counter.directives(&fragment.directives);
                 by_name.entry(&fragment.name).or_insert(fragments.len());
-                fragments.push(survey.own(&fragment.selection_set));
+                fragments.push(counter.own(&fragment.selection_set));
             }
             _ => {}
         }
     }
     let one = |error| vec![error];
-    let directives = survey.directives as u64;
+    let directives = counter.directives as u64;
     RequestError::check_limit(
         "directives",
         "number of directives at one location",
@@ -84,8 +84,8 @@ pub(super) fn check(
         directives,
     )
     .map_err(one)?;
-    if !survey.introspection.is_empty() {
-        return Err(survey.introspection);
+    if !counter.introspection.is_empty() {
+        return Err(counter.introspection);
     }
 
     let sizes = count(&fragments, &by_name, lines)?;
@@ -121,7 +121,7 @@ pub(super) fn check(
 
 /// Counts every fragment after those that it spreads, without recursion: a chain may be thousands long.
 fn count(
-    fragments: &[Own<'_>],
+    fragments: &[OwnSize<'_>],
     by_name: &HashMap<&Name, usize>,
     lines: &Lines<'_>,
 ) -> Result<Vec<Size>, Vec<RequestError>> {
@@ -183,7 +183,7 @@ fn count(
 
 /// The size of a definition, from the sizes of the fragments that it spreads. An unknown fragment counts as empty.
 fn expanded(
-    own: &Own<'_>,
+    own: &OwnSize<'_>,
     by_name: &HashMap<&Name, usize>,
     size_of: impl Fn(usize) -> Option<Size>,
 ) -> Size {
@@ -203,26 +203,31 @@ fn expanded(
     size
 }
 
-struct Survey<'a> {
+struct Counter<'a> {
     limits: &'a Limits,
     lines: &'a Lines<'a>,
     directives: usize,
     introspection: Vec<RequestError>,
 }
 
-impl Survey<'_> {
+impl Counter<'_> {
     fn directives(&mut self, directives: &DirectiveList) {
         self.directives = self.directives.max(directives.len());
     }
 
-    fn own<'doc>(&mut self, selections: &'doc [Selection]) -> Own<'doc> {
-        let mut own = Own::default();
+    fn own<'doc>(&mut self, selections: &'doc [Selection]) -> OwnSize<'doc> {
+        let mut own = OwnSize::default();
         self.visit(selections, 1, &mut own);
         own
     }
 
     /// Recurses as deep as brackets nest in the text, which the lexer has bounded.
-    fn visit<'doc>(&mut self, selections: &'doc [Selection], nesting: usize, own: &mut Own<'doc>) {
+    fn visit<'doc>(
+        &mut self,
+        selections: &'doc [Selection],
+        nesting: usize,
+        own: &mut OwnSize<'doc>,
+    ) {
         own.nesting = own.nesting.max(nesting);
         own.selections += selections.len() as u64;
         for selection in selections {

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::cache::{Cache, NormalizedKey};
 use super::json::ObjectText;
-use super::operation::{Text, pick};
+use super::operation::{Text, select_operation};
 use super::positions::Lines;
 use super::prepared::{NormalizedOperation, ParsedDocument, normalized_bytes, parsed_bytes};
 use super::schema::{InvalidSchema, Schema};
@@ -41,7 +41,7 @@ impl Guard {
     /// Validates documents against the schema in `sdl`.
     pub fn new(sdl: &str, settings: Settings) -> Result<Self, InvalidSchema> {
         let mut limits = settings.limits;
-        limits.nesting = limits.nesting.min(limits::DEEPEST);
+        limits.nesting = limits.nesting.min(limits::MAX_NESTING);
         Ok(Self {
             schema: Schema::new(sdl, &settings.scalars)?,
             pages: settings.pages,
@@ -99,7 +99,7 @@ impl Guard {
     ) -> Result<Operation, Vec<RequestError>> {
         let parsed = self.parsed(query, timings)?;
         let (index, operation) =
-            pick(&parsed.document, operation_name).map_err(|error| vec![error])?;
+            select_operation(&parsed.document, operation_name).map_err(|error| vec![error])?;
         let limits = &self.limits.values;
         let variables =
             coerce_variables::coerce(&self.schema, limits, &operation.variables, variables)

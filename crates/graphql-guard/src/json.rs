@@ -69,7 +69,7 @@ impl Serialize for ObjectText {
     }
 }
 
-/// Equal as they are written.
+/// Compares the texts.
 impl PartialEq for ObjectText {
     fn eq(&self, other: &Self) -> bool {
         self.as_str() == other.as_str()

@@ -92,5 +92,5 @@ pub use schema::InvalidSchema;
 pub use settings::{Pages, ScalarInput, Settings};
 pub use timings::Timings;
 
-/// The most errors of one request: the first ones help, the others are work.
+/// The maximum number of errors in the response to one request: the first ones help, and more would only cost time.
 const MAX_ERRORS: usize = 10;

@@ -3,7 +3,7 @@
 use async_graphql::Value;
 
 /// No document may nest deeper, whatever its limit, because apollo-compiler has its own limit with its own message.
-pub(super) const DEEPEST: usize = 120;
+pub(super) const MAX_NESTING: usize = 120;
 
 /// How large a document may be. Each number is the highest that is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]

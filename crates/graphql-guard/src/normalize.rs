@@ -103,7 +103,7 @@ impl<'a> Merge<'a, '_> {
     /// Merges selection sets of the same value.
     fn selections(&mut self, parent: &'a Name, sets: &[&'a SelectionSet]) -> Vec<Selection<'a>> {
         let possible = self.schema.possible_types(parent);
-        if possible.is_empty() || !sets.iter().any(|set| self.narrows(parent, set)) {
+        if possible.is_empty() || !sets.iter().any(|set| self.depends_on_type(parent, set)) {
             return self.fields(parent, sets);
         }
         // Each type has a complete list of its fields: a field both outside and inside a fragment would be executed
@@ -116,13 +116,14 @@ impl<'a> Merge<'a, '_> {
     }
 
     /// Whether the fields depend on the object type that a value of the abstract type `parent` has.
-    fn narrows(&self, parent: &Name, set: &'a SelectionSet) -> bool {
+    fn depends_on_type(&self, parent: &Name, set: &'a SelectionSet) -> bool {
         set.selections
             .iter()
             .filter(|selection| self.conditions.hold(selection.directives()))
             .any(|selection| {
                 self.fragment(selection).is_some_and(|(condition, set)| {
-                    !self.schema.always_holds(condition, parent) || self.narrows(parent, set)
+                    !self.schema.always_holds(condition, parent)
+                        || self.depends_on_type(parent, set)
                 })
             })
     }

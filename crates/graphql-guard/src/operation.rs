@@ -129,7 +129,7 @@ impl Hash for Text {
 }
 
 /// `GetOperation` (GraphQL specification, section 6.1), with the index of the operation in the document.
-pub(super) fn pick<'a>(
+pub(super) fn select_operation<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
 ) -> Result<(usize, &'a Node<executable::Operation>), RequestError> {

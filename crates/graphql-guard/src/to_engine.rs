@@ -74,7 +74,7 @@ pub(super) fn document(
     let repeated = uses.filter(|(_, uses)| *uses > 1);
     let repeated = repeated.map(|(name, uses)| (Name::new(name), uses - 1));
     let operations = match &operation.name {
-        // Named, so that the engine takes it with the operation's name and without. The outline is copied for each
+        // Named, so that the engine accepts it with and without the operation's name. The outline is copied for each
         // execution, and a map costs more than the rest of it.
         Some(name) if prewritten.is_none() => {
             engine::DocumentOperations::Multiple([(Name::new(name), definition)].into())

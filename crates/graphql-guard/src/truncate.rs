@@ -1,4 +1,4 @@
-//! Shortens what messages repeat of a request: enough to find it, whatever its length.
+//! Truncates the parts of a request that messages repeat: enough remains to find them.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
 //! What the normalized form of an operation depends on besides its text: which variables are given, which of them are
-//! null, and the values of conditions. Requests of the same shape share one normalized operation.
+//! null, and the values of variables in conditions. Requests with the same shape share one normalized operation.
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,7 +24,7 @@ pub(super) enum Given {
     Value,
 }
 
-/// What a request gives for the variables of its operation, in the order of their definitions.
+/// The given variables of a request, in the order of their definitions.
 pub(super) fn given(
     definitions: &[Node<VariableDefinition>],
     variables: &Variables,
@@ -90,13 +90,14 @@ impl<'a> Shape<'a> {
 
 impl Conditions for Shape<'_> {
     fn hold(&self, directives: &DirectiveList) -> bool {
-        !self.says(directives, "skip", true) && !self.says(directives, "include", false)
+        !self.has_condition(directives, "skip", true)
+            && !self.has_condition(directives, "include", false)
     }
 }
 
 impl Shape<'_> {
     /// Whether there is such a directive with the condition `expected`.
-    fn says(&self, directives: &DirectiveList, name: &str, expected: bool) -> bool {
+    fn has_condition(&self, directives: &DirectiveList, name: &str, expected: bool) -> bool {
         let condition = directives
             .get(name)
             .and_then(|directive| directive.specified_argument_by_name("if"));
@@ -114,7 +115,7 @@ impl Shape<'_> {
 
 /// The variables that `@skip` and `@include` use in an operation and in the fragments that it spreads.
 pub(super) fn conditions(document: &ExecutableDocument, operation: &Operation) -> HashSet<String> {
-    let mut conditions = Conditioned {
+    let mut conditions = ConditionVariables {
         document,
         seen: HashSet::new(),
         names: HashSet::new(),
@@ -123,13 +124,13 @@ pub(super) fn conditions(document: &ExecutableDocument, operation: &Operation) -
     conditions.names
 }
 
-struct Conditioned<'a> {
+struct ConditionVariables<'a> {
     document: &'a ExecutableDocument,
     seen: HashSet<&'a str>,
     names: HashSet<String>,
 }
 
-impl<'a> Conditioned<'a> {
+impl<'a> ConditionVariables<'a> {
     fn collect(&mut self, set: &'a SelectionSet) {
         for selection in &set.selections {
             for directive in selection.directives() {

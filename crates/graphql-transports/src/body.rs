@@ -12,7 +12,7 @@ use super::negotiation::{BodyType, body_type};
 use super::rejection::Rejection;
 
 /// The body took too long to arrive.
-pub(super) fn out_of_time() -> Rejection {
+pub(super) fn body_timed_out() -> Rejection {
     let message = "the request took too long to arrive";
     Rejection::unavailable([ResponseError::new(ErrorCode::TIMEOUT, message)])
 }

@@ -44,7 +44,7 @@ pub struct Endpoint<E> {
     pub sse: SseSettings,
     /// The limits of a socket.
     pub websocket: Arc<WebSocketSettings>,
-    /// Tells streams and sockets when the server stops.
+    /// Notifies streams and sockets when the server stops.
     pub shutdown: Shutdown,
 }
 

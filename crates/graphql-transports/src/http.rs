@@ -157,7 +157,7 @@ impl<E: Execute> Endpoint<E> {
         };
         let read = body::read_json(&caller.headers, body, body_limits, counted);
         let read = tokio::time::timeout(self.body_timeout, read).await;
-        let body = match read.unwrap_or_else(|_| Err(body::out_of_time())) {
+        let body = match read.unwrap_or_else(|_| Err(body::body_timed_out())) {
             Ok(body) => body,
             Err(rejection) => return rejected(&rejection, representation),
         };
@@ -213,7 +213,7 @@ impl<E: Execute> Endpoint<E> {
 /// Adds what the caller has left to spend, where callers are charged.
 fn with_rate_limit<A>(mut response: Response, caller: &Caller<A>) -> Response {
     if let Some(rate_limit) = caller.rate_limit.get() {
-        rate_limit.write_unless_there(response.headers_mut());
+        rate_limit.write_if_absent(response.headers_mut());
     }
     response
 }
@@ -272,7 +272,7 @@ fn rejected(rejection: &Rejection, representation: Representation) -> Response {
     let mut response = respond(rejection.body(), representation);
     *response.status_mut() = status(rejection, representation);
     response.headers_mut().extend(rejection.headers.clone());
-    rejection.leave_code(&mut response);
+    rejection.attach_code(&mut response);
     response
 }
 

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: how a client asks that its mutation is executed once, however often it is sent.
+//! `Idempotency-Key`: with it a mutation is executed once, however often a client sends it.
 //!
 //! Over HTTP it is a header, on WebSockets `extensions.idempotencyKey`; HTTP accepts either. The request is identified
 //! by the document, the operation's name and the variables, in any order. It has no effect on queries and
@@ -239,9 +239,9 @@ mod tests {
             ObjectText::new(&raw).unwrap()
         };
         let of = |query, name, variables| digest_of_request(query, name, &text(variables));
-        let asked = of("q", None, r#"{"a":1,"b":{"c":"é","d":null}}"#);
+        let reference = of("q", None, r#"{"a":1,"b":{"c":"é","d":null}}"#);
         assert_eq!(
-            asked,
+            reference,
             of("q", None, r#"{ "b": {"d": null, "c": "\u00e9"}, "a": 1 }"#)
         );
         for other in [
@@ -250,7 +250,7 @@ mod tests {
             of("q", None, r#"{"a":2,"b":{"c":"é","d":null}}"#),
             of("q", None, r#"{"a":1,"b":{"c":"é"}}"#),
         ] {
-            assert_ne!(asked, other);
+            assert_ne!(reference, other);
         }
     }
 }

@@ -80,5 +80,5 @@ pub use self::error::{ErrorCode, ResponseError, ResponseErrors};
 pub use self::limits::{LimitCallers, Unlimited};
 pub use self::operation::{Caller, Execute, Outcome, PeerAddress, Transport};
 pub use self::pipeline::{Pipeline, PipelineSettings};
-pub use self::rate_limit::{RateLimit, write_no_more};
+pub use self::rate_limit::{RateLimit, write_exhausted};
 pub use self::rejection::Rejection;

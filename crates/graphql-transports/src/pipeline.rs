@@ -167,7 +167,7 @@ where
             if let Ok(prepared) = &prepared
                 && prepared.is_self_contained
             {
-                self.repeated.offer(body, &prepared.operation);
+                self.repeated.cache_repeated(body, &prepared.operation);
             }
             prepared
         };

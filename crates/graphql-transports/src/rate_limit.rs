@@ -32,7 +32,7 @@ impl RateLimit {
     }
 
     /// Writes both fields, unless a more specific limit has written them.
-    pub fn write_unless_there(self, headers: &mut HeaderMap) {
+    pub fn write_if_absent(self, headers: &mut HeaderMap) {
         if !headers.contains_key(LIMIT) {
             self.write(headers);
         }
@@ -54,7 +54,7 @@ impl RateLimit {
 }
 
 /// Writes the fields for a limit on concurrent things that the caller has reached.
-pub fn write_no_more(headers: &mut HeaderMap, what: &'static str, max: usize) {
+pub fn write_exhausted(headers: &mut HeaderMap, what: &'static str, max: usize) {
     let policy = format!(r#""{what}";q={max};qu="concurrent-requests""#);
     write(headers, &format!(r#""{what}";r=0"#), &policy);
 }

@@ -64,7 +64,7 @@ impl Rejection {
     }
 
     /// Stores the code of the first error as an extension of the response, for the application's log.
-    pub(super) fn leave_code(&self, response: &mut Response) {
+    pub(super) fn attach_code(&self, response: &mut Response) {
         if let Some(error) = self.errors.first() {
             response.extensions_mut().insert(error.code);
         }

@@ -55,7 +55,7 @@ impl<O: PreparedOperation> RepeatedRequests<O> {
     /// displace those that repeat. So would mutations, which are not cached.
     ///
     /// The operation must depend on the body alone.
-    pub(super) fn offer(&self, body: &[u8], operation: &Arc<O>) {
+    pub(super) fn cache_repeated(&self, body: &[u8], operation: &Arc<O>) {
         if body.len() > MAX_BODY_BYTES || operation.kind() != OperationKind::Query {
             return;
         }
@@ -102,9 +102,9 @@ mod tests {
     #[test]
     fn a_body_is_cached_on_its_second_request() {
         let (requests, operation) = (RepeatedRequests::new(1 << 20), operation());
-        requests.offer(BODY, &operation);
+        requests.cache_repeated(BODY, &operation);
         assert!(requests.get(BODY).is_none());
-        requests.offer(BODY, &operation);
+        requests.cache_repeated(BODY, &operation);
         let kept = requests.get(BODY);
         assert!(kept.is_some_and(|kept| Arc::ptr_eq(&kept, &operation)));
         assert!(requests.get(b"{}").is_none());
@@ -116,7 +116,7 @@ mod tests {
         for number in 0..10_000 {
             let body = format!("{number:0500}");
             for _ in 0..2 {
-                requests.offer(body.as_bytes(), &operation);
+                requests.cache_repeated(body.as_bytes(), &operation);
             }
         }
         let kept = requests.operations.weight();
@@ -137,8 +137,8 @@ mod tests {
         let mutation = prepare("mutation { a }", &Map::new());
         let long = vec![b' '; MAX_BODY_BYTES + 1];
         for _ in 0..3 {
-            requests.offer(BODY, &mutation);
-            requests.offer(&long, &operation());
+            requests.cache_repeated(BODY, &mutation);
+            requests.cache_repeated(&long, &operation());
         }
         assert_eq!(requests.operations.len(), 0);
     }
@@ -147,7 +147,7 @@ mod tests {
     fn a_cache_of_size_zero_stores_nothing() {
         let (requests, operation) = (RepeatedRequests::new(0), operation());
         for _ in 0..3 {
-            requests.offer(BODY, &operation);
+            requests.cache_repeated(BODY, &operation);
         }
         assert!(requests.get(BODY).is_none());
     }

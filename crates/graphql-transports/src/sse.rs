@@ -90,7 +90,7 @@ pub async fn respond<E: Execute>(
             CACHE_CONTROL,
             HeaderValue::from_static("no-cache, no-transform"),
         ),
-        // Tells nginx, and proxies that follow its convention, not to buffer events.
+        // nginx, and proxies that follow its convention, then do not buffer events.
         (
             HeaderName::from_static("x-accel-buffering"),
             HeaderValue::from_static("no"),
@@ -113,7 +113,7 @@ fn rejected(rejection: &Rejection) -> Response {
     headers.extend(rejection.headers.clone());
     let json = HeaderValue::from_static("application/json; charset=utf-8");
     headers.insert(CONTENT_TYPE, json);
-    rejection.leave_code(&mut response);
+    rejection.attach_code(&mut response);
     response
 }
 

@@ -170,7 +170,7 @@ fn rejected(rejection: &Rejection) -> Response {
     let json = [("content-type", "application/json; charset=utf-8")];
     let mut response = (rejection.status, json, rejection.body()).into_response();
     response.headers_mut().extend(rejection.headers.clone());
-    rejection.leave_code(&mut response);
+    rejection.attach_code(&mut response);
     response
 }
 

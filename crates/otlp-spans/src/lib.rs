@@ -3,6 +3,35 @@
 //! A [`Tracer`] decides for each request whether it is sampled ([`Tracer::begin`]), takes its spans when it has ended
 //! ([`Tracer::end`], which never waits), and sends them in batches. `context.rs` implements W3C Trace Context,
 //! `message.rs` OTLP's protobuf, `export.rs` the queue, and `client.rs` the connection to the collector.
+//!
+//! ```
+//! use std::time::{Duration, SystemTime};
+//!
+//! use otlp_spans::{Kind, Sampler, Span, Tracer, TracerSettings};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let tracer = Tracer::start(TracerSettings {
+//!     endpoint: "http://127.0.0.1:4318/v1/traces".to_owned(),
+//!     headers: Vec::new(),
+//!     service_name: "library".to_owned(),
+//!     service_version: "1.0.0",
+//!     sampler: Sampler::new("parentbased_always_on", 1.0)?,
+//! })?;
+//! let caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+//! let trace = tracer.begin(Some(caller));
+//! assert_eq!(trace.id(), "0af7651916cd43dd8448eb211c80319c");
+//!
+//! // After the request:
+//! let (start, end) = (SystemTime::now(), SystemTime::now());
+//! let mut request = Span::of_request(&trace, "GET /books");
+//! (request.start, request.end) = (start, end);
+//! let statement = request.child("SELECT book", Kind::Client, start, end);
+//! tracer.end(vec![request, statement]);
+//! tracer.flush(Duration::from_millis(100)).await;
+//! # Ok(())
+//! # }
+//! ```
 
 mod client;
 mod context;

@@ -38,7 +38,7 @@ pub struct ConnectDefaults {
 
 /// Applies the defaults to the parts of a URL.
 pub(crate) fn add(parts: &mut Parts, defaults: &ConnectDefaults) {
-    let said: Vec<bool> = [
+    let is_given: Vec<bool> = [
         "application_name",
         "connect_timeout",
         "keepalives_idle",
@@ -49,22 +49,22 @@ pub(crate) fn add(parts: &mut Parts, defaults: &ConnectDefaults) {
     .map(|name| parts.names(name))
     .to_vec();
     let config = &mut parts.config;
-    if let (false, Some(name)) = (said[0], &defaults.application_name) {
+    if let (false, Some(name)) = (is_given[0], &defaults.application_name) {
         config.application_name(name);
     }
-    if let (false, Some(timeout)) = (said[1], defaults.connect_timeout) {
+    if let (false, Some(timeout)) = (is_given[1], defaults.connect_timeout) {
         config.connect_timeout(timeout);
     }
-    if let (false, Some(idle)) = (said[2], defaults.keepalives_idle) {
+    if let (false, Some(idle)) = (is_given[2], defaults.keepalives_idle) {
         config.keepalives_idle(idle);
     }
-    if let (false, Some(interval)) = (said[3], defaults.keepalives_interval) {
+    if let (false, Some(interval)) = (is_given[3], defaults.keepalives_interval) {
         config.keepalives_interval(interval);
     }
-    if let (false, Some(retries)) = (said[4], defaults.keepalives_retries) {
+    if let (false, Some(retries)) = (is_given[4], defaults.keepalives_retries) {
         config.keepalives_retries(retries);
     }
-    if let (false, Some(timeout)) = (said[5], defaults.tcp_user_timeout) {
+    if let (false, Some(timeout)) = (is_given[5], defaults.tcp_user_timeout) {
         config.tcp_user_timeout(timeout);
     }
     let options = options(defaults, config.get_options());

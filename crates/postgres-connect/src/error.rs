@@ -24,7 +24,7 @@ pub(super) fn of_diesel(error: &tokio_postgres::Error) -> DieselError {
     };
     DieselError::DatabaseError(
         kind,
-        Box::new(Information {
+        Box::new(ErrorFields {
             message: format!("{}: {}", error.code().code(), error.message()),
             error: error.clone(),
         }),
@@ -32,12 +32,12 @@ pub(super) fn of_diesel(error: &tokio_postgres::Error) -> DieselError {
 }
 
 /// The fields of an error from PostgreSQL.
-struct Information {
+struct ErrorFields {
     message: String,
     error: DbError,
 }
 
-impl DatabaseErrorInformation for Information {
+impl DatabaseErrorInformation for ErrorFields {
     fn message(&self) -> &str {
         &self.message
     }

@@ -71,7 +71,7 @@ fn rejects_options(error: &(dyn Error + Send + Sync + 'static)) -> bool {
 
 /// Whether a failure concerns encryption, so that `prefer` tries again without: a failed handshake, or a server whose
 /// `pg_hba.conf` rejects encrypted connections.
-pub(crate) fn may_succeed_plain(error: &(dyn Error + Send + Sync + 'static)) -> bool {
+pub(crate) fn may_succeed_unencrypted(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     let Some(error) = error.downcast_ref::<tokio_postgres::Error>() else {
         return false;
     };

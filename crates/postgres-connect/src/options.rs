@@ -18,7 +18,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::connection::PgConnection;
 use crate::defaults::{self, ConnectDefaults};
-use crate::failure::{ConnectError, may_succeed_plain};
+use crate::failure::{ConnectError, may_succeed_unencrypted};
 use crate::tls::{self, RootCertificates, SslMode};
 use crate::url::{Parts, UrlError};
 
@@ -98,7 +98,7 @@ impl ConnectOptions {
     /// With what was connected to and the whole chain of causes.
     pub async fn connect(&self) -> Result<PgConnection, ConnectError> {
         let opened = match self.open(&self.config).await {
-            Err(error) if self.ssl_mode == SslMode::Prefer && may_succeed_plain(&*error) => {
+            Err(error) if self.ssl_mode == SslMode::Prefer && may_succeed_unencrypted(&*error) => {
                 let mut plain = self.config.clone();
                 plain.ssl_mode(tokio_postgres::config::SslMode::Disable);
                 // If a plain connection is rejected as well, the reason why TLS failed is more useful.

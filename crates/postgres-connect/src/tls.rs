@@ -97,15 +97,18 @@ pub(crate) fn connector(
     roots: Option<&RootCertificates>,
 ) -> Result<MakeRustlsConnect, RootCertificatesError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let demand = match (mode, roots) {
-        (SslMode::Disable | SslMode::Prefer, _) | (SslMode::Require, None) => Demand::Nothing,
-        (SslMode::Require | SslMode::VerifyCa, _) => Demand::Chain(Trusted::load(roots)?),
-        (SslMode::VerifyFull, _) => Demand::ChainAndName(Trusted::load(roots)?),
+    let verification = match (mode, roots) {
+        (SslMode::Disable | SslMode::Prefer, _) | (SslMode::Require, None) => Verification::Nothing,
+        (SslMode::Require | SslMode::VerifyCa, _) => Verification::Chain(Trusted::load(roots)?),
+        (SslMode::VerifyFull, _) => Verification::ChainAndName(Trusted::load(roots)?),
     };
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier { demand, provider }))
+        .with_custom_certificate_verifier(Arc::new(Verifier {
+            verification,
+            provider,
+        }))
         .with_no_client_auth();
     // PostgreSQL 17 requires it where TLS starts without negotiation (`sslnegotiation=direct`).
     config.alpn_protocols = vec![b"postgresql".to_vec()];
@@ -114,7 +117,7 @@ pub(crate) fn connector(
 
 /// How a server's certificate is verified.
 #[derive(Debug)]
-enum Demand {
+enum Verification {
     Nothing,
     Chain(Trusted),
     ChainAndName(Trusted),
@@ -162,7 +165,7 @@ impl Trusted {
 
 #[derive(Debug)]
 struct Verifier {
-    demand: Demand,
+    verification: Verification,
     provider: Arc<CryptoProvider>,
 }
 
@@ -198,12 +201,12 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        match &self.demand {
-            Demand::Nothing => {}
-            Demand::Chain(trusted) => {
+        match &self.verification {
+            Verification::Nothing => {}
+            Verification::Chain(trusted) => {
                 self.verify_chain(trusted, certificate, intermediates, now)?;
             }
-            Demand::ChainAndName(trusted) => {
+            Verification::ChainAndName(trusted) => {
                 self.verify_chain(trusted, certificate, intermediates, now)?;
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, server_name)?;
             }

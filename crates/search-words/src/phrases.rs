@@ -23,7 +23,7 @@ pub struct Phrases {
     words: Vec<Vec<Highlight>>,
     /// The occurrences of each term: the phrase, and the offset in it.
     by_term: HashMap<String, Vec<(usize, usize)>>,
-    beginnings: Beginnings,
+    prefixes: Prefixes,
 }
 
 /// A word of a text that is a word of a phrase.
@@ -60,18 +60,18 @@ impl Phrases {
     /// Phrases by their words. Each has at least one.
     pub fn new(phrases: Vec<Vec<Highlight>>) -> Self {
         let mut by_term: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
-        let mut beginnings = Beginnings::default();
+        let mut prefixes = Prefixes::default();
         for (phrase, words) in phrases.iter().enumerate() {
             for (offset, word) in words.iter().enumerate() {
                 let places = by_term.entry(word.term.clone()).or_default();
                 places.push((phrase, offset));
-                beginnings.add(&word.term);
+                prefixes.add(&word.term);
             }
         }
         Self {
             words: phrases,
             by_term,
-            beginnings,
+            prefixes,
         }
     }
 
@@ -132,10 +132,10 @@ impl Phrases {
         loop {
             at += bytes[at..]
                 .iter()
-                .position(|&byte| self.beginnings.may_be_first(byte))?;
+                .position(|&byte| self.prefixes.may_be_first(byte))?;
             if bytes[at].is_ascii() {
                 let is_within = at > floor && bytes[at - 1].is_ascii_alphanumeric();
-                if !is_within && self.beginnings.may_begin(&bytes[at..]) {
+                if !is_within && self.prefixes.may_begin(&bytes[at..]) {
                     return analyzer.run_from(text, at);
                 }
                 at += 1;
@@ -157,7 +157,7 @@ impl Phrases {
 /// How words may begin that have one of some terms. Stemming keeps the first two letters, so that most words need not be
 /// stemmed to see that they are others.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Beginnings {
+struct Prefixes {
     /// Whether a word may begin with a byte. One that is not ASCII may begin anything.
     first: [bool; 256],
     /// The letters that may be second after a first one, as bits.
@@ -166,7 +166,7 @@ struct Beginnings {
 
 const ANY: u32 = u32::MAX;
 
-impl Default for Beginnings {
+impl Default for Prefixes {
     fn default() -> Self {
         let mut first = [false; 256];
         first[128..].fill(true);
@@ -177,7 +177,7 @@ impl Default for Beginnings {
     }
 }
 
-impl Beginnings {
+impl Prefixes {
     fn add(&mut self, term: &str) {
         let (&first, rest) = match term.as_bytes() {
             [first, rest @ ..] if first.is_ascii() => (first, rest),
@@ -301,10 +301,10 @@ mod tests {
         ) {
             let word = stem + &ending;
             for Word { term, .. } in Analyzer::new().words(&word) {
-                let mut beginnings = Beginnings::default();
-                beginnings.add(&term);
-                prop_assert!(beginnings.may_be_first(word.as_bytes()[0]), "{word} {term}");
-                prop_assert!(beginnings.may_begin(word.as_bytes()), "{word} {term}");
+                let mut prefixes = Prefixes::default();
+                prefixes.add(&term);
+                prop_assert!(prefixes.may_be_first(word.as_bytes()[0]), "{word} {term}");
+                prop_assert!(prefixes.may_begin(word.as_bytes()), "{word} {term}");
             }
         }
     }

@@ -28,7 +28,7 @@ struct Slot {
 }
 
 /// The stemmer with a table of cached stems, if one was free, for the words of a text.
-pub(crate) struct KeptStems<'s> {
+pub(crate) struct CachedStems<'s> {
     stemmer: &'s Stemmer,
     table: Option<MutexGuard<'s, Table>>,
 }
@@ -42,13 +42,13 @@ impl Stems {
     }
 
     /// Takes a table for as long as one thread needs it.
-    pub(crate) fn kept(&self) -> KeptStems<'_> {
+    pub(crate) fn cached(&self) -> CachedStems<'_> {
         let table = self.tables.iter().find_map(|table| match table.try_lock() {
             Ok(table) => Some(table),
             Err(TryLockError::Poisoned(table)) => Some(PoisonError::into_inner(table)),
             Err(TryLockError::WouldBlock) => None,
         });
-        KeptStems {
+        CachedStems {
             stemmer: &self.stemmer,
             table,
         }
@@ -57,7 +57,7 @@ impl Stems {
     /// The stem of a word in lower case.
     pub(crate) fn stem(&self, word: String) -> String {
         let mut stem = String::with_capacity(word.len());
-        self.kept().push_stem(&word, &mut stem);
+        self.cached().push_stem(&word, &mut stem);
         match stem == word {
             true => word,
             false => stem,
@@ -65,7 +65,7 @@ impl Stems {
     }
 }
 
-impl KeptStems<'_> {
+impl CachedStems<'_> {
     /// Appends the stem of a word in lower case.
     pub(crate) fn push_stem(&mut self, word: &str, out: &mut String) {
         let (Some(table), Some(key)) = (&mut self.table, padded(word)) else {
@@ -83,10 +83,10 @@ impl KeptStems<'_> {
             return;
         }
         let stem = self.stemmer.stem(word);
-        if let Some(kept) = padded(&stem) {
+        if let Some(cached) = padded(&stem) {
             *slot = Slot {
                 word: key,
-                stem: kept,
+                stem: cached,
             };
         }
         out.push_str(&stem);

@@ -1,9 +1,9 @@
-//! What the words of texts are, in many scripts.
+//! The words of texts in many scripts.
 
 use proptest::prelude::*;
 use search_words::{Analyzer, Phrases};
 
-/// The terms of a text, those with accents behind a slash.
+/// The terms of a text; each that has accents is followed by a slash and its form with them.
 fn terms(text: &str) -> String {
     let analyzer = Analyzer::new();
     let terms: Vec<String> = analyzer
@@ -16,7 +16,7 @@ fn terms(text: &str) -> String {
     terms.join(" ")
 }
 
-/// Whether a search for one word or phrase finds the text: its terms stand there side by side.
+/// Whether a search for one word or phrase finds the text: its terms must be adjacent there.
 fn finds(search: &str, text: &str) -> bool {
     let analyzer = Analyzer::new();
     let text: Vec<_> = analyzer.words(text).collect();

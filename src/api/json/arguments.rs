@@ -3,8 +3,8 @@
 use async_graphql::parser::types::Field;
 use async_graphql::{ContextBase, Value, Variables};
 
-use super::operation_context::UnderWay;
-use super::prewritten::Unwritten;
+use super::operation_context::OperationContext;
+use super::prewritten::WriteError;
 use crate::api::error::Result;
 use crate::api::input::within;
 use crate::article::excerpt::{Excerpt, Highlights, LENGTHS};
@@ -23,15 +23,18 @@ pub(in crate::api) fn excerpt_length(length: i32) -> Result<usize> {
 pub(in crate::api) struct Arguments<'c> {
     variables: &'c Variables,
     /// Counts the texts that are searched; `None` after the execution has ended.
-    under_way: Option<&'c UnderWay>,
+    operation_context: Option<&'c OperationContext>,
     /// Parsed searches: all articles of a list have the same one.
     highlights: Vec<(String, Highlights)>,
 }
 
 impl<'c> Arguments<'c> {
-    pub(super) fn of<T>(ctx: &'c ContextBase<'_, T>, under_way: &'c UnderWay) -> Self {
+    pub(super) fn of<T>(
+        ctx: &'c ContextBase<'_, T>,
+        operation_context: &'c OperationContext,
+    ) -> Self {
         Self {
-            under_way: Some(under_way),
+            operation_context: Some(operation_context),
             ..Self::with(&ctx.query_env.variables)
         }
     }
@@ -39,7 +42,7 @@ impl<'c> Arguments<'c> {
     pub(super) fn with(variables: &'c Variables) -> Self {
         Self {
             variables,
-            under_way: None,
+            operation_context: None,
             highlights: Vec::new(),
         }
     }
@@ -56,7 +59,7 @@ impl<'c> Arguments<'c> {
     }
 
     /// The excerpt of a text, according to the field's arguments.
-    pub(super) fn excerpt(&mut self, text: &str, field: &Field) -> Result<Excerpt, Unwritten> {
+    pub(super) fn excerpt(&mut self, text: &str, field: &Field) -> Result<Excerpt, WriteError> {
         let length = match self.value(field, "length") {
             Some(Value::Number(length)) => {
                 let length = length.as_i64().and_then(|length| length.try_into().ok());
@@ -64,16 +67,16 @@ impl<'c> Arguments<'c> {
             }
             _ => EXCERPT_LENGTH,
         };
-        let length = excerpt_length(length).map_err(|error| Unwritten::Argument(error.into()))?;
+        let length = excerpt_length(length).map_err(|error| WriteError::Argument(error.into()))?;
         let search = match self.value(field, "search") {
             Some(Value::String(search)) => search,
             _ => String::new(),
         };
-        if let Some(under_way) = self.under_way
+        if let Some(operation_context) = self.operation_context
             && !search.trim().is_empty()
         {
             // The whole text is searched, however short the excerpt is.
-            under_way.count_read(text.len())?;
+            operation_context.count_read(text.len())?;
         }
         let highlights = self.highlights(search);
         Ok(Excerpt::of(text, highlights, length))

@@ -13,7 +13,7 @@ use async_graphql::{
 use bytes::Bytes;
 
 use super::arguments::Arguments;
-use super::operation_context::{UnderWay, field_at_root};
+use super::operation_context::{OperationContext, field_at_root};
 use super::prewritten::{Json, Prewritten, list, object, unknown};
 use crate::error::Result;
 
@@ -61,7 +61,7 @@ pub(in crate::api) struct Writer {
 impl Writer {
     /// With the selections of the current field.
     pub(in crate::api) fn new<T>(ctx: &ContextBase<'_, T>) -> Result<Self> {
-        let document = Arc::clone(&UnderWay::of(ctx)?.document);
+        let document = Arc::clone(&OperationContext::of(ctx)?.document);
         match ctx.path_node.as_ref().map(|node| &node.segment) {
             Some(QueryPathSegment::Name(name)) => Ok(Self {
                 document,
@@ -86,7 +86,7 @@ impl Writer {
         write: impl FnOnce(
             &mut Json<'_>,
             &async_graphql::parser::types::SelectionSet,
-        ) -> super::prewritten::Written,
+        ) -> super::prewritten::WriteResult,
     ) -> Result<Vec<u8>> {
         let selected = field_at_root(&self.document, &self.response_key).ok_or_else(unknown)?;
         let mut out =

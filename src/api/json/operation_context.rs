@@ -1,17 +1,17 @@
-//! What resolvers need to know of the current operation: its selections, which the engine does not get, and the budget
-//! of its response.
+//! The data about the current operation that resolvers need: its selections, which the engine does not get, and the
+//! budget of its response.
 
 use std::sync::Arc;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection, SelectionSet};
 use async_graphql::{ContextBase, Positioned, QueryPathNode, QueryPathSegment};
 
-use super::prewritten::{Unwritten, Written, name_bytes};
+use super::prewritten::{WriteError, WriteResult, name_bytes};
 use crate::budget::ResponseBudget;
 use crate::error::{Error, Result};
 
 /// The data about the current operation in a resolver's context.
-pub(in crate::api) struct UnderWay {
+pub(in crate::api) struct OperationContext {
     /// The normalized operation.
     pub(in crate::api) document: Arc<ExecutableDocument>,
     /// The bytes that its response may still have.
@@ -28,7 +28,7 @@ pub(in crate::api) enum Results {
     Values,
 }
 
-impl UnderWay {
+impl OperationContext {
     pub(super) fn of<'c, T>(ctx: &ContextBase<'c, T>) -> Result<&'c Self> {
         ctx.data_opt()
             .ok_or_else(|| Error::internal("the context lacks the operation"))
@@ -62,10 +62,10 @@ impl UnderWay {
     }
 
     /// Counts the bytes of a text that is searched again. Not limited for a mutation, which has already been executed.
-    pub(super) fn count_read(&self, bytes: usize) -> Written {
+    pub(super) fn count_read(&self, bytes: usize) -> WriteResult {
         match self.budget.read(bytes) {
             Err(Error::TooLarge { value, .. }) if !self.is_mutation() => {
-                Err(Unwritten::TooLarge { bytes: value })
+                Err(WriteError::TooLarge { bytes: value })
             }
             _ => Ok(()),
         }
@@ -77,14 +77,14 @@ impl UnderWay {
     }
 }
 
-/// The selections of the current field; `None` where the context has no [`UnderWay`].
+/// The selections of the current field; `None` where the context has no [`OperationContext`].
 pub(in crate::api) fn selections<'c, T>(ctx: &ContextBase<'c, T>) -> Option<&'c SelectionSet> {
-    Some(&UnderWay::of(ctx).ok()?.selections(ctx)?.node)
+    Some(&OperationContext::of(ctx).ok()?.selections(ctx)?.node)
 }
 
 /// The budget of the response.
 pub(in crate::api) fn budget<'c, T>(ctx: &ContextBase<'c, T>) -> Result<&'c ResponseBudget> {
-    UnderWay::of(ctx).map(|under_way| &under_way.budget)
+    OperationContext::of(ctx).map(|operation_context| &operation_context.budget)
 }
 
 /// The selections at the end of a path.

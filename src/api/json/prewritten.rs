@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::arguments::Arguments;
 use super::escape;
-use super::operation_context::{Results, UnderWay};
+use super::operation_context::{OperationContext, Results};
 use crate::api::error::{FieldError, Result};
 use crate::article::excerpt::Excerpt;
 use crate::error::Error;
@@ -27,7 +27,7 @@ use crate::error::Error;
 /// An object that has all its field values in memory.
 pub(in crate::api) trait Prewritten: OutputType {
     /// Writes the value of a field.
-    fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written;
+    fn write_field(&self, out: &mut Json<'_>, field: &Field) -> WriteResult;
 
     /// The maximum number of bytes, not counting escapes.
     fn size_hint(&self) -> usize;
@@ -43,11 +43,11 @@ pub(in crate::api) struct Json<'c> {
 }
 
 /// Success, or why a value could not be written.
-pub(in crate::api) type Written = std::result::Result<(), Unwritten>;
+pub(in crate::api) type WriteResult = std::result::Result<(), WriteError>;
 
 /// Why a value could not be written.
 #[derive(Debug)]
-pub(in crate::api) enum Unwritten {
+pub(in crate::api) enum WriteError {
     /// A fragment, which a normalized operation does not contain here, or an unknown field.
     Unknown,
     /// An argument with an invalid value.
@@ -77,19 +77,19 @@ impl<'c> Json<'c> {
         &mut self,
         text: &str,
         field: &Field,
-    ) -> std::result::Result<Excerpt, Unwritten> {
-        let arguments = self.arguments.as_mut().ok_or(Unwritten::Unknown)?;
+    ) -> std::result::Result<Excerpt, WriteError> {
+        let arguments = self.arguments.as_mut().ok_or(WriteError::Unknown)?;
         arguments.excerpt(text, field)
     }
 }
 
 impl Json<'_> {
     /// Checks whether this number of further bytes fits.
-    pub(in crate::api) fn has_room_for(&self, bytes: usize) -> Written {
+    pub(in crate::api) fn has_room_for(&self, bytes: usize) -> WriteResult {
         let bytes = self.bytes.len() + bytes;
         match bytes <= self.most {
             true => Ok(()),
-            false => Err(Unwritten::TooLarge { bytes }),
+            false => Err(WriteError::TooLarge { bytes }),
         }
     }
 }
@@ -98,15 +98,15 @@ impl Json<'_> {
 ///
 /// # Errors
 /// [`Error::TooLarge`]
-pub(in crate::api) fn room_after<T: Prewritten, C>(
+pub(in crate::api) fn bytes_left_after<T: Prewritten, C>(
     ctx: &ContextBase<'_, C>,
     objects: impl IntoIterator<Item = T>,
 ) -> Result<usize> {
-    let under_way = UnderWay::of(ctx)?;
-    let budget = &under_way.budget;
-    let selected = &under_way.selections(ctx).ok_or_else(unknown)?.node;
+    let operation_context = OperationContext::of(ctx)?;
+    let budget = &operation_context.budget;
+    let selected = &operation_context.selections(ctx).ok_or_else(unknown)?.node;
     let mut out =
-        Json::new(0, budget.left_to_write()).with_arguments(Arguments::of(ctx, under_way));
+        Json::new(0, budget.left_to_write()).with_arguments(Arguments::of(ctx, operation_context));
     out.bytes.resize(name_bytes(ctx), 0);
     for one in objects {
         let written = object(&mut out, &one, selected);
@@ -114,8 +114,8 @@ pub(in crate::api) fn room_after<T: Prewritten, C>(
         let bytes = match written {
             // Including the comma.
             Ok(()) => out.bytes.len() + 1,
-            Err(Unwritten::TooLarge { bytes }) => bytes,
-            Err(unwritten) => return Err(field_error(unwritten)),
+            Err(WriteError::TooLarge { bytes }) => bytes,
+            Err(error) => return Err(field_error(error)),
         };
         let left = out.most.checked_sub(bytes);
         out.most = left.ok_or_else(|| budget.exceeded(used + bytes))?;
@@ -125,12 +125,12 @@ pub(in crate::api) fn room_after<T: Prewritten, C>(
 }
 
 /// One prewritten object.
-pub(crate) struct One<T>(pub(in crate::api) T);
+pub(crate) struct PrewrittenObject<T>(pub(in crate::api) T);
 
 /// A list of prewritten objects.
-pub(crate) struct Many<T>(pub(in crate::api) Vec<T>);
+pub(crate) struct PrewrittenList<T>(pub(in crate::api) Vec<T>);
 
-impl<T: Prewritten> OutputType for One<T> {
+impl<T: Prewritten> OutputType for PrewrittenObject<T> {
     fn type_name() -> Cow<'static, str> {
         T::type_name()
     }
@@ -154,7 +154,7 @@ impl<T: Prewritten> OutputType for One<T> {
     }
 }
 
-impl<T: Prewritten> OutputType for Many<T> {
+impl<T: Prewritten> OutputType for PrewrittenList<T> {
     fn type_name() -> Cow<'static, str> {
         Vec::<T>::type_name()
     }
@@ -185,10 +185,10 @@ impl<T: Prewritten> OutputType for Many<T> {
 
 /// The selections that the engine must resolve; `None` where objects are prewritten.
 fn selections_of_values<'c>(ctx: &ContextSelectionSet<'c>) -> Option<&'c Positioned<SelectionSet>> {
-    let under_way = UnderWay::of(ctx).ok()?;
-    match under_way.results {
+    let operation_context = OperationContext::of(ctx).ok()?;
+    match operation_context.results {
         Results::Json => None,
-        Results::Values => under_way.selections(ctx),
+        Results::Values => operation_context.selections(ctx),
     }
 }
 
@@ -197,17 +197,17 @@ fn written(
     ctx: &ContextSelectionSet<'_>,
     field: &Positioned<Field>,
     size_hint: usize,
-    write: impl FnOnce(&mut Json<'_>, &SelectionSet) -> Written,
+    write: impl FnOnce(&mut Json<'_>, &SelectionSet) -> WriteResult,
 ) -> ServerResult<Value> {
     let value = || -> Result<Value> {
-        let under_way = UnderWay::of(ctx)?;
-        let out = Json::new(size_hint, under_way.left_to_write());
-        let mut out = out.with_arguments(Arguments::of(ctx, under_way));
-        let selected = under_way.selections(ctx).ok_or(Unwritten::Unknown);
+        let operation_context = OperationContext::of(ctx)?;
+        let out = Json::new(size_hint, operation_context.left_to_write());
+        let mut out = out.with_arguments(Arguments::of(ctx, operation_context));
+        let selected = operation_context.selections(ctx).ok_or(WriteError::Unknown);
         match selected.and_then(|selected| write(&mut out, &selected.node)) {
-            Ok(()) => under_way.count(ctx, out.bytes.len())?,
-            Err(Unwritten::TooLarge { bytes }) => under_way.count(ctx, bytes)?,
-            Err(unwritten) => return Err(field_error(unwritten)),
+            Ok(()) => operation_context.count(ctx, out.bytes.len())?,
+            Err(WriteError::TooLarge { bytes }) => operation_context.count(ctx, bytes)?,
+            Err(error) => return Err(field_error(error)),
         }
         Ok(Value::Binary(out.bytes.into()))
     };
@@ -225,10 +225,10 @@ pub(super) fn name_bytes<C>(ctx: &ContextBase<'_, C>) -> usize {
 }
 
 /// The error of a field that could not be written for a reason other than its size.
-fn field_error(unwritten: Unwritten) -> FieldError {
-    match unwritten {
-        Unwritten::Argument(error) => *error,
-        Unwritten::Unknown | Unwritten::TooLarge { .. } => unknown().into(),
+fn field_error(error: WriteError) -> FieldError {
+    match error {
+        WriteError::Argument(error) => *error,
+        WriteError::Unknown | WriteError::TooLarge { .. } => unknown().into(),
     }
 }
 
@@ -240,7 +240,7 @@ pub(in crate::api) fn list<T: Prewritten>(
     out: &mut Json<'_>,
     objects: &[T],
     selections: &SelectionSet,
-) -> Written {
+) -> WriteResult {
     out.bytes.push(b'[');
     for (index, one) in objects.iter().enumerate() {
         if index > 0 {
@@ -257,11 +257,11 @@ pub(in crate::api) fn object<T: Prewritten>(
     out: &mut Json<'_>,
     object: &T,
     selections: &SelectionSet,
-) -> Written {
+) -> WriteResult {
     out.bytes.push(b'{');
     for (index, selection) in selections.items.iter().enumerate() {
         let Selection::Field(Positioned { node: field, .. }) = &selection.node else {
-            return Err(Unwritten::Unknown);
+            return Err(WriteError::Unknown);
         };
         if index > 0 {
             out.bytes.push(b',');
@@ -278,7 +278,7 @@ pub(in crate::api) fn object<T: Prewritten>(
 }
 
 /// Writes the name of a field and a colon. A GraphQL name needs no escapes.
-pub(in crate::api) fn name(out: &mut Json<'_>, name: &str) -> Written {
+pub(in crate::api) fn name(out: &mut Json<'_>, name: &str) -> WriteResult {
     out.has_room_for(name.len() + 3)?;
     out.bytes.push(b'"');
     out.bytes.extend_from_slice(name.as_bytes());
@@ -287,12 +287,12 @@ pub(in crate::api) fn name(out: &mut Json<'_>, name: &str) -> Written {
 }
 
 /// Writes a scalar.
-pub(in crate::api) fn json(out: &mut Json<'_>, value: &(impl Serialize + ?Sized)) -> Written {
-    serde_json::to_writer(&mut out.bytes, value).map_err(|_| Unwritten::Unknown)
+pub(in crate::api) fn json(out: &mut Json<'_>, value: &(impl Serialize + ?Sized)) -> WriteResult {
+    serde_json::to_writer(&mut out.bytes, value).map_err(|_| WriteError::Unknown)
 }
 
 /// Writes a text.
-pub(in crate::api) fn text(out: &mut Json<'_>, text: &str) -> Written {
+pub(in crate::api) fn text(out: &mut Json<'_>, text: &str) -> WriteResult {
     out.has_room_for(text.len())?;
     escape::string(&mut out.bytes, text);
     Ok(())
@@ -303,7 +303,7 @@ pub(in crate::api) fn text(out: &mut Json<'_>, text: &str) -> Written {
     clippy::unnecessary_wraps,
     reason = "it ends a field as the other writers do"
 )]
-pub(in crate::api) fn plain(out: &mut Json<'_>, text: &[u8]) -> Written {
+pub(in crate::api) fn plain(out: &mut Json<'_>, text: &[u8]) -> WriteResult {
     out.bytes.push(b'"');
     out.bytes.extend_from_slice(text);
     out.bytes.push(b'"');

@@ -6,7 +6,7 @@ use async_graphql::{Name, Value};
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::prewritten::{self, Json, Unwritten, Written};
+use super::prewritten::{self, Json, WriteError, WriteResult};
 use crate::error::ResponseError;
 
 /// Capacity for the names around prewritten JSON.
@@ -23,10 +23,10 @@ pub(in crate::api) fn write(
     operation: &ExecutableDocument,
     most: usize,
 ) -> Result<Bytes, usize> {
-    written(data, errors, operation, most).map_err(|unwritten| match unwritten {
-        Unwritten::TooLarge { bytes } => bytes,
+    written(data, errors, operation, most).map_err(|error| match error {
+        WriteError::TooLarge { bytes } => bytes,
         // The engine's values contain neither.
-        Unwritten::Unknown | Unwritten::Argument(_) => usize::MAX,
+        WriteError::Unknown | WriteError::Argument(_) => usize::MAX,
     })
 }
 
@@ -35,7 +35,7 @@ fn written(
     errors: &[ResponseError],
     operation: &ExecutableDocument,
     most: usize,
-) -> Result<Bytes, Unwritten> {
+) -> Result<Bytes, WriteError> {
     let texts = text_bytes(data);
     let mut out = Json::new(NAMES_BYTES + texts, most);
     // Checked before any of them is copied.
@@ -110,7 +110,7 @@ fn text_bytes(given: &Value) -> usize {
 }
 
 /// Writes a value of the engine. A binary value is prewritten JSON.
-fn value(out: &mut Json<'_>, given: &Value, selections: Option<&SelectionSet>) -> Written {
+fn value(out: &mut Json<'_>, given: &Value, selections: Option<&SelectionSet>) -> WriteResult {
     match given {
         Value::Binary(raw) => {
             out.has_room_for(raw.len())?;

@@ -10,7 +10,7 @@ use super::Excerpt;
 use crate::api::error::Result;
 use crate::api::json::arguments::{EXCERPT_LENGTH, excerpt_length};
 use crate::api::json::operation_context;
-use crate::api::json::prewritten::{self, Json, Prewritten, Unwritten, Written};
+use crate::api::json::prewritten::{self, Json, Prewritten, WriteError, WriteResult};
 use crate::api::scalar::DateTime;
 use crate::article;
 use crate::article::excerpt::{self, Highlights};
@@ -32,7 +32,7 @@ impl Article {
 }
 
 impl Prewritten for Article {
-    fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written {
+    fn write_field(&self, out: &mut Json<'_>, field: &Field) -> WriteResult {
         let article = &*self.0;
         match field.name.node.as_str() {
             "id" => {
@@ -50,7 +50,7 @@ impl Prewritten for Article {
                 let excerpt = Excerpt::from(out.excerpt(&article.text, field)?);
                 prewritten::object(out, &excerpt, &field.selection_set.node)
             }
-            _ => Err(Unwritten::Unknown),
+            _ => Err(WriteError::Unknown),
         }
     }
 

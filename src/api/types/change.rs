@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Enum, ID, Object};
 
 use super::Article;
-use crate::api::json::prewritten::One;
+use crate::api::json::prewritten::PrewrittenObject;
 use crate::article::change::{self, FeedCursor};
 use crate::store::ChangesPage;
 
@@ -35,8 +35,12 @@ impl ArticleChange {
     }
 
     /// The article as the change left it, however often it has been changed since; null when it was deleted.
-    async fn article(&self) -> Option<One<Article>> {
-        self.0.article.clone().map(Article::new).map(One)
+    async fn article(&self) -> Option<PrewrittenObject<Article>> {
+        self.0
+            .article
+            .clone()
+            .map(Article::new)
+            .map(PrewrittenObject)
     }
 }
 

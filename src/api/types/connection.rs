@@ -6,7 +6,9 @@ use async_graphql::parser::types::Field;
 use async_graphql::{Object, SimpleObject};
 
 use super::Article;
-use crate::api::json::prewritten::{self, Json, Many, Prewritten, Unwritten, Written};
+use crate::api::json::prewritten::{
+    self, Json, Prewritten, PrewrittenList, WriteError, WriteResult,
+};
 use crate::article::page::{Page, Placed};
 
 /// A page of a list, as Relay has it.
@@ -14,13 +16,13 @@ pub(crate) struct ArticleConnection(pub(in crate::api) Page);
 
 #[Object]
 impl ArticleConnection {
-    async fn edges(&self) -> Many<ArticleEdge> {
-        Many(self.0.articles.iter().cloned().map(ArticleEdge).collect())
+    async fn edges(&self) -> PrewrittenList<ArticleEdge> {
+        PrewrittenList(self.0.articles.iter().cloned().map(ArticleEdge).collect())
     }
 
-    async fn nodes(&self) -> Many<Article> {
+    async fn nodes(&self) -> PrewrittenList<Article> {
         let articles = self.0.articles.iter();
-        Many(
+        PrewrittenList(
             articles
                 .map(|placed| Article(Arc::clone(&placed.article)))
                 .collect(),
@@ -58,14 +60,14 @@ impl ArticleEdge {
 }
 
 impl Prewritten for ArticleEdge {
-    fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written {
+    fn write_field(&self, out: &mut Json<'_>, field: &Field) -> WriteResult {
         match field.name.node.as_str() {
             "cursor" => prewritten::plain(out, self.0.cursor.encode().as_bytes()),
             "node" => {
                 let article = Article(Arc::clone(&self.0.article));
                 prewritten::object(out, &article, &field.selection_set.node)
             }
-            _ => Err(Unwritten::Unknown),
+            _ => Err(WriteError::Unknown),
         }
     }
 

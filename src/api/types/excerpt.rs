@@ -3,7 +3,7 @@
 use async_graphql::SimpleObject;
 use async_graphql::parser::types::Field;
 
-use crate::api::json::prewritten::{self, Json, Prewritten, Unwritten, Written};
+use crate::api::json::prewritten::{self, Json, Prewritten, WriteError, WriteResult};
 use crate::article::excerpt;
 
 /// A part of an article's text.
@@ -36,11 +36,11 @@ impl From<excerpt::Excerpt> for Excerpt {
 }
 
 impl Prewritten for Excerpt {
-    fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written {
+    fn write_field(&self, out: &mut Json<'_>, field: &Field) -> WriteResult {
         match field.name.node.as_str() {
             "text" => prewritten::text(out, &self.text),
             "matches" => prewritten::list(out, &self.matches, &field.selection_set.node),
-            _ => Err(Unwritten::Unknown),
+            _ => Err(WriteError::Unknown),
         }
     }
 
@@ -50,11 +50,11 @@ impl Prewritten for Excerpt {
 }
 
 impl Prewritten for ExcerptMatch {
-    fn write_field(&self, out: &mut Json<'_>, field: &Field) -> Written {
+    fn write_field(&self, out: &mut Json<'_>, field: &Field) -> WriteResult {
         match field.name.node.as_str() {
             "start" => prewritten::json(out, &self.start),
             "end" => prewritten::json(out, &self.end),
-            _ => Err(Unwritten::Unknown),
+            _ => Err(WriteError::Unknown),
         }
     }
 

@@ -3,6 +3,10 @@
 //! By default none may. Credentials (cookies) are never allowed; tokens are in `Authorization`, which a page sets
 //! itself. Only responses that depend on the origin have `Vary: Origin`, so that caches can otherwise keep one response
 //! for all.
+//!
+//! tower-http's CORS layer is not used: it answers every OPTIONS request as a preflight, so that none lists the methods;
+//! it sends `Access-Control-Expose-Headers` to pages that may not read; it cannot send `Timing-Allow-Origin`; and it
+//! fills a header map for every request, even if no origin is allowed.
 
 use std::sync::Arc;
 

@@ -32,8 +32,8 @@ const ALL: [By; 6] = [
     By::SocketInit,
 ];
 
-/// What became of a request: `ok` where the caller was admitted to it, else the status or the code of the close, and the
-/// code of the error where there is no other sign of it.
+/// The outcome of a request: `ok` if the caller was admitted, else the status, or the code with which the socket was
+/// closed, or the code of the error, marked with `*`, if it is the only sign of the rejection.
 async fn outcome(program: &Program, by: By, authorization: Option<&str>, query: &str) -> String {
     let (url, request) = (program.url("/graphql"), json!({ "query": query }));
     let accept = match by {
@@ -64,7 +64,7 @@ async fn outcome(program: &Program, by: By, authorization: Option<&str>, query: 
     let http = http.header("accept", accept);
     let answer = Answer::to(with(http, authorization)).await;
     match answer.status {
-        200 => shown(&first_event(&answer.body)),
+        200 => outcome_of(&first_event(&answer.body)),
         status => {
             assert!(
                 answer.body.contains("errors") && !answer.body.contains("data"),
@@ -103,13 +103,13 @@ async fn by_socket(
     socket.subscribe("1", query).await;
     let message = socket.receive().await;
     match message["type"].as_str() {
-        Some("next") => shown(&message["payload"]),
-        _ => shown(&json!({ "errors": message["payload"] })),
+        Some("next") => outcome_of(&message["payload"]),
+        _ => outcome_of(&json!({ "errors": message["payload"] })),
     }
 }
 
-/// Whether the engine has executed it, according to these codes of the requests of this test.
-fn shown(answer: &Value) -> String {
+/// `ok` if the engine has executed the request: this test's requests then have no error, or one of these two codes.
+fn outcome_of(answer: &Value) -> String {
     match answer["errors"][0]["extensions"]["code"].as_str() {
         None | Some("BAD_USER_INPUT" | "NOT_FOUND") => "ok".to_owned(),
         Some("UNAUTHENTICATED") => "401*".to_owned(),
@@ -118,8 +118,8 @@ fn shown(answer: &Value) -> String {
     }
 }
 
-/// A row for each credential, in the columns queries, mutations and subscriptions on the transports where they are
-/// served, and then the list, the schema, and a document by its hash.
+/// A row for each credential. The columns are queries, mutations and subscriptions on the transports that serve them,
+/// then the list of all articles, the schema, and a document that is requested by its hash.
 async fn table(database: Database, reads: bool, writes: bool) -> Option<String> {
     const HASHED: &str = "{__typename}";
     const HASH: &str = "ecf4edb46db40b5132295c0291d62fb65d6759a9eedfa4d5d612dd5ec54a6b38";

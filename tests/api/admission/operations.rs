@@ -10,8 +10,8 @@ use crate::support::{Database, assert_answer, on_both_databases, start};
 
 const CHANGES: &str = "subscription { articleChanges { cursor } }";
 
-/// The type of the last message of an operation, and the code and the message of its error.
-async fn told(socket: &mut Socket) -> String {
+/// The type of the operation's last message, and the code and message of its error.
+async fn last_message(socket: &mut Socket) -> String {
     let mut message = socket.receive().await;
     if message["type"] == "next" {
         message = socket.receive().await;
@@ -49,7 +49,7 @@ async fn each_operation_is_admitted_by_its_own_token(database: Database) {
         (QUERY, Value::Null),
     ] {
         socket.subscribe_as("1", operation, &token).await;
-        all += &told(&mut socket).await;
+        all += &last_message(&mut socket).await;
         all.push('\n');
     }
     assert_answer!(all, @"
@@ -73,9 +73,9 @@ async fn each_operation_is_admitted_by_its_own_token(database: Database) {
     assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
     let reader = Value::from(tokens.bearer("reader"));
     socket.subscribe_as("1", MUTATION, &reader).await;
-    assert_answer!(told(&mut socket).await, @"error FORBIDDEN the token does not have the scope articles:write");
+    assert_answer!(last_message(&mut socket).await, @"error FORBIDDEN the token does not have the scope articles:write");
     socket.subscribe("1", MUTATION).await;
-    assert_eq!(told(&mut socket).await, "complete");
+    assert_eq!(last_message(&mut socket).await, "complete");
 }
 
 #[apply(on_both_databases)]

@@ -1,4 +1,4 @@
-//! What callers share: repeated requests, persisted queries, cached responses, joined executions. Each is shared only
+//! What callers share: cached requests, persisted queries, cached responses, joined executions. Each is shared only
 //! among callers who may see it.
 
 use futures_util::future::join_all;

@@ -7,7 +7,7 @@ use crate::program::{Program, run};
 use crate::support::{Answer, assert_answer, client};
 
 /// The line about permissions, without the time and the address.
-async fn said(flags: &[&str]) -> String {
+async fn permissions_line(flags: &[&str]) -> String {
     let mut program = Program::start("sqlite::memory:", flags).await;
     let line = program.logged(" without a token").await;
     let (_, line) = line.split_once("Z ").unwrap();
@@ -19,11 +19,11 @@ async fn said(flags: &[&str]) -> String {
 async fn one_log_line_says_what_is_open_and_how_to_restrict_it() {
     let tokens = Tokens::new();
     let tokens = tokens.flag();
-    assert_answer!(said(&[]).await, @"INFO broadsheet::server::permissions: anyone on this machine may read and write without a token: ANONYMOUS_WRITES=false disables writing, and TOKENS_FILE or JWT_JWKS configures who may tokens=0 issuers=0");
-    assert_answer!(said(&[&tokens]).await, @"INFO broadsheet::server::permissions: anyone on this machine may read without a token: ANONYMOUS_READS=false disables that tokens=5 issuers=0");
-    assert_answer!(said(&[&tokens, "--anonymous-reads=false"]).await, @"INFO broadsheet::server::permissions: nobody may read or write without a token tokens=5 issuers=0");
-    assert_answer!(said(&["--host=0.0.0.0", "--anonymous-writes=true"]).await, @"WARN broadsheet::server::permissions: anyone who can reach 0.0.0.0:PORT may read and write without a token: ANONYMOUS_WRITES=false disables writing, and TOKENS_FILE or JWT_JWKS configures who may tokens=0 issuers=0");
-    assert_answer!(said(&["--host=0.0.0.0", "--anonymous-writes=false"]).await, @"INFO broadsheet::server::permissions: anyone who can reach 0.0.0.0:PORT may read without a token: ANONYMOUS_READS=false disables that, and TOKENS_FILE or JWT_JWKS configures who may tokens=0 issuers=0");
+    assert_answer!(permissions_line(&[]).await, @"INFO broadsheet::server::permissions: anyone on this machine may read and write without a token: ANONYMOUS_WRITES=false disables writing, and TOKENS_FILE or JWT_JWKS configures who may tokens=0 issuers=0");
+    assert_answer!(permissions_line(&[&tokens]).await, @"INFO broadsheet::server::permissions: anyone on this machine may read without a token: ANONYMOUS_READS=false disables that tokens=5 issuers=0");
+    assert_answer!(permissions_line(&[&tokens, "--anonymous-reads=false"]).await, @"INFO broadsheet::server::permissions: nobody may read or write without a token tokens=5 issuers=0");
+    assert_answer!(permissions_line(&["--host=0.0.0.0", "--anonymous-writes=true"]).await, @"WARN broadsheet::server::permissions: anyone who can reach 0.0.0.0:PORT may read and write without a token: ANONYMOUS_WRITES=false disables writing, and TOKENS_FILE or JWT_JWKS configures who may tokens=0 issuers=0");
+    assert_answer!(permissions_line(&["--host=0.0.0.0", "--anonymous-writes=false"]).await, @"INFO broadsheet::server::permissions: anyone who can reach 0.0.0.0:PORT may read without a token: ANONYMOUS_READS=false disables that, and TOKENS_FILE or JWT_JWKS configures who may tokens=0 issuers=0");
 }
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn on_other_addresses_the_server_starts_only_if_write_access_is_configured
     let environment = [("HOST", "0.0.0.0"), ("PORT", "0")];
     let (code, _, error) = run(&[], &environment).await;
     assert_eq!(code, 1);
-    // The first log line says that it starts.
+    // The first log line says that the program is starting.
     assert_answer!(error.lines().last().unwrap(), @"broadsheet: 0.0.0.0 is not a loopback address, and it is not configured who may write: set TOKENS_FILE or JWT_JWKS, or configure what callers without a token may do: ANONYMOUS_WRITES=false allows only reading, ANONYMOUS_WRITES=true also writing");
 }
 

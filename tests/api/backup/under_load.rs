@@ -15,7 +15,7 @@ use crate::support::Database;
 
 const WRITERS: usize = 8;
 
-/// What happens in the meantime.
+/// The phases of the test: writes without a backup, and with one.
 const ALONE: usize = 0;
 const COPIED: usize = 1;
 const OVER: usize = 2;
@@ -30,7 +30,7 @@ async fn writers_continue_during_a_backup() {
     let place = Place::new();
     let own = Database::Sqlite.migrated().await.unwrap();
     let program = Program::start(&own.url, &[]).await;
-    // The change log has each text a second time.
+    // The change log stores each text again.
     own.fill(megabytes().unwrap_or(20) * 100, 5_000).await;
     while own.count("search_due").await > 0 {
         sleep(Duration::from_millis(100)).await;

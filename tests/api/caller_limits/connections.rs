@@ -95,6 +95,6 @@ async fn a_thousand_slow_heads_do_not_affect_others(database: Database) {
     let mut other = connect(THERE, app.address).await;
     assert_eq!(ask(&mut other).await, Some(200));
     assert!(metric(&app, "connections").await >= 1_000);
-    // They take no more than their share.
+    // They take no more than the limit of their address.
     assert_eq!(ask(&mut connect(HERE, app.address).await).await, None);
 }

@@ -1,19 +1,19 @@
-//! The limit on a caller's cost per minute. With 10 per minute, one is refilled after 6 seconds: later than these tests
-//! take.
+//! The limit on a caller's cost per minute. With 10 per minute, one unit is refilled after 6 seconds, which is longer
+//! than each of these tests takes.
 
 use reqwest::RequestBuilder;
 use rstest_reuse::apply;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
-use super::{HERE, THERE, client_from, connect, exceeded, status_of, told};
+use super::{HERE, THERE, about_limits, client_from, connect, exceeded, status_of};
 use crate::admission::Tokens;
 use crate::socket::Socket;
 use crate::support::{Answer, Database, TestApp, article, assert_answer, on_both_databases, start};
 
 const TEN: &str = "--cost-per-minute=10";
 
-/// It costs 1, and its request 1.
+/// The query costs 1, and the request costs 1.
 const QUERY: &str = "{ __typename }";
 
 fn post(app: &TestApp, from: &str, query: &str) -> RequestBuilder {
@@ -89,14 +89,14 @@ async fn a_cost_over_the_remaining_budget_is_rejected_on_every_transport(databas
 async fn a_cost_over_the_limit_is_rejected_and_not_executed(database: Database) {
     let app = start!(database, TEN);
     let too_costly = post(&app, HERE, "{ articles(limit: 20) { id } }");
-    assert_answer!(told(&Answer::to(too_costly).await), @r#"
+    assert_answer!(about_limits(&Answer::to(too_costly).await), @r#"
     429
     retry-after: 60
     ratelimit: "cost";r=10;t=0
     ratelimit-policy: "cost";q=10;w=60
     {"errors":[{"message":"this costs 21, but a caller may spend 10 per minute: request less at a time","extensions":{"code":"RATE_LIMITED"}}]}
     "#);
-    // A mutation costs as much as it has rows.
+    // A mutation costs one per row.
     let create = |count: usize| {
         let inputs: Vec<_> = (0..count)
             .map(|number| json!({ "title": format!("{number}"), "text": "" }))
@@ -134,7 +134,7 @@ async fn budgets_are_per_address_or_per_token_on_any_address(database: Database)
     assert_eq!(spend_all(HERE, Some(&reader)).await, 5);
     assert_eq!(spend_all(THERE, Some(&reader)).await, 0);
     assert_eq!(spend_all(HERE, Some(&writer)).await, 5);
-    // Callers that are not admitted are rejected for that, and spend nothing.
+    // Callers that are not admitted are rejected for that reason, and spend nothing.
     let broken = post(&app, HERE, QUERY).header("authorization", "Bearer broken");
     assert_eq!(Answer::to(broken).await.status, 401);
 }
@@ -149,7 +149,7 @@ async fn every_request_costs_something(database: Database) {
     }
     assert_eq!(statuses[..10], [200; 10]);
     assert_eq!(statuses[10], 429);
-    // Its body is no longer awaited.
+    // The server does not wait for the rest of the body.
     let mut stream = connect(HERE, app.address).await;
     let head = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n";
     stream.write_all(head).await.unwrap();

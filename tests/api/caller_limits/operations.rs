@@ -7,7 +7,7 @@ use rstest_reuse::apply;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
-use super::{HERE, client_from, connect, metric, told};
+use super::{HERE, about_limits, client_from, connect, metric};
 use crate::socket::Socket;
 use crate::support::{Answer, Database, TestApp, assert_answer, on_both_databases, start};
 
@@ -43,14 +43,17 @@ async fn an_operation_that_waits_too_long_gets_503_on_every_transport(database: 
     let lock = app.database.lock_writes().await;
     let first = tokio::spawn(Answer::to(post(&app, &create("first"))));
     until(&app, "running", 1).await;
-    let refused = Answer::to(post(&app, &create("second"))).await;
-    assert_answer!(told(&refused), @r#"
+    let rejected = Answer::to(post(&app, &create("second"))).await;
+    assert_answer!(about_limits(&rejected), @r#"
     503
     retry-after: 1
     {"errors":[{"message":"the server is overloaded at the moment; try again later","extensions":{"code":"UNAVAILABLE"}}]}
     "#);
     let by_sse = post(&app, &create("third")).header("accept", "text/event-stream");
-    assert_eq!(told(&Answer::to(by_sse).await), told(&refused));
+    assert_eq!(
+        about_limits(&Answer::to(by_sse).await),
+        about_limits(&rejected)
+    );
     let mut socket = Socket::ready(&app.address.to_string()).await;
     let fourth = create("fourth");
     socket
@@ -163,7 +166,7 @@ async fn the_list_of_all_articles_needs_a_turn_too(database: Database) {
             break list;
         }
     };
-    assert_answer!(told(&list), @r#"
+    assert_answer!(about_limits(&list), @r#"
     503
     retry-after: 1
     {"errors":[{"message":"the server is overloaded at the moment; try again later","extensions":{"code":"UNAVAILABLE"}}]}

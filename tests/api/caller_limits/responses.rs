@@ -9,13 +9,13 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::{HERE, THERE, client_from, exceeded, metric, told};
+use super::{HERE, THERE, about_limits, client_from, exceeded, metric};
 use crate::socket::Socket;
 use crate::support::{Answer, Database, TestApp, article, assert_answer, on_both_databases, start};
 
 const QUERY: &str = "{ articles { text } }";
 
-/// More than the buffers of the system take.
+/// More than the socket buffers of both ends hold.
 const BYTES: u64 = 10_000_000;
 
 async fn fill(app: &TestApp) {
@@ -28,7 +28,7 @@ async fn fill(app: &TestApp) {
     }
 }
 
-/// A client that requests all of it, and reads nothing.
+/// A client that requests all articles and reads nothing of the response.
 async fn unread(app: &TestApp, from: &str) -> TcpStream {
     let before = metric(app, "concurrent_response_bytes").await;
     let socket = TcpSocket::new_v4().unwrap();
@@ -53,14 +53,17 @@ async fn beyond_its_share_an_address_gets_503_and_others_are_served(database: Da
     let app = start!(database, "--max-concurrent-body-bytes=36000000");
     fill(&app).await;
     let held = unread(&app, HERE).await;
-    let refused = Answer::to(ask(&app, HERE, QUERY)).await;
-    assert_answer!(told(&refused), @r#"
+    let rejected = Answer::to(ask(&app, HERE, QUERY)).await;
+    assert_answer!(about_limits(&rejected), @r#"
     503
     retry-after: 1
     {"errors":[{"message":"the server is busy with the bodies of other requests and responses; try again later","extensions":{"code":"UNAVAILABLE"}}]}
     "#);
     let by_sse = ask(&app, HERE, QUERY).header("accept", "text/event-stream");
-    assert_eq!(told(&Answer::to(by_sse).await), told(&refused));
+    assert_eq!(
+        about_limits(&Answer::to(by_sse).await),
+        about_limits(&rejected)
+    );
     let mut socket = Socket::ready(&app.address.to_string()).await;
     socket.subscribe("1", QUERY).await;
     let answer = socket.receive().await;
@@ -79,7 +82,7 @@ async fn beyond_its_share_an_address_gets_503_and_others_are_served(database: Da
     );
     assert_eq!(Answer::to(ask(&app, HERE, &create)).await.status, 200);
     assert_eq!(Answer::to(ask(&app, THERE, QUERY)).await.status, 200);
-    // Beyond the total limit nobody is served.
+    // When the total limit is reached, requests from all addresses are rejected.
     let _others = [unread(&app, THERE).await, unread(&app, "127.0.0.3").await];
     assert_eq!(Answer::to(ask(&app, "127.0.0.4", QUERY)).await.status, 503);
     drop(held);

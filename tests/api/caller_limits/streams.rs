@@ -5,7 +5,7 @@ use reqwest::{RequestBuilder, Response};
 use rstest_reuse::apply;
 use serde_json::{Value, json};
 
-use super::{HERE, THERE, client_from, exceeded, metric, told};
+use super::{HERE, THERE, about_limits, client_from, exceeded, metric};
 use crate::admission::Tokens;
 use crate::socket::Socket;
 use crate::support::{Answer, Database, TestApp, assert_answer, on_both_databases, start};
@@ -41,8 +41,8 @@ async fn a_stream_over_the_limit_of_its_caller_gets_429(database: Database) {
     let address = app.address.to_string();
     let mut socket = Socket::ready(&address).await;
     let stream = open_events(&app, HERE).await;
-    let refused = Answer::to(handshake(&app, HERE)).await;
-    assert_answer!(told(&refused), @r#"
+    let rejected = Answer::to(handshake(&app, HERE)).await;
+    assert_answer!(about_limits(&rejected), @r#"
     429
     retry-after: 5
     ratelimit: "streams";r=0
@@ -50,7 +50,7 @@ async fn a_stream_over_the_limit_of_its_caller_gets_429(database: Database) {
     {"errors":[{"message":"a caller may have 2 WebSockets and event streams at a time; close one of yours first","extensions":{"code":"RATE_LIMITED"}}]}
     "#);
     let by_sse = Answer::to(events(&app, HERE, CHANGES)).await;
-    assert_eq!(told(&by_sse), told(&refused));
+    assert_eq!(about_limits(&by_sse), about_limits(&rejected));
     // A subscription on an existing socket takes no slot, nor does an operation with one result.
     socket.subscribe("1", CHANGES).await;
     socket.is_heard().await;
@@ -74,14 +74,14 @@ async fn a_stream_over_the_total_limit_gets_503(database: Database) {
     let app = start!(database, "--max-streams=2");
     let socket = Socket::ready(&app.address.to_string()).await;
     let stream = open_events(&app, THERE).await;
-    let refused = Answer::to(handshake(&app, HERE)).await;
-    assert_answer!(told(&refused), @r#"
+    let rejected = Answer::to(handshake(&app, HERE)).await;
+    assert_answer!(about_limits(&rejected), @r#"
     503
     retry-after: 1
     {"errors":[{"message":"the server has too many WebSockets and event streams at the moment; try again later","extensions":{"code":"UNAVAILABLE"}}]}
     "#);
     let by_sse = Answer::to(events(&app, HERE, CHANGES)).await;
-    assert_eq!(told(&by_sse), told(&refused));
+    assert_eq!(about_limits(&by_sse), about_limits(&rejected));
     assert_eq!(exceeded(&app, "streams").await, 2);
     drop(socket);
     while metric(&app, "streams").await > 1 {}
@@ -143,13 +143,13 @@ async fn behind_a_trusted_proxy_each_client_counts(database: Database) {
         "198.51.100.7, 127.0.0.1",
         "2001:db8::2",
     ] {
-        let refused = Answer::to(forwarded(HERE, client)).await;
-        assert_eq!(refused.status, 429, "{client}");
+        let rejected = Answer::to(forwarded(HERE, client)).await;
+        assert_eq!(rejected.status, 429, "{client}");
     }
     // The header of an untrusted proxy is ignored.
     held.push(forwarded(THERE, "198.51.100.9").send().await.unwrap());
-    let refused = Answer::to(forwarded(THERE, "198.51.100.10")).await;
-    assert_eq!(refused.status, 429);
+    let rejected = Answer::to(forwarded(THERE, "198.51.100.10")).await;
+    assert_eq!(rejected.status, 429);
 }
 
 #[apply(on_both_databases)]

@@ -2,7 +2,8 @@
 
 use super::{files, root};
 
-/// The modules of the server, each with those of `crate::` that it may use. A module in no other list is at the top.
+/// The modules of the server, each with the modules of `crate::` that it may use. A module that no other may use is at
+/// the top.
 const MAY_NAME: [(&str, &[&str]); 17] = [
     (
         "api",

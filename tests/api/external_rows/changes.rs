@@ -5,7 +5,7 @@ use rstest_reuse::apply;
 use serde_json::{Value, json};
 
 use super::{id_in_sql, rows, with_rows};
-use crate::feed::{Node, next, told};
+use crate::feed::{Node, change_line, next};
 use crate::support::{Database, TestApp, on_both_databases};
 
 #[apply(on_both_databases)]
@@ -18,8 +18,12 @@ async fn the_feed_continues_past_such_rows_even_after_their_deletion(database: D
         let node = Node::start(&own, &[]).await;
         let begin = node.store.feed_state().await.unwrap().oldest;
         let mut changes = node.subscribe(Some(begin)).await;
-        let heard = next(&mut changes, count * round).await;
-        assert!(heard.iter().all(|change| !told(change).is_empty()));
+        let received = next(&mut changes, count * round).await;
+        assert!(
+            received
+                .iter()
+                .all(|change| !change_line(change).is_empty())
+        );
         let all = polled(&TestApp::start_on(&own, &[]).await, begin).await;
         assert_eq!(all.len(), count * round, "{all:?}");
         assert_eq!(all[1]["kind"], "CREATED");
@@ -69,7 +73,7 @@ async fn an_incomplete_change_is_sent_without_its_article(database: Database) {
         "INSERT INTO article (id, title, slug, text) VALUES ({id}, 'A', 'a', '')"
     ))
     .await;
-    let heard = next(&mut changes, 2).await;
-    let heard: Vec<String> = heard.iter().map(|change| told(change)).collect();
-    assert_eq!(heard, ["Updated", r#"Created "A" "a" "" version 1"#]);
+    let received = next(&mut changes, 2).await;
+    let received: Vec<String> = received.iter().map(|change| change_line(change)).collect();
+    assert_eq!(received, ["Updated", r#"Created "A" "a" "" version 1"#]);
 }

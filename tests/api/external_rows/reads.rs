@@ -8,7 +8,7 @@ use super::{id, insert, rows, stored_before, with_rows};
 use crate::program::Program;
 use crate::support::{COLUMN_ORDERS, Database, TestApp, assert_answer, client, on_both_databases};
 
-/// Each article in a line, of all of them.
+/// All articles, one per line.
 async fn lines(app: &TestApp) -> String {
     let query = "{ articles(limit: 100, orderBy: CREATED_AT_ASC) \
         { title slug text createdAt updatedAt version } }";
@@ -90,7 +90,7 @@ async fn a_list_with_such_rows_can_be_walked_in_every_order_from_both_ends(datab
     }
 }
 
-/// The ids of a list, one a page, and no more pages than there are articles.
+/// The ids of a list, read in pages of one; fails after more pages than there are articles.
 async fn walk(app: &TestApp, order: &str, size: &str, cursor: &str, most: usize) -> Vec<String> {
     let query = format!(
         "query($at: String) {{ articlesConnection(orderBy: {order}, {size}: 1, {cursor}: $at) \
@@ -164,7 +164,7 @@ async fn the_list_of_all_articles_has_such_rows_once(database: Database) {
     let Some(own) = with_rows(database).await else {
         return;
     };
-    // More than a batch of them.
+    // More articles than are read in one batch.
     own.fill(1_200, 10).await;
     let app = TestApp::start_on(&own, &[]).await;
     let listed = app.get("/api/v1/articles/").await.json();
@@ -230,8 +230,8 @@ async fn such_rows_are_logged_once_each_up_to_a_hundred(database: Database) {
         }
         program.signal("TERM");
         let (_, log) = program.end().await;
-        let told = log.matches("another program stored an article with invalid values");
-        assert_eq!(told.count(), count, "{log}");
+        let warnings = log.matches("another program stored an article with invalid values");
+        assert_eq!(warnings.count(), count, "{log}");
         let more = log.matches("more articles than these").count();
         assert_eq!(more, usize::from(count == 100), "{log}");
     }

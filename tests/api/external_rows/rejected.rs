@@ -109,7 +109,7 @@ async fn an_instant_or_version_out_of_range_is_rejected(database: Database) {
     for values in &bad {
         for verb in verbs {
             let sql = values.insert(verb, database);
-            assert_ne!(own.refusal(&sql).await, "", "{sql}");
+            assert_ne!(own.sql_error(&sql).await, "", "{sql}");
         }
     }
     own.execute(&good(database).insert("INSERT", database))
@@ -118,7 +118,7 @@ async fn an_instant_or_version_out_of_range_is_rejected(database: Database) {
         let sql = values.update();
         // A trigger of PostgreSQL increases a version that is lower than the previous one.
         let raised = database == Database::Postgres && ["0", "-1"].contains(&values.version);
-        assert_eq!(own.refusal(&sql).await.is_empty(), raised, "{sql}");
+        assert_eq!(own.sql_error(&sql).await.is_empty(), raised, "{sql}");
     }
 }
 
@@ -167,11 +167,11 @@ async fn valid_rows_of_external_writers_are_accepted(database: Database) {
         },
     ] {
         let insert = values.insert("INSERT", database);
-        assert_eq!(own.refusal(&insert).await, "");
+        assert_eq!(own.sql_error(&insert).await, "");
         own.execute("DELETE FROM article").await;
         own.execute(&good(database).insert("INSERT", database))
             .await;
-        assert_eq!(own.refusal(&values.update()).await, "");
+        assert_eq!(own.sql_error(&values.update()).await, "");
         own.execute("DELETE FROM article").await;
     }
 }
@@ -179,7 +179,7 @@ async fn valid_rows_of_external_writers_are_accepted(database: Database) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_text_on_sqlite_that_is_not_utf_8_or_has_a_nul_is_rejected() {
     let own = stored_before(Database::Sqlite, "SELECT 1").await.unwrap();
-    let refused = "title, slug and text must be UTF-8 without a NUL character";
+    let rejected = "title, slug and text must be UTF-8 without a NUL character";
     own.execute(&good(Database::Sqlite).insert("INSERT", Database::Sqlite))
         .await;
     for bytes in [
@@ -211,7 +211,7 @@ async fn a_text_on_sqlite_that_is_not_utf_8_or_has_a_nul_is_rejected() {
         "c3a900",
     ] {
         let odd = format!("CAST(x'{bytes}' AS TEXT)");
-        // Somewhere in a long text, too, but for a character that has a byte too many or too few there.
+        // Also at the end of a long text, except a character that has a byte too many or too few there.
         let long = format!("printf('%.*c', 5000, 'x') || {odd} || printf('%.*c', 5000, 'y')");
         let is_seen =
             !["e282", "61e282", "f09f8e", "c3a980", "f4908080", "f5808080"].contains(&bytes);
@@ -235,7 +235,7 @@ async fn a_text_on_sqlite_that_is_not_utf_8_or_has_a_nul_is_rejected() {
                 values.insert("INSERT OR REPLACE", Database::Sqlite),
                 values.update(),
             ] {
-                assert_eq!(own.refusal(&sql).await, refused, "{sql}");
+                assert_eq!(own.sql_error(&sql).await, rejected, "{sql}");
             }
         }
         let long = Values {
@@ -243,7 +243,7 @@ async fn a_text_on_sqlite_that_is_not_utf_8_or_has_a_nul_is_rejected() {
             ..good(Database::Sqlite)
         };
         if is_seen {
-            assert_eq!(own.refusal(&long.update()).await, refused, "{bytes}");
+            assert_eq!(own.sql_error(&long.update()).await, rejected, "{bytes}");
         }
     }
 }

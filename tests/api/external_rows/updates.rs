@@ -38,12 +38,12 @@ async fn an_article_that_has_the_last_version_is_not_updated_but_deleted(databas
         let text = || json!({ "text": "x" });
         let shown: i32 = high.parse().unwrap_or(i32::MAX);
         for expected in [None, Some(shown)] {
-            let (refused, others) = join(
+            let (rejected, others) = join(
                 update(&app, 1, text(), expected),
                 update(&app, 2, text(), None),
             )
             .await;
-            assert_answer!(refused, @r#"
+            assert_answer!(rejected, @r#"
             {
               "errors": [
                 {
@@ -104,10 +104,10 @@ async fn the_last_version_can_be_reached(database: Database) {
         updated["data"]["updateArticle"]["version"], 2_147_483_646,
         "{updated}"
     );
-    let refused = update(&app, 1, json!({ "text": "y" }), None).await;
-    assert_eq!(refused.code(), "BAD_USER_INPUT", "{refused}");
+    let rejected = update(&app, 1, json!({ "text": "y" }), None).await;
+    assert_eq!(rejected.code(), "BAD_USER_INPUT", "{rejected}");
     // An external writer must not exceed it either.
-    let raised = own.refusal("UPDATE article SET title = 'other'").await;
+    let raised = own.sql_error("UPDATE article SET title = 'other'").await;
     assert!(raised.contains("version"), "{raised}");
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{TIMEOUT, next, start};
 use crate::support::{Database, OwnDatabase, TestApp, on_both_databases};
 
-/// One page of the deletions that follow `after`.
+/// A page of the deletions after a cursor.
 async fn deletions(app: &TestApp, after: &Value) -> Value {
     let query = "query($after: String!) {
         articleChanges(after: $after, kinds: [DELETED]) { changes { kind } endCursor hasMore }
@@ -67,7 +67,7 @@ async fn filters_that_match_nothing_do_not_delay_other_subscribers(database: Dat
     let creations = ChangeFilter::new(Some(vec![Created]), None);
     let mut changes = node.subscribe(Some(begin)).await;
     let mut positions = Vec::new();
-    // More than may read from the table at the same time.
+    // More subscribers than may read the table at the same time.
     for _ in 0..6 {
         let changes = node.feed.subscribe(Some(begin), creations.clone()).await;
         let mut changes = changes.unwrap();
@@ -119,7 +119,7 @@ async fn a_stream_without_matches_advances_the_last_event_id(database: Database)
     app.database.fill(100, 0).await;
     let head = app.query("{ articleChangesCursor }").await.json();
     let head = head["data"]["articleChangesCursor"].as_str().unwrap();
-    // A block of an id alone: it sets the last event id, and dispatches no event.
+    // An event that consists of an id only: it sets the last event id and dispatches nothing.
     assert_eq!(until(&mut stream, "\n\n").await, format!("id: {head}\n\n"));
 
     drop(stream);

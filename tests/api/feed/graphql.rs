@@ -1,4 +1,4 @@
-//! The feed as clients ask for it.
+//! The feed through GraphQL.
 
 use broadsheet::api::{Api, ApiSettings};
 use broadsheet::feed::Feed;
@@ -197,7 +197,7 @@ async fn a_subscription_sends_each_change_with_its_cursor(database: Database) {
     assert_eq!(codes, [("\"CURSOR_EXPIRED\"".to_owned(), None)]);
 }
 
-/// Where a cursor is required, an empty one is invalid.
+/// An empty cursor counts as absent. The query requires a cursor, so there an empty one is invalid.
 #[apply(on_both_databases)]
 async fn an_empty_cursor_begins_a_subscription_with_the_next_change(database: Database) {
     let app = start!(database);
@@ -205,13 +205,13 @@ async fn an_empty_cursor_begins_a_subscription_with_the_next_change(database: Da
     let query = "subscription { articleChanges(after: \"\") { article { title } } }";
     for transport in Transport::FOR_SUBSCRIPTIONS {
         let (url, request) = (app.url("/graphql"), json!({ "query": query }));
-        let heard = tokio::spawn(async move { transport.ask(&url, &request).await });
-        // It receives one of these once it has begun.
-        while !heard.is_finished() {
+        let received = tokio::spawn(async move { transport.ask(&url, &request).await });
+        // Creates articles until the subscription has begun and received one.
+        while !received.is_finished() {
             create(&app, "next").await;
         }
         let expected = json!({ "data": { "articleChanges": { "article": { "title": "next" } } } });
-        assert_eq!(heard.await.unwrap(), expected, "{transport:?}");
+        assert_eq!(received.await.unwrap(), expected, "{transport:?}");
     }
     let polled = app
         .query("{ articleChanges(after: \"\") { hasMore } }")
@@ -243,8 +243,9 @@ async fn the_cursor_is_read_before_the_list_in_the_same_query(database: Database
     writer.await.unwrap();
 }
 
-/// What is refused before the first change is a request error (GraphQL specification, section 6.2.3.1): there was no
-/// execution, hence no `data`. As a single result it ends what it came by, as graphql-ws and graphql-sse have it.
+/// A subscription that is rejected before its first change gets a request error (GraphQL specification, section
+/// 6.2.3.1): nothing was executed, so there is no `data`. As a single result it ends the operation, as in graphql-ws and
+/// graphql-sse.
 #[apply(on_both_databases)]
 async fn a_rejected_subscription_has_no_data_and_ends(database: Database) {
     let app = start!(database);
@@ -272,7 +273,7 @@ async fn a_rejected_subscription_has_no_data_and_ends(database: Database) {
             articleChanges(after: $after, articleIds: $ids) { kind }
         }";
         let request = json!({ "query": query, "variables": variables });
-        let refusal = json!({ "errors": [{
+        let rejection = json!({ "errors": [{
             "message": message,
             "locations": [{ "line": 2, "column": 13 }],
             "path": ["articleChanges"],
@@ -290,8 +291,11 @@ async fn a_rejected_subscription_has_no_data_and_ends(database: Database) {
         let body = events.body.replace(": \n\n", "");
         let (next, complete) = body.split_once("\n\n").unwrap();
         assert_eq!(complete, "event: complete\ndata:\n\n");
-        let told = next.strip_prefix("event: next\ndata: ").unwrap();
-        assert_eq!(serde_json::from_str::<Value>(told).unwrap(), refusal);
+        let payload_text = next.strip_prefix("event: next\ndata: ").unwrap();
+        assert_eq!(
+            serde_json::from_str::<Value>(payload_text).unwrap(),
+            rejection
+        );
 
         let mut handshake = format!("ws://{}/graphql", app.address)
             .into_client_request()
@@ -310,7 +314,7 @@ async fn a_rejected_subscription_has_no_data_and_ends(database: Database) {
         }
         for expected in [
             json!({ "type": "connection_ack" }),
-            json!({ "id": "1", "type": "next", "payload": refusal }),
+            json!({ "id": "1", "type": "next", "payload": rejection }),
             json!({ "id": "1", "type": "complete" }),
         ] {
             let message = tokio::time::timeout(TIMEOUT, socket.next()).await.unwrap();

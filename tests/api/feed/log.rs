@@ -1,10 +1,10 @@
-//! What the triggers write, regardless of who changes articles, and what they maintain.
+//! What the triggers write, whoever changes articles, and which columns they maintain.
 
 use broadsheet::article::Article;
 use futures_util::TryStreamExt as _;
 use rstest_reuse::apply;
 
-use super::{all_told, new_id, next, start, told};
+use super::{change_line, change_lines, new_id, next, start};
 use crate::support::{Database, article, on_both_databases};
 
 #[apply(on_both_databases)]
@@ -21,7 +21,7 @@ async fn changes_of_external_writers_have_the_article_of_that_time(database: Dat
     .await;
     let changes = next(&mut changes, 5).await;
     assert_eq!(
-        all_told(&changes),
+        change_lines(&changes),
         [
             r#"Created "A" "a" "one" version 1"#,
             r#"Created "B" "b" "" version 1"#,
@@ -51,7 +51,7 @@ async fn rolled_back_changes_are_not_sent(database: Database) {
         .await
         .unwrap();
     assert_eq!(
-        all_told(&next(&mut changes, 2).await),
+        change_lines(&next(&mut changes, 2).await),
         [
             r#"Created "A" "yes" "" version 1"#,
             r#"Created "last" "last" "About last." version 1"#
@@ -74,7 +74,7 @@ async fn triggers_maintain_what_external_writers_omit(database: Database) {
     assert!(updated.updated_at > created.updated_at, "{updated:?}");
     assert_eq!(updated.created_at, created.created_at);
 
-    // A writer that maintains it is not corrected.
+    // A version that the writer maintains itself is kept.
     let (version, instant) = match database {
         Database::Sqlite => (3, "1000000"),
         Database::Postgres => (3, "to_timestamp(1)"),
@@ -124,8 +124,8 @@ async fn a_role_that_may_only_write_articles_writes_the_log() {
     };
     let node = super::Node::start(&own, &[]).await;
     let mut changes = node.subscribe(None).await;
-    // Roles belong to the whole server; this one is gone when the transaction is rolled back, and cannot be seen by
-    // others until then, so the changes are told by the same transaction.
+    // Roles belong to the whole server, so this one is created and dropped in the same transaction, which no other can
+    // see.
     let (client, connection) = tokio_postgres::connect(&own.url, tokio_postgres::NoTls)
         .await
         .unwrap();
@@ -141,7 +141,7 @@ async fn a_role_that_may_only_write_articles_writes_the_log() {
         .await
         .unwrap();
     assert_eq!(
-        all_told(&next(&mut changes, 3).await),
+        change_lines(&next(&mut changes, 3).await),
         [
             r#"Created "A" "a" "" version 1"#,
             r#"Updated "A" "a" "b" version 2"#,
@@ -178,7 +178,7 @@ async fn a_replaced_article_on_sqlite_is_sent_as_deleted() {
                 other.article_id == change.article_id
             };
             let first = changes.iter().position(|other| same(&other)).unwrap();
-            format!("{first} {}", told(change))
+            format!("{first} {}", change_line(change))
         })
         .collect();
     assert_eq!(

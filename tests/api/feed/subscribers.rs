@@ -1,5 +1,5 @@
-//! What a subscriber receives: from its cursor on, only matching changes, however slow it is, and when it must start
-//! over.
+//! What a subscriber receives: all matching changes after its cursor, however slowly it reads; and when it must start
+//! again from the list.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use broadsheet::store::ChangesAfter;
 use futures_util::StreamExt as _;
 use rstest_reuse::apply;
 
-use super::{Node, TIMEOUT, all_told, next, start};
+use super::{Node, TIMEOUT, change_lines, next, start};
 use crate::support::{Database, article, on_both_databases};
 
 async fn create(node: &Node, title: &str) -> ArticleId {
@@ -25,9 +25,9 @@ async fn a_subscription_without_a_cursor_begins_with_the_next_change(database: D
     create(&node, "before").await;
     let mut changes = node.subscribe(None).await;
     create(&node, "after").await;
-    let told = all_told(&next(&mut changes, 1).await);
+    let changes_read = change_lines(&next(&mut changes, 1).await);
     assert_eq!(
-        told,
+        changes_read,
         [r#"Created "after" "after" "About after." version 1"#]
     );
 }
@@ -161,7 +161,7 @@ async fn an_expired_cursor_is_rejected_with_the_oldest_valid_one(database: Datab
     };
     let short = Node::keeping(&own, &[], Duration::from_millis(1)).await;
     let begin = short.head().await;
-    let mut left_alone = short.subscribe(Some(begin)).await;
+    let mut unread = short.subscribe(Some(begin)).await;
     own.fill(2_500, 10).await;
     let head = short.head().await;
     let deadline = Instant::now() + TIMEOUT;
@@ -183,12 +183,12 @@ async fn an_expired_cursor_is_rejected_with_the_oldest_valid_one(database: Datab
     for feed in [&short.feed, &node.feed] {
         let expired = feed.subscribe(Some(begin), ChangeFilter::default()).await;
         assert!(
-            matches!(expired.err(), Some(Error::CursorExpired { oldest: told }) if told == oldest)
+            matches!(expired.err(), Some(Error::CursorExpired { oldest: returned }) if returned == oldest)
         );
     }
     // A subscriber that had begun in time and did not read fails too, unless everything was still in memory.
-    let told = tokio::time::timeout(TIMEOUT, left_alone.next()).await;
-    match told.unwrap().unwrap() {
+    let first = tokio::time::timeout(TIMEOUT, unread.next()).await;
+    match first.unwrap().unwrap() {
         Ok(change) => assert_eq!(change.cursor.position, 1),
         Err(error) => assert!(matches!(error, Error::CursorExpired { .. }), "{error}"),
     }
@@ -223,9 +223,9 @@ async fn a_new_epoch_ends_every_cursor_and_every_subscription(database: Database
         .subscribe(Some(old), ChangeFilter::default())
         .await;
     assert!(matches!(expired.err(), Some(Error::CursorExpired { .. })));
-    let told = all_told(&next(&mut node.subscribe(Some(oldest)).await, 2).await);
+    let changes_read = change_lines(&next(&mut node.subscribe(Some(oldest)).await, 2).await);
     assert_eq!(
-        told,
+        changes_read,
         [
             r#"Created "before" "before" "About before." version 1"#,
             r#"Created "heard" "heard" "About heard." version 1"#
@@ -237,11 +237,11 @@ async fn a_new_epoch_ends_every_cursor_and_every_subscription(database: Database
 async fn a_cursor_beyond_the_head_is_rejected(database: Database) {
     let (_own, node) = start!(database);
     let beyond = node.head().await.at(1);
-    let refused = node
+    let rejected = node
         .feed
         .subscribe(Some(beyond), ChangeFilter::default())
         .await;
-    assert!(matches!(refused.err(), Some(Error::CursorExpired { .. })));
+    assert!(matches!(rejected.err(), Some(Error::CursorExpired { .. })));
 }
 
 #[apply(on_both_databases)]
@@ -254,7 +254,7 @@ async fn a_sandbox_has_its_own_feed(database: Database) {
     create(&node, "a").await;
     create(&node, "b").await;
     assert_eq!(
-        all_told(&next(&mut changes, 2).await),
+        change_lines(&next(&mut changes, 2).await),
         [
             r#"Created "a" "a" "About a." version 1"#,
             r#"Created "b" "b" "About b." version 1"#

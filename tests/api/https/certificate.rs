@@ -49,12 +49,12 @@ async fn a_new_certificate_is_used_and_an_invalid_one_is_not(database: Database)
     let mut program = Program::start(&database.url, &flags).await;
     assert!(program.log().contains("listening on https://"));
     assert!(is_served(&site, &program).await);
-    // Without a signal.
+    // Noticed without a signal.
     site.renew();
     until_served(&site, &program).await;
     assert_eq!(failed_reloads(&site, &program).await, "0");
 
-    // Immediately, on a signal.
+    // With a signal it is noticed immediately.
     site.renew();
     program.signal("HUP");
     until_served(&site, &program).await;
@@ -71,15 +71,15 @@ async fn a_new_certificate_is_used_and_an_invalid_one_is_not(database: Database)
 }
 
 /// The error of a server that does not start with these flags.
-async fn refused(site: &Site, flags: &[String]) -> String {
+async fn startup_error(site: &Site, flags: &[String]) -> String {
     let flags: Vec<_> = flags.iter().map(String::as_str).collect();
     let (code, _, error) = run(&flags, &[("DATABASE_URL", "sqlite::memory:")]).await;
     assert_ne!(code, 0, "{error}");
     let directory = site.key_path().parent().unwrap().display().to_string();
-    let told = error.replace(&directory, "DIR");
-    // The first log line says that it starts.
-    let lines = told.lines().filter(|line| !line.contains(" INFO "));
-    lines.fold(String::new(), |told, line| told + line + "\n")
+    let output = error.replace(&directory, "DIR");
+    // Without the first log line, which says that the program is starting.
+    let lines = output.lines().filter(|line| !line.contains(" INFO "));
+    lines.fold(String::new(), |output, line| output + line + "\n")
 }
 
 #[tokio::test]
@@ -87,17 +87,17 @@ async fn unusable_files_prevent_startup() {
     let site = Site::new();
     let [certificate, key] = site.flags();
     let both = [certificate.clone(), key.clone()];
-    let mut told = String::new();
+    let mut output = String::new();
 
     let open = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(site.key_path(), open).unwrap();
-    told += &refused(&site, &both).await;
+    output += &startup_error(&site, &both).await;
 
     let other = Site::new();
     let closed = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(site.key_path(), closed).unwrap();
     std::fs::copy(other.key_path(), site.key_path()).unwrap();
-    told += &refused(&site, &both).await;
+    output += &startup_error(&site, &both).await;
 
     for (path, content) in [
         (site.key_path(), ""),
@@ -108,11 +108,11 @@ async fn unusable_files_prevent_startup() {
         ),
     ] {
         std::fs::write(path, content).unwrap();
-        told += &refused(&site, &both).await;
+        output += &startup_error(&site, &both).await;
     }
     std::fs::remove_file(site.certificate_path()).unwrap();
-    told += &refused(&site, &both).await;
-    assert_answer!(told, @r#"
+    output += &startup_error(&site, &both).await;
+    assert_answer!(output, @r#"
     broadsheet: DIR/site.key: its mode is 644, so that others may read or change it: chmod 640, or stricter
     broadsheet: DIR/site.key is not the key of DIR/site.crt
     broadsheet: DIR/site.key has no private key in PEM form: no items found
@@ -122,7 +122,7 @@ async fn unusable_files_prevent_startup() {
     "#);
 
     for one in [certificate, key] {
-        let error = refused(&site, &[one]).await;
+        let error = startup_error(&site, &[one]).await;
         assert!(
             error.contains("required arguments were not provided"),
             "{error}"

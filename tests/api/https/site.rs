@@ -1,4 +1,4 @@
-//! A certificate of the tests' own making, and clients that trust it.
+//! A certificate made by the tests, and clients that trust it.
 
 use std::io::Result;
 use std::net::SocketAddr;
@@ -50,7 +50,7 @@ impl Site {
         self.directory.path().join("site.key")
     }
 
-    /// The flags of a server that has it.
+    /// The flags with which a server uses these files.
     pub(super) fn flags(&self) -> [String; 2] {
         let (certificate, key) = (self.certificate_path(), self.key_path());
         [
@@ -100,7 +100,7 @@ impl Site {
     }
 }
 
-/// Makes the files, and tells the certificate.
+/// Writes the files and returns the certificate.
 fn write(directory: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = directory.join("site.key");
@@ -132,7 +132,7 @@ impl Client {
                 client.send_request(request).await
             }
             Self::Http2(client) => {
-                // It goes into `:authority`.
+                // hyper sends the host as `:authority`.
                 *request.uri_mut() = format!("https://{host}{path}").parse().unwrap();
                 client.ready().await.unwrap();
                 client.send_request(request).await

@@ -1,5 +1,5 @@
-//! HTTP/2 clients that are slow with their heads, their bodies, or with reading: other clients are still served, and
-//! each address has its limit.
+//! HTTP/2 clients that send heads or bodies slowly, or read slowly: other clients are still served, and each address
+//! has its limit.
 
 use axum::body::Body;
 use broadsheet::article::{NewArticle, Text};
@@ -22,7 +22,7 @@ use crate::support::{Database, TestApp, article, assert_answer, on_both_database
 const HERE: &str = "127.0.0.1";
 const THERE: &str = "127.0.0.2";
 
-/// Slow clients of each kind; a thousand of all with `SLOW_CLIENTS=334`.
+/// The number of slow clients of each kind; `SLOW_CLIENTS=334` gives a thousand in total.
 fn count() -> usize {
     let count = std::env::var_os("SLOW_CLIENTS");
     count.map_or(20, |count| count.to_str().unwrap().parse().unwrap())
@@ -56,7 +56,7 @@ async fn slow_head(site: &Site, app: &TestApp) -> TlsStream<TcpStream> {
     io.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
         .await
         .unwrap();
-    // SETTINGS without any, and HEADERS of one byte, a GET, without END_HEADERS.
+    // An empty SETTINGS frame; then HEADERS of one byte, which is `:method: GET`, without END_HEADERS.
     let frames = [0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 0x82];
     io.write_all(&frames).await.unwrap();
     io
@@ -82,7 +82,7 @@ async fn slow_clients_do_not_affect_others_and_count_toward_their_share(database
     let [certificate, key] = site.flags();
     let count = count();
     let connections = format!("--max-connections-per-address={}", 3 * count);
-    // Half of the slow readers from one address, and one more.
+    // One address may have half of these bytes, which is enough for half of the slow readers and one more response.
     let bytes = format!("--max-concurrent-body-bytes={}", (count + 2) * 100_000);
     let app = start!(database, &certificate, &key, &connections, &bytes);
     let new = NewArticle {
@@ -118,7 +118,7 @@ async fn slow_clients_do_not_affect_others_and_count_toward_their_share(database
     }
 }
 
-/// As many as it may have connections, but at least those of one connection.
+/// An address may have as many requests under way as connections, but at least as many as one connection may have.
 #[apply(on_both_databases)]
 async fn requests_on_shared_connections_are_limited_per_address(database: Database) {
     let site = Site::new();
@@ -134,17 +134,17 @@ async fn requests_on_shared_connections_are_limited_per_address(database: Databa
         held.push(slow_body(&first).await);
         held.push(slow_body(&second).await);
     }
-    // The first request of each connection does not count. The last one may not have arrived yet.
-    let refused = loop {
+    // The first request of each connection does not count. The last request may not have arrived yet.
+    let rejected = loop {
         let response = send(&mut first, post("{ __typename }")).await;
         if response.status() != 200 {
             break response;
         }
     };
     let headers = ["retry-after", "ratelimit", "ratelimit-policy"];
-    let headers = headers.map(|name| refused.headers()[name].to_str().unwrap().to_owned());
-    assert!(refused.headers().contains_key("x-request-id"));
-    let body = http_body_util::BodyExt::collect(refused.into_body());
+    let headers = headers.map(|name| rejected.headers()[name].to_str().unwrap().to_owned());
+    assert!(rejected.headers().contains_key("x-request-id"));
+    let body = http_body_util::BodyExt::collect(rejected.into_body());
     let body = String::from_utf8(body.await.unwrap().to_bytes().to_vec()).unwrap();
     assert_answer!(format!("{}\n{body}", headers.join("\n")), @r#"
     1

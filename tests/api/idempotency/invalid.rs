@@ -11,9 +11,9 @@ use crate::transports::Transport;
 async fn another_request_with_the_key_is_rejected(database: Database) {
     let app = start!(database);
     assert_eq!(send(&app, "a", &create("One")).await.code(), "");
-    let refused = send(&app, "a", &create("Other")).await;
-    assert!(!is_replayed(&refused));
-    assert_answer!(refused, @r#"
+    let rejected = send(&app, "a", &create("Other")).await;
+    assert!(!is_replayed(&rejected));
+    assert_answer!(rejected, @r#"
     422
     {
       "errors": [
@@ -38,9 +38,9 @@ async fn another_request_with_the_key_is_rejected(database: Database) {
     let request = client().post(app.url("/graphql")).json(&create("Other"));
     let request = request.header("idempotency-key", "a");
     let accept = "application/graphql-response+json";
-    let refused = Answer::to(request.header("accept", accept)).await;
+    let rejected = Answer::to(request.header("accept", accept)).await;
     assert_eq!(
-        (refused.status, refused.code().as_str()),
+        (rejected.status, rejected.code().as_str()),
         (422, "IDEMPOTENCY_KEY_REUSED")
     );
     assert_eq!(count(&app).await, 1);
@@ -55,10 +55,10 @@ async fn a_mutation_that_fails_leaves_its_key_free(database: Database) {
         request
     };
     assert_eq!(send(&app, "first", &with_slug("First")).await.code(), "");
-    let refused = send(&app, "a", &with_slug("Second")).await;
-    assert_eq!(refused.code(), "SLUG_TAKEN");
+    let rejected = send(&app, "a", &with_slug("Second")).await;
+    assert_eq!(rejected.code(), "SLUG_TAKEN");
     assert_eq!(
-        refused.json()["errors"][0]["extensions"]["field"],
+        rejected.json()["errors"][0]["extensions"]["field"],
         "input.slug"
     );
     let remove = "mutation($id: ID!, $version: Int) { deleteArticle(id: $id, expectedVersion: $version) { id } }";
@@ -70,7 +70,7 @@ async fn a_mutation_that_fails_leaves_its_key_free(database: Database) {
     assert_eq!(send(&app, "b", &request).await.code(), "VERSION_CONFLICT");
     request["variables"]["version"] = json!(1);
     assert_eq!(send(&app, "b", &request).await.code(), "");
-    // The slug is free now, and so is the key.
+    // The slug is free now, and the key was not used up by the failure.
     let done = send(&app, "a", &with_slug("Second")).await;
     assert_eq!((done.code().as_str(), is_replayed(&done)), ("", false));
 
@@ -83,9 +83,9 @@ async fn a_mutation_that_fails_leaves_its_key_free(database: Database) {
     let many =
         "mutation($inputs: [CreateArticleInput!]!) { createArticles(inputs: $inputs) { slug } }";
     let mut many = json!({ "query": many, "variables": { "inputs": inputs } });
-    let refused = send(&app, "d", &many).await;
+    let rejected = send(&app, "d", &many).await;
     assert_eq!(
-        refused.json()["errors"][0]["extensions"]["field"],
+        rejected.json()["errors"][0]["extensions"]["field"],
         "inputs.1.slug"
     );
     many["variables"]["inputs"][1]["slug"] = json!("free");
@@ -109,11 +109,11 @@ async fn a_document_with_several_mutations_cannot_have_a_key(database: Database)
             let code = &answer["errors"][0]["extensions"]["code"];
             assert_eq!(code, "BAD_REQUEST", "{answer}");
         }
-        let refused = send(&app, "a", &json!({ "query": query })).await;
+        let rejected = send(&app, "a", &json!({ "query": query })).await;
         assert_eq!(
-            (refused.status, refused.code().as_str()),
+            (rejected.status, rejected.code().as_str()),
             (400, "BAD_REQUEST"),
-            "{refused}"
+            "{rejected}"
         );
     }
     assert_eq!(count(&app).await, 0);
@@ -160,13 +160,13 @@ async fn an_invalid_key_is_rejected_and_nothing_is_executed(database: Database) 
             );
         }
     }
-    let refused = send(&app, &long, &create("No")).await;
+    let rejected = send(&app, &long, &create("No")).await;
     assert_eq!(
-        (refused.status, refused.code().as_str()),
+        (rejected.status, rejected.code().as_str()),
         (400, "BAD_REQUEST")
     );
     assert_eq!(
-        refused.json()["errors"][0]["message"],
+        rejected.json()["errors"][0]["message"],
         "the header Idempotency-Key must have 1 to 255 printable ASCII characters; a random UUID is a good key"
     );
     assert_eq!(send(&app, "", &create("No")).await.code(), "BAD_REQUEST");

@@ -1,4 +1,4 @@
-//! `kill -9` under clients that send again with the same key until they have an answer.
+//! `kill -9` while clients repeat their requests with the same key until there is a response.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -68,7 +68,7 @@ async fn every_key_has_exactly_one_article_after_kills(database: Database) {
     assert_eq!(stored, acknowledged);
 }
 
-/// Creates articles one after another, and sends each again until there is a response, even the last one.
+/// Creates articles one after another, and repeats each request, including the last, until there is a response.
 pub(super) async fn write(
     number: usize,
     address: watch::Receiver<String>,

@@ -1,4 +1,4 @@
-//! PostgreSQL that is stopped hard and started again, under clients that send again with the same key.
+//! PostgreSQL is stopped without a shutdown and started again while clients repeat their requests with the same key.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::postgres::{DURABLE, Server, programs};
 use crate::program::Program;
 use crate::support::{Answer, client, prepare};
 
-/// The time that a busy machine may take. `KILL_ROUNDS` prints the measured time.
+/// The time allowed on a busy machine. `KILL_ROUNDS` prints the measured time.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,7 +81,7 @@ async fn after_postgresql_restarts_no_key_has_two_articles() {
         program.end().await
     };
     assert!(!log.contains("panicked"), "{log}");
-    // Waits for the programs of PostgreSQL.
+    // In a blocking task, because it waits for PostgreSQL's processes.
     tokio::task::spawn_blocking(move || drop(server))
         .await
         .unwrap();
@@ -94,7 +94,7 @@ async fn until_all_is_served(program: &Program, round: u64) {
     let search =
         "{ articles(filter: { search: \"round\" }, limit: 1) { id } articleChangesCursor }";
     loop {
-        let asked = [
+        let requests_to_send = [
             client().get(program.url("/health/ready")),
             client().get(program.url("/api/v1/articles/")),
             graphql(json!({ "query": search })),
@@ -102,7 +102,7 @@ async fn until_all_is_served(program: &Program, round: u64) {
                 .header("idempotency-key", format!("round {round}")),
         ];
         let mut failed = None;
-        for request in asked {
+        for request in requests_to_send {
             let request = request.timeout(TIMEOUT).send().await;
             let answer = async {
                 let response = request.map_err(|error| error.to_string())?;

@@ -1,5 +1,4 @@
-//! What the log says of callers who were rejected: at most a line a minute for each reason, so that no stranger can
-//! fill it.
+//! What is logged about rejected callers: at most one line per minute and reason, so that nobody can fill the log.
 
 use rstest_reuse::apply;
 

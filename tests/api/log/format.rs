@@ -1,4 +1,4 @@
-//! The form of the log, and what it says from the start to the end.
+//! The format of the log, and its lines from start to end.
 
 use std::process::Stdio;
 
@@ -40,7 +40,7 @@ async fn the_log_reports_version_settings_access_and_end(database: Database) {
     INFO broadsheet::server: connected database="DATABASE" force_roll_back=false
     INFO broadsheet::server: listening on http://127.0.0.1:PORT service="Press"
     INFO broadsheet::server::permissions: anyone on this machine may read and write without a token: ANONYMOUS_WRITES=false disables writing, and TOKENS_FILE or JWT_JWKS configures who may tokens=0 issuers=0
-    INFO broadsheet::server: told to stop signal="SIGTERM"
+    INFO broadsheet::server: received a signal to stop signal="SIGTERM"
     INFO broadsheet_connections: stopping: finishing what is under way
     INFO broadsheet::server: disconnected database="DATABASE"
     INFO broadsheet::server: stopped, with nothing left under way up_seconds=N
@@ -77,7 +77,7 @@ async fn the_last_line_of_a_failure_is_json_too() {
     assert_eq!(line["level"], "ERROR", "{line}");
 }
 
-/// What a failing server prints on a terminal.
+/// The output on a terminal of a program that fails to start.
 fn on_a_terminal(variables: &[(&str, &str)]) -> String {
     let (mut terminal, program) = Terminal::open();
     let directory = directory();

@@ -79,8 +79,8 @@ async fn each_operation_on_a_socket_has_a_line(database: Database) {
     socket.subscribe("1", "query One { articles { id } }").await;
     assert_eq!(socket.receive().await["type"], "next");
     let line = program.logged("name=\"One\"").await;
-    let (_, said) = line.split_once("broadsheet::requests").unwrap();
-    assert_answer!(redacted(said), @r#"answered on a WebSocket duration_ms=N bytes=24 operation="query" name="One" document="16e1e11db8778ac9db7e442a308ac19ad886a50e0f149f2f3309be868df774e3" prepare_ms=N execute_ms=N wait_ms=N database_ms=N rows=0 shared=false"#);
+    let (_, logged_fields) = line.split_once("broadsheet::requests").unwrap();
+    assert_answer!(redacted(logged_fields), @r#"answered on a WebSocket duration_ms=N bytes=24 operation="query" name="One" document="16e1e11db8778ac9db7e442a308ac19ad886a50e0f149f2f3309be868df774e3" prepare_ms=N execute_ms=N wait_ms=N database_ms=N rows=0 shared=false"#);
 }
 
 /// A list that many request at once is read once; the log shows who shared it.
@@ -91,12 +91,12 @@ async fn the_line_says_whether_the_execution_was_shared(database: Database) {
     };
     let program = start(&database, &[]).await;
     let body = json!({ "query": "{ articles { id } }" });
-    let mut asked = 0;
+    let mut sent_requests = 0;
     while !program.log().contains("shared=true") {
-        assert!(asked < 10_000, "nobody has shared an execution");
+        assert!(sent_requests < 10_000, "nobody has shared an execution");
         let requests = (0..50).map(|_| post(&program, "many", &body));
         futures_util::future::join_all(requests).await;
-        asked += 50;
+        sent_requests += 50;
     }
     assert!(program.log().contains("shared=false"));
 }

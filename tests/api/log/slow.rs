@@ -1,4 +1,5 @@
-//! Slow operations are logged with their slowest statement, and `Server-Timing` tells who may know how long parts took.
+//! Slow operations are logged with their slowest statement, and `Server-Timing` shows authorized callers how long
+//! parts took.
 
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ async fn a_slow_operation_is_logged_with_its_slowest_statement_and_without_value
     }
 }
 
-/// The names of the header's parts.
+/// The names of the parts in the header.
 fn parts(answer: &Answer) -> Option<String> {
     let header = answer.headers.get("server-timing")?.to_str().unwrap();
     let parts = header.split(", ").map(|part| {
@@ -77,7 +78,7 @@ async fn server_timing_is_for_callers_with_the_scope(database: Database) {
     };
     assert_eq!(parts(&ask(None).await), None);
     assert_eq!(parts(&ask(Some("writer")).await), None);
-    // The scope alone does not allow reading.
+    // The scope `timing` alone does not allow reading.
     assert_eq!(ask(Some("timing")).await.status, 403);
     let answer = ask(Some("timing-reader")).await;
     let known = "prepare wait database execute total";

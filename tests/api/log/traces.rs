@@ -1,4 +1,4 @@
-//! Traces over OTLP: off until a collector is named, and then with the caller's trace.
+//! Traces over OTLP: off unless a collector is configured; then they continue the caller's trace.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::program::{Program, run};
 use crate::socket::Socket;
 use crate::support::{Answer, Database, client, on_both_databases, start};
 
-/// Longer than anything takes, on a busy machine too.
+/// Longer than any expected event takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";

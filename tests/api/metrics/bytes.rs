@@ -23,13 +23,13 @@ async fn bytes_of_bodies_and_connections_are_counted_in_and_out(database: Databa
     let answer = ask().await;
     assert_eq!(answer.body, r#"{"data":{"articles":[]}}"#);
     let before = app.get("/metrics").await.body;
-    let asked = 10;
+    let repetitions = 10;
     for _ in 0..10 {
         ask().await;
     }
     let after = app.get("/metrics").await.body;
     let grown = |name| count(&after, name) - count(&before, name);
-    let (sent, got) = (body.len() * asked, answer.body.len() * asked);
+    let (sent, got) = (body.len() * repetitions, answer.body.len() * repetitions);
     assert_eq!(grown(REQUESTS), sent);
     assert_eq!(grown(RESPONSES), got);
     // Including heads, and the page of metrics.
@@ -57,7 +57,7 @@ async fn repeated_requests_and_documents_are_counted(database: Database) {
     const DOCUMENTS: &str = "graphql_server_document_cache_hits_total";
     const PARSED: &str = "graphql_server_request_parse_duration_seconds_count";
     let app = start!(database);
-    // First parsed, then cached, then found by its bytes.
+    // Parsed the first time, then cached, then found by the bytes of the body.
     for _ in 0..5 {
         app.query("{ articles { id slug } }").await;
     }

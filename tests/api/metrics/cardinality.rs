@@ -1,4 +1,4 @@
-//! Arbitrary values from clients do not make the page of metrics grow.
+//! Arbitrary values from clients do not increase the number of metrics.
 
 use std::fmt::Write as _;
 
@@ -40,7 +40,7 @@ fn invented(number: usize) -> String {
             post(&key, &body)
         }
         4 => post(&format!("Authorization: Bearer token-{number}\r\n"), &named),
-        // The parts of a JWT that names its own issuer and key.
+        // The segments of a JWT that names its own issuer and key.
         5 => {
             let jwt = "Authorization: Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ";
             post(&format!("{jwt}.{number:08}.{number:08}\r\n"), &named)
@@ -70,7 +70,7 @@ async fn send(app: &TestApp, from: usize, to: usize) {
     }
 }
 
-/// The number of responses that begin in what was read; trailing bytes in which a head may begin are kept.
+/// The number of response heads in what was read so far. The last bytes are kept, because a head may begin in them.
 fn heads(read: &mut Vec<u8>) -> usize {
     const BEGIN: &[u8] = b"HTTP/1.1 ";
     let count = read

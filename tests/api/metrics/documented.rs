@@ -1,4 +1,4 @@
-//! Checks the metrics that docs/observability.md documents.
+//! Checks that docs/observability.md lists exactly the metrics that exist.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ fn documented() -> BTreeSet<String> {
 #[apply(on_both_databases)]
 async fn documented_metrics_equal_exported_ones(database: Database) {
     let app = start!(database);
-    // Metrics with labels appear once they have counted.
+    // Metrics with labels appear with their first count.
     app.create(json!({ "title": "a", "slug": "a", "text": "" }))
         .await;
     app.query("{ nothing }").await;

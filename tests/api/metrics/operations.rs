@@ -77,9 +77,9 @@ async fn dashboard_and_alerts_use_existing_metrics() {
     let deploy = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
     for file in ["grafana/broadsheet.json", "prometheus/alerts.yaml"] {
         let text = std::fs::read_to_string(deploy.join(file)).unwrap();
-        let asked = names(&text);
-        assert!(asked.len() > 5, "{asked:?}");
-        let unknown: Vec<_> = asked.difference(&known).collect();
+        let queried = names(&text);
+        assert!(queried.len() > 5, "{queried:?}");
+        let unknown: Vec<_> = queried.difference(&known).collect();
         assert!(unknown.is_empty(), "{file} asks for {unknown:?}");
     }
     let alerts = std::fs::read_to_string(deploy.join("prometheus/alerts.yaml")).unwrap();

@@ -176,7 +176,7 @@ pub(super) fn instant_matches(micros: i64, tests: &Value) -> bool {
     })
 }
 
-/// `None` if an article cannot have this instant.
+/// The instant in microseconds; `None` if an article cannot have it.
 pub(super) fn instant(given: &Value) -> Option<i64> {
     let mut known = INSTANTS.iter();
     known

@@ -4,18 +4,18 @@ use broadsheet::clock::{Clock, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::article::{Article, Place, compare, instant};
-use super::inputs::{Refused, check, refused, slugs, within};
+use super::inputs::{Rejected, check, rejected, slugs, within};
 use super::step::{Call, Step};
 use crate::support::NOW;
 
-/// The expected state of the server, and what the sequence has seen of it.
+/// The expected state of the server, and what the client of the sequence has received.
 pub(super) struct Model {
     pub(super) articles: Vec<Article>,
     clock: Clock,
     micros: i64,
     /// The ids of all articles so far.
     ids: Vec<String>,
-    /// Cursors that a client may have seen: their order, text and position.
+    /// Cursors that the client has received: their order, text and position.
     pub(super) cursors: Vec<(String, String, Place)>,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn reduced(mut answer: Value) -> Value {
 }
 
 impl Model {
-    /// An empty model; the other clocks have already generated this number of ids.
+    /// An empty model, which begins after this number of generated ids.
     pub(super) fn new(ids_used: u64) -> Self {
         let clock = Clock::fixed(NOW.parse().unwrap());
         for _ in 0..ids_used {
@@ -65,7 +65,7 @@ impl Model {
         NOW.parse::<Timestamp>().unwrap().as_micros() + self.micros
     }
 
-    /// The document and the variables of a step, with everything that they refer to.
+    /// The document and the variables of a step, with its references resolved.
     pub(super) fn prepare(&self, step: &Step) -> (String, Value) {
         let mut variables = Map::new();
         for (index, Call { arguments, .. }) in step.calls.iter().enumerate() {
@@ -88,13 +88,15 @@ impl Model {
         (step.document(), Value::Object(variables))
     }
 
-    /// Resolves each reference; `beside` is the id or the order that it depends on.
-    fn resolve(&self, value: &mut Value, beside: &Value) {
+    /// Resolves each reference. `context` is the id for a version, and the order for a cursor.
+    fn resolve(&self, value: &mut Value, context: &Value) {
         match value {
-            Value::Array(items) => items.iter_mut().for_each(|item| self.resolve(item, beside)),
+            Value::Array(items) => items
+                .iter_mut()
+                .for_each(|item| self.resolve(item, context)),
             Value::Object(entries) => entries
                 .values_mut()
-                .for_each(|entry| self.resolve(entry, beside)),
+                .for_each(|entry| self.resolve(entry, context)),
             Value::String(text) => {
                 let number = text
                     .get(1..)
@@ -104,19 +106,19 @@ impl Model {
                         let id = nth(&self.ids, number).cloned();
                         *value = json!(id.unwrap_or_default());
                     }
-                    (Some('@'), Some(number)) if !beside.is_null() => {
-                        // Sometimes one of another order.
+                    (Some('@'), Some(number)) if !context.is_null() => {
+                        // Sometimes a cursor of another order.
                         let any = number % 16 == 0;
                         let fitting: Vec<&String> = self
                             .cursors
                             .iter()
-                            .filter(|(order, ..)| any || order == beside)
+                            .filter(|(order, ..)| any || order == context)
                             .map(|(_, cursor, _)| cursor)
                             .collect();
                         *value = json!(nth(&fitting, number));
                     }
-                    (Some('='), Some(behind)) if !beside.is_null() => {
-                        let article = self.articles.iter().find(|article| article.id == *beside);
+                    (Some('='), Some(behind)) if !context.is_null() => {
+                        let article = self.articles.iter().find(|article| article.id == *context);
                         let behind = i32::try_from(behind).unwrap();
                         *value = json!(article.map_or(1, |article| article.version - behind));
                     }
@@ -161,7 +163,7 @@ impl Model {
         step: &Step,
         field: &str,
         argument: &dyn Fn(&str) -> Value,
-    ) -> Result<Value, Refused> {
+    ) -> Result<Value, Rejected> {
         let shown = |article: &Article| article.shown(step);
         let text = |name: &str| argument(name).as_str().unwrap_or_default().to_owned();
         Ok(match field {
@@ -210,12 +212,12 @@ impl Model {
         })
     }
 
-    fn create(&mut self, inputs: &[Value], fields: &[String]) -> Result<Vec<Article>, Refused> {
+    fn create(&mut self, inputs: &[Value], fields: &[String]) -> Result<Vec<Article>, Rejected> {
         for (input, field) in inputs.iter().zip(fields) {
             check(input, field)?;
             let created_at = &input["createdAt"];
             if !created_at.is_null() && instant(created_at).is_none() {
-                return Err(refused(format!("{field}.createdAt")));
+                return Err(rejected(format!("{field}.createdAt")));
             }
         }
         // An id is generated before the slug is checked.
@@ -251,10 +253,10 @@ impl Model {
         Ok(created)
     }
 
-    fn update(&mut self, id: &str, input: &Value, expected: &Value) -> Result<Article, Refused> {
+    fn update(&mut self, id: &str, input: &Value, expected: &Value) -> Result<Article, Rejected> {
         check(input, "input")?;
         if input.as_object().unwrap().values().all(Value::is_null) {
-            return Err(refused("input"));
+            return Err(rejected("input"));
         }
         let at = self.find(id, expected)?;
         let slug = &input["slug"];
@@ -282,7 +284,7 @@ impl Model {
     }
 
     /// The index of the article to change.
-    fn find(&self, id: &str, expected: &Value) -> Result<usize, Refused> {
+    fn find(&self, id: &str, expected: &Value) -> Result<usize, Rejected> {
         let at = self.articles.iter().position(|article| article.id == id);
         let at = at.ok_or_else(|| json!({ "code": "NOT_FOUND" }))?;
         let current = self.articles[at].version;
@@ -296,10 +298,10 @@ impl Model {
         self.articles.iter().find(|article| *id == article.id)
     }
 
-    /// The articles that a filter matches, in an order; best match first is the same as any.
-    pub(super) fn list(&self, filter: &Value, order: &str) -> Result<Vec<Article>, Refused> {
+    /// The articles that match a filter, in an order. The model does not rank; for `RELEVANCE` any order is accepted.
+    pub(super) fn list(&self, filter: &Value, order: &str) -> Result<Vec<Article>, Rejected> {
         if order == "RELEVANCE" && filter["search"].is_null() {
-            return Err(refused("orderBy"));
+            return Err(rejected("orderBy"));
         }
         let matching = self
             .articles

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::article::{Article, Place, compare};
 use super::articles::Model;
-use super::inputs::{Refused, refused, within};
+use super::inputs::{Rejected, rejected, within};
 use super::step::{CONNECTION_FIELDS, Step};
 
 impl Model {
@@ -14,12 +14,12 @@ impl Model {
         &mut self,
         step: &Step,
         argument: &dyn Fn(&str) -> Value,
-    ) -> Result<Value, Refused> {
+    ) -> Result<Value, Rejected> {
         let order = argument("orderBy").as_str().unwrap().to_owned();
         let listed = self.list(&argument("filter"), &order)?;
         let (first, last) = (argument("first"), argument("last"));
         if !first.is_null() && !last.is_null() {
-            return Err(refused("last"));
+            return Err(rejected("last"));
         }
         let from_back = !last.is_null();
         let size = match (&first, &last) {
@@ -112,14 +112,14 @@ impl Model {
         cursor: &Value,
         order: &str,
         field: &str,
-    ) -> Result<Option<Place>, Refused> {
+    ) -> Result<Option<Place>, Rejected> {
         if cursor.is_null() {
             return Ok(None);
         }
         let mut known = self.cursors.iter();
         let (its_order, _, place) = known.find(|(_, text, _)| cursor == text).unwrap();
         if its_order != order {
-            return Err(refused(field));
+            return Err(rejected(field));
         }
         Ok(Some(place.clone()))
     }

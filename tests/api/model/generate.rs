@@ -1,4 +1,4 @@
-//! Random steps. Words, slugs and instants come from small pools, so that they meet often.
+//! Random steps. Words, slugs and instants come from small pools, so that they often collide.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -11,7 +11,7 @@ pub(super) const SLUGS: [&str; 9] = [
     "zorb", "Zorb", "zorb-2", "zorb-3", "zorb wug", "été", "%", "_b", "\\",
 ];
 
-/// The parts that titles, slugs and texts are searched for.
+/// The substrings for which titles, slugs and texts are searched.
 pub(super) const PARTS: [&str; 22] = [
     "", "z", "ZORB", "orb w", "G", "é", "É", "e", "ß", "ẞ", "SS", "%", "_", "\\", "Σ", "σ", "ς",
     "İ", "日", "-2", "'", "\"",
@@ -146,7 +146,7 @@ pub(super) fn text() -> impl Strategy<Value = String> {
 }
 
 pub(super) fn instant() -> impl Strategy<Value = &'static str> {
-    // The first ones are the times of the clock.
+    // The first instants are times of the clock.
     select(INSTANTS.map(|(text, _)| text).to_vec())
 }
 

@@ -1,23 +1,23 @@
-//! Which values are valid, and which slug a title gives.
+//! Which values are valid, and which slug is generated from a title.
 
 use serde_json::{Value, json};
 
 use super::step::WORDS;
 
 /// The extensions of an error.
-pub(super) type Refused = Value;
+pub(super) type Rejected = Value;
 
-pub(super) fn refused(field: impl Into<String>) -> Refused {
+pub(super) fn rejected(field: impl Into<String>) -> Rejected {
     json!({ "code": "BAD_USER_INPUT", "field": field.into() })
 }
 
-/// The first value of an input that is not allowed.
-pub(super) fn check(input: &Value, field: &str) -> Result<(), Refused> {
+/// The first invalid value of an input.
+pub(super) fn check(input: &Value, field: &str) -> Result<(), Rejected> {
     for (name, least, most) in [("title", 1, 65), ("slug", 1, 65), ("text", 0, usize::MAX)] {
         if let Some(text) = input[name].as_str()
             && (text.contains('\0') || !(least..=most).contains(&text.chars().count()))
         {
-            return Err(refused(format!("{field}.{name}")));
+            return Err(rejected(format!("{field}.{name}")));
         }
     }
     Ok(())
@@ -28,14 +28,14 @@ pub(super) fn within(
     given: &Value,
     low: usize,
     high: usize,
-) -> Result<usize, Refused> {
+) -> Result<usize, Rejected> {
     let number = usize::try_from(given.as_i64().unwrap()).ok();
     number
         .filter(|number| (low..=high).contains(number))
-        .ok_or_else(|| refused(field))
+        .ok_or_else(|| rejected(field))
 }
 
-/// The slugs that are tried for a title, one after the other.
+/// The slugs to try for a title, in order.
 pub(super) fn slugs(title: &str) -> impl Iterator<Item = String> {
     let of_word = |word: &str| {
         let known = WORDS.iter().find(|(known, _)| *known == word);

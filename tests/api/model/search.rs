@@ -1,15 +1,14 @@
-//! What a search means.
+//! The search syntax of the model.
 
 use std::sync::LazyLock;
 
 use search_words::{Analyzer, Word};
 use serde_json::Value;
 
-/// Whether words must occur side by side, or must not.
+/// Whether the words must occur (side by side, if there are several), or must not; and the words.
 pub(super) type Term = (bool, Vec<Word>);
 
-/// A search as its alternatives, none where it has no word; each term says whether it must occur or must not. `None` where
-/// it is blank.
+/// The alternatives of a search; an empty list if it has no word, `None` if it is blank.
 pub(super) fn search_words(search: &Value) -> Option<Vec<Vec<Term>>> {
     let search = search.as_str().filter(|text| !text.trim().is_empty())?;
     if words(search).is_empty() {

@@ -1,18 +1,18 @@
-//! The steps of a sequence: a document of one query, or of one or two mutations, with random variables.
+//! The steps of a sequence: documents of one query, or of one or two mutations, with random variables.
 //!
-//! Variables may hold references that are resolved when their step is reached: `#3` is the id of an article that is
-//! or was there, `@3` a cursor of a page that was seen, and `=0` the current version of the article that the
-//! mutation names.
+//! Variables may contain references that are resolved when their step is executed: `#3` is the id of an article that
+//! exists or existed, `@3` a cursor of a page that was received, and `=0` the current version of the article that the
+//! mutation changes.
 
 use serde_json::Value;
 
 /// One document.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
-    /// How far the clock advances before it.
+    /// How far the clock advances before the step, in microseconds.
     pub(super) micros: i64,
     pub(super) calls: Vec<Call>,
-    /// A bit for each field that is selected.
+    /// One bit per selectable field.
     pub(super) selected: u32,
 }
 
@@ -32,7 +32,7 @@ pub(super) const FIELDS: [&str; 7] = [
     "updatedAt",
     "version",
 ];
-/// What can be selected of a connection, but for the articles; the bits stand after those of [`FIELDS`].
+/// The selectable fields of a connection, besides those of its articles. Their bits follow those of [`FIELDS`].
 pub(super) const CONNECTION_FIELDS: [&str; 7] = [
     "edges",
     "nodes",
@@ -44,7 +44,7 @@ pub(super) const CONNECTION_FIELDS: [&str; 7] = [
 ];
 
 impl Step {
-    /// The document; the arguments of the call at `index` are the variables that end with it.
+    /// The document. The names of the variables end with the index of their call.
     pub(super) fn document(&self) -> String {
         let (mut declared, mut selected) = (Vec::new(), Vec::new());
         for (index, Call { field, arguments }) in self.calls.iter().enumerate() {
@@ -75,7 +75,7 @@ impl Step {
             .any(|verb| field.starts_with(verb))
     }
 
-    /// Whether a field is selected; `fields` is the list that it is of.
+    /// Whether a field of the list `fields` is selected.
     pub(super) fn selects(&self, field: &str) -> bool {
         let all = FIELDS.iter().chain(&CONNECTION_FIELDS);
         all.zip(0..)
@@ -115,7 +115,7 @@ impl Step {
         }
     }
 
-    /// The response with everything that `RELEVANCE` ordered in one fixed order.
+    /// The response, with articles that `RELEVANCE` ordered in one fixed order.
     pub(super) fn without_order(&self, mut answer: Value) -> Value {
         let sort = |list: &mut Value| {
             if let Value::Array(items) = list {

@@ -1,8 +1,8 @@
-//! A temporary PostgreSQL server: made, started and, when this value or the whole process ends, removed.
+//! A temporary PostgreSQL server, removed when this value is dropped or the process ends.
 //!
-//! A small shell script (`supervise.sh`) runs it and watches a pipe that only this process holds, so that even
-//! `kill -9` leaves neither a server nor its files. Works as root too, whom `postgres` refuses: then all of it
-//! runs as the user `postgres` or `nobody`.
+//! A small shell script (`supervise.sh`) runs it and watches a pipe that only this process holds, so that even `kill
+//! -9` leaves neither a server nor its files. `postgres` refuses to run as root: then the server runs as the user
+//! `postgres` or `nobody`.
 
 use std::fs;
 use std::io::Write;
@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 /// How long `initdb` and the start may take on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Speed instead of durability, and room for the pools of many tests at once.
+/// Fast rather than durable, with enough connections for the pools of many concurrent tests.
 const SETTINGS: [&str; 11] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=..",
@@ -41,19 +41,19 @@ pub(crate) struct Server {
     directory: PathBuf,
     port: u16,
     supervisor: Child,
-    // Open as long as the server runs.
+    // Open while the server runs.
     input: Option<ChildStdin>,
 }
 
 impl Server {
-    /// Makes and starts a server with further `settings` (`name=value`). The `files` (name and content) lie
-    /// beside its data directory, only readable by it: `ssl_key_file=../NAME` finds one.
+    /// Creates and starts a server with additional `settings` (`name=value`). The `files` (name and content) are
+    /// stored next to its data directory, readable only by it: `ssl_key_file=../NAME` finds one.
     ///
     /// # Panics
     ///
-    /// Where the server does not start; the message holds its log.
+    /// If the server does not start; the message contains its log.
     pub(crate) fn start(programs: &Path, files: &[(&str, &str)], settings: &[&str]) -> Self {
-        // Between finding a free port and using it another process may take it.
+        // Another process may take the free port before it is used.
         let mut attempts = 3;
         loop {
             attempts -= 1;
@@ -107,7 +107,7 @@ impl Server {
             .args(settings)
             .current_dir(&directory)
             .env("LC_ALL", "C")
-            // A Ctrl-C at the terminal goes to a whole process group; this one has to outlive the tests.
+            // A Ctrl-C in the terminal reaches a whole process group; the server must outlive the tests.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -143,8 +143,7 @@ impl Server {
         }
     }
 
-    /// Stops the server at once, as a power cut would: its clients lose their connections, and nothing is written to the
-    /// disk any more.
+    /// Stops the server like a power cut: its clients lose their connections, and nothing more is written to the disk.
     pub(crate) fn stop_hard(&self) {
         let pid_file = self.directory.join("data/postmaster.pid");
         let status = fs::read_to_string(&pid_file).unwrap();
@@ -160,7 +159,7 @@ impl Server {
         let _ = fs::remove_file(pid_file);
     }
 
-    /// Starts it again, and waits until it answers.
+    /// Starts it again, and waits until it accepts connections.
     pub(crate) fn start_again(&self) {
         fs::remove_file(self.directory.join("stopped")).unwrap();
         self.wait_until_ready().unwrap();
@@ -171,12 +170,12 @@ impl Server {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// The port on 127.0.0.1; the socket bears the same number.
+    /// The port on 127.0.0.1, which is also in the name of the socket.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// The directory of the Unix socket, of `data` and of the `log`.
+    /// The directory that contains the Unix socket, `data` and `log`.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
@@ -190,12 +189,12 @@ impl Drop for Server {
     }
 }
 
-/// The directory of `initdb` and `postgres`, where `build/postgres.rs` has found one.
+/// The directory of `initdb` and `postgres`, if `build/postgres.rs` has found one.
 pub(crate) fn programs() -> Option<PathBuf> {
     option_env!("BROADSHEET_TEST_POSTGRES").map(PathBuf::from)
 }
 
-/// The ids of the user and group that the server runs as instead of root.
+/// The ids of the user and group that run the server if the tests run as root.
 fn unprivileged_user() -> (u32, u32) {
     let users = fs::read_to_string("/etc/passwd").unwrap();
     ["postgres", "nobody"]

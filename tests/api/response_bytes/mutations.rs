@@ -1,4 +1,4 @@
-//! The result of an executed mutation must be returned, so a mutation whose result would not fit is not executed.
+//! An executed mutation must return its result, so a mutation whose result would not fit is not executed.
 
 use rstest_reuse::apply;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ async fn mutations_whose_result_would_not_fit_are_not_executed(database: Databas
 #[apply(on_both_databases)]
 async fn every_mutation_is_either_executed_and_returned_or_not_executed(database: Database) {
     let app = start!(database, LIMIT);
-    // As JSON it reaches the limit only if it is in the response once.
+    // Its JSON stays within the limit if it is in the response once.
     create(&app, &"\u{1}".repeat(1_000)).await;
     let id = &ids(&app).await[0];
     let version = async || {

@@ -1,4 +1,5 @@
-//! What people type, in many scripts, with the articles that it finds: the same on both databases.
+//! Searches in many scripts, as people type them, and the articles that they find, which are the same on both
+//! databases.
 
 use rstest_reuse::apply;
 use serde_json::{Value, json};
@@ -47,7 +48,7 @@ async fn every_letter_mark_and_number_is_found_by_itself(database: Database) {
         .filter(|letter| analyzer.words(letter).next().is_some())
         .collect();
     assert!(letters.len() > 140_000, "{}", letters.len());
-    // A title has room for thirty of them; the search requires each of them.
+    // A title can hold thirty of them, and the search requires each of them.
     let batches: Vec<String> = letters.chunks(32).map(|batch| batch.join(" ")).collect();
     let number = |index: usize| format!("a{index}");
     let articles = batches.iter().enumerate();

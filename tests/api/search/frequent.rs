@@ -1,4 +1,4 @@
-//! Frequent words: whichever plan the server chooses for a search, it finds the same articles in the same order.
+//! Frequent words: a search finds the same articles in the same order whichever plan the server chooses.
 
 use std::fmt::Write as _;
 
@@ -9,13 +9,13 @@ use super::index::indexed;
 use crate::in_process::{InProcess, in_process};
 use crate::support::{Database, on_both_databases};
 
-/// More than the server looks at to estimate how frequent a word is.
+/// More articles than the server samples to estimate how frequent a word is.
 const ARTICLES: i64 = 3_000;
 
-/// An article as the test knows it. They are stored in the order of their numbers, and have been created in another.
+/// An article of the test. Articles are stored in the order of their numbers and were created in a different order.
 struct Article {
     slug: String,
-    /// Three have the same.
+    /// Three articles have the same minute.
     created_minute: i64,
     updated_minute: i64,
     words: Vec<&'static str>,
@@ -33,7 +33,7 @@ fn articles() -> Vec<Article> {
             } else {
                 "north wind"
             },
-            // Frequent, but only among articles that were created long ago, or stored long ago.
+            // A word that is frequent only among articles that were created long ago, or stored long ago.
             if created_minute < ARTICLES / 6 {
                 "past"
             } else {
@@ -58,7 +58,7 @@ fn articles() -> Vec<Article> {
     (0..ARTICLES).map(article).collect()
 }
 
-/// Minutes after a beginning, as the databases store them and as the API takes them.
+/// An instant, in minutes after a fixed start, in the format of the database.
 fn instant(database: Database, minute: i64) -> String {
     match database {
         Database::Sqlite => (1_768_003_200_000_000 + minute * 60_000_000).to_string(),

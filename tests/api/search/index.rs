@@ -1,4 +1,4 @@
-//! The words that articles are found by, kept in step with what other programs write, and with articles from before.
+//! The search index: it follows writes of other programs, and contains articles from before it existed.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub(crate) async fn found(app: &TestApp, search: &str) -> String {
     slugs.join(" ")
 }
 
-/// The database as it was before the server decided what a word is.
+/// A database from a version in which the database itself decided what a word is.
 async fn from_before(database: Database) -> Option<OwnDatabase> {
     let own = database.empty().await?;
     let settings = Settings::new(&own.url, &[]).database;
@@ -56,7 +56,7 @@ async fn rows_of_external_writers_are_indexed_by_the_servers_rules(database: Dat
     own.execute(&insert(database, "b", "Running", "shoes"))
         .await;
     if database == Database::Postgres {
-        // Immediately, by the words that the database computes.
+        // Found immediately, by the words that the database has computed.
         for (search, expected) in [("café", "a"), ("\"le café\"", "a"), ("run -café", "b")] {
             assert_eq!(found(&app, search).await, expected, "{search}");
         }
@@ -195,9 +195,9 @@ async fn check_finds_outdated_words_and_reindex_fixes_them(database: Database) {
     assert_eq!(found(&app, "other").await, "");
     let (code, out, _) = run(&["check"], &environment).await;
     assert_eq!(code, 1);
-    let told = out.lines().last().unwrap();
+    let last_line = out.lines().last().unwrap();
     let begin = "search: of 30 articles, 12 are not found by their current words: ";
-    assert!(told.starts_with(begin), "{out}");
+    assert!(last_line.starts_with(begin), "{out}");
 
     let (code, out, error) = run(&["reindex"], &environment).await;
     assert_eq!(
@@ -217,15 +217,15 @@ async fn an_article_that_cannot_be_indexed_does_not_block_others() {
     let database = Database::Postgres;
     let app = start!(database);
     let own = app.database.clone();
-    let refused = format!(
+    let rejected = format!(
         "BEGIN; {} ALTER TABLE article ADD CHECK (title <> 'Café bad') NOT VALID; {} COMMIT",
         insert(database, "bad", "Café bad", "东京"),
         insert(database, "good", "Café good", "東京は日本の首都です"),
     );
-    own.execute(&refused).await;
+    own.execute(&rejected).await;
     app.indexed().await;
     assert_eq!(found(&app, "東京").await, "good");
-    // By the words that the database computed.
+    // Found by the words that the database has computed.
     assert_eq!(found(&app, "bad").await, "bad");
 }
 
@@ -266,7 +266,7 @@ impl TestApp {
 /// As [`TestApp::indexed`].
 pub(crate) async fn indexed(store: &store::Store) {
     for _ in 0..6_000 {
-        if store.words_are_in_step().await.unwrap() {
+        if store.words_are_up_to_date().await.unwrap() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

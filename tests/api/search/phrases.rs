@@ -1,4 +1,4 @@
-//! Words that must stand side by side, also in texts that have more words than a `tsvector` of PostgreSQL has places for.
+//! Phrases, also in texts that have more positions than one `tsvector` of PostgreSQL can hold.
 
 use rstest_reuse::apply;
 use serde_json::json;
@@ -40,7 +40,7 @@ async fn a_phrase_is_found_anywhere_in_a_long_text(database: Database) {
         }
     };
     check().await;
-    // Also if the words are computed in the background, and after an update.
+    // The same if the words are computed in the background, and after an update.
     let reindexed = run(&["reindex"], &[("DATABASE_URL", app.database.url.as_str())]).await;
     assert_eq!(reindexed.0, 0, "{reindexed:?}");
     check().await;
@@ -55,7 +55,7 @@ async fn a_phrase_is_found_anywhere_in_a_long_text(database: Database) {
     assert_eq!(updated.code(), "", "{updated}");
     check().await;
     assert_eq!(found(&app, "changed").await, "often");
-    // Changing the slug does not change the words, regardless of who does it.
+    // Changing the slug does not change the words, whoever changes it.
     let update =
         "mutation($id: ID!) { updateArticle(id: $id, input: { slug: \"other\" }) { version } }";
     let request = json!({ "query": update, "variables": { "id": id } });
@@ -75,7 +75,7 @@ async fn a_phrase_of_more_than_64_words_is_found_by_its_parts(database: Database
         let words: Vec<String> = numbers.map(|number| format!("w{number}")).collect();
         words.join(" ")
     };
-    // Long enough for parts on PostgreSQL, of which two overlap in the middle of the phrase.
+    // Long enough to be split into parts on PostgreSQL, two of which overlap in the middle of the phrase.
     let filler = "a ".repeat(16_270);
     for (slug, text) in [
         ("whole", filler.clone() + &words(1..=100)),
@@ -102,7 +102,7 @@ async fn a_phrase_of_more_than_64_words_is_found_by_its_parts(database: Database
         (words(1..=64), "parts whole"),
         (words(2..=65), "whole"),
         (words(34..=97), "whole"),
-        // Each part occurs, and nothing more is checked.
+        // The phrase is longer than a part: each of its parts occurs, which is all that is checked.
         (words(1..=100), "parts whole"),
         (words(2..=100), "whole"),
     ] {

@@ -15,14 +15,14 @@ use super::random::Chance;
 use super::received::Written;
 use crate::support::{Database, OwnDatabase};
 
-/// What the external writer does next, and which changes must be received.
+/// The next transaction of the external writer, and the changes that subscribers must receive for it.
 struct Step {
     /// The parts of a transaction, with pauses between them.
     statements: Vec<String>,
     written: Written,
 }
 
-/// Generates what the external writer does.
+/// Generates the external writer's transactions.
 struct Program {
     database: Database,
     /// The prefix of all texts that it writes.
@@ -61,9 +61,8 @@ impl Program {
         let update_own = set(&two, &format!("slug = '{name}-{number}'"));
         let mut written = Written::default();
         let begin = match self.database {
-            // Otherwise the search index makes its first statement read before it writes, and a transaction that has
-            // read
-            // may not wait for its turn to write.
+            // With a plain BEGIN the triggers of the search index would read before they write, and SQLite does not let a
+            // transaction that has read wait for the write lock.
             Database::Sqlite => "BEGIN IMMEDIATE",
             Database::Postgres => "BEGIN",
         };
@@ -72,11 +71,11 @@ impl Program {
                 .map(str::to_owned)
                 .to_vec()
         };
-        // This number of its own articles is enough.
+        // At most ten of its own articles exist.
         let choices = if self.own.len() < 10 { 7 } else { 5 };
         let statements = match self.chance.below(choices) {
             0 => {
-                written.refused.extend([one, two]);
+                written.rejected.extend([one, two]);
                 transaction("ROLLBACK")
             }
             1 if !self.own.is_empty() => {
@@ -93,7 +92,7 @@ impl Program {
                 written.deleted.push(id.to_string());
                 vec![format!("DELETE FROM article WHERE slug = '{name}-{other}'")]
             }
-            // Any writer's article, which may be deleted before.
+            // An article of any writer, which may have been deleted.
             3 | 4 => vec![set(
                 &one,
                 "id = (SELECT id FROM article ORDER BY random() LIMIT 1)",
@@ -153,7 +152,7 @@ pub(super) async fn write_to_postgres(
 
 /// Writes to an SQLite file in a separate process, which is killed from time to time.
 ///
-/// It is the program of the tests once more, told to run nothing but `test`, which calls [`write_to_file`] at once.
+/// The process is the test binary again, which runs only `test`, which calls [`write_to_file`].
 pub(super) async fn write_to_sqlite(
     test: &str,
     database: OwnDatabase,
@@ -176,11 +175,11 @@ pub(super) async fn write_to_sqlite(
             while let Some(line) = lines.next_line().await.unwrap() {
                 if let Some(line) = line.strip_prefix("written ") {
                     let report: Vec<Vec<String>> = serde_json::from_str(line).unwrap();
-                    let [texts, deleted, refused] = report.try_into().unwrap();
+                    let [texts, deleted, rejected] = report.try_into().unwrap();
                     written.extend(Written {
                         texts,
                         deleted,
-                        refused,
+                        rejected,
                     });
                 }
             }
@@ -191,7 +190,7 @@ pub(super) async fn write_to_sqlite(
             () = &mut reports => panic!("the other program has ended by itself"),
             () = sleep(time) => process.start_kill().unwrap(),
         }
-        // What it had printed before.
+        // Reads what the process printed before it was killed.
         reports.await;
         process.wait().await.unwrap();
     }
@@ -205,7 +204,7 @@ pub(super) async fn write_to_sqlite(
 const ROLE: &str = "BROADSHEET_TEST_FOREIGN_WRITER";
 const FILE: &str = "BROADSHEET_TEST_FOREIGN_FILE";
 
-/// In the process that [`write_to_sqlite`] starts: writes until it is killed, and tells what it has written.
+/// The separate process of [`write_to_sqlite`]: writes until it is killed, and prints what it has written.
 pub(super) fn write_to_file() {
     let Some(seed) = std::env::var_os(ROLE) else {
         return;
@@ -230,8 +229,8 @@ pub(super) fn write_to_file() {
             connection.batch_execute(statement).unwrap();
             std::thread::sleep(program.pause());
         }
-        let report = serde_json::json!([written.texts, written.deleted, written.refused]);
-        // Beside the test harness, which keeps what `println!` prints to itself.
+        let report = serde_json::json!([written.texts, written.deleted, written.rejected]);
+        // Written directly, because the test harness captures `println!`.
         let line = format!("\nwritten {report}\n");
         std::io::stdout().write_all(line.as_bytes()).unwrap();
     }

@@ -15,7 +15,7 @@ use super::external_writer;
 use super::random::Chance;
 use super::received::{Article, List, Written};
 use super::servers::{Addresses, Remote, Servers};
-use super::subscriber::hear;
+use super::subscriber::receive_all;
 use super::subscription::Transport;
 use super::writer::{Known, Manner, Writer};
 use crate::support::{Database, on_both_databases};
@@ -36,7 +36,7 @@ async fn applying_changes_to_a_list_gives_the_later_list(database: Database) {
         return;
     };
     let mut chance = Chance::of_story();
-    // The list may come from one server and the changes from another.
+    // With two servers, the list may come from one and the changes from the other.
     let count = if database == Database::Sqlite { 1 } else { 2 };
     let servers = Servers::start(&own.url, count).await;
     let (end, ended) = watch::channel(None);
@@ -48,7 +48,7 @@ async fn applying_changes_to_a_list_gives_the_later_list(database: Database) {
             let manner = Manner {
                 pause: 60,
                 bulk: 5,
-                // So that all articles, including those of the external writer, fit into one list.
+                // Few enough that all articles, including those of the external writer, fit into one list.
                 articles: 8,
                 until,
             };
@@ -95,8 +95,8 @@ async fn applying_changes_to_a_list_gives_the_later_list(database: Database) {
     servers.check_logs();
 }
 
-/// A client that comes in the middle of it all and subscribes with the cursor of its first list. Answers with that list
-/// and further ones, as the changes after the cursor of each have made them, and how many changes those were.
+/// A client that starts while others write, and subscribes with the cursor of its first list. Returns this list and
+/// later ones, each brought up to date with the changes after its cursor, and the number of those changes.
 async fn keep_lists(
     transport: Transport,
     servers: Addresses,
@@ -107,14 +107,14 @@ async fn keep_lists(
     let server = Remote::new(&servers.any(&mut chance));
     let mut lists = vec![list_and_cursor(&server).await];
     let begin = lists[0].1.clone();
-    let hearing = hear(transport, servers, begin, ended, chance.another());
+    let receiving = receive_all(transport, servers, begin, ended, chance.another());
     let listing = async {
         for _ in 1..LISTS {
             sleep(chance.millis(600)).await;
             lists.push(list_and_cursor(&server).await);
         }
     };
-    let (changes, ()) = tokio::join!(hearing, listing);
+    let (changes, ()) = tokio::join!(receiving, listing);
     let later = lists.into_iter().map(|(list, cursor)| {
         let cursor: FeedCursor = cursor.parse().unwrap();
         let mut list = List::new(list);

@@ -60,7 +60,7 @@ async fn a_short_request_for_a_large_response_takes_little_memory(database: Data
         assert_eq!(error["code"], "TOO_COMPLEX", "{answer}");
         assert_eq!(error["limit"]["name"], "responseBytes");
     }
-    // Here a page has as much as the limit allows.
+    // A page of changes reaches the limit.
     let changes = format!(
         r#"articleChanges(after: "{begin}", first: 500) {{ changes {{ article {{ text }} }} }}"#
     );

@@ -1,5 +1,5 @@
-//! Every subscriber receives the same sequence, without losses or duplicates, and the versions of each article in
-//! order, regardless of who writes and what is killed.
+//! Every subscriber receives the same sequence without losses or duplicates, and the versions of each article in
+//! order, whoever writes and whatever is killed.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::external_writer;
 use super::random::Chance;
 use super::received::{Change, List, Written, check_order};
 use super::servers::{Remote, Servers};
-use super::subscriber::hear;
+use super::subscriber::receive_all;
 use super::subscription::Transport;
 use super::writer::{Known, Manner, Writer};
 use crate::postgres;
@@ -24,7 +24,7 @@ const WRITERS: usize = 8;
 const SUBSCRIBERS: usize = 20;
 /// How long the writers write.
 const TIME: Duration = Duration::from_secs(13);
-/// How long a transaction of a third program stays open in the meantime.
+/// How long another program keeps a transaction open in the meantime.
 const HELD_OPEN: Duration = Duration::from_secs(10);
 
 /// A story from its first servers to its last check.
@@ -48,7 +48,13 @@ impl Story {
         let subscribers = (0..SUBSCRIBERS).map(|number| {
             let transport = [Transport::WebSocket, Transport::Events][number % 2];
             let (addresses, begin, ended) = (servers.addresses(), begin.clone(), ended.clone());
-            tokio::spawn(hear(transport, addresses, begin, ended, chance.another()))
+            tokio::spawn(receive_all(
+                transport,
+                addresses,
+                begin,
+                ended,
+                chance.another(),
+            ))
         });
         let subscribers = subscribers.collect();
         let known = Known::default();
@@ -88,8 +94,8 @@ impl Story {
         }
     }
 
-    /// Waits for everybody's end, and compares what they have heard with each other, with what a new client hears, with
-    /// what was written, and with what is there.
+    /// Waits for all actors, and compares what subscribers have received with each other, with what a new client
+    /// receives, with what was written, and with the articles that exist.
     async fn end(self) {
         let mut written = Written::default();
         for writer in self.writers {
@@ -125,11 +131,11 @@ impl Story {
         assert!(replay.len() > 300, "only {} changes", replay.len());
         self.servers.check_logs();
         println!(
-            "{} changes; acknowledged: {} texts, {} deletions; refused: {} texts",
+            "{} changes; acknowledged: {} texts, {} deletions; rejected: {} texts",
             replay.len(),
             written.texts.len(),
             written.deleted.len(),
-            written.refused.len()
+            written.rejected.len()
         );
     }
 }
@@ -164,7 +170,7 @@ async fn subscribers_of_three_servers_receive_one_sequence_despite_kills() {
     story.end().await;
 }
 
-/// Writes an article in a transaction that stays open while all others continue.
+/// Writes an article in a transaction that stays open while the others write.
 async fn hold_open(database_url: &str) -> Written {
     let (client, connection) = tokio_postgres::connect(database_url, tokio_postgres::NoTls)
         .await

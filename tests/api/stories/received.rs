@@ -1,4 +1,4 @@
-//! Changes as clients receive and apply them, and what must hold for every sequence of them.
+//! Changes as clients receive and apply them, and the checks for a sequence of changes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -81,8 +81,8 @@ impl List {
     }
 }
 
-/// Checks that `changes` are all changes from the first one on, each once, and that those of each article follow each
-/// other: it begins with version 1, each update has the next version, and nothing follows its end.
+/// Checks that `changes` contains each change from the first one on once, and that the changes of each article are in
+/// order: version 1, then consecutive versions, then perhaps a deletion and nothing after it.
 pub(super) fn check_order(changes: &[Change]) {
     let mut versions: HashMap<&str, Option<i32>> = HashMap::new();
     for (index, change) in changes.iter().enumerate() {
@@ -114,29 +114,29 @@ pub(super) struct Written {
     /// Ids of articles whose deletion was acknowledged.
     pub(super) deleted: Vec<String>,
     /// Texts of writes that were rejected or rolled back.
-    pub(super) refused: Vec<String>,
+    pub(super) rejected: Vec<String>,
 }
 
 impl Written {
     pub(super) fn extend(&mut self, other: Self) {
         self.texts.extend(other.texts);
         self.deleted.extend(other.deleted);
-        self.refused.extend(other.refused);
+        self.rejected.extend(other.rejected);
     }
 
-    /// Checks that `changes` have everything that was acknowledged, once, and nothing that was rejected.
+    /// Checks that `changes` contains every acknowledged write once, and no rejected write.
     pub(super) fn check(&self, changes: &[Change]) {
-        let mut told: HashMap<&str, usize> = HashMap::new();
+        let mut occurrences: HashMap<&str, usize> = HashMap::new();
         for change in changes {
             if let Some(article) = &change.article {
-                *told.entry(&article.text).or_default() += 1;
+                *occurrences.entry(&article.text).or_default() += 1;
             }
         }
         for text in &self.texts {
-            assert_eq!(told.get(text.as_str()), Some(&1), "written: {text}");
+            assert_eq!(occurrences.get(text.as_str()), Some(&1), "written: {text}");
         }
-        for text in &self.refused {
-            assert_eq!(told.get(text.as_str()), None, "refused: {text}");
+        for text in &self.rejected {
+            assert_eq!(occurrences.get(text.as_str()), None, "rejected: {text}");
         }
         let deleted: HashSet<&str> = changes
             .iter()

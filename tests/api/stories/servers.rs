@@ -72,7 +72,7 @@ impl Servers {
     }
 }
 
-/// Starts a server, again if its connection was killed before it listened, as a supervisor would.
+/// Starts a server, and starts it again if its connection is killed before it listens, as a supervisor would.
 async fn start(database_url: &str) -> Program {
     loop {
         match Program::try_start(database_url, &["--db-max-size=6"]).await {

@@ -1,9 +1,9 @@
-//! A subscriber that stops reading from its socket while ten thousand changes happen costs the server no memory worth
-//! mention, and afterwards gets them all.
+//! A subscriber that stops reading its socket during ten thousand changes costs the server hardly any memory, and
+//! receives all of them afterwards.
 //!
-//! It stops for as long as the changes take, or for `STORY_PAUSE` seconds where that is longer. A WebSocket that has
-//! said nothing for 90 seconds, not even an answer to a ping, is given up: with such a pause it resumes by its cursor.
-//! The timeout of writes, which would do the same sooner and to both, is off.
+//! It stops for as long as the changes take, but at least for `STORY_PAUSE` seconds. A WebSocket that has sent nothing
+//! for 90 seconds, not even the response to a ping, is disconnected: after such a pause the subscriber resumes by its
+//! cursor. The write timeout, which would disconnect both transports sooner, is off.
 
 use std::time::Duration;
 
@@ -25,12 +25,13 @@ const AT_ONCE: usize = 250;
 /// The length of each text.
 const TEXT_BYTES: usize = 4_000;
 
-/// How much more memory the server may take than with two subscribers that read, for which it keeps the newest changes
-/// too. What the same load takes differs by up to 8 MB while SQLite's caches fill. All changes take 43 MB for each of the
-/// two, and their sockets' buffers, which are not the server's, hold only a few of those.
+/// How much more memory the server may use than with two subscribers that read, for which it also keeps the newest
+/// changes. The memory for the same load varies by up to 8 MB while SQLite's caches fill. The changes take 43 MB for
+/// each of the two subscribers; the buffers of their sockets, which are not part of the server's memory, hold only a
+/// few of them.
 const MEMORY: usize = 12 * 1024 * 1024;
 
-/// How long a server tolerates a WebSocket that does not answer pings.
+/// How long a server waits for a WebSocket that does not respond to pings.
 const SILENCE: Duration = Duration::from_secs(90);
 
 #[apply(on_both_databases)]
@@ -38,7 +39,7 @@ async fn a_paused_subscriber_costs_no_memory_and_gets_every_change(database: Dat
     let Some(own) = database.migrated().await else {
         return;
     };
-    // Few connections, and as many writes before, so that SQLite's caches are full when memory is measured.
+    // Few connections, and a first round of writes, so that SQLite's caches are full before memory is measured.
     let flags = ["--db-max-size=2", "--write-timeout=0"];
     let program = Program::start(&own.url, &flags).await;
     let server = Remote::new(program.address());
@@ -80,8 +81,11 @@ async fn a_paused_subscriber_costs_no_memory_and_gets_every_change(database: Dat
             &begin,
             written.len(),
         );
-        let (heard, connections) = timeout(TIMEOUT, reading).await.unwrap();
-        assert!(heard == written, "{transport:?} has heard something else");
+        let (received, connections) = timeout(TIMEOUT, reading).await.unwrap();
+        assert!(
+            received == written,
+            "{transport:?} has received something else"
+        );
         let is_given_up = transport == Transport::WebSocket && pause() > SILENCE;
         assert_eq!(connections, 1 + usize::from(is_given_up), "{transport:?}");
     }
@@ -96,7 +100,7 @@ fn pause() -> Duration {
     })
 }
 
-/// One subscriber of each kind, to what comes next.
+/// A subscriber of each transport, from the current position on.
 async fn subscribe(program: &Program) -> Vec<(Transport, Subscription)> {
     let address = program.address();
     let begin = Remote::new(address).head().await;
@@ -112,7 +116,8 @@ async fn read_on(mut subscriber: Subscription) {
     while subscriber.next().await.is_ok() {}
 }
 
-/// Creates all articles whose titles begin so; answers with their ids, and the most memory that the server took meanwhile.
+/// Creates all articles, whose titles begin with `title`; returns their ids, and the maximum memory of the server in
+/// the meantime.
 async fn write(program: &Program, title: &str) -> (Vec<String>, usize) {
     let server = Remote::new(program.address());
     let mut written = Vec::new();
@@ -137,8 +142,8 @@ async fn create(server: &Remote, title: &str, count: usize) -> Vec<String> {
         .collect()
 }
 
-/// Reads on, and subscribes again where the server has given it up. Answers with the articles of the changes, and with
-/// how many connections it took.
+/// Continues to read, and subscribes again if the server has disconnected it. Returns the articles of the changes, and
+/// the number of connections.
 async fn read(
     transport: Transport,
     mut subscriber: Subscription,
@@ -146,12 +151,12 @@ async fn read(
     begin: &str,
     count: usize,
 ) -> (Vec<String>, usize) {
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     let mut last: Option<String> = None;
     let mut connections = 1;
-    while heard.len() < count {
+    while received.len() < count {
         if let Ok(change) = subscriber.next().await {
-            heard.push(change.article_id);
+            received.push(change.article_id);
             last = Some(change.cursor);
         } else {
             connections += 1;
@@ -159,5 +164,5 @@ async fn read(
             subscriber = again.unwrap();
         }
     }
-    (heard, connections)
+    (received, connections)
 }

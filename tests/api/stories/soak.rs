@@ -1,7 +1,7 @@
-//! Mixed load with faults, for as long as one likes: memory and descriptors stay level, and no error comes that no fault
-//! has caused.
+//! Mixed load with faults for a configurable time: memory and descriptors stay level, and every error has a fault as
+//! its cause.
 //!
-//! `SOAK_SECONDS=600 cargo test --test api soak -- --nocapture` shows what was asked, answered and measured;
+//! `SOAK_SECONDS=600 cargo test --test api soak -- --nocapture` prints the requests, responses and measurements;
 //! `BROADSHEET_PROGRAM` names another build of the program.
 
 mod faults;
@@ -38,14 +38,14 @@ fn duration() -> Duration {
 struct Tally(Arc<Mutex<BTreeMap<(&'static str, String), u64>>>);
 
 impl Tally {
-    fn add(&self, asked: &'static str, answered: impl Into<String>) {
+    fn add(&self, request_kind: &'static str, outcome: impl Into<String>) {
         let mut counts = self.0.lock().unwrap();
-        *counts.entry((asked, answered.into())).or_default() += 1;
+        *counts.entry((request_kind, outcome.into())).or_default() += 1;
     }
 
     fn print(&self) {
-        for ((asked, answered), count) in &*self.0.lock().unwrap() {
-            println!("{count:>9}  {asked}: {answered}");
+        for ((request_kind, outcome), count) in &*self.0.lock().unwrap() {
+            println!("{count:>9}  {request_kind}: {outcome}");
         }
     }
 
@@ -54,9 +54,9 @@ impl Tally {
         let counts = self.0.lock().unwrap();
         let unasked = counts
             .keys()
-            .filter(|(_, answered)| answered.starts_with('!'));
+            .filter(|(_, outcome)| outcome.starts_with('!'));
         unasked
-            .map(|(asked, answered)| format!("{asked}: {answered}"))
+            .map(|(request_kind, outcome)| format!("{request_kind}: {outcome}"))
             .collect()
     }
 }
@@ -93,7 +93,7 @@ async fn memory_and_descriptors_stay_constant_and_errors_have_a_cause(database: 
     if duration() >= LONG
         && let Target::Sqlite(own) = &target
     {
-        // More than the cache of a connection, so that all caches are full before anything is measured.
+        // More than the cache of a connection holds, so that all caches are full before memory is measured.
         own.fill(20_000, 1_000).await;
         load::fill_caches(&program).await;
     }

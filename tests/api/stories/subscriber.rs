@@ -9,22 +9,22 @@ use super::received::Change;
 use super::servers::Addresses;
 use super::subscription::{Lost, Subscription, Transport};
 
-/// Hears everything from `begin` on, in many connections to any of the servers, until it stands at `end`, once that is
-/// known.
-pub(super) async fn hear(
+/// Receives all changes after `begin`, through many connections to random servers, until it reaches the cursor `end`,
+/// once that is known.
+pub(super) async fn receive_all(
     transport: Transport,
     servers: Addresses,
     begin: String,
     end: watch::Receiver<Option<String>>,
     mut chance: Chance,
 ) -> Vec<Change> {
-    let mut heard: Vec<Change> = Vec::new();
+    let mut received: Vec<Change> = Vec::new();
     loop {
-        let last = heard.last().map(|change| change.cursor.clone());
+        let last = received.last().map(|change| change.cursor.clone());
         let mut after = last.clone().unwrap_or_else(|| begin.clone());
         let is_at_end = |after: &String| end.borrow().as_ref() == Some(after);
         if is_at_end(&after) {
-            return heard;
+            return received;
         }
         let is_ending = end.borrow().is_some();
         if !is_ending && chance.below(4) == 0 {
@@ -33,7 +33,7 @@ pub(super) async fn hear(
         }
         let address = servers.any(&mut chance);
         let how_many = 1 + chance.below(500);
-        // Interrupted anywhere; at the end there is time for everything that is left.
+        // Disconnects at a random moment, except at the end, when the rest is read.
         let wait = match is_ending {
             true => TIMEOUT,
             false => chance.millis(1_500),
@@ -45,7 +45,7 @@ pub(super) async fn hear(
             while (is_ending || count < how_many) && !is_at_end(&after) {
                 let next = subscription.next().await?;
                 after.clone_from(&next.cursor);
-                heard.push(next);
+                received.push(next);
                 count += 1;
                 if chance.below(50) == 0 {
                     sleep(chance.millis(20)).await;

@@ -28,7 +28,7 @@ pub(super) enum Subscription {
     },
 }
 
-/// Why a subscription ended that may resume at its cursor: the server or its database is unavailable.
+/// Why a subscription ended that can be resumed: the server or its database is unavailable.
 #[derive(Debug)]
 pub(super) struct Lost(#[expect(dead_code, reason = "shown where a story fails")] String);
 
@@ -74,7 +74,7 @@ impl Subscription {
                 if let Some(end) = unread.windows(2).position(|two| two == b"\n\n") {
                     let event: Vec<u8> = unread.drain(..end + 2).collect();
                     let event = String::from_utf8(event).unwrap();
-                    // A comment, or an id alone, keeps the connection alive.
+                    // A comment, or an event with only an id, keeps the connection alive.
                     if !event.contains("data: ") {
                         continue;
                     }
@@ -131,7 +131,7 @@ async fn read(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>) -> Result
     }
 }
 
-/// Requests like a browser's `EventSource`, which repeats its URL and sends its position in a header.
+/// Requests the stream like a browser's `EventSource`, which repeats its URL and sends its position in a header.
 async fn events(
     address: &str,
     query: &str,

@@ -1,4 +1,4 @@
-//! A client that writes through the API, and accepts rejections.
+//! A client that writes through the API and expects some rejections.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -84,7 +84,7 @@ impl Writer {
     pub(super) async fn write(mut self, manner: Manner) -> Written {
         let mut server = Remote::new(&self.servers.any(&mut self.chance));
         while Instant::now() < manner.until {
-            // On SQLite another program gets the file's lock only in a gap.
+            // On SQLite another program gets the lock of the file only between writes.
             sleep(self.chance.millis(manner.pause)).await;
             if self.one_write(&server, &manner).await.is_err() {
                 // It is unknown whether the write was executed.
@@ -101,7 +101,7 @@ impl Writer {
         match kind {
             0..=2 if has_room => {
                 let text = self.text();
-                // Some conflict over generated slugs.
+                // Equal titles compete for generated slugs.
                 let title = if kind == 0 { "One of many" } else { &text };
                 let input = json!({ "title": title, "text": text });
                 let variables = json!({ "input": input });
@@ -118,7 +118,7 @@ impl Writer {
                 self.write_texts(server, CREATE_MANY, variables, texts, true)
                     .await
             }
-            // Rolled back after the first was inserted.
+            // The second input is invalid, so the first is rolled back.
             4 => {
                 let texts = [self.text(), self.text()];
                 let inputs = texts
@@ -146,7 +146,7 @@ impl Writer {
         }
     }
 
-    /// Sends a mutation that writes these texts, all or none. `may` says whether it is allowed to succeed.
+    /// Sends a mutation that writes all of these texts or none. `may` says whether it may succeed.
     async fn write_texts(
         &mut self,
         server: &Remote,
@@ -163,7 +163,7 @@ impl Writer {
                     self.known.add(ids(&answer["data"]["done"]));
                 }
             }
-            "NOT_FOUND" | "SLUG_TAKEN" | "VERSION_CONFLICT" => self.written.refused.extend(texts),
+            "NOT_FOUND" | "SLUG_TAKEN" | "VERSION_CONFLICT" => self.written.rejected.extend(texts),
             "UNAVAILABLE" | "TIMEOUT" => {}
             _ => panic!("{answer}"),
         }

@@ -38,7 +38,7 @@ impl std::fmt::Display for Answer {
         if self.status != 200 {
             writeln!(f, "{}", self.status)?;
         }
-        // A value of GraphQL, because it keeps the order of its fields.
+        // Parsed by async-graphql's type, which keeps the order of fields.
         match serde_json::from_str::<async_graphql::Value>(&self.body) {
             Ok(json) => f.write_str(&serde_json::to_string_pretty(&json).unwrap()),
             Err(_) => f.write_str(&self.body),

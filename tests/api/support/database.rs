@@ -1,4 +1,4 @@
-//! The databases that a test runs on, one of its own for each.
+//! The databases of the tests, a separate one for each test.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::{Settings, clock};
 use crate::postgres::{self, TestDatabase};
 
-/// The databases for which the contract applies.
+/// The databases on which tests of the contract run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Database {
     Sqlite,
@@ -18,7 +18,7 @@ pub(crate) enum Database {
 }
 
 impl Database {
-    /// A database for one test, without any table; `None` where this machine has no PostgreSQL.
+    /// A database for one test, without tables; `None` if this machine has no PostgreSQL.
     pub(crate) async fn empty(self) -> Option<OwnDatabase> {
         match self {
             Self::Sqlite => Some(OwnDatabase::file()),
@@ -26,7 +26,7 @@ impl Database {
         }
     }
 
-    /// A database for one test, with all tables and no article.
+    /// A database for one test, with all tables and no articles.
     pub(crate) async fn migrated(self) -> Option<OwnDatabase> {
         match self {
             Self::Sqlite => Some(OwnDatabase::file()),
@@ -35,16 +35,16 @@ impl Database {
     }
 }
 
-/// Fills the template of all PostgreSQL databases. On SQLite it is faster to migrate each file.
+/// Fills the template of all PostgreSQL databases. SQLite has none: migrating each file is faster.
 pub(crate) async fn prepare(url: &str) {
     let Settings { database, .. } = Settings::new(url, &[]);
     store::migrate(&database, Migrate::Up).await.unwrap();
 }
 
-/// A database of one test, gone with the last clone of it.
+/// A database of one test, removed with its last clone.
 #[derive(Clone)]
 pub(crate) struct OwnDatabase {
-    /// As `DATABASE_URL` has it.
+    /// A URL for `DATABASE_URL`.
     pub(crate) url: String,
     kept: Arc<Kept>,
 }
@@ -77,7 +77,7 @@ impl OwnDatabase {
         }
     }
 
-    /// How many rows a table has.
+    /// The number of rows of a table.
     pub(crate) async fn count(&self, table: &str) -> i64 {
         let sql = format!("SELECT count(*) FROM {table}");
         match &*self.kept {
@@ -102,7 +102,7 @@ impl OwnDatabase {
         }
     }
 
-    /// Runs SQL on it, as an external writer does.
+    /// Executes SQL as an external writer.
     pub(crate) async fn execute(&self, sql: &str) {
         match &*self.kept {
             Kept::Sqlite { .. } => self.sqlite(sql).await,
@@ -111,15 +111,15 @@ impl OwnDatabase {
     }
 
     /// The error of the database for SQL of an external writer; an empty text if there is none.
-    pub(crate) async fn refusal(&self, sql: &str) -> String {
+    pub(crate) async fn sql_error(&self, sql: &str) -> String {
         match &*self.kept {
             Kept::Sqlite { .. } => {
                 let (path, sql) = (self.path(), sql.to_owned());
-                let refused = tokio::task::spawn_blocking(move || {
+                let rejected = tokio::task::spawn_blocking(move || {
                     let mut connection = SqliteConnection::establish(&path).unwrap();
                     connection.batch_execute(&sql).err()
                 });
-                refused.await.unwrap().map(|error| error.to_string())
+                rejected.await.unwrap().map(|error| error.to_string())
             }
             Kept::Postgres { .. } => {
                 let (client, connection) =
@@ -127,14 +127,14 @@ impl OwnDatabase {
                         .await
                         .unwrap();
                 tokio::spawn(connection);
-                let refused = client.batch_execute(sql).await.err();
-                refused.map(|error| error.as_db_error().unwrap().message().to_owned())
+                let rejected = client.batch_execute(sql).await.err();
+                rejected.map(|error| error.as_db_error().unwrap().message().to_owned())
             }
         }
         .unwrap_or_default()
     }
 
-    /// Inserts this number of articles, of which every three have the same time. The text of each has `text_bytes`.
+    /// Inserts this number of articles. Three each have the same time; each text has `text_bytes` bytes.
     pub(crate) async fn fill(&self, count: usize, text_bytes: usize) {
         let sql = match &*self.kept {
             Kept::Sqlite { .. } => format!(

@@ -19,7 +19,7 @@ async fn platform_authorities_do_not_trust_a_test_certificate() {
             server.port()
         );
         let text = is_encrypted(&url).await.unwrap_err();
-        // The second text is for a machine without authorities.
+        // The second message is that of a machine without certificate authorities.
         assert!(
             text.contains("invalid peer certificate: UnknownIssuer")
                 || text.contains("the platform has no certificate authorities"),

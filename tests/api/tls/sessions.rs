@@ -1,4 +1,4 @@
-//! Sessions of an encrypted connection: the password, the settings, the next host.
+//! Sessions over an encrypted connection: the password, the settings, the next host of the list.
 
 use super::*;
 

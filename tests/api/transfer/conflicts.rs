@@ -1,4 +1,4 @@
-//! Rows whose id or slug another article has.
+//! Rows whose id or slug belongs to another article.
 
 use rstest_reuse::apply;
 
@@ -17,8 +17,8 @@ async fn filled(database: Database) -> Option<Place> {
     Some(place)
 }
 
-/// A row with a free slug, one with the id of `a`, one with the slug of `b`, one that repeats a row before it, one without
-/// an id and with the slug of `c`, and one that wants no slug in particular.
+/// A row with a free slug, one with the id of `a`, one with the slug of `b`, one that repeats an earlier row, one
+/// without an id and with the slug of `c`, and one without a slug.
 fn rows() -> String {
     let without_id = "{\"title\":\"by slug\",\"slug\":\"c\",\"text\":\"\"}\n";
     let derived = "{\"title\":\"free\",\"text\":\"\"}\n";

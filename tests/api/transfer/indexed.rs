@@ -1,4 +1,4 @@
-//! When the search finds imported articles.
+//! When searches find imported articles.
 
 use rstest_reuse::apply;
 use serde_json::json;
@@ -43,7 +43,7 @@ async fn a_server_indexes_deferred_articles_and_logs_it(database: Database) {
     let left = left.and_then(|left| left.strip_suffix(" articles are left\n"));
     let left: u32 = left.and_then(|left| left.parse().ok()).expect(&ready);
     assert!((1_000..=2_500).contains(&left), "{left}");
-    // They are there already, and some of them are changed before they are indexed.
+    // They exist already, and some of them are changed before they are indexed.
     for n in 1..=3 {
         let update = format!(
             "mutation {{ updateArticle(id: \"{}\", input: {{ text: \"changed\" }}) {{ id }} }}",
@@ -67,8 +67,8 @@ async fn running_an_import_again_indexes_the_rest(database: Database) {
     place.write("a", &lines(300));
     place.succeed(&["import", "a", "--index=later"]).await;
     assert_eq!(place.run(&["check"]).await.0, 1);
-    let told = place.succeed(&["import", "a"]).await;
-    assert_answer!(told, @"a: all of its rows were imported before; --restart imports them again");
+    let output = place.succeed(&["import", "a"]).await;
+    assert_answer!(output, @"a: all of its rows were imported before; --restart imports them again");
     place.succeed(&["check"]).await;
 }
 
@@ -83,7 +83,7 @@ async fn an_article_changed_during_indexing_is_found_by_its_current_words(databa
     let mut import = std::pin::pin!(import);
     let mut number = 0;
     loop {
-        // Newest first, like the import.
+        // Newest first, as the import reads them.
         let id = uuid(6_000 - number * 37 % 6_000);
         number += 1;
         let document = "mutation($id: ID!, $text: String!) { updateArticle(id: $id, input: { text: $text }) { id } }";

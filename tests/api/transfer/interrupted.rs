@@ -1,4 +1,4 @@
-//! Imports that are killed, and resume where they were.
+//! Imports that are killed and resume where they stopped.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -51,7 +51,7 @@ async fn a_killed_import_continues_without_losses_or_duplicates(database: Databa
         let _ = import.start_kill();
         import.wait().await.unwrap();
     }
-    // Even if the last one has reached the end.
+    // Also if the last import had reached the end of the file.
     place.succeed_quietly(&["import", "articles.ndjson"]).await;
     place.succeed(&["check"]).await;
     place.succeed(&["export", "again.ndjson"]).await;

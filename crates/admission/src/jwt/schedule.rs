@@ -79,7 +79,7 @@ mod tests {
         let now = Instant::now();
         let mut schedule = Schedule::new(now);
         assert_eq!(after(&schedule, now), Duration::ZERO);
-        for (said, fresh) in [
+        for (max_age, fresh) in [
             (None, 600),
             (Some(0), 60),
             (Some(59), 60),
@@ -87,11 +87,11 @@ mod tests {
             (Some(3_599), 3_599),
             (Some(86_400), 3_600),
         ] {
-            schedule.succeed(now, said.map(Duration::from_secs));
+            schedule.succeed(now, max_age.map(Duration::from_secs));
             assert_eq!(
                 after(&schedule, now),
                 Duration::from_secs(fresh),
-                "{said:?}"
+                "{max_age:?}"
             );
         }
     }

@@ -42,7 +42,7 @@ impl ArticleWords {
     pub fn of(title: &str, text: &str) -> Self {
         let text = searched(text);
         let mut words = Self::default();
-        let mut room = Room::new(title.len() + text.len());
+        let mut budget = TermBudget::new(title.len() + text.len());
         let Self {
             title: title_terms,
             text: text_terms,
@@ -51,7 +51,7 @@ impl ArticleWords {
         for (part, terms) in [(title, title_terms), (text, text_terms)] {
             terms.between_spaces.reserve(part.len());
             let has_room = analyzer().each_term(part, |term, with_accents| {
-                let has_room = room.take(term, with_accents);
+                let has_room = budget.take(term, with_accents);
                 if has_room {
                     terms.push(term);
                     accented.extend(with_accents.map(str::to_owned));
@@ -104,13 +104,13 @@ pub(super) fn searched(text: &str) -> &str {
 }
 
 /// Counts the bytes of distinct terms.
-struct Room {
+struct TermBudget {
     left: usize,
     /// `None` where a text is so short that its terms fit in any case.
     seen: Option<HashSet<String>>,
 }
 
-impl Room {
+impl TermBudget {
     /// The maximum bytes of terms per byte of text, including terms with accents.
     const MAX_PER_BYTE: usize = 24;
 

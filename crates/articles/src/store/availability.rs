@@ -34,7 +34,7 @@ impl Default for Availability {
 }
 
 impl Availability {
-    /// Learns from the result of work on the database.
+    /// Evaluates the result of work on the database.
     pub(super) fn learn<T>(&self, done: &Result<T>) {
         match done {
             Err(Error::Unavailable(cause)) if cause.is::<ConnectFailed>() => {
@@ -76,7 +76,7 @@ impl Availability {
             while away_since.wait_for(Option::is_some).await.is_ok() {
                 tokio::time::sleep(CHECK_INTERVAL).await;
                 match store.upgrade().map(Store) {
-                    // `learn` receives the result, whatever it is.
+                    // The result is evaluated by `learn`.
                     Some(store) if !store.closing().is_cancelled() => {
                         drop(store.migration_status().await);
                     }

@@ -1,9 +1,8 @@
-//! Backups of SQLite databases, which are verified: before they get their final name, and again before they are
-//! restored.
+//! Backups of SQLite databases, verified before they get their final name and again before they are restored.
 //!
 //! PostgreSQL has its own tools for this.
 
-mod seal;
+mod checksum;
 
 use std::fs::{self, File};
 use std::io;
@@ -13,8 +12,8 @@ use diesel::SqliteConnection;
 use diesel::result::Error as DieselError;
 use tempfile::{NamedTempFile, TempPath};
 
-pub use self::seal::{Damage, Seal};
-use super::sqlite::backup::{self as sqlite, CopyMark, Facts, FeedFacts};
+pub use self::checksum::{Checksum, Damage};
+use super::sqlite::backup::{self as sqlite, Contents, CopyMark, FeedContents};
 use super::{OpenError, Store};
 use crate::article::change::Epoch;
 use crate::clock::Clock;
@@ -36,7 +35,7 @@ pub struct Restored {
     pub summary: Summary,
     /// The new epoch of the feed.
     pub epoch: Epoch,
-    pub seal: Seal,
+    pub checksum: Checksum,
 }
 
 /// Why a backup or a restore failed. Nothing has changed then.
@@ -115,7 +114,7 @@ pub async fn restore(
 ) -> Result<Restored, BackupError> {
     let database = database(settings)?;
     let (of, into) = (file.to_owned(), database.clone());
-    let (copy, seal) = blocking(move || check_backup(&of, &into, replace)).await?;
+    let (copy, checksum) = blocking(move || check_backup(&of, &into, replace)).await?;
     // Opened as a server opens it, with all its checks.
     let here = DatabaseSettings {
         url: DatabaseUrl::Sqlite(SqliteLocation::File(copy.to_path_buf())),
@@ -133,7 +132,7 @@ pub async fn restore(
     Ok(Restored {
         summary,
         epoch,
-        seal,
+        checksum,
     })
 }
 
@@ -168,7 +167,7 @@ fn make_backup(database: &Path, file: &Path, replace: bool) -> Result<Summary, B
         return Err(BackupError::Exists(file.to_owned()));
     }
     let mut source = sqlite::open(database)?;
-    let before = ours(&mut source, database)?;
+    let before = contents_of(&mut source, database)?;
     let mut copy = temporary_beside(file)?;
     let path = copy.path().to_owned();
     let name = path.to_str().ok_or_else(|| {
@@ -178,11 +177,11 @@ fn make_backup(database: &Path, file: &Path, replace: bool) -> Result<Summary, B
     let mark = CopyMark::hold(database);
     sqlite::copy(&mut source, name)?;
     drop(mark);
-    let after = ours(&mut source, database)?;
-    let copied = sound(&path)?;
+    let after = contents_of(&mut source, database)?;
+    let copied = checked_contents(&path)?;
     compare(before, copied, after, &path)?;
     let permissions = fs::metadata(database).map_err(at(database))?.permissions();
-    seal::seal(copy.as_file_mut())
+    checksum::append(copy.as_file_mut())
         .and_then(|()| copy.as_file().set_permissions(permissions))
         .and_then(|()| copy.as_file().sync_all())
         .map_err(at(&path))?;
@@ -196,7 +195,7 @@ fn check_backup(
     file: &Path,
     database: &Path,
     replace: bool,
-) -> Result<(TempPath, Seal), BackupError> {
+) -> Result<(TempPath, Checksum), BackupError> {
     require_file(file)?;
     may_take(database, replace)?;
     if file.canonicalize().ok() == database.canonicalize().ok() {
@@ -204,19 +203,19 @@ fn check_backup(
     }
     let mut backup = File::open(file).map_err(at(file))?;
     let mut copy = temporary_beside(database)?;
-    let unsealed = seal::unseal(&mut backup, copy.as_file_mut()).map_err(at(file))?;
+    let verified = checksum::copy_verified(&mut backup, copy.as_file_mut()).map_err(at(file))?;
     let damaged = |damage| BackupError::Damaged {
         path: file.to_owned(),
         damage,
     };
-    let seal = unsealed.map_err(damaged)?;
+    let checksum = verified.map_err(damaged)?;
     let permissions = fs::metadata(file).map_err(at(file))?.permissions();
     copy.as_file()
         .set_permissions(permissions)
         .map_err(at(database))?;
-    match sound(copy.path()) {
-        Ok(_) => Ok((copy.into_temp_path(), seal)),
-        Err(BackupError::Sqlite(said)) => Err(damaged(Damage::Inconsistent(said))),
+    match checked_contents(copy.path()) {
+        Ok(_) => Ok((copy.into_temp_path(), checksum)),
+        Err(BackupError::Sqlite(message)) => Err(damaged(Damage::Inconsistent(message))),
         Err(BackupError::Damaged { damage, .. }) => Err(damaged(damage)),
         Err(BackupError::NotOurs(_)) => Err(BackupError::NotOurs(file.to_owned())),
         Err(error) => Err(error),
@@ -224,7 +223,7 @@ fn check_backup(
 }
 
 fn finish_restore(copy: TempPath, database: &Path, replace: bool) -> Result<Summary, BackupError> {
-    let facts = sound(&copy)?;
+    let contents = checked_contents(&copy)?;
     let file = File::open(&copy).map_err(at(&copy))?;
     file.sync_all().map_err(at(&copy))?;
     let bytes = file.metadata().map_err(at(&copy))?.len();
@@ -240,14 +239,14 @@ fn finish_restore(copy: TempPath, database: &Path, replace: bool) -> Result<Summ
         }
     }
     take_name(copy, database, replace)?;
-    Ok(summary(facts, bytes))
+    Ok(summary(contents, bytes))
 }
 
-fn summary(facts: Facts, bytes: u64) -> Summary {
+fn summary(contents: Contents, bytes: u64) -> Summary {
     Summary {
         bytes,
-        articles: facts.articles,
-        position: facts.feed.map(|feed| feed.position),
+        articles: contents.articles,
+        position: contents.feed.map(|feed| feed.position),
     }
 }
 
@@ -302,13 +301,13 @@ fn take_name(file: TempPath, name: &Path, replace: bool) -> Result<(), BackupErr
     synchronized.map_err(at(directory))
 }
 
-fn ours(connection: &mut SqliteConnection, path: &Path) -> Result<Facts, BackupError> {
-    let facts = sqlite::facts(connection)?;
-    facts.ok_or_else(|| BackupError::NotOurs(path.to_owned()))
+fn contents_of(connection: &mut SqliteConnection, path: &Path) -> Result<Contents, BackupError> {
+    let contents = sqlite::contents(connection)?;
+    contents.ok_or_else(|| BackupError::NotOurs(path.to_owned()))
 }
 
 /// The contents of a copy that passes SQLite's own checks.
-fn sound(copy: &Path) -> Result<Facts, BackupError> {
+fn checked_contents(copy: &Path) -> Result<Contents, BackupError> {
     let mut connection = sqlite::open_copy(copy)?;
     if let Some(fault) = sqlite::fault(&mut connection)? {
         return Err(BackupError::Damaged {
@@ -316,15 +315,20 @@ fn sound(copy: &Path) -> Result<Facts, BackupError> {
             damage: Damage::Inconsistent(fault),
         });
     }
-    ours(&mut connection, copy)
+    contents_of(&mut connection, copy)
 }
 
 /// Checks that a copy's state lies between two states of the database.
-fn compare(before: Facts, copied: Facts, after: Facts, copy: &Path) -> Result<(), BackupError> {
+fn compare(
+    before: Contents,
+    copied: Contents,
+    after: Contents,
+    copy: &Path,
+) -> Result<(), BackupError> {
     let (Some(first), Some(feed), Some(last)) = (before.feed, copied.feed, after.feed) else {
         return Ok(());
     };
-    let positions = |FeedFacts { position, .. }| position;
+    let positions = |FeedContents { position, .. }| position;
     if !(positions(first)..=positions(last)).contains(&feed.position) {
         return Err(BackupError::Differs(format!(
             "its feed is at {}, and that of the database went from {} to {}",

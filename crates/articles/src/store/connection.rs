@@ -22,36 +22,39 @@ pub(crate) enum Connection<'c> {
     Sqlite(&'c mut SqliteConnection),
 }
 
-/// What work answers, whatever its type. What runs work is compiled once then, and not for each type of answer.
-pub(crate) type Answer = Box<dyn Any + Send>;
+/// The result of work, with its type erased: so the code that runs work is compiled once, and not for each type of
+/// result.
+pub(crate) type ErasedResult = Box<dyn Any + Send>;
 
 /// A piece of work on one connection.
-pub(crate) type Work =
-    Box<dyn for<'a, 'c> FnOnce(&'a mut Connection<'c>) -> BoxFuture<'a, Result<Answer>> + Send>;
+pub(crate) type Work = Box<
+    dyn for<'a, 'c> FnOnce(&'a mut Connection<'c>) -> BoxFuture<'a, Result<ErasedResult>> + Send,
+>;
 
-/// Work of which only [`unboxed`] knows again what it answers.
+/// Work with an erased result, which [`unboxed`] converts back.
 pub(crate) fn boxed<T: Send + 'static>(
     work: impl for<'a, 'c> FnOnce(&'a mut Connection<'c>) -> BoxFuture<'a, Result<T>> + Send + 'static,
 ) -> Work {
     Box::new(move |connection| {
         let done = work(connection);
-        done.map_ok(|answer| Box::new(answer) as Answer).boxed()
+        done.map_ok(|result| Box::new(result) as ErasedResult)
+            .boxed()
     })
 }
 
-/// The answer of work that was boxed with this type.
+/// The result of work that was boxed with this type.
 ///
 /// # Errors
 /// It has another type.
-pub(crate) fn unboxed<T: 'static>(answer: Answer) -> Result<T> {
-    match answer.downcast() {
-        Ok(answer) => Ok(*answer),
-        Err(_) => Err(Error::internal("work answered with another type")),
+pub(crate) fn unboxed<T: 'static>(result: ErasedResult) -> Result<T> {
+    match result.downcast() {
+        Ok(result) => Ok(*result),
+        Err(_) => Err(Error::internal("work returned another type")),
     }
 }
 
 /// Runs `work` to completion on this thread. It may await only statements on the connection.
-pub(crate) fn run_on_sqlite(connection: &mut SqliteConnection, work: Work) -> Result<Answer> {
+pub(crate) fn run_on_sqlite(connection: &mut SqliteConnection, work: Work) -> Result<ErasedResult> {
     work(&mut Connection::Sqlite(connection))
         .now_or_never()
         .unwrap_or_else(|| Err(Error::internal("work on SQLite awaited something else")))

@@ -118,13 +118,13 @@ mod tests {
 
     #[tokio::test]
     async fn dropped_work_continues() {
-        let (go_on, told) = oneshot::channel::<()>();
+        let (go_on, may_continue) = oneshot::channel::<()>();
         let (ended, end) = oneshot::channel();
         let abandoned = Abandoned::default();
         let begun = abandoned.clone();
         let work = async move {
             begun.begin();
-            told.await.map_err(Error::internal)?;
+            may_continue.await.map_err(Error::internal)?;
             ended.send("ended").map_err(Error::internal)
         };
         let mut work = DetachOnDrop::new(work, abandoned.clone());

@@ -87,7 +87,7 @@ impl Store {
                 update.as_shown = attempts.fetch_add(1, Ordering::Relaxed) > 0;
             }
             self.run(Access::Transaction, move |connection| {
-                Box::pin(once(connection, key, now, prepared, serialize))
+                Box::pin(write_or_replay(connection, key, now, prepared, serialize))
             })
         });
         let done = done.await?;
@@ -154,7 +154,7 @@ impl Prepared {
     }
 }
 
-async fn once(
+async fn write_or_replay(
     connection: &mut Connection<'_>,
     IdempotencyKey {
         key,

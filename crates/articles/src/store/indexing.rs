@@ -1,4 +1,4 @@
-//! Keeps the words of the search index in step with the articles.
+//! Keeps the words of the search index up to date with the articles.
 //!
 //! A server's own writes include the words. Rows that other programs write, and rows from before the server computed
 //! words, are indexed by a background task of the server: in small transactions, newest first, with pauses, while other
@@ -83,7 +83,7 @@ impl Batch {
 
 /// The result of one transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Round {
+pub(super) struct IndexedBatch {
     pub(super) indexed: usize,
 }
 
@@ -154,25 +154,25 @@ impl Store {
     /// # Errors
     /// The database does not answer, or lacks the migration.
     pub async fn indexing(&self) -> Result<Option<Indexing>> {
-        Ok(self.words_to_make().await?.indexing())
+        Ok(self.pending_words().await?.indexing())
     }
 
     /// Whether the search finds everything that was written.
     ///
     /// # Errors
     /// As [`indexing`](Self::indexing).
-    pub async fn words_are_in_step(&self) -> Result<bool> {
-        Ok(!self.words_to_make().await?.is_left())
+    pub async fn words_are_up_to_date(&self) -> Result<bool> {
+        Ok(!self.pending_words().await?.is_left())
     }
 
     /// Starts the task that keeps the index up to date. It ends when the store is closed or `stop` is cancelled.
-    pub(crate) fn keep_words_in_step(&self, stop: CancellationToken) {
+    pub(crate) fn maintain_words(&self, stop: CancellationToken) {
         let store = self.clone();
         let keep = async move {
             let mut removed_at = Instant::now();
             let (mut batch, mut log_state) = (Batch::MAX, LogState::default());
             loop {
-                let pause = store.keep_step(&mut batch, &mut log_state).await;
+                let pause = store.maintain_once(&mut batch, &mut log_state).await;
                 tokio::time::sleep(pause).await;
                 if removed_at.elapsed() > REMOVAL_INTERVAL {
                     removed_at = Instant::now();
@@ -186,22 +186,22 @@ impl Store {
     }
 
     /// Does one transaction's work, if there is any; returns how long to wait before the next.
-    async fn keep_step(&self, batch: &mut Batch, log_state: &mut LogState) -> Duration {
+    async fn maintain_once(&self, batch: &mut Batch, log_state: &mut LogState) -> Duration {
         let began = Instant::now();
         let between_looks = match self.0.database {
             Database::Postgres(_) => CHECK_INTERVAL,
             Database::Sqlite(_) => FILE_CHECK_INTERVAL,
         };
-        let round = async {
-            let work = self.words_to_make().await?;
+        let indexing = async {
+            let work = self.pending_words().await?;
             log_state.progress(work.indexing());
             match work.is_left() {
-                true => self.make_words(*batch).await,
-                false => Ok(Round { indexed: 0 }),
+                true => self.compute_words(*batch).await,
+                false => Ok(IndexedBatch { indexed: 0 }),
             }
         };
-        match round.await {
-            Ok(Round { indexed }) => {
+        match indexing.await {
+            Ok(IndexedBatch { indexed }) => {
                 log_state.failed = false;
                 *batch = batch.doubled();
                 match indexed {
@@ -242,16 +242,16 @@ impl Store {
         .await?;
         let mut batch = Batch::MAX;
         loop {
-            let work = self.words_to_make().await?;
+            let work = self.pending_words().await?;
             if !work.is_left() {
                 self.remove_old_parts().await?;
                 return Ok(work.progress);
             }
             report(work.progress);
             let began = Instant::now();
-            let pause = match self.make_words(batch).await {
+            let pause = match self.compute_words(batch).await {
                 // A server is doing it.
-                Ok(Round { indexed: 0 }) => Duration::from_millis(100),
+                Ok(IndexedBatch { indexed: 0 }) => Duration::from_millis(100),
                 Ok(_) => {
                     batch = batch.doubled();
                     began.elapsed() / 4
@@ -265,7 +265,7 @@ impl Store {
         }
     }
 
-    async fn words_to_make(&self) -> Result<Work> {
+    async fn pending_words(&self) -> Result<Work> {
         self.run_in_task(Access::Read, |connection| {
             Box::pin(async move {
                 // The two ends of the primary key's index; counting would read all of it.
@@ -297,14 +297,14 @@ impl Store {
         .await
     }
 
-    async fn make_words(&self, batch: Batch) -> Result<Round> {
+    async fn compute_words(&self, batch: Batch) -> Result<IndexedBatch> {
         self.run_in_task(Access::Transaction, move |connection| {
             Box::pin(async move {
                 match connection {
                     Connection::Postgres(connection) => {
-                        postgres::index::round(connection, batch).await
+                        postgres::index::index_batch(connection, batch).await
                     }
-                    Connection::Sqlite(connection) => sqlite::index::round(connection, batch),
+                    Connection::Sqlite(connection) => sqlite::index::index_batch(connection, batch),
                 }
             })
         })

@@ -91,18 +91,18 @@ async fn load(
     columns.slug |= !slugs.is_empty();
     let mut by_id = HashMap::with_capacity(ids.len());
     let mut by_slug = HashMap::with_capacity(slugs.len());
-    let mut room = Room::default();
+    let mut budget = TextBudget::default();
     if !ids.is_empty() {
         let read = |article: Article| {
-            let has_room = room.take(&article);
+            let has_room = budget.take(&article);
             by_id.insert(article.id, Arc::new(article));
             Ok(has_room)
         };
         many(connection, Keys::Ids(ids), columns, read).await?;
     }
-    if !slugs.is_empty() && room.is_left() {
+    if !slugs.is_empty() && budget.is_left() {
         let read = |article: Article| {
-            let has_room = room.take(&article);
+            let has_room = budget.take(&article);
             by_slug.insert(article.slug.clone(), Arc::new(article));
             Ok(has_room)
         };
@@ -116,7 +116,7 @@ async fn load(
         };
         if let Some(article) = article {
             found.insert(lookup, Found::Article(Arc::clone(article)));
-        } else if !room.is_left() {
+        } else if !budget.is_left() {
             found.insert(lookup.clone(), Found::LeftOut(lookup));
         }
     }
@@ -128,12 +128,12 @@ async fn one_by_one(
     lookups: Vec<Lookup>,
 ) -> Result<HashMap<Lookup, Found>> {
     let mut found = HashMap::with_capacity(lookups.len());
-    let mut room = Room::default();
+    let mut budget = TextBudget::default();
     for lookup in lookups {
-        if !room.is_left() {
+        if !budget.is_left() {
             found.insert(lookup.clone(), Found::LeftOut(lookup));
         } else if let Some(article) = one(connection, &lookup).await? {
-            room.take(&article);
+            budget.take(&article);
             found.insert(lookup, Found::Article(Arc::new(article)));
         }
     }
@@ -168,11 +168,11 @@ pub(super) async fn many(
 
 /// The bytes of text that a batch has read.
 #[derive(Default)]
-struct Room {
+struct TextBudget {
     used: usize,
 }
 
-impl Room {
+impl TextBudget {
     /// Counts an article, and returns whether there is room for another.
     fn take(&mut self, article: &Article) -> bool {
         self.used += article.text.len();

@@ -64,7 +64,7 @@ impl MigrationStatus {
 }
 
 /// Executes `action` on a connection that holds a lock against other migrations, and returns the resulting status.
-/// `is_migrated` tells whether the table of migrations exists, which Diesel would create when reading it.
+/// `is_migrated` says whether the table of migrations exists, which Diesel would create when reading it.
 pub(super) fn migrate<DB: Backend>(
     harness: &mut impl MigrationHarness<DB>,
     tree: &EmbeddedMigrations,

@@ -25,7 +25,7 @@ use postgres_connect::{ConnectDefaults, ConnectOptions, PgConnection, UrlError};
 pub(super) use self::fault::{fault, prevents_writes};
 pub(super) use self::migrate::migrate;
 use self::pool::Pool;
-use super::connection::{Answer, Connection, Work};
+use super::connection::{Connection, ErasedResult, Work};
 use super::detach_on_drop::Abandoned;
 use super::migrations::Migrate;
 use super::pool_waits::Waits;
@@ -119,7 +119,7 @@ impl Postgres {
         access: Access,
         abandoned: &Abandoned,
         work: Work,
-    ) -> Result<Answer> {
+    ) -> Result<ErasedResult> {
         match &self.connections {
             Connections::Pooled { pool, waits } => {
                 let connection = &mut *waits.time(pool.get()).await.map_err(from_pool)?;
@@ -172,7 +172,7 @@ async fn sandbox(options: &ConnectOptions) -> Result<PgConnection, OpenError> {
     Ok(connection)
 }
 
-async fn run(connection: &mut PgConnection, access: Access, work: Work) -> Result<Answer> {
+async fn run(connection: &mut PgConnection, access: Access, work: Work) -> Result<ErasedResult> {
     let begin = match access {
         // Each statement is an implicit transaction, which needs no further round trip.
         Access::Read | Access::Scan | Access::Write => {
@@ -196,7 +196,7 @@ fn not_begun(error: DieselError) -> Error {
 }
 
 /// Runs `work`, then commits, or rolls back if it has failed.
-async fn finish(connection: &mut PgConnection, work: Work) -> Result<Answer> {
+async fn finish(connection: &mut PgConnection, work: Work) -> Result<ErasedResult> {
     let done = work(&mut Connection::Postgres(connection)).await;
     match done {
         Ok(_) => AnsiTransactionManager::commit_transaction(connection).await?,

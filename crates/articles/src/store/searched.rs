@@ -1,11 +1,12 @@
-//! Lists that a search filters, in the order of a column.
+//! Lists that are filtered by a search, in the order of a column.
 //!
-//! Where few articles match, the index of words gives them all, and they are sorted. Where many match, that takes
-//! hundreds of milliseconds, and it is faster to read the list in its order until enough have matched. Which is faster
-//! is estimated; an estimate may be wrong by any factor, so the list is read only up to a certain place, and if there
-//! are too few matches before it, another statement answers, whose time depends less on luck.
+//! If few articles match, the search index returns all of them, and they are sorted. If many match, that takes
+//! hundreds of milliseconds, and it is faster to read the list in its order until enough articles have matched. The
+//! number of matches is estimated to choose between the two. An estimate may be wrong by any factor, so only the
+//! beginning of the list is read, and if it has too few matches, the list is read by a second statement, whose time is
+//! predictable.
 //!
-//! Each statement answers by itself, so all rows of a page come from one snapshot.
+//! A page is the result of a single statement, so all of its rows come from one snapshot.
 //!
 //! Decision: `docs/decisions/0017-frequent-words.md`.
 
@@ -34,7 +35,7 @@ pub(super) async fn load(
     };
     if let Some(window) = window {
         let within = within(connection, &select, window).await?;
-        // What was read in vain is not part of the response.
+        // The rows of the failed attempt are not part of the response.
         let left = ResponseBudget::new(budget.left_to_read());
         match read(connection, within, &left, counted).await {
             Ok(articles) if i64::try_from(articles.len()).is_ok_and(|n| n == select.limit) => {
@@ -98,7 +99,7 @@ async fn within(connection: &mut Connection<'_>, select: &Select, articles: i64)
     })
 }
 
-/// The place of an article of the list by its number, counted before the search; `None` where the list is shorter.
+/// The position in the list of the article with this number, counted before the search; `None` if the list is shorter.
 async fn place(
     connection: &mut Connection<'_>,
     select: &Select,
@@ -153,7 +154,7 @@ fn without_search(filter: &Filter, order: ArticleOrder) -> Option<Filter> {
     others.iter().all(is_served).then_some(Filter::And(others))
 }
 
-/// How many articles match a search, approximately, and what reading them costs on this database.
+/// The approximate number of articles that match a search, and the cost of reading them on this database.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Estimate {
     pub(super) articles: i64,
@@ -164,7 +165,7 @@ pub(super) struct Estimate {
 /// Times in nanoseconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Costs {
-    /// Finding a match in the index of words.
+    /// Finding a match in the search index.
     pub(super) find: i64,
     /// Reading its article and sorting it.
     pub(super) sort: i64,
@@ -198,7 +199,7 @@ impl Estimate {
             Some(compared) if compared < sorted => (compared, Plan::ListAmongMatches),
             _ => (sorted, Plan::Matches),
         };
-        // If they are in vain, the tests have taken no longer than the other plan takes.
+        // So even if the tests find too few matches, they have taken no longer than the other plan takes.
         let affordable = cost / test;
         Plans {
             window: (candidates < affordable)
@@ -242,7 +243,7 @@ mod tests {
             plans(1_000_000, 20, false),
             (Some(80), Plan::ListAmongMatches)
         );
-        // Far into the list it is not worth while to test each article.
+        // Deep in the list, testing each article costs too much.
         assert_eq!(
             plans(300_000, 10_000, false),
             (None, Plan::ListAmongMatches)

@@ -51,11 +51,11 @@ pub struct DatabaseSettings {
     pub start_timeout: Duration,
 
     /// Time limit for opening a connection
-    #[arg(long = "db-connect-timeout", env = "DB_CONNECT_TIMEOUT", default_value = "5s", value_parser = some_time, value_name = "TIME")]
+    #[arg(long = "db-connect-timeout", env = "DB_CONNECT_TIMEOUT", default_value = "5s", value_parser = nonzero_time, value_name = "TIME")]
     pub connect_timeout: Duration,
 
     /// How long a request waits for a free connection
-    #[arg(long = "db-wait-timeout", env = "DB_WAIT_TIMEOUT", default_value = "3s", value_parser = some_time, value_name = "TIME")]
+    #[arg(long = "db-wait-timeout", env = "DB_WAIT_TIMEOUT", default_value = "3s", value_parser = nonzero_time, value_name = "TIME")]
     pub wait_timeout: Duration,
 
     /// Time limit for a statement; 0s for no limit
@@ -102,7 +102,7 @@ pub fn time(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// As [`time`], and where it is zero.
-pub fn some_time(text: &str) -> Result<Duration, String> {
+pub fn nonzero_time(text: &str) -> Result<Duration, String> {
     match time(text)? {
         Duration::ZERO => Err("it must be more than 0".to_owned()),
         time => Ok(time),
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_zero_time_limit_is_rejected() {
         assert_eq!(time("0s"), Ok(Duration::ZERO));
-        assert!(some_time("0ms").unwrap_err().contains("more than 0"));
+        assert!(nonzero_time("0ms").unwrap_err().contains("more than 0"));
         assert!(time("500years").unwrap_err().contains("36500 days"));
         assert!(time("30").is_err());
     }

@@ -92,8 +92,8 @@ async fn find(
                 break;
             };
             let taken = taken.unwrap_or(number - 1);
-            if from_the_smallest && walked > SHORT_WALK {
-                remember(connection, &prefix, smallest, taken).await?;
+            if from_the_smallest && walked > MAX_UNRECORDED_STEPS {
+                record_run(connection, &prefix, smallest, taken).await?;
             }
             let free = stops.iter().filter(|Stop(_, taken, _)| taken.is_none());
             let free: VecDeque<u32> = free
@@ -113,7 +113,7 @@ fn integer(number: u32) -> Result<i32> {
 }
 
 /// Records that the numbers from `first` to `last` are taken.
-async fn remember(
+async fn record_run(
     connection: &mut Connection<'_>,
     prefix: &str,
     first: i32,
@@ -135,7 +135,7 @@ async fn remember(
 }
 
 /// A search with more steps is recorded as a run.
-const SHORT_WALK: i32 = 32;
+const MAX_UNRECORDED_STEPS: i32 = 32;
 
 /// The maximum number of steps per statement, so that it stays within its time limit.
 const MAX_STEPS: i32 = 10_000;

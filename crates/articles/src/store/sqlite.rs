@@ -31,7 +31,7 @@ pub(super) use self::fault::{fault, prevents_writes};
 use self::readers::Readers;
 use self::time_limit::TimeLimit;
 use self::write_ahead_log::Scans;
-use super::connection::{Answer, Work, run_on_sqlite};
+use super::connection::{ErasedResult, Work, run_on_sqlite};
 use super::detach_on_drop::Abandoned;
 use super::migrations::{self, Migrate, MigrationStatus};
 use super::{Access, OpenError, PoolStatus, statements};
@@ -141,7 +141,7 @@ impl Sqlite {
         access: Access,
         abandoned: &Abandoned,
         work: Work,
-    ) -> Result<Answer> {
+    ) -> Result<ErasedResult> {
         match (&self.connections, access) {
             (Connections::Pooled { readers, .. }, Access::Read) => {
                 let work = |connection: &mut _| run_on_sqlite(connection, work);
@@ -233,7 +233,7 @@ impl Sqlite {
                     Ok(()) => tracing::info!("all writes were rolled back"),
                     Err(error) => tracing::error!(%error, "the writes could not be rolled back"),
                 }
-                connection.spawn_blocking(write_ahead_log::leave).await
+                connection.spawn_blocking(write_ahead_log::disable).await
             }
         };
         if let Err(error) = left {
@@ -257,7 +257,7 @@ pub(super) async fn migrate(
         .await
         .map_err(|error| target.explain(error))?;
     let mut connection = target.connect(false).await?;
-    if let Err(error) = connection.spawn_blocking(write_ahead_log::leave).await {
+    if let Err(error) = connection.spawn_blocking(write_ahead_log::disable).await {
         tracing::debug!(%error, "the write-ahead log stays");
     }
     Ok(status)

@@ -18,15 +18,15 @@ tokio::task_local! {
     static CURRENT: Arc<Statements>;
 }
 
-/// The SQL of a statement is kept only where it took at least this long: formatting it costs about as much as executing
-/// a quick statement.
-const WORTH_KEEPING: Duration = Duration::from_millis(10);
+/// The SQL of a statement is recorded only where it took at least this long: formatting it costs about as
+/// much as executing a fast statement.
+const SLOW: Duration = Duration::from_millis(10);
 
-/// The maximum bytes of a statement's SQL that are kept.
+/// The maximum bytes of a statement's SQL that are recorded.
 const SQL_BYTES: usize = 2_000;
 
-/// The maximum number of an operation's statements that are kept one by one.
-const KEPT: usize = 64;
+/// The maximum number of an operation's statements that are recorded one by one.
+const MAX_RECORDED: usize = 64;
 
 /// The separator between the SQL and the values in Diesel's output.
 const BEFORE_VALUES: &str = " -- binds: ";
@@ -38,13 +38,13 @@ pub struct Statements {
     taken: Nanoseconds,
     rows: AtomicU64,
     slowest: Mutex<Option<SlowStatement>>,
-    /// The first of its statements, where they are kept one by one.
-    each: Option<Mutex<Vec<KeptStatement>>>,
+    /// The first of its statements, where they are recorded one by one.
+    each: Option<Mutex<Vec<RecordedStatement>>>,
 }
 
 /// A statement that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptStatement {
+pub struct RecordedStatement {
     /// Its SQL, without values, truncated where it is long.
     pub sql: String,
     pub began: Instant,
@@ -69,8 +69,8 @@ impl Statements {
         }
     }
 
-    /// The statements one by one, where they are kept.
-    pub fn each(&self) -> Vec<KeptStatement> {
+    /// The statements one by one, where they are recorded.
+    pub fn each(&self) -> Vec<RecordedStatement> {
         let each = self.each.as_ref().map(Mutex::lock);
         each.map_or_else(Vec::new, |each| {
             each.unwrap_or_else(PoisonError::into_inner).clone()
@@ -112,40 +112,40 @@ impl Statements {
     pub(super) fn add(&self, shared: &Self) {
         self.taken.add(shared.taken());
         if let Some(statement) = shared.slowest() {
-            self.keep_slowest(statement.duration, || statement.sql);
+            self.record_slowest(statement.duration, || statement.sql);
         }
         for statement in shared.each() {
-            self.keep(|| statement);
+            self.record(|| statement);
         }
     }
 
-    /// Whether statements are kept one by one.
-    pub(super) fn keeps_each(&self) -> bool {
+    /// Whether statements are recorded one by one.
+    pub(super) fn records_each(&self) -> bool {
         self.each.is_some()
     }
 
     fn finished(&self, began: Instant, duration: Duration, statement: &dyn DebugQuery) {
         self.taken.add(duration);
-        self.keep(|| KeptStatement {
+        self.record(|| RecordedStatement {
             sql: text(statement),
             began,
             duration,
         });
-        if duration >= WORTH_KEEPING {
-            self.keep_slowest(duration, || text(statement));
+        if duration >= SLOW {
+            self.record_slowest(duration, || text(statement));
         }
     }
 
-    fn keep(&self, statement: impl FnOnce() -> KeptStatement) {
+    fn record(&self, statement: impl FnOnce() -> RecordedStatement) {
         if let Some(each) = &self.each {
             let mut each = each.lock().unwrap_or_else(PoisonError::into_inner);
-            if each.len() < KEPT {
+            if each.len() < MAX_RECORDED {
                 each.push(statement());
             }
         }
     }
 
-    fn keep_slowest(&self, duration: Duration, sql: impl FnOnce() -> String) {
+    fn record_slowest(&self, duration: Duration, sql: impl FnOnce() -> String) {
         let slowest = self.slowest.lock();
         let mut slowest = slowest.unwrap_or_else(PoisonError::into_inner);
         if slowest
@@ -337,10 +337,10 @@ mod tests {
         let statements = Statements::keeping_each();
         let query = diesel::dsl::sql::<Text>("SELECT 1");
         let query = diesel::debug_query::<Sqlite, _>(&query);
-        for _ in 0..=KEPT {
+        for _ in 0..=MAX_RECORDED {
             statements.finished(Instant::now(), Duration::ZERO, &query);
         }
-        assert_eq!(statements.each().len(), KEPT);
+        assert_eq!(statements.each().len(), MAX_RECORDED);
         let other = Statements::keeping_each();
         other.add(&statements);
         assert_eq!(other.each(), statements.each());

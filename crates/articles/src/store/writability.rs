@@ -30,7 +30,7 @@ pub(super) struct Writability {
 }
 
 impl Writability {
-    /// Learns from a failed write, and adds the cause where the statement's error alone does not show it.
+    /// Handles the error of a failed write, and adds the cause if the statement's error alone does not show it.
     pub(super) fn after<T>(&self, access: Access, done: Result<T>) -> Result<T> {
         match access {
             Access::Read | Access::Scan | Access::Snapshot => done,
@@ -89,13 +89,13 @@ impl Store {
     /// [`Error::NoWrites`] where it takes none. Any other error means that the check itself failed.
     pub async fn check_writes(&self) -> Result<()> {
         let writability = &self.0.writability;
-        let asked = match &self.0.database {
+        let checked = match &self.0.database {
             Database::Postgres(_) => self.ask_postgres().await,
             Database::Sqlite(_) => self.ask_sqlite().await,
         };
-        let checked = match asked {
+        let checked = match checked {
             Ok(()) if writability.is_refused.load(Ordering::Relaxed) => self.try_to_write().await,
-            asked => asked,
+            other => other,
         };
         match checked {
             Ok(()) => {
@@ -110,14 +110,14 @@ impl Store {
         let (is_read_only, may_write): (bool, bool) = self
             .run_in_task(Access::Read, |connection| {
                 Box::pin(async move {
-                    let asked = (
+                    let columns = (
                         dsl::sql::<Bool>("current_setting('transaction_read_only')::boolean"),
                         dsl::sql::<Bool>(
                             "has_table_privilege('article', 'INSERT') AND has_table_privilege('article', 'UPDATE')
                                 AND has_table_privilege('article', 'DELETE')",
                         ),
                     );
-                    Ok(run!(connection, |c| diesel::select(asked).get_result(c))?)
+                    Ok(run!(connection, |c| diesel::select(columns).get_result(c))?)
                 })
             })
             .await?;
@@ -131,7 +131,7 @@ impl Store {
         }
     }
 
-    /// A writing statement that matches no rows is rejected all the same.
+    /// A statement that writes is rejected even if it matches no rows.
     async fn ask_sqlite(&self) -> Result<()> {
         let nothing = self.run_in_task(Access::Transaction, |connection| {
             Box::pin(async move {
@@ -143,9 +143,9 @@ impl Store {
             })
         });
         match timeout(WRITER_TIMEOUT, nothing).await {
-            // Other writes are waiting, so they will show it.
+            // Other writes are waiting, and will show whether the database accepts writes.
             Err(_) | Ok(Err(Error::Unavailable(_))) => Ok(()),
-            Ok(asked) => asked,
+            Ok(result) => result,
         }
     }
 

@@ -141,7 +141,7 @@ impl Source {
     }
 
     /// Reads everything, and passes each chunk to `take` until that returns `false`. At an invalid row, reading stops
-    /// before it, or, where `goes_on` is set, continues after it.
+    /// before it, or continues after it if `goes_on` is set.
     pub fn read(
         mut self,
         goes_on: bool,

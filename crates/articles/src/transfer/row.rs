@@ -21,7 +21,7 @@ pub(super) struct Fault {
 /// The fields of a record, before validation. `null` is the same as a missing field.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Given {
+struct Fields {
     id: Option<String>,
     title: Option<String>,
     slug: Option<String>,
@@ -35,15 +35,15 @@ struct Given {
 
 /// The row of a record; `None` for an empty line.
 pub(super) fn read(record: &Record, row: u64) -> Result<Option<Incoming>, Fault> {
-    let given = match record {
+    let fields = match record {
         Record::Line(line) if line.trim_ascii().is_empty() => return Ok(None),
         Record::Line(line) => of_json(line)?,
         Record::Columns(columns) => of_columns(columns)?,
     };
-    checked(given, row).map(Some)
+    checked(fields, row).map(Some)
 }
 
-fn of_json(line: &[u8]) -> Result<Given, Fault> {
+fn of_json(line: &[u8]) -> Result<Fields, Fault> {
     let not_an_article = fault("");
     // Serde would also accept an array for a struct.
     if !line.trim_ascii_start().starts_with(b"{") {
@@ -55,7 +55,7 @@ fn of_json(line: &[u8]) -> Result<Given, Fault> {
     })
 }
 
-fn of_columns(columns: &[Option<Vec<u8>>; FIELDS.len()]) -> Result<Given, Fault> {
+fn of_columns(columns: &[Option<Vec<u8>>; FIELDS.len()]) -> Result<Fields, Fault> {
     let text = |index: usize| {
         let bytes = columns[index].clone();
         let text = bytes.map(String::from_utf8).transpose();
@@ -64,7 +64,7 @@ fn of_columns(columns: &[Option<Vec<u8>>; FIELDS.len()]) -> Result<Given, Fault>
     // CSV cannot distinguish an empty value from a missing one.
     let some = |index| Ok::<_, Fault>(text(index)?.filter(|text| !text.is_empty()));
     let version = some(6)?.map(|version| version.parse().map_err(|_| ()));
-    Ok(Given {
+    Ok(Fields {
         id: some(0)?,
         title: text(1)?,
         slug: some(2)?,
@@ -77,20 +77,20 @@ fn of_columns(columns: &[Option<Vec<u8>>; FIELDS.len()]) -> Result<Given, Fault>
     })
 }
 
-fn checked(given: Given, row: u64) -> Result<Incoming, Fault> {
+fn checked(fields: Fields, row: u64) -> Result<Incoming, Fault> {
     let missing = |name| move || fault(name)("this is missing".to_owned());
-    let title = given.title.ok_or_else(missing("title"))?;
-    let text = given.text.ok_or_else(missing("text"))?;
-    let slug = given.slug.map(Slug::new).transpose();
+    let title = fields.title.ok_or_else(missing("title"))?;
+    let text = fields.text.ok_or_else(missing("text"))?;
+    let slug = fields.slug.map(Slug::new).transpose();
     let instant = |name: &'static str, text: Option<String>| {
         let instant = text.map(|text| text.parse::<Timestamp>()).transpose();
         instant.map_err(|error| fault(name)(error.to_string()))
     };
-    let id = given.id.map(|id| {
+    let id = fields.id.map(|id| {
         let not_a_uuid = || fault("id")("this is not a UUID".to_owned());
         ArticleId::parse(&id).ok_or_else(not_a_uuid)
     });
-    let version = given.version.map(|version| {
+    let version = fields.version.map(|version| {
         let version = i32::try_from(version).ok();
         let version = version.filter(|version| (1..=MAX_VERSION).contains(version));
         version.ok_or_else(|| fault("version")(format!("this must be 1 to {MAX_VERSION}")))
@@ -102,9 +102,9 @@ fn checked(given: Given, row: u64) -> Result<Incoming, Fault> {
             title: Title::new(title).map_err(violation("title"))?,
             slug: slug.map_err(violation("slug"))?,
             text: Text::new(text).map_err(violation("text"))?,
-            created_at: instant("createdAt", given.created_at)?,
+            created_at: instant("createdAt", fields.created_at)?,
         },
-        updated_at: instant("updatedAt", given.updated_at)?,
+        updated_at: instant("updatedAt", fields.updated_at)?,
         version: version.transpose()?,
     })
 }

@@ -1,16 +1,17 @@
-//! Lookups that gather into loads, whatever becomes of those who wait for them.
+//! Lookups that are gathered into loads, also when callers stop waiting or a load panics.
 
 use super::*;
 
 type Numbers = Batcher<u32, u32, BatchFailure>;
 
-/// Doubles even keys, knows no odd ones, panics at 13; ten milliseconds a load. Notes its loads.
+/// A batcher that doubles even keys, finds no odd ones, and panics at 13; each load takes ten milliseconds. The loads
+/// are recorded in the list that is returned with it.
 fn doubling(limits: BatchLimits) -> (Numbers, Arc<Mutex<Vec<Vec<u32>>>>) {
     let loads: Arc<Mutex<Vec<Vec<u32>>>> = Arc::default();
-    let noted = Arc::clone(&loads);
+    let recorded = Arc::clone(&loads);
     let batcher = Batcher::new(limits, move |mut keys: Vec<u32>| {
         keys.sort_unstable();
-        noted.lock().unwrap().push(keys.clone());
+        recorded.lock().unwrap().push(keys.clone());
         async move {
             pause(10).await;
             assert!(!keys.contains(&13), "thirteen");
@@ -22,7 +23,7 @@ fn doubling(limits: BatchLimits) -> (Numbers, Arc<Mutex<Vec<Vec<u32>>>>) {
     (batcher, loads)
 }
 
-fn noted(loads: &Mutex<Vec<Vec<u32>>>) -> Vec<Vec<u32>> {
+fn recorded(loads: &Mutex<Vec<Vec<u32>>>) -> Vec<Vec<u32>> {
     loads.lock().unwrap().clone()
 }
 
@@ -43,7 +44,7 @@ async fn lookups_gather_while_the_maximum_number_of_loads_runs() {
     ];
     assert_eq!(answers, expected.map(Ok));
     let expected = vec![vec![0], vec![1], vec![2, 3, 4], vec![5, 6]];
-    assert_eq!(noted(&loads), expected);
+    assert_eq!(recorded(&loads), expected);
     let counts = Counts {
         executions: 4,
         joins: 4,
@@ -62,7 +63,7 @@ async fn a_lookup_that_is_dropped_takes_its_key_out_of_the_batch() {
     };
     let (first, second, given_up) = tokio::join!(batcher.get(0), batcher.get(2), impatient);
     assert_eq!((first, second, given_up), (Ok(Some(0)), Ok(Some(4)), true));
-    assert_eq!(noted(&loads), vec![vec![0], vec![2]]);
+    assert_eq!(recorded(&loads), vec![vec![0], vec![2]]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +73,7 @@ async fn an_abandoned_batch_is_not_loaded() {
     let (first, given_up, third) = tokio::join!(batcher.get(0), impatient, batcher.get(4));
     assert!(given_up.is_err());
     assert_eq!((first, third), (Ok(Some(0)), Ok(Some(8))));
-    assert_eq!(noted(&loads), vec![vec![0], vec![4]]);
+    assert_eq!(recorded(&loads), vec![vec![0], vec![4]]);
     assert_eq!((batcher.waiting(), batcher.loads_under_way()), (0, 0));
 }
 
@@ -83,7 +84,7 @@ async fn a_batch_outlives_its_leader_in_the_middle_of_the_load() {
     let (_, leader, joiner) = tokio::join!(batcher.get(0), leader, batcher.get(4));
     assert!(leader.is_err());
     assert_eq!(joiner, Ok(Some(8)));
-    assert_eq!(noted(&loads), vec![vec![0], vec![2, 4], vec![2, 4]]);
+    assert_eq!(recorded(&loads), vec![vec![0], vec![2, 4], vec![2, 4]]);
     assert_eq!((batcher.waiting(), batcher.loads_under_way()), (0, 0));
 }
 
@@ -98,7 +99,7 @@ async fn a_cancelled_load_frees_its_slot() {
     let (_, leader, late) = tokio::join!(batcher.get(0), leader, late);
     assert!(leader.is_err());
     assert_eq!(late, Ok(Some(8)));
-    assert_eq!(noted(&loads), vec![vec![0], vec![2], vec![4]]);
+    assert_eq!(recorded(&loads), vec![vec![0], vec![2], vec![4]]);
     assert_eq!((batcher.waiting(), batcher.loads_under_way()), (0, 0));
 }
 

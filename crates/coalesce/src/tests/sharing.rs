@@ -1,4 +1,4 @@
-//! Equal reads that share an execution, whatever becomes of those who wait for it.
+//! Equal reads that share an execution, also when callers stop waiting or the execution panics.
 
 use super::*;
 
@@ -36,7 +36,7 @@ async fn different_keys_do_not_wait_for_each_other() {
     assert_eq!(begun.elapsed(), Duration::from_millis(10));
 }
 
-/// Starts a read that runs until the semaphore is fed, as a task that can be aborted.
+/// Spawns a read whose execution waits for a permit of `gate`; the task can be aborted.
 fn held(
     coalescer: &Arc<Coalescer<u8, usize>>,
     gate: &Arc<Semaphore>,
@@ -69,7 +69,7 @@ impl Held {
         }
     }
 
-    /// Begins a read and lets it go as far as it can.
+    /// Starts a read and waits until it can make no further progress.
     async fn read(&self) -> tokio::task::JoinHandle<Result<usize, Panicked>> {
         let task = held(&self.coalescer, &self.gate, &self.executions);
         self.settle().await;
@@ -190,7 +190,8 @@ async fn a_read_beyond_the_bounds_runs_alone() {
         coalescer.get(key, run).await.unwrap();
         begun.elapsed().as_millis()
     };
-    // Of four equal reads one runs, two gather, and one finds the group full; another key finds no room.
+    // Of four equal reads, one runs, two gather, and the fourth exceeds the size of the group and runs alone. A read
+    // of another key exceeds the number of keys, and runs alone too.
     let moments = tokio::join!(read(1), read(1), read(1), read(1), read(2));
     assert_eq!(moments, (10, 20, 20, 10, 10));
     let counts = Counts {

@@ -106,11 +106,11 @@ async fn a_long_head_gets_431_and_its_connection_continues() {
 
 #[tokio::test]
 async fn stopping_finishes_requests_and_accepts_no_more() {
-    let (asked, may_answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (arrived, may_answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let routes = routes().route("/waits", {
-        let (asked, may_answer) = (Arc::clone(&asked), Arc::clone(&may_answer));
+        let (arrived, may_answer) = (Arc::clone(&arrived), Arc::clone(&may_answer));
         axum::routing::get(async move || {
-            asked.notify_one();
+            arrived.notify_one();
             may_answer.notified().await;
             "answered"
         })
@@ -120,7 +120,7 @@ async fn stopping_finishes_requests_and_accepts_no_more() {
     let (mut busy, connection) = client(&server, 65_535).await;
     let (_idle, idle_connection) = client(&server, 65_535).await;
     let response = tokio::spawn(busy.send_request(get("/waits")));
-    asked.notified().await;
+    arrived.notified().await;
     stop.cancel();
     timeout(TIMEOUT, idle_connection)
         .await

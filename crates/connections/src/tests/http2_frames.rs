@@ -1,4 +1,4 @@
-//! HTTP/2 as no well-behaved client speaks it, frame by frame.
+//! HTTP/2 frame by frame, as no well-behaved client speaks it.
 
 use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio_rustls::client::TlsStream;

@@ -28,7 +28,7 @@ pub(super) struct Reader<'a> {
     pub(super) limits: &'a ValueLimits,
     /// Sorted by the path of each value later, because the fields of an object may come in any order.
     pub(super) errors: Vec<(Vec<usize>, RequestError)>,
-    /// What all values take so far, in bytes.
+    /// The memory of all values so far, in bytes.
     bytes: u64,
     /// The values in lists of the current filter.
     pub(super) conditions: usize,
@@ -162,13 +162,13 @@ impl<'a> Reader<'a> {
             _ => scalar(self.schema.scalar(name), leaf),
         };
         match coerced {
-            Some(value) => self.listed(value, lists, path),
+            Some(value) => self.wrapped_in_lists(value, lists, path),
             None => self.unexpected(ty, leaf.describe(), path),
         }
     }
 
     /// A single value is a list of one.
-    pub(super) fn listed(
+    pub(super) fn wrapped_in_lists(
         &mut self,
         value: EngineValue,
         lists: u64,

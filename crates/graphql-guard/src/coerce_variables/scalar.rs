@@ -43,7 +43,7 @@ pub(super) fn scalar(accepted: ScalarInput, leaf: &Leaf<'_>) -> Option<Value> {
 
 /// The number as an integer; `3.0` is one, because JSON does not distinguish it from `3`.
 fn whole(number: &Number) -> Option<i128> {
-    /// Up to here every integer is exactly a `f64`.
+    /// Up to this number every integer is representable as an `f64`.
     const EXACT: f64 = 9_007_199_254_740_991.0;
     if let Some(int) = number.as_i128() {
         return Some(int);

@@ -19,10 +19,10 @@ use super::scalar::Leaf;
 use crate::json;
 
 /// The deepest nesting of lists and objects. It bounds our recursion, and is below the limit of `serde_json`.
-const DEEPEST: usize = 100;
+const MAX_NESTING: usize = 100;
 
 /// Values of up to this multiple of a limit are read, so that the resolver can reject them with a better message.
-const LENIENCE: usize = 2;
+const TOLERANCE: usize = 2;
 
 /// Reads the values of variables, and skips those that are not declared.
 pub(super) struct Given<'r, 'a, 'd> {
@@ -94,7 +94,7 @@ impl<'de> DeserializeSeed<'de> for Seed<'_, '_, '_> {
         if self.is_condition {
             self.reader.conditions += 1;
             let most = self.reader.limits.conditions;
-            if self.reader.conditions > most.saturating_mul(LENIENCE) {
+            if self.reader.conditions > most.saturating_mul(TOLERANCE) {
                 let reason = format_args!("a filter may have at most {most} conditions");
                 self.reader.report_and_stop(self.path, reason);
             }
@@ -113,10 +113,10 @@ impl Seed<'_, '_, '_> {
 
     fn enter<E: serde::de::Error>(&mut self) -> Result<(), E> {
         self.reader.nesting += 1;
-        if self.reader.nesting <= DEEPEST {
+        if self.reader.nesting <= MAX_NESTING {
             return Ok(());
         }
-        let reason = format_args!("values may nest at most {DEEPEST} deep");
+        let reason = format_args!("values may nest at most {MAX_NESTING} deep");
         self.reader.report_and_stop(self.path, reason);
         Err(E::custom("over"))
     }
@@ -171,7 +171,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
         };
         let is_condition = reader.schema.is_filter(item.inner_named_type());
         let mut values = Vec::new();
-        while values.len() < reader.limits.list.saturating_mul(LENIENCE) {
+        while values.len() < reader.limits.list.saturating_mul(TOLERANCE) {
             let path = path.then(Key::Index(values.len()));
             let seed = Seed {
                 reader: &mut *reader,
@@ -206,7 +206,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
         if let Some(anything) = reader.anything_named(name) {
             let object = read_any(reader, &anything, path, fields)?;
             reader.nesting -= 1;
-            return Ok(reader.listed(object, lists, path));
+            return Ok(reader.wrapped_in_lists(object, lists, path));
         }
         let Some(ExtendedType::InputObject(definition)) = reader.schema.types.types.get(name)
         else {
@@ -258,7 +258,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
             reader.report(path, reason);
         }
         let object = reader.object(given, definition, path);
-        Ok(reader.listed(object, lists, path))
+        Ok(reader.wrapped_in_lists(object, lists, path))
     }
 }
 

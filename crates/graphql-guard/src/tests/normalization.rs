@@ -1,4 +1,4 @@
-//! Normalized operations: fields merged, fragments and conditions gone; and the cache of them.
+//! Normalized operations (fields merged, fragments inlined, conditions decided), and their cache.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What a prepared operation hands on: its key, its outline, its positions and the tree for the engine.
+//! The parts of a prepared operation: its key, its outline, its positions, and the tree for the engine.
 
 use serde_json::json;
 

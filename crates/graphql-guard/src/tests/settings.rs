@@ -1,4 +1,4 @@
-//! A schema of another kind, with scalars and page arguments of its own.
+//! Settings for another schema, with its own scalars and page arguments.
 
 use async_graphql::{Name, Request, ServerError, Variables, value};
 use serde_json::{Value, json};

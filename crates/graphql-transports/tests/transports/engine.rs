@@ -22,11 +22,11 @@ pub(crate) struct Engine {
     pub(crate) produced: Arc<AtomicUsize>,
     /// The number of open streams.
     pub(crate) open: Arc<AtomicUsize>,
-    /// Lets a `held` operation end.
+    /// Lets operations `held` end.
     pub(crate) gate: Gate,
 }
 
-/// Closed until it is opened once.
+/// A gate that is closed until it is opened, once.
 #[derive(Clone)]
 pub(crate) struct Gate(Arc<Semaphore>);
 
@@ -46,7 +46,7 @@ impl Gate {
     }
 }
 
-/// Counts as an open stream as long as it lives.
+/// Counts as an open stream until it is dropped.
 struct Open(Arc<AtomicUsize>);
 
 impl Open {
@@ -145,10 +145,10 @@ impl Execute for Engine {
                     .boxed()
                     .into(),
             ),
-            // A source without events that advances whenever it is polled.
+            // A source without events that makes progress whenever it is polled.
             ("passing", _) => {
-                let asked = AtomicUsize::new(0);
-                let position = move || Some(format!("c{}", asked.fetch_add(1, Ordering::SeqCst)));
+                let polls = AtomicUsize::new(0);
+                let position = move || Some(format!("c{}", polls.fetch_add(1, Ordering::SeqCst)));
                 Outcome::Stream(Events::new(stream::pending().boxed(), position))
             }
             ("held", _) => {

@@ -1,4 +1,4 @@
-//! A server with only the transports, on its own port, with limits short enough for tests.
+//! A server that has only the transports, on a free port, with limits short enough for tests.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

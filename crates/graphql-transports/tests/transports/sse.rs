@@ -167,8 +167,8 @@ async fn a_client_that_does_not_read_stops_its_source() {
 #[tokio::test]
 async fn operations_under_way_get_their_response_when_the_server_stops() {
     let server = Server::start().await;
-    let (asked, held) = (server.clone(), server.engine.open.clone());
-    let response = tokio::spawn(async move { post(&asked, "held").await });
+    let (requested_server, held) = (server.clone(), server.engine.open.clone());
+    let response = tokio::spawn(async move { post(&requested_server, "held").await });
     server.until(&held, 1).await;
     server.shutdown.token().cancel();
     server.engine.gate.let_through(1);

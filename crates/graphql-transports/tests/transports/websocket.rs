@@ -199,16 +199,16 @@ async fn messages_of_a_stopped_operation_do_not_reach_a_new_one_with_its_id() {
     client.send(complete("1")).await;
     client.subscribe("1", "count 1").await;
     client.subscribe("2", "count 1").await;
-    let mut heard = Vec::new();
-    while heard.last() != Some(&complete("2")) {
+    let mut received = Vec::new();
+    while received.last() != Some(&complete("2")) {
         let message = client.receive().await;
-        if heard.is_empty() && message["payload"]["data"]["text"] != "" {
+        if received.is_empty() && message["payload"]["data"]["text"] != "" {
             // Sent before the server had received the `complete`.
             continue;
         }
-        heard.push(message);
+        received.push(message);
     }
-    let of_the_first: Vec<_> = heard
+    let of_the_first: Vec<_> = received
         .iter()
         .filter(|message| message["id"] == "1")
         .collect();

@@ -12,7 +12,7 @@ use crate::program::run;
 use crate::stories::random::Chance;
 use crate::support::{Database, OwnDatabase, prepare};
 
-/// How long after a fault it may still cause errors, of operations that had begun before, on a busy machine.
+/// How long after a fault operations that had begun before may still fail, on a busy machine.
 const AFTER: Duration = Duration::from_secs(8);
 
 /// The database, and the faults that can be caused.
@@ -48,7 +48,7 @@ impl Target {
     }
 }
 
-/// Whether an error may come from a fault. Clones share it.
+/// When there were faults, to decide whether one may have caused an error. Clones share the list.
 #[derive(Clone, Default)]
 pub(super) struct Disturbance(Arc<Mutex<Vec<Fault>>>);
 
@@ -114,7 +114,7 @@ pub(super) async fn cause(
                     tally.add("fault", "connections to PostgreSQL were killed");
                 }
                 disturbance.end();
-                // Otherwise there would be no time without faults.
+                // The pause leaves times without any fault.
                 sleep(AFTER + Duration::from_secs(2)).await;
             }
         }

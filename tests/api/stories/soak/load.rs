@@ -83,7 +83,7 @@ impl Client {
         let query =
             "mutation($input: CreateArticleInput!) { createArticle(input: $input) { id slug } }";
         let request = json!({ "query": query, "variables": { "input": input } });
-        // With a key it may be sent until there is a response.
+        // With a key it can be repeated until there is a response.
         let key = format!("create {title}");
         for _ in 0..200 {
             let request = client()
@@ -144,22 +144,22 @@ impl Client {
             .header("accept", "text/event-stream")
             .json(&json!({ "query": query }));
         let wait = Duration::from_millis(self.chance.below(400));
-        let heard = async {
+        let received = async {
             if let Ok(mut response) = request.send().await {
                 while let Ok(Some(_)) = response.chunk().await {}
             }
         };
-        let _ = timeout(wait, heard).await;
+        let _ = timeout(wait, received).await;
         self.tally.add("subscriptions", "");
     }
 
-    async fn ask(&self, asked: &'static str, request: Value) -> Option<Value> {
-        self.send(asked, client().post(&self.url).json(&request))
+    async fn ask(&self, request_kind: &'static str, request: Value) -> Option<Value> {
+        self.send(request_kind, client().post(&self.url).json(&request))
             .await
     }
 
     /// The response; `None` for an error, which is counted, with a `!` if no fault has caused it.
-    async fn send(&self, asked: &'static str, request: RequestBuilder) -> Option<Value> {
+    async fn send(&self, request_kind: &'static str, request: RequestBuilder) -> Option<Value> {
         let began = Instant::now();
         let answer = async {
             let response = request.timeout(Duration::from_mins(1)).send().await?;
@@ -168,7 +168,7 @@ impl Client {
         let code = match answer.await {
             Ok(answer) => {
                 let Value::String(code) = &answer["errors"][0]["extensions"]["code"] else {
-                    self.tally.add(asked, "ok");
+                    self.tally.add(request_kind, "ok");
                     return Some(answer["data"].clone());
                 };
                 code.clone()
@@ -180,7 +180,7 @@ impl Client {
             true => format!("{code}, because of a fault"),
             false => format!("! {code}"),
         };
-        self.tally.add(asked, answered);
+        self.tally.add(request_kind, answered);
         None
     }
 }
@@ -188,14 +188,14 @@ impl Client {
 /// Makes each connection to the database read all articles.
 pub(super) async fn fill_caches(program: &Program) {
     for round in 0..3 {
-        let asked = (0..30).map(|number| {
+        let requests = (0..30).map(|number| {
             let part = format!("nothing {round} {number}");
             let query =
                 format!("{{ articles(filter: {{ text: {{ contains: \"{part}\" }} }}) {{ id }} }}");
             let request = client().post(program.url("/graphql"));
             request.json(&json!({ "query": query })).send()
         });
-        for response in futures_util::future::join_all(asked).await {
+        for response in futures_util::future::join_all(requests).await {
             assert_eq!(response.unwrap().status(), 200);
         }
     }
@@ -211,7 +211,7 @@ pub(super) async fn rude(address: String, mut chance: Chance, tally: Tally, unti
     while Instant::now() < until {
         sleep(Duration::from_millis(chance.below(200))).await;
         let Ok(mut stream) = TcpStream::connect(&address).await else {
-            tally.add("rude clients", "! refused");
+            tally.add("rude clients", "! rejected");
             continue;
         };
         match chance.below(4) {

@@ -113,7 +113,7 @@ async fn a_header_cannot_choose_how_its_token_is_verified() {
 async fn a_public_key_is_not_used_as_a_secret() {
     let rsa = Signer::rsa().jwk("rsa");
     let admission = trusting(std::slice::from_ref(&rsa));
-    // Everything that implementations have confused with an HMAC secret: the modulus, the key, the set.
+    // What implementations have mistaken for the HMAC secret: the modulus, the key, the whole set.
     let modulus = rsa["n"].as_str().unwrap();
     for secret in [modulus, &rsa.to_string(), &jwks(std::slice::from_ref(&rsa))] {
         for header in [

@@ -7,7 +7,7 @@ use crate::tests::{at, clock, open};
 use crate::{Admission, Credential, Identity, Rejection, Scope, TokenError};
 use broadsheet_articles::clock::Timestamp;
 
-/// The outcome for a token with these claims, where clocks may differ by 30 seconds.
+/// The result for a token with these claims, with 30 seconds of tolerated clock skew.
 async fn read_with(changes: Value) -> Result<String, Rejection> {
     let signer = Signer::ed();
     let admission = trusting(&[signer.jwk("ed")]);
@@ -156,7 +156,7 @@ async fn the_claim_of_the_scopes_can_be_configured() {
             json!({"https://a.example/r": "articles:read"}),
             "articles:read",
         ),
-        // No other claim counts then, although the `scope` of `good` may read.
+        // Then no other claim is read, although the default claim `scope` of this token contains `read`.
         ("roles", json!({}), ""),
         ("access.roles", json!({"access": "articles:read"}), ""),
         (

@@ -156,8 +156,8 @@ async fn unknown_key_ids_cause_one_fetch_in_thirty_seconds() {
     sleep(MINUTE).await;
     assert_eq!(issuer.fetches(), 1);
     let ask = async |many| {
-        let asked = join_all((0..many).map(|_| issuer.refresher.refresh_for_unknown_key())).await;
-        asked.into_iter().filter(|waited| *waited).count()
+        let waits = join_all((0..many).map(|_| issuer.refresher.refresh_for_unknown_key())).await;
+        waits.into_iter().filter(|waited| *waited).count()
     };
     // All of them wait for the same fetch.
     assert_eq!(ask(10_000).await, 10_000);

@@ -18,10 +18,10 @@ use crate::{Admission, Credential, Rejection, Scope};
 
 pub(super) const ISSUER: &str = "https://issuer.example";
 pub(super) const AUDIENCE: &str = "articles";
-/// 2026-11-01T09:00:00Z, where the clock stands.
+/// 2026-11-01T09:00:00Z, the time of the tests' clock, in seconds since 1970.
 pub(super) const NOW_SECONDS: i64 = 1_793_523_600;
 
-/// A pair of keys, of which the issuer keeps one.
+/// A key pair, whose private half stays with the issuer.
 pub(super) enum Signer {
     Rsa(Box<RsaKeyPair>),
     Ec(EcdsaKeyPair),
@@ -98,20 +98,19 @@ impl Signer {
         }
     }
 
-    /// A token with this header and these claims, whatever they are.
+    /// A signed token with this header and these claims, which need not be valid.
     pub(super) fn token(&self, header: &Value, claims: &Value) -> String {
         self.token_of(&header.to_string(), &claims.to_string())
     }
 
-    /// The same with the texts of both.
+    /// The same, with header and claims given as text.
     pub(super) fn token_of(&self, header: &str, claims: &str) -> String {
         let signed = format!("{}.{}", base64(header), base64(claims));
         let signature = base64(self.sign(signed.as_bytes()));
         format!("{signed}.{signature}")
     }
 
-    /// A token that is valid for those who have the key under this id, but for what `changes` say: null takes a claim
-    /// away.
+    /// A valid token that names the key with this id. `changes` replaces claims; null removes one.
     pub(super) fn good(&self, kid: &str, changes: &Value) -> String {
         self.token(
             &json!({"alg": self.algorithm(), "kid": kid}),
@@ -154,7 +153,7 @@ pub(super) fn jwks(keys: &[Value]) -> String {
     json!({ "keys": keys }).to_string()
 }
 
-/// Who trusts these keys for tokens of [`ISSUER`] for [`AUDIENCE`].
+/// An [`Admission`] that trusts these keys for tokens from [`ISSUER`] for [`AUDIENCE`].
 pub(super) fn trusting(keys: &[Value]) -> Admission {
     let file = jwks_file(keys);
     let jwks = format!("--jwt-jwks={}", file.path().display());
@@ -165,7 +164,7 @@ pub(super) fn trusting(keys: &[Value]) -> Admission {
     .unwrap()
 }
 
-/// The name of the caller that is admitted to reading, or the rejection.
+/// The name of the caller if the token admits it to reading, or the rejection.
 pub(super) async fn read(admission: &Admission, token: &str) -> Result<String, Rejection> {
     let caller = admission
         .admit(Credential::Bearer(token), Scope::Read)

@@ -9,9 +9,9 @@ use crate::store::connection::run;
 use crate::store::{Access, Database, Store};
 
 /// The queries, one statement each.
-struct Questions {
+struct Queries {
     /// The range of the feed.
-    extent: &'static str,
+    range: &'static str,
     /// Ranges of positions without a change.
     gaps: &'static str,
     /// Changes that were lost before they got a position.
@@ -20,8 +20,8 @@ struct Questions {
     differing: &'static str,
 }
 
-const SQLITE: Questions = Questions {
-    extent: "SELECT floor + 1 AS first, (SELECT max(position) FROM article_change WHERE position > floor) AS last FROM feed",
+const SQLITE: Queries = Queries {
+    range: "SELECT floor + 1 AS first, (SELECT max(position) FROM article_change WHERE position > floor) AS last FROM feed",
     gaps: "SELECT before + 1 AS first, position - 1 AS last FROM (
             SELECT position, lag(position, 1, (SELECT floor FROM feed)) OVER (ORDER BY position) AS before
             FROM article_change WHERE position > (SELECT floor FROM feed)
@@ -37,8 +37,8 @@ const SQLITE: Questions = Questions {
         WHERE CASE kind WHEN 3 THEN article.id IS NOT NULL ELSE article.version IS NOT change.version END",
 };
 
-const POSTGRES: Questions = Questions {
-    extent: "SELECT floor + 1 AS first, (SELECT max(position) FROM article_feed WHERE position > floor) AS last FROM feed",
+const POSTGRES: Queries = Queries {
+    range: "SELECT floor + 1 AS first, (SELECT max(position) FROM article_feed WHERE position > floor) AS last FROM feed",
     gaps: "SELECT before + 1 AS first, position - 1 AS last FROM (
             SELECT position, lag(position, 1, (SELECT floor FROM feed)) OVER (ORDER BY position) AS before
             FROM article_feed WHERE position > (SELECT floor FROM feed)
@@ -59,7 +59,7 @@ const REMEDY: &str = "Clients that follow the feed may have missed that: `broads
                       them start over with a list. It is reported until CHANGE_RETENTION has passed";
 
 #[derive(QueryableByName)]
-struct Extent {
+struct Range {
     #[diesel(sql_type = BigInt)]
     first: i64,
     #[diesel(sql_type = Nullable<BigInt>)]
@@ -87,25 +87,26 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn check_feed(&self) -> Result<Checked> {
-        let questions = match &self.0.database {
+        let queries = match &self.0.database {
             Database::Postgres(_) => &POSTGRES,
             Database::Sqlite(_) => &SQLITE,
         };
         let answers = self.run(Access::Snapshot, move |connection| {
             Box::pin(async move {
-                let ask = diesel::sql_query::<&str>;
-                let extent = run!(connection, |c| ask(questions.extent)
-                    .get_result::<Extent>(c))?;
-                let gaps = run!(connection, |c| ask(questions.gaps).load::<Gap>(c))?;
-                let lost = run!(connection, |c| ask(questions.lost).get_result::<Count>(c))?;
-                let differing = run!(connection, |c| ask(questions.differing)
+                let execute_query = diesel::sql_query::<&str>;
+                let range = run!(connection, |c| execute_query(queries.range)
+                    .get_result::<Range>(c))?;
+                let gaps = run!(connection, |c| execute_query(queries.gaps).load::<Gap>(c))?;
+                let lost = run!(connection, |c| execute_query(queries.lost)
                     .get_result::<Count>(c))?;
-                Ok((extent, gaps, lost.count, differing.count))
+                let differing = run!(connection, |c| execute_query(queries.differing)
+                    .get_result::<Count>(c))?;
+                Ok((range, gaps, lost.count, differing.count))
             })
         });
-        let (extent, gaps, lost, differing) = answers.await?;
-        let first = extent.first;
-        let summary = match extent.last {
+        let (range, gaps, lost, differing) = answers.await?;
+        let first = range.first;
+        let summary = match range.last {
             Some(head) => format!("changes from {first} to {head}"),
             None => format!("no changes, the next is {first}"),
         };

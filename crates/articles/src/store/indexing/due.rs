@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
-use super::{Batch, Progress, Round};
+use super::{Batch, IndexedBatch, Progress};
 use crate::error::Result;
 use crate::store::connection::Connection;
-use crate::store::sqlite::index::due::{self, Made};
+use crate::store::sqlite::index::due::{self, ComputedWords};
 use crate::store::{Access, Database, Store};
 
 /// How long to wait while a server does the rest.
-const WHILE_OTHERS_DO_IT: Duration = Duration::from_millis(100);
+const LOCKED_PAUSE: Duration = Duration::from_millis(100);
 
 impl Store {
     /// Indexes the articles that were written without words, and reports the progress to `report`. Returns the number
@@ -22,7 +22,7 @@ impl Store {
     /// # Errors
     /// The database does not answer, or takes no writes. The remaining articles stay due.
     pub async fn index_what_is_due(&self, mut report: impl FnMut(Progress)) -> Result<i64> {
-        let total = self.words_to_make().await?.due;
+        let total = self.pending_words().await?.due;
         let mut done = 0;
         if total == 0 {
             return Ok(0);
@@ -35,18 +35,18 @@ impl Store {
             });
         };
         match self.0.database {
-            Database::Postgres(_) => self.index_in_rounds(&mut report).await?,
-            Database::Sqlite(_) => self.index_side_by_side(&mut report).await?,
+            Database::Postgres(_) => self.index_in_batches(&mut report).await?,
+            Database::Sqlite(_) => self.index_in_pipeline(&mut report).await?,
         }
         Ok(done)
     }
 
-    async fn index_in_rounds(&self, report: &mut impl FnMut(i64)) -> Result<()> {
+    async fn index_in_batches(&self, report: &mut impl FnMut(i64)) -> Result<()> {
         let mut batch = Batch::MAX;
-        while self.words_to_make().await?.due > 0 {
-            match self.make_words(batch).await {
-                Ok(Round { indexed: 0 }) => tokio::time::sleep(WHILE_OTHERS_DO_IT).await,
-                Ok(Round { indexed }) => {
+        while self.pending_words().await?.due > 0 {
+            match self.compute_words(batch).await {
+                Ok(IndexedBatch { indexed: 0 }) => tokio::time::sleep(LOCKED_PAUSE).await,
+                Ok(IndexedBatch { indexed }) => {
                     batch = batch.doubled();
                     report(i64::try_from(indexed).unwrap_or_default());
                 }
@@ -56,48 +56,50 @@ impl Store {
         Ok(())
     }
 
-    async fn index_side_by_side(&self, report: &mut impl FnMut(i64)) -> Result<()> {
+    async fn index_in_pipeline(&self, report: &mut impl FnMut(i64)) -> Result<()> {
         loop {
             // From the newest to the oldest. Articles that become due in the meantime, or were changed by others,
             // follow afterwards.
-            let mut made = self.words_of_what_is_due(i64::MAX).await?;
-            if made.is_empty() {
+            let mut computed = self.words_of_what_is_due(i64::MAX).await?;
+            if computed.is_empty() {
                 return Ok(());
             }
             let mut indexed = 0;
-            while !made.is_empty() {
-                let before = made.oldest();
-                let (written, next) =
-                    tokio::join!(self.write_words(made), self.words_of_what_is_due(before));
+            while !computed.is_empty() {
+                let before = computed.oldest();
+                let (written, next) = tokio::join!(
+                    self.write_words(computed),
+                    self.words_of_what_is_due(before)
+                );
                 let written = written?;
                 indexed += written;
                 report(written);
-                made = next?;
+                computed = next?;
             }
             if indexed == 0 {
-                tokio::time::sleep(WHILE_OTHERS_DO_IT).await;
+                tokio::time::sleep(LOCKED_PAUSE).await;
             }
         }
     }
 
-    async fn words_of_what_is_due(&self, before: i64) -> Result<Made> {
+    async fn words_of_what_is_due(&self, before: i64) -> Result<ComputedWords> {
         self.run(Access::Read, move |connection| {
             Box::pin(async move {
                 match connection {
-                    Connection::Postgres(_) => Ok(Made::default()),
-                    Connection::Sqlite(connection) => Ok(due::make(connection, before)?),
+                    Connection::Postgres(_) => Ok(ComputedWords::default()),
+                    Connection::Sqlite(connection) => Ok(due::compute(connection, before)?),
                 }
             })
         })
         .await
     }
 
-    async fn write_words(&self, made: Made) -> Result<i64> {
+    async fn write_words(&self, computed: ComputedWords) -> Result<i64> {
         self.run(Access::Bulk, move |connection| {
             Box::pin(async move {
                 match connection {
                     Connection::Postgres(_) => Ok(0),
-                    Connection::Sqlite(connection) => Ok(due::write(connection, made)?),
+                    Connection::Sqlite(connection) => Ok(due::write(connection, computed)?),
                 }
             })
         })

@@ -20,7 +20,7 @@ impl Dialect for Pg {
     const SOME_INSTANT: &'static str = "to_timestamp(0)";
     const TIME_LIMIT: Option<&'static str> = None;
     const TEXT_BYTES_AS_JSON: &'static str = "octet_length(to_json(text)::text) - 2";
-    const MUST_SORT_APART: bool = true;
+    const SORTS_OUTSIDE_SUBQUERY: bool = true;
     const TITLE_AND_SLUG: &'static str = "title, slug";
     const TEXT: &'static str = "text";
     const VERSION: &'static str = "version";
@@ -39,7 +39,7 @@ impl Dialect for Pg {
 
     /// For a page after a random cursor, planning takes twice as long as reading, and PostgreSQL's cost estimates would
     /// make it plan again each time if it knew the cursor's value.
-    fn unplanned<'b>(
+    fn bind_hidden_from_planner<'b>(
         pass: &mut Pass<'_, 'b, Self>,
         ty: &str,
         bind: impl FnOnce(&mut Pass<'_, 'b, Self>) -> QueryResult<()>,

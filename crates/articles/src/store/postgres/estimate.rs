@@ -1,7 +1,7 @@
-//! Estimates how many articles a search finds, by PostgreSQL's statistics.
+//! Estimates how many articles a search finds, from PostgreSQL's statistics.
 //!
-//! The planner compares the same numbers, but takes every word that is not among the most frequent for one in 200
-//! articles, and then reads the whole list for an article that the index would have given at once.
+//! The planner compares the same numbers, but assumes that every word that is not among the most frequent occurs in
+//! one of 200 articles, and then reads the whole list for an article that the index would have found immediately.
 
 use diesel::QueryResult;
 use diesel::pg::Pg;
@@ -15,8 +15,8 @@ use crate::article::search::Search;
 use crate::store::searched::{Costs, Estimate};
 use crate::store::sql::select::query;
 
-/// Measured on a million articles of about 900 bytes, in nanoseconds. Words of longer articles are stored apart from
-/// them, and a test takes several times as long.
+/// Measured on a million articles of about 900 bytes, in nanoseconds. The words of longer articles are stored out of
+/// line (TOAST), and a test takes several times as long.
 const COSTS: Costs = Costs {
     find: 100,
     sort: 900,
@@ -24,7 +24,7 @@ const COSTS: Costs = Costs {
     compare: None,
 };
 
-/// `None` where the answer of PostgreSQL has another form than expected.
+/// `None` if PostgreSQL's response has an unexpected form.
 pub(in crate::store) async fn of(
     connection: &mut PgConnection,
     search: &Search,
@@ -49,8 +49,8 @@ fn rows(plan: &Value, name: &str) -> Option<i64> {
     part["Plan Rows"].as_i64()
 }
 
-/// Plans a statement without executing it. Of the parts that are materialized, the planner tells all rows even where
-/// several processes share the work.
+/// Plans a statement without executing it. For a part that is materialized, the plan has the number of all rows, even if
+/// several processes would share the work.
 struct Explain<'s>(&'s Search);
 
 impl QueryFragment<Pg> for Explain<'_> {

@@ -11,7 +11,7 @@ use super::vector::{TsVector, Vector, Words};
 use crate::article::ArticleId;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::store::indexing::{Batch, Round, STORED_RULES};
+use crate::store::indexing::{Batch, IndexedBatch, STORED_RULES};
 use crate::store::sql::types::{Id, Instant};
 use postgres_connect::PgConnection;
 
@@ -65,20 +65,23 @@ struct Texts {
 }
 
 #[derive(QueryableByName)]
-struct Only {
+struct IdRow {
     #[diesel(sql_type = Id)]
     id: ArticleId,
 }
 
 /// Computes the words of some articles that other programs have written, or else of older articles. Only one server at
 /// a time does so.
-pub(in crate::store) async fn round(connection: &mut PgConnection, batch: Batch) -> Result<Round> {
+pub(in crate::store) async fn index_batch(
+    connection: &mut PgConnection,
+    batch: Batch,
+) -> Result<IndexedBatch> {
     let lock: Locked = diesel::sql_query("SELECT pg_try_advisory_xact_lock($1) AS locked")
         .bind::<BigInt, _>(LOCK)
         .get_result(connection)
         .await?;
     if !lock.locked {
-        return Ok(Round { indexed: 0 });
+        return Ok(IndexedBatch { indexed: 0 });
     }
     let mut state = state(connection).await?;
     if state.rules < STORED_RULES {
@@ -94,7 +97,7 @@ pub(in crate::store) async fn round(connection: &mut PgConnection, batch: Batch)
     if !due.is_empty() {
         let ids: HashSet<ArticleId> = due.iter().map(|due| due.article_id).collect();
         let ids: Vec<ArticleId> = ids.into_iter().collect();
-        let left = make_words(connection, &ids, batch).await?;
+        let left = compute_words(connection, &ids, batch).await?;
         let done: Vec<i64> = due
             .iter()
             .filter(|due| !left.contains(&due.article_id))
@@ -104,18 +107,22 @@ pub(in crate::store) async fn round(connection: &mut PgConnection, batch: Batch)
             .bind::<Array<BigInt>, _>(&done)
             .execute(connection)
             .await?;
-        return Ok(Round {
+        return Ok(IndexedBatch {
             indexed: done.len(),
         });
     }
     if state.is_complete {
-        return Ok(Round { indexed: 0 });
+        return Ok(IndexedBatch { indexed: 0 });
     }
     continue_pass(connection, state, batch).await
 }
 
 /// Computes the words of the next articles in the pass over all.
-async fn continue_pass(connection: &mut PgConnection, state: State, batch: Batch) -> Result<Round> {
+async fn continue_pass(
+    connection: &mut PgConnection,
+    state: State,
+    batch: Batch,
+) -> Result<IndexedBatch> {
     let next = diesel::sql_query(
         "SELECT created_at, id FROM article
         WHERE $1::timestamptz IS NULL OR (created_at, id) < ($1, $2)
@@ -129,10 +136,10 @@ async fn continue_pass(connection: &mut PgConnection, state: State, batch: Batch
         diesel::sql_query("UPDATE search_index SET is_complete = true")
             .execute(connection)
             .await?;
-        return Ok(Round { indexed: 0 });
+        return Ok(IndexedBatch { indexed: 0 });
     };
     let ids: Vec<ArticleId> = places.iter().map(|place| place.id).collect();
-    let left: Vec<ArticleId> = make_words(connection, &ids, batch)
+    let left: Vec<ArticleId> = compute_words(connection, &ids, batch)
         .await?
         .into_iter()
         .collect();
@@ -147,7 +154,7 @@ async fn continue_pass(connection: &mut PgConnection, state: State, batch: Batch
         .bind::<BigInt, _>(i64::try_from(ids.len()).unwrap_or_default())
         .execute(connection)
         .await?;
-    Ok(Round { indexed: ids.len() })
+    Ok(IndexedBatch { indexed: ids.len() })
 }
 
 /// Starts another pass over all articles.
@@ -170,7 +177,7 @@ async fn state(connection: &mut PgConnection) -> QueryResult<State> {
 
 /// Computes the words of articles that are not current. Returns the articles that were left out, because another
 /// transaction is changing them or because the batch has too many bytes.
-async fn make_words(
+async fn compute_words(
     connection: &mut PgConnection,
     ids: &[ArticleId],
     batch: Batch,
@@ -194,11 +201,11 @@ async fn make_words(
     .bind::<BigInt, _>(i64::try_from(batch.bytes).unwrap_or(i64::MAX))
     .load(connection)
     .await?;
-    let there: Vec<Only> = diesel::sql_query("SELECT id FROM article WHERE id = ANY ($1)")
+    let existing: Vec<IdRow> = diesel::sql_query("SELECT id FROM article WHERE id = ANY ($1)")
         .bind::<Array<Id>, _>(ids)
         .load(connection)
         .await?;
-    let mut left: HashSet<ArticleId> = there.into_iter().map(|only| only.id).collect();
+    let mut left: HashSet<ArticleId> = existing.into_iter().map(|only| only.id).collect();
     let (mut known, mut versions, mut vectors): (Vec<ArticleId>, Vec<i32>, Vec<Vector>) =
         Default::default();
     let mut parts: (Vec<ArticleId>, Vec<i32>, Vec<i32>, Vec<Vector>) = Default::default();

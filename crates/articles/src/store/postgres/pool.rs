@@ -49,7 +49,7 @@ impl Connections {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn trust_since(&self, then: Instant) {
+    fn distrust_before(&self, then: Instant) {
         let mut since = self
             .trusted_since
             .lock()
@@ -87,7 +87,7 @@ impl Manager for Connections {
         if let Err(error) = Box::pin(connection.check(CHECK_TIMEOUT)).await {
             tracing::warn!(%error, "a connection to PostgreSQL is replaced");
             if let Some(then) = connection.silent_since() {
-                self.trust_since(then);
+                self.distrust_before(then);
             }
             return Err(RecycleError::message("it did not respond"));
         }
@@ -122,7 +122,7 @@ pub(super) fn pool(
 /// Closes the connections that may have been lost with an unresponsive one.
 pub(super) fn after_use(pool: &Pool, connection: &PgConnection) {
     if let Some(then) = connection.silent_since() {
-        pool.manager().trust_since(then);
+        pool.manager().distrust_before(then);
         let closed = pool.retain(|idle, _| idle.answered_at() >= then).removed;
         tracing::warn!(
             idle = closed.len(),

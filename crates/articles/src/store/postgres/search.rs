@@ -36,7 +36,7 @@ pub(super) fn matches<'b>(
         for (not, phrase) in phrases {
             pass.push_sql(" AND ");
             pass.push_sql(not);
-            stands(pass, phrase, plan)?;
+            contains_phrase(pass, phrase, plan)?;
         }
         pass.push_sql(")");
     }
@@ -63,7 +63,11 @@ where
 }
 
 /// Writes the condition that an article contains a phrase.
-fn stands<'b>(pass: &mut Pass<'_, 'b, Pg>, phrase: &'b Phrase, plan: Plan) -> QueryResult<()> {
+fn contains_phrase<'b>(
+    pass: &mut Pass<'_, 'b, Pg>,
+    phrase: &'b Phrase,
+    plan: Plan,
+) -> QueryResult<()> {
     pass.push_sql("(");
     for (index, part) in phrase.parts().enumerate() {
         pass.push_sql(if index == 0 { "(" } else { " AND (" });

@@ -69,7 +69,7 @@ pub(super) async fn warn(connection: &mut PgConnection) -> QueryResult<()> {
         .await?;
     let is_so = |column: usize| {
         row.get(column)
-            .is_some_and(|said| said.as_deref() == Some("t"))
+            .is_some_and(|value| value.as_deref() == Some("t"))
     };
     if is_so(0) {
         tracing::warn!(

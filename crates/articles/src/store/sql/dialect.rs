@@ -40,8 +40,8 @@ pub(in crate::store) trait Dialect: Backend {
     /// Further assignments of an update, for values stored by another program that violate the table's constraints by
     /// now: they become what the API shows.
     const AS_SHOWN: &'static str;
-    /// Whether [`Plan::Matches`] must be told to the planner, by selecting in a subquery and sorting outside it.
-    const MUST_SORT_APART: bool;
+    /// Whether the planner chooses [`Plan::Matches`] only if the statement selects in a subquery and sorts outside it.
+    const SORTS_OUTSIDE_SUBQUERY: bool;
 
     fn bind_id<'b>(pass: &mut Pass<'_, 'b, Self>, id: &'b ArticleId) -> QueryResult<()>;
     fn bind_instant<'b>(pass: &mut Pass<'_, 'b, Self>, instant: &'b Timestamp) -> QueryResult<()>;
@@ -55,7 +55,7 @@ pub(in crate::store) trait Dialect: Backend {
 
     /// Binds a value by `bind` in a way that the planner cannot see, so that PostgreSQL keeps one generic plan. `ty` is
     /// the name of its type in PostgreSQL.
-    fn unplanned<'b>(
+    fn bind_hidden_from_planner<'b>(
         pass: &mut Pass<'_, 'b, Self>,
         ty: &str,
         bind: impl FnOnce(&mut Pass<'_, 'b, Self>) -> QueryResult<()>,

@@ -99,7 +99,7 @@ pub(in crate::store) enum Side {
 }
 
 /// Writes the condition that an article is on one side of a position in `order`. Relevance has no such condition.
-pub(in crate::store) fn beside<'b, DB: Dialect>(
+pub(in crate::store) fn compare_position<'b, DB: Dialect>(
     pass: &mut Pass<'_, 'b, DB>,
     order: ArticleOrder,
     side: Side,
@@ -121,17 +121,19 @@ pub(in crate::store) fn beside<'b, DB: Dialect>(
     pass.push_sql(" (");
     let id = match place {
         Place::Instant(instant, id) => {
-            DB::unplanned(pass, "timestamptz", |pass| DB::bind_instant(pass, instant))?;
+            DB::bind_hidden_from_planner(pass, "timestamptz", |pass| {
+                DB::bind_instant(pass, instant)
+            })?;
             id
         }
         Place::Text(text, id) => {
-            DB::unplanned(pass, "text", |pass| DB::bind_stored(pass, text))?;
+            DB::bind_hidden_from_planner(pass, "text", |pass| DB::bind_stored(pass, text))?;
             id
         }
         Place::Position(_) => return Ok(()),
     };
     pass.push_sql(", ");
-    DB::unplanned(pass, "uuid", |pass| DB::bind_id(pass, id))?;
+    DB::bind_hidden_from_planner(pass, "uuid", |pass| DB::bind_id(pass, id))?;
     pass.push_sql(")");
     Ok(())
 }

@@ -12,12 +12,12 @@ use crate::article::page::Place;
 use crate::article::search::Search;
 use crate::article::{ArticleId, ArticleKey, ArticleOrder, Columns};
 
-/// How the articles that a search finds are read. Each plan finds the same.
+/// How the articles that a search finds are read. All plans find the same articles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Plan {
     /// As the planner of the database decides; on SQLite this is [`Matches`](Self::Matches).
     Usual,
-    /// The index of words gives all matches, which are then sorted.
+    /// All matches are read from the search index and then sorted.
     Matches,
     /// The list is read in its order, and each article is tested.
     List,
@@ -96,7 +96,7 @@ impl Selection {
         }
         for (side, place) in &self.bounds {
             pass.push_sql(conjunction);
-            filter::beside(pass, self.order, *side, place)?;
+            filter::compare_position(pass, self.order, *side, place)?;
             conjunction = " AND ";
         }
         if let Some(limit) = DB::TIME_LIMIT
@@ -199,7 +199,7 @@ impl<DB: Dialect> QueryFragment<DB> for Select {
         pass.push_sql("SELECT ");
         push_columns(&mut pass, self.columns);
         let reads_many = self.offset > FAST_OFFSET;
-        if DB::MUST_SORT_APART && self.selection.plan == Plan::Matches {
+        if DB::SORTS_OUTSIDE_SUBQUERY && self.selection.plan == Plan::Matches {
             // The planner does not look for an order in a subquery with an offset.
             pass.push_sql(" FROM (SELECT *");
             self.selection.source(&mut pass, true, reads_many)?;

@@ -41,7 +41,7 @@ pub(in crate::store) struct StoredVersion(i64);
 
 impl From<Row> for Article {
     fn from(row: Row) -> Self {
-        let odd = Odd {
+        let invalid = InvalidColumns {
             title: row.title.is_odd(),
             slug: row.slug.is_odd(),
             text: row.text.bytes.is_some(),
@@ -50,8 +50,8 @@ impl From<Row> for Article {
             version: i64::from(row.version.shown()) != row.version.0,
         };
         statements::rows(1);
-        if odd != Odd::default() {
-            log_once(row.id, odd);
+        if invalid != InvalidColumns::default() {
+            log_once(row.id, invalid);
         }
         let stored_keys = (row.title.bytes.is_some() || row.slug.bytes.is_some()).then(|| {
             Box::new(StoredKeys {
@@ -126,7 +126,7 @@ impl FromSql<Integer, Sqlite> for StoredVersion {
 /// The columns with values that an article cannot have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each column")]
-struct Odd {
+struct InvalidColumns {
     title: bool,
     slug: bool,
     text: bool,
@@ -140,10 +140,11 @@ const MAX_LOGGED: usize = 100;
 
 /// Logs what another program stored, each value only once.
 #[cold]
-fn log_once(id: ArticleId, odd: Odd) {
-    static LOGGED: LazyLock<Mutex<HashSet<(ArticleId, Odd)>>> = LazyLock::new(Mutex::default);
+fn log_once(id: ArticleId, invalid: InvalidColumns) {
+    static LOGGED: LazyLock<Mutex<HashSet<(ArticleId, InvalidColumns)>>> =
+        LazyLock::new(Mutex::default);
     let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
-    if logged.len() > MAX_LOGGED || !logged.insert((id, odd)) {
+    if logged.len() > MAX_LOGGED || !logged.insert((id, invalid)) {
         return;
     }
     if logged.len() > MAX_LOGGED {
@@ -151,16 +152,16 @@ fn log_once(id: ArticleId, odd: Odd) {
         return;
     }
     let columns = [
-        (odd.title, "title"),
-        (odd.slug, "slug"),
-        (odd.text, "text"),
-        (odd.created_at, "created_at"),
-        (odd.updated_at, "updated_at"),
-        (odd.version, "version"),
+        (invalid.title, "title"),
+        (invalid.slug, "slug"),
+        (invalid.text, "text"),
+        (invalid.created_at, "created_at"),
+        (invalid.updated_at, "updated_at"),
+        (invalid.version, "version"),
     ];
     let names: Vec<&str> = columns
         .into_iter()
-        .filter_map(|(odd, name)| odd.then_some(name))
+        .filter_map(|(invalid, name)| invalid.then_some(name))
         .collect();
     tracing::warn!(
         article.id = %id,

@@ -196,7 +196,7 @@ impl<DB: Dialect> QueryFragment<DB> for Update {
             pass.push_sql(", search_version = version + 1, search_rules = ");
             DB::bind_version(&mut pass, &STORED_RULES)?;
         }
-        this_version(&mut pass, &self.id, self.expected_version.as_ref())?;
+        where_version(&mut pass, &self.id, self.expected_version.as_ref())?;
         if let Some(version) = words.and_then(|edited| edited.of_version.as_ref()) {
             pass.push_sql(" AND version = ");
             DB::bind_version(&mut pass, version)?;
@@ -228,7 +228,7 @@ impl<DB: Dialect> QueryFragment<DB> for Update {
 impl<DB: Dialect> QueryFragment<DB> for Delete {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         pass.push_sql("DELETE FROM article");
-        this_version(&mut pass, &self.id, self.expected_version.as_ref())?;
+        where_version(&mut pass, &self.id, self.expected_version.as_ref())?;
         self.text.condition(&mut pass)?;
         pass.push_sql(" RETURNING ");
         push_columns(&mut pass, self.columns);
@@ -236,7 +236,7 @@ impl<DB: Dialect> QueryFragment<DB> for Delete {
     }
 }
 
-fn this_version<'b, DB: Dialect>(
+fn where_version<'b, DB: Dialect>(
     pass: &mut Pass<'_, 'b, DB>,
     id: &'b ArticleId,
     expected_version: Option<&'b i32>,

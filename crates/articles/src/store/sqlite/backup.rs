@@ -16,16 +16,16 @@ use super::{BUSY_TIMEOUT, write_ahead_log};
 use crate::article::change::Epoch;
 use crate::store::sql::tables::feed;
 
-/// Facts about a database that can be compared with those of a copy.
+/// The contents of a database, to compare with those of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) struct Facts {
+pub(in crate::store) struct Contents {
     pub(in crate::store) articles: i64,
     /// `None` before the migration that creates the feed.
-    pub(in crate::store) feed: Option<FeedFacts>,
+    pub(in crate::store) feed: Option<FeedContents>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) struct FeedFacts {
+pub(in crate::store) struct FeedContents {
     pub(in crate::store) epoch: Epoch,
     /// Changes up to this position are no longer kept.
     pub(in crate::store) floor: i64,
@@ -69,8 +69,10 @@ fn has_table(connection: &mut SqliteConnection, name: &str) -> QueryResult<bool>
     diesel::select(found).get_result(connection)
 }
 
-/// The facts of the database, from one snapshot; `None` where it is not a database of this program.
-pub(in crate::store) fn facts(connection: &mut SqliteConnection) -> QueryResult<Option<Facts>> {
+/// The contents of the database, from one snapshot; `None` where it is not a database of this program.
+pub(in crate::store) fn contents(
+    connection: &mut SqliteConnection,
+) -> QueryResult<Option<Contents>> {
     connection.transaction(|connection| {
         if !has_table(connection, "article")? {
             return Ok(None);
@@ -82,7 +84,7 @@ pub(in crate::store) fn facts(connection: &mut SqliteConnection) -> QueryResult<
             let (epoch, floor, position) = feed::table
                 .select((feed::epoch, feed::floor, head))
                 .first(connection)?;
-            Some(FeedFacts {
+            Some(FeedContents {
                 epoch,
                 floor,
                 position,
@@ -90,7 +92,7 @@ pub(in crate::store) fn facts(connection: &mut SqliteConnection) -> QueryResult<
         } else {
             None
         };
-        Ok(Some(Facts { articles, feed }))
+        Ok(Some(Contents { articles, feed }))
     })
 }
 
@@ -125,7 +127,7 @@ struct Checked {
 pub(in crate::store) fn fault(connection: &mut SqliteConnection) -> QueryResult<Option<String>> {
     let checked: Vec<Checked> = diesel::sql_query("PRAGMA integrity_check(1)").load(connection)?;
     let first = checked.into_iter().next().map(|row| row.integrity_check);
-    Ok(first.filter(|said| said != "ok"))
+    Ok(first.filter(|result| result != "ok"))
 }
 
 /// Checks that no program uses a database, and that no files of SQLite remain beside it. A file that is not a database
@@ -154,8 +156,8 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// While it is held, tells the servers of a database that it is being copied: they let the write-ahead log grow rather
-/// than block writers until it can be emptied. Without the mark the copy is just as good, but writers are slower.
+/// A file that shows the servers of a database that it is being copied: they let the write-ahead log grow rather than
+/// block writers until it can be emptied. Without it the copy is just as good, but writers are slower.
 pub(in crate::store) struct CopyMark {
     path: PathBuf,
     file: Option<File>,

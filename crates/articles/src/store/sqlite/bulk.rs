@@ -29,7 +29,7 @@ pub(in crate::store) fn create(
     if let Some(due) = due
         && inserted == articles.len()
     {
-        due.index_made(connection, words);
+        due.index_computed(connection, words);
     }
     Ok(inserted)
 }

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::time_limit::TimeLimit;
 use super::{Async, index, write_ahead_log};
 use crate::error::{Error, Result};
-use crate::store::connection::{Answer, Work, run_on_sqlite};
+use crate::store::connection::{ErasedResult, Work, run_on_sqlite};
 use crate::store::detach_on_drop::Abandoned;
 use crate::store::pool_waits::Waits;
 use crate::store::statements::Statements;
@@ -47,8 +47,8 @@ impl Writer {
     }
 
     /// Executes `work`. Once it has begun, this future must run to completion: other writes may depend on it.
-    pub(super) async fn write(&self, abandoned: &Abandoned, work: Work) -> Result<Answer> {
-        let (reply, mut answer) = oneshot::channel();
+    pub(super) async fn write(&self, abandoned: &Abandoned, work: Work) -> Result<ErasedResult> {
+        let (reply, mut result) = oneshot::channel();
         let number = self.queue().push(Write {
             work: Some(work),
             done: None,
@@ -64,28 +64,28 @@ impl Writer {
         let lost = |_| Err(Error::internal("a write was given up"));
         let connection = tokio::select! {
             biased;
-            answered = &mut answer => return answered.unwrap_or_else(lost),
+            done = &mut result => return done.unwrap_or_else(lost),
             connection = self.connection.get() => connection,
         };
         match connection {
             Ok(mut connection) => loop {
                 abandoned.begin();
                 // Stops once this write is done: the next waiting task continues with the rest.
-                match answer.try_recv() {
+                match result.try_recv() {
                     Err(oneshot::error::TryRecvError::Empty) => {
                         self.execute_waiting(&mut connection).await;
                     }
                     Err(oneshot::error::TryRecvError::Closed) => {
                         return Err(Error::internal("a write was given up"));
                     }
-                    Ok(answered) => return answered,
+                    Ok(done) => return done,
                 }
             },
             // The wait has timed out. The writes behind it have their own timeouts, and wait for the connection
             // themselves.
             Err(error) if self.queue().remove(number).is_some() => Err(from_pool(error)),
             // Another task is executing it.
-            Err(_) => answer.await.unwrap_or_else(lost),
+            Err(_) => result.await.unwrap_or_else(lost),
         }
     }
 
@@ -93,7 +93,7 @@ impl Writer {
     ///
     /// There is no savepoint: SQLite would keep a copy of each changed page for it, and go through all copies at the
     /// end of every statement.
-    pub(super) async fn write_alone(&self, work: Work) -> Result<Answer> {
+    pub(super) async fn write_alone(&self, work: Work) -> Result<ErasedResult> {
         let mut connection = self.connection.get().await.map_err(from_pool)?;
         let time = self.statement_timeout;
         connection
@@ -109,7 +109,7 @@ impl Writer {
     /// Closes the connection, and removes the write-ahead log if no other server uses it.
     pub(super) async fn close(&self) -> QueryResult<()> {
         let left = match self.connection.get().await {
-            Ok(mut connection) => connection.spawn_blocking(write_ahead_log::leave).await,
+            Ok(mut connection) => connection.spawn_blocking(write_ahead_log::disable).await,
             Err(_) => Ok(()),
         };
         self.connection.close();
@@ -181,15 +181,15 @@ fn commit(connection: &mut SqliteConnection, mut writes: Vec<Write>, time: Durat
     };
     let committed = statements::on_thread(Some(Arc::clone(&shared)), transaction);
     for write in writes {
-        write.settle(committed.clone(), &shared);
+        write.respond(committed.clone(), &shared);
     }
 }
 
 /// A write that waits.
 struct Write {
     work: Option<Work>,
-    done: Option<Result<Answer>>,
-    reply: oneshot::Sender<Result<Answer>>,
+    done: Option<Result<ErasedResult>>,
+    reply: oneshot::Sender<Result<ErasedResult>>,
     queued_at: Instant,
     waits: Arc<Waits>,
     /// Where the write's statements are measured.
@@ -197,9 +197,9 @@ struct Write {
 }
 
 impl Write {
-    /// Whether somebody wants its statements one by one.
+    /// Whether its statements are recorded one by one.
     fn is_traced(&self) -> bool {
-        self.scope.keeps_each()
+        self.scope.records_each()
     }
 
     fn run(&mut self, connection: &mut SqliteConnection) {
@@ -213,8 +213,9 @@ impl Write {
         });
     }
 
-    /// Answers: with what it did where the transaction was committed. `shared` is what all of them took together.
-    fn settle(self, committed: Result<()>, shared: &Statements) {
+    /// Sends the result to the caller: that of the write if the transaction was committed. `shared` measures what all
+    /// writes of the transaction had in common.
+    fn respond(self, committed: Result<()>, shared: &Statements) {
         self.scope.add(shared);
         let done = self
             .done

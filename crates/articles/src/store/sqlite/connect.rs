@@ -15,7 +15,7 @@ use diesel_async::pooled_connection::{
 use futures_util::FutureExt as _;
 
 use super::fault::{fault, is_busy};
-use super::time_limit::{self, WhileInTime};
+use super::time_limit::{self, WithinTimeLimit};
 use super::{Async, BUSY_TIMEOUT, file, write_ahead_log};
 use crate::article::filter::fold_case;
 use crate::store::SqliteLocation;
@@ -147,14 +147,14 @@ fn set_up(connection: &mut SqliteConnection) -> QueryResult<()> {
     ))?;
     time_limit::register(connection)?;
     contains_ignoring_case_utils::register_impl(connection, |text: StoredText, part: String| {
-        WhileInTime(fold_case(&text.shown).contains(&part))
+        WithinTimeLimit(fold_case(&text.shown).contains(&part))
     })?;
     starts_with_ignoring_case_utils::register_impl(
         connection,
-        |text: StoredText, part: String| WhileInTime(fold_case(&text.shown).starts_with(&part)),
+        |text: StoredText, part: String| WithinTimeLimit(fold_case(&text.shown).starts_with(&part)),
     )?;
     ends_with_ignoring_case_utils::register_impl(connection, |text: StoredText, part: String| {
-        WhileInTime(fold_case(&text.shown).ends_with(&part))
+        WithinTimeLimit(fold_case(&text.shown).ends_with(&part))
     })
 }
 

@@ -22,7 +22,7 @@ impl Dialect for Sqlite {
     const TEXT: &'static str = "CAST(text AS BLOB)";
     const VERSION: &'static str = "min(max(version, 1), 2147483647)";
     const AS_SHOWN: &'static str = "";
-    const MUST_SORT_APART: bool = false;
+    const SORTS_OUTSIDE_SUBQUERY: bool = false;
 
     binds!();
 
@@ -36,7 +36,7 @@ impl Dialect for Sqlite {
         Ok(())
     }
 
-    fn unplanned<'b>(
+    fn bind_hidden_from_planner<'b>(
         pass: &mut Pass<'_, 'b, Self>,
         _: &str,
         bind: impl FnOnce(&mut Pass<'_, 'b, Self>) -> QueryResult<()>,

@@ -1,4 +1,4 @@
-//! Estimates how many articles a search finds, by those of its matches that were stored first or last.
+//! Estimates how many articles a search finds, from those of its matches that were stored first or last.
 
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Text};
@@ -9,7 +9,7 @@ use crate::article::search::Search;
 use crate::store::searched::{Costs, Estimate};
 use crate::store::sql::select::query;
 
-/// The maximum number of matches that are looked at. Fewer matches are always sorted.
+/// The maximum number of matches to examine. Fewer matches are always sorted.
 const SAMPLE: i64 = 1_000;
 
 /// Measured on a million articles of about 900 bytes, in nanoseconds. FTS5 goes through a list of matches quickly, but
@@ -19,8 +19,8 @@ const SORT: i64 = 2_000;
 const TEST: i64 = 100_000;
 const COMPARE: i64 = 300;
 
-/// `None` where the search also finds articles for what they lack, of which the index knows nothing. `newest`: looks at
-/// those that were stored last.
+/// `None` if the search also finds articles because they lack a word, for which the index cannot be used. `newest`:
+/// examines the matches that were stored last.
 pub(in crate::store) fn of(
     connection: &mut SqliteConnection,
     search: &Search,

@@ -91,7 +91,7 @@ impl Sqlite {
             if wanted.wait_for(|wanted| *wanted > 0).await.is_err() {
                 return std::future::pending().await;
             }
-            let Err(error) = self.look(notified, &mut wanted).await;
+            let Err(error) = self.watch_data_version(notified, &mut wanted).await;
             tracing::warn!(
                 error,
                 retry_in_ms = PAUSE.as_millis(),
@@ -101,7 +101,7 @@ impl Sqlite {
         }
     }
 
-    async fn look(
+    async fn watch_data_version(
         &self,
         notified: &watch::Sender<()>,
         wanted: &mut watch::Receiver<usize>,

@@ -14,13 +14,13 @@ use diesel::{
 };
 
 use self::statements::{
-    Before, Forget, LoadState, Noted, NotedArticles, Numbered, NumberedRow, Put, Remove, State,
-    TextsRow,
+    Before, DeleteDue, DueArticles, DueRows, InsertEntries, LoadState, Numbered, NumberedRow,
+    Remove, State, TextsRow,
 };
 use crate::article::ArticleId;
 use crate::article::words::ArticleWords;
 use crate::error::Result;
-use crate::store::indexing::{Batch, MAX_BYTES, Round, STORED_RULES};
+use crate::store::indexing::{Batch, IndexedBatch, MAX_BYTES, STORED_RULES};
 use crate::store::sql::tables::search_due;
 
 /// The newest position of due articles before a transaction writes.
@@ -30,7 +30,7 @@ pub(super) struct Due {
 }
 
 impl Due {
-    pub(super) fn look(connection: &mut SqliteConnection) -> QueryResult<Self> {
+    pub(super) fn current(connection: &mut SqliteConnection) -> QueryResult<Self> {
         use diesel::QueryDsl as _;
         let last: Option<i64> = search_due::table
             .select(diesel::dsl::max(search_due::position))
@@ -43,33 +43,35 @@ impl Due {
     /// Indexes what has become due since. On failure the articles stay due, and the writes are kept.
     pub(super) fn index(self, connection: &mut SqliteConnection) {
         self.index_by(connection, |connection| {
-            let noted = Noted {
+            let due_rows = DueRows {
                 after: self.before,
                 limit: i64::MAX,
             };
-            let noted: Vec<(i64, i64)> = noted.load(connection)?;
-            let numbers = noted.into_iter().map(|(_, number)| number);
+            let due_rows: Vec<(i64, i64)> = due_rows.load(connection)?;
+            let numbers = due_rows.into_iter().map(|(_, number)| number);
             index(connection, numbers).map(|count| count > 0)
         });
     }
 
     /// The same as [`index`](Self::index) for articles whose words are already computed.
-    pub(super) fn index_made(
+    pub(super) fn index_computed(
         self,
         connection: &mut SqliteConnection,
         mut words: HashMap<ArticleId, Words>,
     ) {
         self.index_by(connection, |connection| {
-            let noted: Vec<(i64, ArticleId)> = NotedArticles(self.before).load(connection)?;
-            if noted.len() != words.len() || noted.iter().any(|(_, id)| !words.contains_key(id)) {
+            let due_rows: Vec<(i64, ArticleId)> = DueArticles(self.before).load(connection)?;
+            if due_rows.len() != words.len()
+                || due_rows.iter().any(|(_, id)| !words.contains_key(id))
+            {
                 // The end of the transaction indexes them.
                 return Ok(false);
             }
-            let entries = noted.into_iter().filter_map(|(number, id)| {
+            let entries = due_rows.into_iter().filter_map(|(number, id)| {
                 let words = words.remove(&id)?;
                 Some(Entry { number, words })
             });
-            put(connection, entries.collect())?;
+            insert_entries(connection, entries.collect())?;
             Ok(true)
         });
     }
@@ -82,11 +84,11 @@ impl Due {
     ) {
         let indexed = connection.transaction(|connection| {
             if index(connection)? {
-                let forget = Forget {
+                let delete = DeleteDue {
                     from: self.before + 1,
                     upto: i64::MAX,
                 };
-                forget.execute(connection)?;
+                delete.execute(connection)?;
             }
             QueryResult::Ok(())
         });
@@ -98,42 +100,49 @@ impl Due {
 
 /// `None` where the schema is older and has no index of this form: nothing is recorded then.
 pub(super) fn due(connection: &mut SqliteConnection) -> Option<Due> {
-    Due::look(connection).ok()
+    Due::current(connection).ok()
 }
 
 /// Indexes some articles that other programs have written, or else older articles.
-pub(in crate::store) fn round(connection: &mut SqliteConnection, batch: Batch) -> Result<Round> {
+pub(in crate::store) fn index_batch(
+    connection: &mut SqliteConnection,
+    batch: Batch,
+) -> Result<IndexedBatch> {
     let mut state: State = LoadState.get_result(connection)?;
     if state.rules < STORED_RULES {
         begin(connection)?;
         state = LoadState.get_result(connection)?;
     }
-    let noted: Vec<(i64, i64)> = Noted {
+    let due_rows: Vec<(i64, i64)> = DueRows {
         after: 0,
         limit: batch.articles,
     }
     .load(connection)?;
-    if let (Some((last, _)), Some((first, _))) = (noted.first(), noted.last()) {
-        let numbers = noted.iter().map(|(_, number)| *number);
+    if let (Some((last, _)), Some((first, _))) = (due_rows.first(), due_rows.last()) {
+        let numbers = due_rows.iter().map(|(_, number)| *number);
         let indexed = match batch.is_skipped {
-            true => noted.len(),
+            true => due_rows.len(),
             false => index(connection, numbers)?,
         };
-        Forget {
+        DeleteDue {
             from: *first,
             upto: *last,
         }
         .execute(connection)?;
-        return Ok(Round { indexed });
+        return Ok(IndexedBatch { indexed });
     }
     if state.is_complete {
-        return Ok(Round { indexed: 0 });
+        return Ok(IndexedBatch { indexed: 0 });
     }
     continue_pass(connection, &state, batch)
 }
 
 /// Indexes the next articles in the pass over all.
-fn continue_pass(connection: &mut SqliteConnection, state: &State, batch: Batch) -> Result<Round> {
+fn continue_pass(
+    connection: &mut SqliteConnection,
+    state: &State,
+    batch: Batch,
+) -> Result<IndexedBatch> {
     let mut bytes = 0;
     let mut reached = state.number;
     let mut entries = Vec::new();
@@ -152,14 +161,14 @@ fn continue_pass(connection: &mut SqliteConnection, state: &State, batch: Batch)
     }
     let indexed = entries.len();
     if !batch.is_skipped {
-        put(connection, entries)?;
+        insert_entries(connection, entries)?;
     }
     diesel::sql_query("UPDATE search_index SET number = ?1, is_complete = ?2, done = done + ?3")
         .bind::<Nullable<BigInt>, _>(reached)
         .bind::<Bool, _>(is_complete)
         .bind::<BigInt, _>(i64::try_from(indexed).unwrap_or_default())
         .execute(connection)?;
-    Ok(Round { indexed })
+    Ok(IndexedBatch { indexed })
 }
 
 /// Starts another pass over all articles.
@@ -198,11 +207,11 @@ fn index(
             }
         }
         if entries.len() == MAX_ENTRIES || bytes >= MAX_BYTES {
-            put(connection, std::mem::take(&mut entries))?;
+            insert_entries(connection, std::mem::take(&mut entries))?;
             bytes = 0;
         }
     }
-    put(connection, entries)?;
+    insert_entries(connection, entries)?;
     Ok(seen.len())
 }
 
@@ -211,10 +220,10 @@ const MAX_ENTRIES: usize = 1_000;
 
 /// One statement, because FTS5 flushes its words before each; and in ascending order of their numbers, because it also
 /// flushes them before each lower number.
-fn put(connection: &mut SqliteConnection, mut entries: Vec<Entry>) -> QueryResult<()> {
+fn insert_entries(connection: &mut SqliteConnection, mut entries: Vec<Entry>) -> QueryResult<()> {
     if !entries.is_empty() {
         entries.sort_unstable_by_key(|entry| entry.number);
-        Put(entries).execute(connection)?;
+        InsertEntries(entries).execute(connection)?;
     }
     Ok(())
 }
@@ -264,7 +273,7 @@ mod tests {
     fn entries_due_together_are_written_once() {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
         migrations::migrate(&mut connection, &migrations::SQLITE, true, Migrate::Up).unwrap();
-        let due = Due::look(&mut connection).unwrap();
+        let due = Due::current(&mut connection).unwrap();
         connection
             .batch_execute(
                 "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100)

@@ -54,7 +54,7 @@ impl Readers {
         self.pool.retain(|_, _| false);
     }
 
-    /// Runs work that takes a moment.
+    /// Runs short work.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         abandoned: &Abandoned,

@@ -1,4 +1,4 @@
-//! Executes a search on SQLite, in its index of words.
+//! Executes a search on SQLite, in its search index.
 
 use diesel::QueryResult;
 use diesel::serialize::{self, IsNull, Output, ToSql};
@@ -60,7 +60,7 @@ fn end(pass: &mut Pass<'_, '_, Sqlite>, plan: Plan, has: bool) {
     pass.push_sql(match (plan, has) {
         (Plan::List, true) => ") IS NOT NULL",
         (Plan::List, false) => ") IS NULL",
-        // Of each match only its number is read here, which takes less than asking for the time.
+        // Only the number of each match is read, which takes less time than checking the time limit.
         (Plan::ListAmongMatches, true) => " AND (rowid % 64 <> 0 OR within_time_limit(rowid)))",
         _ => " AND within_time_limit(rowid))",
     });

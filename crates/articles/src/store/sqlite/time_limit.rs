@@ -27,7 +27,7 @@ diesel::define_sql_function! {
 }
 
 /// The message that SQLite reports when the function fails after the time limit.
-const TIME_IS_OVER: &str = "the time limit of the statement is over";
+const TIMED_OUT: &str = "the time limit of the statement is over";
 
 /// The deadline of a piece of work.
 #[derive(Debug)]
@@ -50,14 +50,14 @@ impl TimeLimit {
     /// Runs `work` under this limit, on this thread.
     pub(super) fn run<T>(self, work: impl FnOnce() -> T) -> T {
         /// Removes the limit even after a panic: the thread serves other work.
-        struct Lifted;
-        impl Drop for Lifted {
+        struct ResetOnDrop;
+        impl Drop for ResetOnDrop {
             fn drop(&mut self) {
                 CURRENT.take();
             }
         }
         CURRENT.set(Some(self));
-        let _lifted = Lifted;
+        let _reset = ResetOnDrop;
         work()
     }
 
@@ -68,23 +68,25 @@ impl TimeLimit {
 
 /// The result of the function, which is an error after the time limit.
 #[derive(Debug)]
-pub(super) struct WhileInTime(pub(super) bool);
+pub(super) struct WithinTimeLimit(pub(super) bool);
 
-impl ToSql<Bool, Sqlite> for WhileInTime {
+impl ToSql<Bool, Sqlite> for WithinTimeLimit {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
         let is_over = |limit: &Option<TimeLimit>| limit.as_ref().is_some_and(TimeLimit::is_over);
         match CURRENT.with_borrow(is_over) {
-            true => Err(TIME_IS_OVER.into()),
+            true => Err(TIMED_OUT.into()),
             false => ToSql::<Bool, Sqlite>::to_sql(&self.0, out),
         }
     }
 }
 
 pub(super) fn register(connection: &mut SqliteConnection) -> QueryResult<()> {
-    within_time_limit_utils::register_nondeterministic_impl(connection, |_: i64| WhileInTime(true))
+    within_time_limit_utils::register_nondeterministic_impl(connection, |_: i64| {
+        WithinTimeLimit(true)
+    })
 }
 
 /// Whether a statement was ended by its time limit.
 pub(super) fn timed_out(error: &DieselError) -> bool {
-    matches!(error, DieselError::DatabaseError(_, info) if info.message().contains(TIME_IS_OVER))
+    matches!(error, DieselError::DatabaseError(_, info) if info.message().contains(TIMED_OUT))
 }

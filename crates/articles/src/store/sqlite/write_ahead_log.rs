@@ -31,7 +31,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long there must have been no writes before even a small log is emptied, so that a copy of an idle file is
 /// complete.
-const AT_REST: Duration = Duration::from_secs(1);
+const IDLE_TIME: Duration = Duration::from_secs(1);
 
 /// How long writes wait for reads.
 const SHORT: Duration = Duration::from_millis(50);
@@ -78,7 +78,7 @@ pub(super) async fn keep_small(
             continue;
         };
         let is_small = metadata.len() <= SMALL;
-        if metadata.len() == 0 || (is_small && !is_at_rest(&metadata)) {
+        if metadata.len() == 0 || (is_small && !is_idle(&metadata)) {
             continue;
         }
         // The copy reads from the log until it has ended, so waiting would only delay others.
@@ -121,10 +121,10 @@ async fn empty(writer: &Pool<Async>, timeout: Duration) -> Result<bool, Cause> {
     Ok(emptied.await?)
 }
 
-fn is_at_rest(log: &Metadata) -> bool {
+fn is_idle(log: &Metadata) -> bool {
     let written = log.modified().ok();
     let since = written.and_then(|at| SystemTime::now().duration_since(at).ok());
-    since.is_some_and(|since| since > AT_REST)
+    since.is_some_and(|since| since > IDLE_TIME)
 }
 
 /// Sets how long a statement waits for the locks of other connections.
@@ -133,13 +133,13 @@ pub(super) fn wait_for_locks(connection: &mut SqliteConnection, time: Duration) 
 }
 
 /// Switches the file to a mode without a log, unless another server has it open: SQLite then returns an error.
-pub(super) fn leave(connection: &mut SqliteConnection) -> QueryResult<()> {
+pub(super) fn disable(connection: &mut SqliteConnection) -> QueryResult<()> {
     wait_for_locks(connection, Duration::from_millis(500))?;
     connection.batch_execute("PRAGMA journal_mode = DELETE")
 }
 
 /// Warns of a file that was copied while in use, or whose server crashed, and that has no log beside it. A server that
-/// stops cleanly [leaves](leave) its file in another mode, so the file itself shows this.
+/// stops cleanly [disables](disable) the log, so the file itself shows this.
 pub(super) fn warn_if_missing(database: &Path) {
     let log = beside(database);
     if is_logged(database).unwrap_or(false) && !log.exists() {

@@ -1,5 +1,5 @@
-//! A socket whose client should reconnect: operations under way get their responses, new ones are ignored, then it is
-//! closed.
+//! A socket that is closed so that its client reconnects: operations under way get their responses, new ones are
+//! ignored, then it is closed.
 
 use super::*;
 
@@ -80,7 +80,7 @@ async fn a_subscription_sends_nothing_after_admission_has_ended() {
     assert_eq!(client.receive().await, json!({ "type": "connection_ack" }));
     client.subscribe("1", "held").await;
     client.subscribe("2", "forever").await;
-    // Its events would never end.
+    // Receives events until the token expires; otherwise they would never end.
     while !client.is_quiet().await {}
     server.engine.gate.let_through(1);
     assert_eq!(client.receive().await, done("1"));

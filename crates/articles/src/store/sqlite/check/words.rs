@@ -1,4 +1,4 @@
-//! Checks that the index of words matches the articles on SQLite.
+//! Checks that the search index matches the articles on SQLite.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

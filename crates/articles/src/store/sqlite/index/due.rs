@@ -8,7 +8,7 @@ use diesel::sqlite::Sqlite;
 use diesel::{OptionalExtension as _, QueryResult, RunQueryDsl as _, SqliteConnection};
 
 use super::statements::{Numbered, Remove, TextsRow};
-use super::{Entry, put};
+use super::{Entry, insert_entries};
 use crate::store::sql::select::query;
 
 /// The maximum number of articles per transaction, and of bytes of their texts. All their words are in memory at the
@@ -18,11 +18,11 @@ const MAX_BYTES: usize = 1024 * 1024;
 
 /// Articles with their words, and their positions in `search_due`.
 #[derive(Default)]
-pub(in crate::store) struct Made {
+pub(in crate::store) struct ComputedWords {
     positions: Vec<(i64, i64)>,
     articles: Vec<Article>,
     /// Numbers of deleted articles.
-    gone: Vec<i64>,
+    deleted: Vec<i64>,
 }
 
 /// An article as it was when its words were computed.
@@ -31,7 +31,7 @@ struct Article {
     entry: Entry,
 }
 
-impl Made {
+impl ComputedWords {
     pub(in crate::store) fn is_empty(&self) -> bool {
         self.positions.is_empty()
     }
@@ -43,15 +43,18 @@ impl Made {
 }
 
 /// Computes the words of the newest due articles before a position.
-pub(in crate::store) fn make(connection: &mut SqliteConnection, before: i64) -> QueryResult<Made> {
-    let noted: Vec<(i64, i64)> = NotedBefore(before).load(connection)?;
-    let mut made = Made::default();
+pub(in crate::store) fn compute(
+    connection: &mut SqliteConnection,
+    before: i64,
+) -> QueryResult<ComputedWords> {
+    let due_rows: Vec<(i64, i64)> = DueBefore(before).load(connection)?;
+    let mut computed = ComputedWords::default();
     let (mut seen, mut bytes) = (HashSet::new(), 0);
-    for (position, number) in noted {
+    for (position, number) in due_rows {
         if bytes >= MAX_BYTES {
             break;
         }
-        made.positions.push((position, number));
+        computed.positions.push((position, number));
         if !seen.insert(number) {
             continue;
         }
@@ -60,12 +63,12 @@ pub(in crate::store) fn make(connection: &mut SqliteConnection, before: i64) -> 
             Some(row) => {
                 bytes += row.text.shown.len();
                 let entry = Entry::of(number, &row.title.shown, &row.text.shown);
-                made.articles.push(Article { row, entry });
+                computed.articles.push(Article { row, entry });
             }
-            None => made.gone.push(number),
+            None => computed.deleted.push(number),
         }
     }
-    Ok(made)
+    Ok(computed)
 }
 
 /// Indexes the articles that are unchanged. The others stay due. Returns how many are no longer due.
@@ -73,12 +76,15 @@ pub(in crate::store) fn make(connection: &mut SqliteConnection, before: i64) -> 
 /// The transaction has no savepoint: without one, FTS5 gathers words over many statements. A statement of many rows
 /// would need a copy of each page that it changes, so that it can be undone, and the copies are in memory: tens of
 /// megabytes while FTS5 merges.
-pub(in crate::store) fn write(connection: &mut SqliteConnection, made: Made) -> QueryResult<i64> {
-    let Made {
+pub(in crate::store) fn write(
+    connection: &mut SqliteConnection,
+    computed: ComputedWords,
+) -> QueryResult<i64> {
+    let ComputedWords {
         positions,
         articles,
-        gone,
-    } = made;
+        deleted,
+    } = computed;
     let mut entries = Vec::with_capacity(articles.len());
     let mut changed = HashSet::new();
     for Article { row, entry } in articles {
@@ -91,7 +97,7 @@ pub(in crate::store) fn write(connection: &mut SqliteConnection, made: Made) -> 
             false => _ = changed.insert(entry.number),
         }
     }
-    for number in gone {
+    for number in deleted {
         let now = Numbered(number).get_result::<TextsRow>(connection);
         match now.optional()? {
             None => _ = Remove(number).execute(connection)?,
@@ -101,27 +107,27 @@ pub(in crate::store) fn write(connection: &mut SqliteConnection, made: Made) -> 
     // FTS5 writes out its words before each number that is lower than the one before.
     entries.sort_unstable_by_key(|entry| entry.number);
     for entry in entries {
-        put(connection, vec![entry])?;
+        insert_entries(connection, vec![entry])?;
     }
-    let mut forgotten = 0;
+    let mut removed = 0;
     for (position, number) in positions {
         if !changed.contains(&number) {
-            forgotten += ForgetOne { position, number }.execute(connection)?;
+            removed += DeleteDueRow { position, number }.execute(connection)?;
         }
     }
-    Ok(i64::try_from(forgotten).unwrap_or_default())
+    Ok(i64::try_from(removed).unwrap_or_default())
 }
 
 /// Due articles before a position, the newest first.
-struct NotedBefore(i64);
+struct DueBefore(i64);
 
 /// Positions are reused after the last ones are deleted, so the position alone does not identify a row.
-struct ForgetOne {
+struct DeleteDueRow {
     position: i64,
     number: i64,
 }
 
-impl QueryFragment<Sqlite> for NotedBefore {
+impl QueryFragment<Sqlite> for DueBefore {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         pass.push_sql("SELECT position, number FROM search_due WHERE position < ");
         pass.push_bind_param::<BigInt, _>(&self.0)?;
@@ -130,7 +136,7 @@ impl QueryFragment<Sqlite> for NotedBefore {
     }
 }
 
-impl QueryFragment<Sqlite> for ForgetOne {
+impl QueryFragment<Sqlite> for DeleteDueRow {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         pass.push_sql("DELETE FROM search_due WHERE position = ");
         pass.push_bind_param::<BigInt, _>(&self.position)?;
@@ -139,5 +145,5 @@ impl QueryFragment<Sqlite> for ForgetOne {
     }
 }
 
-query!(NotedBefore, (BigInt, BigInt));
-query!(ForgetOne, Integer);
+query!(DueBefore, (BigInt, BigInt));
+query!(DeleteDueRow, Integer);

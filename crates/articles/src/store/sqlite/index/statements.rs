@@ -1,4 +1,4 @@
-//! The statements on the index, and on what is due for it.
+//! The statements on the search index, and on the articles that are due to be indexed.
 
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
@@ -30,28 +30,28 @@ pub(super) struct State {
     pub(super) number: Option<i64>,
 }
 
-/// What is due, the newest first.
-pub(super) struct Noted {
+/// The due articles, newest first.
+pub(super) struct DueRows {
     pub(super) after: i64,
     pub(super) limit: i64,
 }
 
 /// The articles that have become due after a position.
-pub(super) struct NotedArticles(pub(super) i64);
+pub(super) struct DueArticles(pub(super) i64);
 
 pub(super) struct LoadState;
 pub(super) struct Numbered(pub(super) i64);
 pub(super) struct Before(pub(super) i64);
 pub(super) struct Remove(pub(super) i64);
 
-pub(super) struct Forget {
+pub(super) struct DeleteDue {
     pub(super) from: i64,
     pub(super) upto: i64,
 }
 
-pub(super) struct Put(pub(super) Vec<Entry>);
+pub(super) struct InsertEntries(pub(super) Vec<Entry>);
 
-impl QueryFragment<Sqlite> for Noted {
+impl QueryFragment<Sqlite> for DueRows {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         pass.push_sql("SELECT position, number FROM search_due WHERE position > ");
         pass.push_bind_param::<BigInt, _>(&self.after)?;
@@ -60,7 +60,7 @@ impl QueryFragment<Sqlite> for Noted {
     }
 }
 
-impl QueryFragment<Sqlite> for NotedArticles {
+impl QueryFragment<Sqlite> for DueArticles {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         pass.push_sql(
             "SELECT due.number, article.id FROM search_due AS due \
@@ -104,7 +104,7 @@ impl QueryFragment<Sqlite> for Remove {
     }
 }
 
-impl QueryFragment<Sqlite> for Forget {
+impl QueryFragment<Sqlite> for DeleteDue {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         pass.push_sql("DELETE FROM search_due WHERE position >= ");
         pass.push_bind_param::<BigInt, _>(&self.from)?;
@@ -113,7 +113,7 @@ impl QueryFragment<Sqlite> for Forget {
     }
 }
 
-impl QueryFragment<Sqlite> for Put {
+impl QueryFragment<Sqlite> for InsertEntries {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         if self.0.len() != 1 {
             // There would be one statement for each number of rows.
@@ -140,11 +140,11 @@ impl QueryFragment<Sqlite> for Put {
     }
 }
 
-query!(Noted, (BigInt, BigInt));
-query!(NotedArticles, (BigInt, Id));
+query!(DueRows, (BigInt, BigInt));
+query!(DueArticles, (BigInt, Id));
 query!(LoadState, (Integer, Bool, Nullable<BigInt>));
 query!(Numbered, (Text, Text));
 query!(Before, (BigInt, Text, Text));
 query!(Remove, Integer);
-query!(Forget, Integer);
-query!(Put, Integer);
+query!(DeleteDue, Integer);
+query!(InsertEntries, Integer);

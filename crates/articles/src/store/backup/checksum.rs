@@ -1,4 +1,4 @@
-//! A seal after the last page of a backup that reveals damage: a line with the SHA-256 of everything before it.
+//! The checksum of a backup: a line after the last page with the SHA-256 of everything before it, which reveals damage.
 //!
 //! SQLite reads the number of pages from the first page and ignores what follows the last, so a backup is a database
 //! that any program can read. SQLite itself has checksums for its log only: it does not notice a changed byte within a
@@ -12,34 +12,34 @@ use sha2::{Digest as _, Sha256};
 
 const BEGIN: &[u8] = b"\nBROADSHEET BACKUP 1 SHA256 ";
 const HEX: usize = 64;
-/// Including the line break at the end.
+/// The length of the line, including the line break at the end.
 const BYTES: usize = BEGIN.len() + HEX + 1;
 
 /// Why a file is not an intact backup.
 #[derive(Debug, thiserror::Error)]
 pub enum Damage {
-    #[error("it is no SQLite database")]
-    NoDatabase,
-    #[error("it is cut off")]
-    CutOff,
+    #[error("it is not an SQLite database")]
+    NotSqlite,
+    #[error("it is truncated")]
+    Truncated,
     #[error("its last page is not followed by the line that ends a backup")]
-    NoSeal,
+    NoChecksum,
     #[error("its SHA-256 is not that of the original backup")]
-    OtherBytes,
+    ChecksumDiffers,
     #[error("SQLite says: {0}")]
     Inconsistent(String),
 }
 
-/// Whether a file has a seal.
+/// Whether a file has a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seal {
-    Whole,
+pub enum Checksum {
+    Verified,
     /// It ends with its last page, like a copy made by another program.
-    None,
+    Missing,
 }
 
-/// Seals a file that is complete.
-pub(super) fn seal(file: &mut File) -> io::Result<()> {
+/// Appends the checksum to a complete file.
+pub(super) fn append(file: &mut File) -> io::Result<()> {
     let pages = file.seek(SeekFrom::End(0))?;
     file.rewind()?;
     let digest = copy_and_digest(file, &mut io::sink(), pages)?;
@@ -47,27 +47,30 @@ pub(super) fn seal(file: &mut File) -> io::Result<()> {
     file.write_all(&line(&digest))
 }
 
-/// Copies the pages of a backup without its seal, and verifies the seal.
-pub(super) fn unseal(backup: &mut File, into: &mut File) -> io::Result<Result<Seal, Damage>> {
+/// Copies the pages of a backup without its checksum, and verifies the checksum.
+pub(super) fn copy_verified(
+    backup: &mut File,
+    into: &mut File,
+) -> io::Result<Result<Checksum, Damage>> {
     let length = backup.seek(SeekFrom::End(0))?;
     backup.rewind()?;
     let Some(pages) = length_of_pages(backup)? else {
-        return Ok(Err(Damage::NoDatabase));
+        return Ok(Err(Damage::NotSqlite));
     };
     if length < pages {
-        return Ok(Err(Damage::CutOff));
+        return Ok(Err(Damage::Truncated));
     }
     backup.rewind()?;
     let digest = copy_and_digest(backup, into, pages)?;
     if length == pages {
-        return Ok(Ok(Seal::None));
+        return Ok(Ok(Checksum::Missing));
     }
     let mut rest = Vec::with_capacity(BYTES + 1);
     backup.take(BYTES as u64 + 1).read_to_end(&mut rest)?;
     Ok(match rest == line(&digest) {
-        true => Ok(Seal::Whole),
-        false if rest.len() == BYTES && rest.starts_with(BEGIN) => Err(Damage::OtherBytes),
-        false => Err(Damage::NoSeal),
+        true => Ok(Checksum::Verified),
+        false if rest.len() == BYTES && rest.starts_with(BEGIN) => Err(Damage::ChecksumDiffers),
+        false => Err(Damage::NoChecksum),
     })
 }
 
