@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use deadpool::managed::Timeouts;
+use deadpool::managed::{QueueMode, Timeouts};
 use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::Text;
 use diesel::{Connection as _, ConnectionError, QueryResult, SqliteConnection};
@@ -115,6 +115,8 @@ impl Target {
         });
         Pool::builder(AsyncDieselConnectionManager::new_with_config("", config))
             .max_size(size)
+            // The connection that was used last has the pages in its cache, and the processor has that cache in its own.
+            .queue_mode(QueueMode::Lifo)
             .runtime(deadpool::Runtime::Tokio1)
             .timeouts(Timeouts {
                 wait: Some(wait_timeout),
