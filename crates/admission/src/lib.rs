@@ -210,15 +210,14 @@ impl Admission {
             return Err(TokenError::TooLong.into());
         }
         let digest = Digest::of(text);
-        if let (Some(caller), Some(tokens)) = (self.token(&digest), &self.0.tokens) {
-            if caller.is_ok() {
-                tokens.used(&digest);
-            }
-            return caller;
+        let now = self.0.clock.now();
+        let tokens = self.0.tokens.as_ref();
+        if let Some(verified) = tokens.and_then(|tokens| tokens.verify(&digest, now)) {
+            return verified;
         }
         match &self.0.jwts {
             None => Err(TokenError::Unknown.into()),
-            Some(jwts) => jwts.verify(text, digest, self.0.clock.now()).await,
+            Some(jwts) => jwts.verify(text, digest, now).await,
         }
     }
 
@@ -230,15 +229,6 @@ impl Admission {
         } else {
             tracing::debug!(reason = %rejection, "a caller was not admitted");
         }
-    }
-
-    /// The caller of the static token with this digest, if there is one.
-    fn token(&self, digest: &Digest) -> Option<Result<Caller, Rejection>> {
-        let caller = self.0.tokens.as_ref()?.get(digest)?;
-        Some(match caller.is_over(self.0.clock.now()) {
-            true => Err(TokenError::Expired.into()),
-            false => Ok(caller),
-        })
     }
 
     /// Waits until the caller's credential no longer admits it as it is: the credential has expired, was revoked, or
@@ -268,7 +258,10 @@ impl Admission {
         let now = self.0.clock.now();
         let present = match (caller.proof(), &self.0.jwts) {
             (Proof::Nothing, _) => return true,
-            (Proof::Token(digest), _) => self.token(digest),
+            (Proof::Token(digest), _) => {
+                let tokens = self.0.tokens.as_ref();
+                tokens.and_then(|tokens| tokens.check(digest, now))
+            }
             (Proof::Jwt(text), Some(jwts)) => Some(jwts.check(text, Digest::of(&**text), now)),
             (Proof::Jwt(_), None) => None,
         };

@@ -18,11 +18,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+use foldhash::fast::RandomState;
+
 pub use self::file::{TokenEntry, append, entries};
 pub use self::secret::{NoRandomness, TokenSecret, is_well_formed};
 use super::caller::{Caller, Identity, Proof};
 use super::digest::Digest;
 use super::file::FileError;
+use super::rejection::{Rejection, TokenError};
+use broadsheet_articles::clock::Timestamp;
 
 /// The tokens of a file, as they were when it was last read.
 pub(super) struct Tokens {
@@ -31,12 +35,24 @@ pub(super) struct Tokens {
 }
 
 /// The tokens by their digests.
-pub(super) type Known = HashMap<Digest, Token>;
+pub(super) type Known = HashMap<Digest, Token, RandomState>;
 
 /// The caller of a token, and how often it was used since the start.
 pub(super) struct Token {
     caller: Caller,
     uses: Arc<AtomicU64>,
+}
+
+/// A caller whose token has not expired.
+type Verified = Result<Caller, Rejection>;
+
+impl Token {
+    fn check(&self, now: Timestamp) -> Verified {
+        match self.caller.is_over(now) {
+            true => Err(TokenError::Expired.into()),
+            false => Ok(self.caller.clone()),
+        }
+    }
 }
 
 impl Tokens {
@@ -47,16 +63,20 @@ impl Tokens {
         })
     }
 
-    /// The caller with this token, which may have expired.
-    pub(super) fn get(&self, digest: &Digest) -> Option<Caller> {
-        self.known().get(digest).map(|token| token.caller.clone())
-    }
-
-    /// Counts a use of this token.
-    pub(super) fn used(&self, digest: &Digest) {
-        if let Some(token) = self.known().get(digest) {
+    /// The caller with this token, if there is such a token, and counts a use of it.
+    pub(super) fn verify(&self, digest: &Digest, now: Timestamp) -> Option<Verified> {
+        let known = self.known();
+        let token = known.get(digest)?;
+        let verified = token.check(now);
+        if verified.is_ok() {
             token.uses.fetch_add(1, Ordering::Relaxed);
         }
+        Some(verified)
+    }
+
+    /// The same without counting it.
+    pub(super) fn check(&self, digest: &Digest, now: Timestamp) -> Option<Verified> {
+        self.known().get(digest).map(|token| token.check(now))
     }
 
     /// How often each token was used, by its name.
