@@ -10,11 +10,10 @@ use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::fmt::SubscriberBuilder;
-use tracing_subscriber::fmt::format::Format;
 
 use self::json::{JsonFields, JsonLine};
 use self::lines::ToStderr;
-use self::text::TextFields;
+use self::text::{TextFields, TextLine};
 use crate::config::{LogFormat, LogSettings, environment};
 
 /// Why the log cannot be started.
@@ -77,18 +76,19 @@ pub(crate) fn flush() {
 
 type Log<Fields, Format> = SubscriberBuilder<Fields, Format, LevelFilter, ToStderr>;
 
-fn log() -> Log<TextFields, Format> {
+fn log() -> Log<TextFields, TextLine> {
     let is_colored = std::io::stderr().is_terminal() && !environment::forbids_colors();
     tracing_subscriber::fmt()
         // Files and collectors must not get color codes.
         .with_ansi(is_colored)
         .with_writer(ToStderr)
+        .event_format(TextLine)
         .fmt_fields(TextFields)
 }
 
 /// The same log as JSON.
 fn as_json<Filter>(
-    log: SubscriberBuilder<TextFields, Format, Filter, ToStderr>,
+    log: SubscriberBuilder<TextFields, TextLine, Filter, ToStderr>,
 ) -> SubscriberBuilder<JsonFields, JsonLine, Filter, ToStderr> {
     log.event_format(JsonLine).fmt_fields(JsonFields)
 }

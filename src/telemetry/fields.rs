@@ -1,4 +1,6 @@
 //! What the formats of the log have in common.
+//!
+//! They write numbers and times without the formatting machinery: the line of a request has a dozen of them.
 
 use std::fmt;
 
@@ -6,6 +8,8 @@ use tracing::field::Field;
 use tracing::span::Record;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FormatFields, FormattedFields};
+
+use crate::clock::Clock;
 
 /// Capacity for the fields of a span, and of most lines, in bytes.
 pub(super) const CAPACITY: usize = 128;
@@ -31,6 +35,22 @@ pub(super) fn push_quoted(out: &mut String, plain: &str) {
     out.push('"');
     out.push_str(plain);
     out.push('"');
+}
+
+/// Writes the current time, in UTC with microseconds.
+pub(super) fn push_now(out: &mut String) {
+    let now = Clock::system().now().to_rfc3339();
+    out.extend(now.map(char::from));
+}
+
+/// Writes an integer.
+pub(super) fn push_integer(out: &mut String, integer: impl itoa::Integer) {
+    out.push_str(itoa::Buffer::new().format(integer));
+}
+
+/// Writes the shortest decimal number that is this one; `NaN`, `inf` and `-inf` where there is none.
+pub(super) fn push_float(out: &mut String, float: f64) {
+    out.push_str(zmij::Buffer::new().format(float));
 }
 
 /// Adds fields to those of a span, unless the span has them already: each anonymous operation on a WebSocket records its

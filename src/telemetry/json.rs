@@ -8,11 +8,12 @@ use tracing::{Event, Subscriber};
 use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::fields::{CAPACITY, add, is_plain, name, push_quoted};
+use super::fields::{
+    CAPACITY, add, is_plain, name, push_float, push_integer, push_now, push_quoted,
+};
 
 /// Writes a line. `tracing_subscriber`'s own format parses the JSON of the span for each line.
 pub(super) struct JsonLine;
@@ -33,7 +34,7 @@ where
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
         let mut line = Members(String::with_capacity(4 * CAPACITY));
         line.0.push_str("{\"timestamp\":\"");
-        SystemTime.format_time(&mut Writer::new(&mut line.0))?;
+        push_now(&mut line.0);
         write!(line.0, "\",\"level\":\"{}\"", metadata.level())?;
         event.record(&mut line);
         let Members(line) = &mut line;
@@ -90,8 +91,11 @@ impl Members {
         let _ = value(out);
     }
 
-    fn literal(&mut self, field: &Field, value: impl fmt::Display) {
-        self.member(field, |out| write!(out, "{value}"));
+    fn integer(&mut self, field: &Field, value: impl itoa::Integer) {
+        self.member(field, |out| {
+            push_integer(out, value);
+            Ok(())
+        });
     }
 }
 
@@ -104,29 +108,32 @@ impl Visit for Members {
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.literal(field, value);
+        self.member(field, |out| write!(out, "{value}"));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.literal(field, value);
+        self.integer(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.literal(field, value);
+        self.integer(field, value);
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        self.literal(field, value);
+        self.integer(field, value);
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        self.literal(field, value);
+        self.integer(field, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.member(field, |out| match value.is_finite() {
-            true => write!(out, "{value:?}"),
-            false => write!(out, "null"),
+        self.member(field, |out| {
+            match value.is_finite() {
+                true => push_float(out, value),
+                false => out.push_str("null"),
+            }
+            Ok(())
         });
     }
 

@@ -1,11 +1,11 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use tracing_subscriber::fmt::format::{DefaultFields, Full};
+use tracing_subscriber::fmt::format::{DefaultFields, Format, Full};
 
 use super::*;
 
-/// What the subscriber that `build` makes of a writer writes while `log` runs, without the times.
+/// What the subscriber that `build` makes of a writer writes while `log` runs.
 fn written<S>(
     build: impl FnOnce(SubscriberBuilder<DefaultFields, Format<Full, ()>, LevelFilter, Buffer>) -> S,
     log: impl FnOnce(),
@@ -17,10 +17,31 @@ where
     let builder = tracing_subscriber::fmt()
         .with_ansi(false)
         .without_time()
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(buffer.clone());
     tracing::subscriber::with_default(build(builder), log);
     let written = buffer.0.lock().unwrap();
     String::from_utf8(written.clone()).unwrap()
+}
+
+/// The same as text, without the times.
+fn written_as_text(log: impl FnOnce()) -> String {
+    let written = written(
+        |log| log.event_format(TextLine).fmt_fields(TextFields).finish(),
+        log,
+    );
+    let line = |line: &str| {
+        let (time, rest) = line.split_at_checked(27)?;
+        (time.starts_with("20") && time.ends_with('Z')).then(|| rest[1..].to_owned())
+    };
+    let is_first = |text: &str| line(text).is_some();
+    let lines = written
+        .split_inclusive('\n')
+        .map(|text| match is_first(text) {
+            true => line(text).unwrap(),
+            false => text.to_owned(),
+        });
+    lines.collect()
 }
 
 #[derive(Clone, Default)]
@@ -53,7 +74,7 @@ fn lines() {
         path = "/a \"b\"\\é\u{1b}",
         caller = tracing::field::Empty,
     );
-    let _entered = span.enter();
+    let in_request = span.enter();
     tracing::info!(
         text = "plain",
         none = None::<u64>,
@@ -69,11 +90,29 @@ fn lines() {
     );
     span.record("caller", "anonymous");
     tracing::warn!(target: "broadsheet::slow", error = %std::fmt::Error, "slow");
+    let inner = tracing::debug_span!("operation");
+    let in_operation = inner.enter();
+    tracing::error!(
+        most = u64::MAX,
+        least = i64::MIN,
+        whole = 43.0,
+        flag = false
+    );
+    tracing::debug!(
+        large = 1e12,
+        small = 0.001,
+        none = f64::NAN,
+        never = f64::NEG_INFINITY,
+        "odd"
+    );
+    drop(in_operation);
+    drop(in_request);
+    tracing::trace!(zero = 0.0, milliseconds = 12_345.678, "without a span");
 }
 
 #[test]
-fn fields_are_the_same_as_those_of_the_library() {
-    let ours = written(|log| log.fmt_fields(TextFields).finish(), lines);
+fn lines_are_the_same_as_those_of_the_library() {
+    let ours = written_as_text(lines);
     let theirs = written(SubscriberBuilder::finish, lines);
     assert_eq!(ours, theirs);
 }
@@ -81,7 +120,7 @@ fn fields_are_the_same_as_those_of_the_library() {
 #[test]
 fn control_characters_are_escaped_in_every_field() {
     let log = || tracing::info!(shown = %"a\u{1b}[31m\u{9b}b", "c\u{1b}\td\r");
-    let ours = written(|log| log.fmt_fields(TextFields).finish(), log);
+    let ours = written_as_text(log);
     let expected =
         " INFO broadsheet::telemetry::tests: c\\u{1b}\td\\r shown=a\\u{1b}[31m\\u{9b}b\n";
     assert_eq!(ours, expected);
@@ -97,7 +136,7 @@ fn a_caller_that_is_recorded_for_each_operation_is_shown_once() {
         }
         tracing::info!("answered");
     };
-    let text = written(|log| log.fmt_fields(TextFields).finish(), log);
+    let text = written_as_text(log);
     assert_eq!(text.matches("anonymous").count(), 1, "{text}");
     let json = written(
         |log| log.event_format(JsonLine).fmt_fields(JsonFields).finish(),
@@ -143,6 +182,35 @@ fn a_line_of_json_has_numbers_and_the_span_of_its_request() {
         "error": error,
         "target": "broadsheet::slow",
         "span": span,
+    });
+    assert_eq!(lines.next(), Some(expected));
+    let expected = json!({
+        "level": "ERROR",
+        "most": u64::MAX,
+        "least": i64::MIN,
+        "whole": 43.0,
+        "flag": false,
+        "target": "broadsheet::telemetry::tests",
+        "span": { "name": "operation" },
+    });
+    assert_eq!(lines.next(), Some(expected));
+    let expected = json!({
+        "level": "DEBUG",
+        "message": "odd",
+        "large": 1e12,
+        "small": 0.001,
+        "none": null,
+        "never": null,
+        "target": "broadsheet::telemetry::tests",
+        "span": { "name": "operation" },
+    });
+    assert_eq!(lines.next(), Some(expected));
+    let expected = json!({
+        "level": "TRACE",
+        "message": "without a span",
+        "zero": 0.0,
+        "milliseconds": 12_345.678,
+        "target": "broadsheet::telemetry::tests",
     });
     assert_eq!(lines.next(), Some(expected));
     assert_eq!(lines.next(), None);

@@ -1,17 +1,79 @@
-//! The fields of lines and spans as text.
+//! Lines of the log as text, and the fields of lines and spans in them.
+//!
+//! They are the same as those of `tracing_subscriber`, which styles each part, and escapes character by character. That
+//! takes longer than a quick request, so `tracing_subscriber` writes only colored text.
 
 use std::fmt::{self, Write as _};
 
 use tracing::field::{Field, Visit};
 use tracing::span::Record;
+use tracing::{Event, Level, Subscriber};
+use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::field::RecordFields;
-use tracing_subscriber::fmt::format::{DefaultFields, Writer};
-use tracing_subscriber::fmt::{FormatFields, FormattedFields};
+use tracing_subscriber::fmt::format::{DefaultFields, Format, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::registry::LookupSpan;
 
-use super::fields::{CAPACITY, add, is_plain, name, push_quoted};
+use super::fields::{
+    CAPACITY, add, is_plain, name, push_float, push_integer, push_now, push_quoted,
+};
 
-/// Writes `key=value`, as `tracing_subscriber`'s own fields do. Those style each part, and escape character by character,
-/// which takes longer than a quick request; so they write only colored text.
+/// Writes a line: the time, the level, the spans with their fields, the target, the message and the fields.
+pub(super) struct TextLine;
+
+/// `N` formats the fields of spans; it is [`TextFields`].
+impl<S, N> FormatEvent<S, N> for TextLine
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+    N: for<'w> FormatFields<'w> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        if writer.has_ansi_escapes() {
+            return Format::default().format_event(context, writer, event);
+        }
+        let normalized = event.normalized_metadata();
+        let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
+        let mut line = String::with_capacity(4 * CAPACITY);
+        push_now(&mut line);
+        line.push_str(match *metadata.level() {
+            Level::ERROR => " ERROR ",
+            Level::WARN => "  WARN ",
+            Level::INFO => "  INFO ",
+            Level::DEBUG => " DEBUG ",
+            Level::TRACE => " TRACE ",
+        });
+        if let Some(spans) = context.event_scope() {
+            for span in spans.from_root() {
+                line.push_str(span.name());
+                let extensions = span.extensions();
+                let fields = extensions.get::<FormattedFields<N>>();
+                if let Some(fields) = fields.filter(|fields| !fields.is_empty()) {
+                    line.push('{');
+                    line.push_str(fields);
+                    line.push('}');
+                }
+                line.push(':');
+            }
+            line.push(' ');
+        }
+        line.push_str(metadata.target());
+        line.push_str(": ");
+        let mut line = Text {
+            begins_at: line.len(),
+            out: line,
+        };
+        event.record(&mut line);
+        line.out.push('\n');
+        writer.write_str(&line.out)
+    }
+}
+
+/// Writes `key=value`.
 #[derive(Debug, Default)]
 pub(super) struct TextFields;
 
@@ -20,9 +82,12 @@ impl<'w> FormatFields<'w> for TextFields {
         if writer.has_ansi_escapes() {
             return DefaultFields::new().format_fields(writer, fields);
         }
-        let mut text = Text(String::with_capacity(CAPACITY));
+        let mut text = Text {
+            begins_at: 0,
+            out: String::with_capacity(CAPACITY),
+        };
         fields.record(&mut text);
-        writer.write_str(&text.0)
+        writer.write_str(&text.out)
     }
 
     fn add_fields(&self, to: &'w mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
@@ -30,7 +95,11 @@ impl<'w> FormatFields<'w> for TextFields {
     }
 }
 
-struct Text(String);
+struct Text {
+    out: String,
+    /// Where the first field begins.
+    begins_at: usize,
+}
 
 impl Text {
     /// Writes a field; writing to a string cannot fail.
@@ -38,8 +107,8 @@ impl Text {
         let Some(name) = name(field) else {
             return;
         };
-        let Self(out) = self;
-        if !out.is_empty() {
+        let out = &mut self.out;
+        if out.len() > self.begins_at {
             out.push(' ');
         }
         if name != "message" {
@@ -47,6 +116,13 @@ impl Text {
             out.push('=');
         }
         let _ = value(out);
+    }
+
+    fn integer(&mut self, field: &Field, value: impl itoa::Integer) {
+        self.field(field, |out| {
+            push_integer(out, value);
+            Ok(())
+        });
     }
 }
 
@@ -59,6 +135,21 @@ impl Visit for Text {
                 (false, "message") => write!(Escaping(out), "{value}")?,
                 (false, _) => write!(out, "{value:?}")?,
             }
+            Ok(())
+        });
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.integer(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.integer(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.field(field, |out| {
+            push_float(out, value);
             Ok(())
         });
     }
