@@ -1,5 +1,5 @@
--- "C": titles and slugs sort by code point, whatever the locale of the database.
--- The defaults are for other programs than ours.
+-- Collation "C": titles and slugs sort by code point, whatever the locale of the database.
+-- The defaults are for other programs.
 CREATE TABLE article (
     id uuid PRIMARY KEY,
     title varchar(65) COLLATE "C" NOT NULL CHECK (char_length(title) >= 1),
@@ -11,5 +11,5 @@ CREATE TABLE article (
     CONSTRAINT article_slug_key UNIQUE (slug)
 );
 
--- Serves the newest-first page and, read backwards, the oldest-first one.
+-- For pages with the newest first and, scanned backwards, with the oldest first.
 CREATE INDEX article_created_at_id ON article (created_at, id);

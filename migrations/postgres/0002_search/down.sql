@@ -1,4 +1,4 @@
--- The extension stays: others may use it.
+-- The extension stays, because other programs may use it.
 DROP INDEX IF EXISTS article_title_trigrams, article_slug_trigrams;
 ALTER TABLE article ALTER COLUMN text SET STORAGE EXTENDED;
 ALTER TABLE article DROP COLUMN search;

@@ -1,8 +1,8 @@
--- The change log: what became of articles, whoever changed them, in one order.
+-- The change log: all changes of articles, whoever made them, in one order.
 --
--- Triggers write each change in the writer's own transaction. A position is given afterwards, to what has
--- committed, by `number_changes`: a sequence numbers rows when they ask and not when they commit, so that a
--- reader of its order would lose those which commit late.
+-- Triggers write each change in the writer's own transaction. A change gets its position after its commit, by
+-- `number_changes`: a sequence assigns numbers when rows are inserted and not when they commit, so a reader in the
+-- order of a sequence would miss changes that commit late.
 
 -- One row. A cursor is a position within an epoch; changes up to `floor` are no longer kept.
 CREATE TABLE feed (
@@ -12,9 +12,9 @@ CREATE TABLE feed (
 );
 INSERT INTO feed DEFAULT VALUES;
 
--- The article as the change left it. `kind`: 1 created, 2 updated, 3 deleted, when only its id is left.
--- The ids of one article's changes ascend, because each change waits for the one before it to commit; that needs
--- a sequence of which no session caches numbers.
+-- The article after the change. `kind`: 1 created, 2 updated, 3 deleted; after a deletion only the id is stored. The
+-- ids of the changes of one article ascend, because each change waits for the commit of the previous one; this needs a
+-- sequence of which sessions cache no numbers.
 CREATE TABLE article_change (
     id bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) PRIMARY KEY,
     kind smallint NOT NULL CHECK (kind BETWEEN 1 AND 3),
@@ -27,10 +27,10 @@ CREATE TABLE article_change (
     version integer
 );
 
--- Changes without a position. It has no index, because all that is visible is taken at once.
+-- Changes without a position. There is no index, because all visible rows are read at once.
 CREATE TABLE article_change_unnumbered (change_id bigint NOT NULL);
 
--- The positions: without gaps, and visible in their order. Apart from the changes, so that numbering rewrites no text.
+-- The positions: without gaps, and visible in their order. A table of their own, so that numbering rewrites no texts.
 CREATE TABLE article_feed (
     position bigint PRIMARY KEY,
     change_id bigint NOT NULL,
@@ -41,9 +41,9 @@ CREATE VIEW numbered_change AS
 SELECT position, kind, article_id, title, slug, text, created_at, updated_at, version
 FROM article_feed JOIN article_change ON article_change.id = article_feed.change_id;
 
--- Gives the next positions to changes that have committed, and answers to how many. One session at a time: it holds
--- the lock until its positions are visible. Each statement sees what had committed when it began, so the
--- lock must be there before it.
+-- Assigns the next positions to committed changes, and returns their number. One session at a time: it holds the lock
+-- until its positions are visible. A statement sees what had committed when it began, so the lock must be taken by an
+-- earlier statement.
 CREATE FUNCTION number_changes(most integer) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     numbered integer;
@@ -69,7 +69,7 @@ BEGIN
 END
 $$;
 
--- What other programs forget.
+-- Maintains the columns that other programs do not.
 CREATE FUNCTION article_raise_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.version := OLD.version + 1;
@@ -86,9 +86,9 @@ BEGIN
 END
 $$;
 
--- Once for each statement, however many articles it changes. Whoever may write articles may log that they did,
--- whatever else they may, and wherever they look for tables: hence the schema, which `SET search_path` would
--- look up anew for each statement.
+-- Fires once per statement, however many articles it changes. SECURITY DEFINER: every user who may write articles may
+-- log the changes. Tables are named with their schema, because the writer's search_path may be different, and `SET
+-- search_path` on the function would be evaluated for each statement.
 DO $do$
 BEGIN
     EXECUTE format($sql$
@@ -124,7 +124,7 @@ FOR EACH ROW WHEN (NEW.version <= OLD.version) EXECUTE FUNCTION article_raise_ve
 CREATE TRIGGER article_id_is_kept BEFORE UPDATE OF id ON article
 FOR EACH ROW WHEN (NEW.id <> OLD.id) EXECUTE FUNCTION article_refuse('the id of an article cannot be changed');
 
--- It would escape the log.
+-- TRUNCATE would not be logged.
 CREATE TRIGGER article_truncate BEFORE TRUNCATE ON article
 EXECUTE FUNCTION article_refuse('articles cannot be truncated, because the change log would not show it; delete them');
 

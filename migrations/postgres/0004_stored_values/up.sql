@@ -1,6 +1,6 @@
--- What other programs store: instants and versions that no answer can show are refused. NOT VALID: what was stored
--- before stays, and no row is read, so that it takes a moment. Versions end before the greatest integer, so that one
--- more is always one.
+-- Instants and versions of other programs that no response could represent are rejected. NOT VALID: existing rows stay
+-- and are not read, so the migration takes only a moment. The maximum version is below the maximum integer, so that it
+-- can still be incremented.
 ALTER TABLE article
     ADD CONSTRAINT article_instants_check CHECK (
         created_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'

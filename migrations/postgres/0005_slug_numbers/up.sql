@@ -1,9 +1,9 @@
--- Which of `a-2`, `a-3`, … is free, without reading all that are taken.
+-- Finds which of `a-2`, `a-3`, … is free, without reading all numbers that are taken.
 --
--- Numbers that are taken stand in runs. Where `a-2` to `a-9` and `a-20` to `a-30` are taken, the second run begins at
--- 20. From 2 on to where the next run begins, what is taken stands before what is free, so that the smallest free
--- number is found by halving. Kept here is where runs begin: a row for `a-` and 20. One too many does no harm, because
--- whoever asks looks whether the number before it is free.
+-- Taken numbers form runs. If `a-2` to `a-9` and `a-20` to `a-30` are taken, the second run begins at 20. From 2 up to
+-- the beginning of the next run, all taken numbers precede the free ones, so the smallest free number is found by
+-- binary search. The table stores the beginnings of runs: a row with `a-` and 20. A superfluous row does no harm,
+-- because a search checks whether the number before it is free.
 CREATE TABLE slug_run (
     prefix text COLLATE "C" NOT NULL,
     first integer NOT NULL,
@@ -19,7 +19,7 @@ FROM (
 ) AS numbered
 WHERE number > 2 AND NOT EXISTS (SELECT FROM article WHERE slug = prefix || (number - 1));
 
--- For whoever writes articles, whatever else they may and wherever they look for tables, as `article_log_written`.
+-- SECURITY DEFINER, and tables named with their schema, as in `article_log_written`.
 DO $do$
 BEGIN
     EXECUTE format($sql$

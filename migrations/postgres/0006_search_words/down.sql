@@ -11,7 +11,7 @@ DROP FUNCTION article_search_of(text, text);
 DROP TABLE search_index;
 DROP TABLE search_due;
 DROP TABLE article_search_part;
--- The words are made anew, by the database.
+-- The database computes the words again.
 ALTER TABLE article DROP COLUMN search, DROP COLUMN search_version, DROP COLUMN search_rules;
 ALTER TABLE article ADD COLUMN search tsvector NOT NULL GENERATED ALWAYS AS (
     ts_delete(

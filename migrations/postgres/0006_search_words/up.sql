@@ -1,6 +1,9 @@
--- The server decides what a word is, for both databases, and sends the words of an article ready. What other programs
--- write gets its words by the functions of the migration `search`, until a server has brought them up to date. So do the
--- articles that are there: their words stay as they are, and a server goes through them in the background.
+-- The server decides what a word is, for both databases, and sends the words of an article ready-made. Rows that other
+-- programs write get words from the functions of the migration `search`, until a server has computed them. Existing
+-- articles keep their words, and a server computes them again in the background.
+--
+-- `search_version` is the version of the article whose words these are, 0 if the database has computed them;
+-- `search_rules` is the version of the rules by which the server has computed them.
 
 -- `search_version` is the version of the article that the words belong to, 0 where the database has made them;
 -- `search_rules` is the version of the rules by which the server did.
@@ -9,9 +12,9 @@ ALTER TABLE article
     ADD COLUMN search_version integer NOT NULL DEFAULT 0,
     ADD COLUMN search_rules integer NOT NULL DEFAULT 0;
 
--- A tsvector keeps 256 places of a word, and none above 16,383. Texts that have more are kept a second time, in parts
--- that overlap, for phrases. Only those of the version that the article's words belong to count; others are removed in
--- the background.
+-- A tsvector keeps 256 positions per word, and none above 16,383. Texts with more are stored again, in overlapping
+-- parts, for phrases. Only the parts of the version whose words the article has are current; others are removed in the
+-- background.
 CREATE TABLE article_search_part (
     article_id uuid NOT NULL,
     version integer NOT NULL,
@@ -21,13 +24,13 @@ CREATE TABLE article_search_part (
 );
 CREATE INDEX article_search_part_search ON article_search_part USING gin (search);
 
--- Articles whose words a server has to make. An article may stand here more than once.
+-- Articles whose words a server must compute. An article may have several rows.
 CREATE TABLE search_due (
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     article_id uuid NOT NULL
 );
 
--- One row: how far a server has come that goes through all articles, newest first, to make their words by its rules.
+-- One row: the progress of a server that computes the words of all articles by its rules, newest first.
 CREATE TABLE search_index (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
     rules integer NOT NULL,
@@ -48,7 +51,7 @@ CREATE FUNCTION article_search_of(title text, text text) RETURNS tsvector LANGUA
         '|'
     );
 
--- For whoever writes articles, whatever else they may and wherever they look for tables, as `article_log_written`.
+-- SECURITY DEFINER, and tables named with their schema, as in `article_log_written`.
 DO $do$
 BEGIN
     EXECUTE format($sql$
@@ -92,7 +95,7 @@ BEGIN
 END
 $do$;
 
--- Triggers run in the order of their names, so the version is raised before.
+-- Triggers fire in the order of their names, so the version has been incremented before.
 DROP TRIGGER article_version ON article;
 CREATE TRIGGER article_version BEFORE UPDATE OF id, title, slug, text, created_at, updated_at, version ON article
 FOR EACH ROW WHEN (NEW.version <= OLD.version AND OLD.version <= 2147483646) EXECUTE FUNCTION article_raise_version();

@@ -3,7 +3,7 @@ DROP TRIGGER article_slug_changed ON article;
 DROP FUNCTION article_slug_freed();
 DROP TABLE slug_run;
 
--- From here on as in 0005_slug_numbers.
+-- The rest is the same as in 0005_slug_numbers.
 CREATE TABLE slug_run (
     prefix text COLLATE "C" NOT NULL,
     first integer NOT NULL,

@@ -1,15 +1,16 @@
--- Whole runs of numbers that are taken, as they are found, in place of the beginnings of all of them, as they arise.
+-- Stores whole runs of taken numbers when they are found, instead of the beginnings of all runs when they arise.
 --
--- Keeping the beginnings made each article whose slug ends with a number dearer by a third. Here nothing is written
--- when an article is created: who looks for a free number writes down how far all were taken. Whoever frees one, by
--- DELETE or UPDATE, splits the run it was in. So what stands here is taken, and what is taken need not stand here.
+-- Maintaining the beginnings made creating an article whose slug ends with a number a third more expensive. Now
+-- creating an article writes nothing here: a search for a free number records the run that it has skipped. When a
+-- number becomes free, by DELETE or UPDATE, its run is split. So all recorded numbers are taken, but not all taken
+-- numbers are recorded.
 DROP TRIGGER article_slug_freed ON article;
 DROP TRIGGER article_slug_changed ON article;
 DROP TRIGGER article_slug_given ON article;
 DROP FUNCTION article_slug_run();
 DROP TABLE slug_run;
 
--- `a-` from 2 to 9: articles have the slugs `a-2` to `a-9`. Runs do not overlap.
+-- For example `a-` from 2 to 9: articles have the slugs `a-2` to `a-9`. Runs do not overlap.
 CREATE TABLE slug_run (
     prefix text COLLATE "C" NOT NULL,
     first integer NOT NULL,
@@ -17,7 +18,7 @@ CREATE TABLE slug_run (
     PRIMARY KEY (prefix, first)
 );
 
--- Shorter ones are soon found.
+-- Shorter runs are found quickly without a record.
 INSERT INTO slug_run (prefix, first, last)
 SELECT prefix, min(number), max(number)
 FROM (
@@ -32,7 +33,7 @@ FROM (
 GROUP BY prefix, run
 HAVING count(*) > 32;
 
--- For whoever writes articles, whatever else they may and wherever they look for tables, as `article_log_written`.
+-- SECURITY DEFINER, and tables named with their schema, as in `article_log_written`.
 DO $do$
 BEGIN
     EXECUTE format($sql$

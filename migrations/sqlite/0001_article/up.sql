@@ -1,7 +1,7 @@
--- `number` is SQLite's own row number, declared because VACUUM keeps only a declared one; the search index
--- refers to it. Nothing outside the database sees it. Instants are microseconds since 1970.
+-- `number` is SQLite's rowid, declared because VACUUM keeps only a declared one; the search index refers to it. It is
+-- not visible outside the database. Instants are microseconds since 1970.
 -- Texts compare as bytes of UTF-8, which is the order of their code points.
--- The defaults are for other programs than ours; this way to ask for the time works in every version of SQLite.
+-- The defaults are for other programs; this expression for the current time works in every version of SQLite.
 CREATE TABLE article (
     number INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE CHECK (typeof(id) = 'blob' AND length(id) = 16),
@@ -15,5 +15,5 @@ CREATE TABLE article (
     version INTEGER NOT NULL DEFAULT 1 CHECK (typeof(version) = 'integer' AND version >= 1)
 );
 
--- Serves the newest-first page and, read backwards, the oldest-first one.
+-- For pages with the newest first and, scanned backwards, with the oldest first.
 CREATE INDEX article_created_at_id ON article (created_at, id);

@@ -1,8 +1,9 @@
--- Orders other than by creation; that by slug has its index from being unique.
+-- Indexes for the other orders; the unique constraint on the slug already has one.
 CREATE INDEX article_updated_at_id ON article (updated_at, id);
 CREATE INDEX article_title_id ON article (title, id);
 
--- Full-text search: Porter stemming. It keeps no copy of the texts, so what leaves it must be told again.
+-- Full-text search with Porter stemming. The table stores no copy of the texts, so a deletion must pass the previous
+-- text.
 CREATE VIRTUAL TABLE article_search USING fts5(
     title, text, content = '', tokenize = 'porter unicode61 remove_diacritics 0'
 );

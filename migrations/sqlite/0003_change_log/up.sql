@@ -1,7 +1,7 @@
--- The change log: what became of articles, whoever changed them, in one order.
+-- The change log: all changes of articles, whoever made them, in one order.
 --
--- Triggers write each change in the writer's own transaction. There is one writer at a time, so the order in which
--- changes are written is the order in which they commit, and their row number is their position in the feed.
+-- Triggers write each change in the writer's own transaction. There is one writer at a time, so changes are written in
+-- the order in which they commit, and their rowid is their position in the feed.
 
 -- One row. A cursor is a position within an epoch; changes up to `floor` are no longer kept.
 CREATE TABLE feed (
@@ -11,8 +11,8 @@ CREATE TABLE feed (
 );
 INSERT INTO feed DEFAULT VALUES;
 
--- The article as the change left it. `kind`: 1 created, 2 updated, 3 deleted, when only its id is left.
--- AUTOINCREMENT: a position is not given a second time when the last changes are no longer kept.
+-- The article after the change. `kind`: 1 created, 2 updated, 3 deleted; after a deletion only the id is stored.
+-- AUTOINCREMENT: a position is not reused after the last changes are removed.
 CREATE TABLE article_change (
     position INTEGER PRIMARY KEY AUTOINCREMENT,
     kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 3),
@@ -26,7 +26,7 @@ CREATE TABLE article_change (
     made_at INTEGER NOT NULL DEFAULT (CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000)
 );
 
--- The names under which both databases show the positions, and the changes that have one.
+-- The names that both databases use for the positions, and for the changes that have one.
 CREATE VIEW article_feed AS SELECT position, position AS change_id, made_at AS numbered_at FROM article_change;
 CREATE VIEW numbered_change AS
 SELECT position, kind, article_id, title, slug, text, created_at, updated_at, version FROM article_change;
@@ -36,7 +36,7 @@ BEGIN
     SELECT RAISE(ABORT, 'the id of an article cannot be changed');
 END;
 
--- What other programs forget. This update is the one that the log shows.
+-- Maintains the columns that other programs do not. This update is the one that is logged.
 CREATE TRIGGER article_version AFTER UPDATE ON article WHEN NEW.version <= OLD.version
 BEGIN
     UPDATE article SET
@@ -48,8 +48,9 @@ BEGIN
     WHERE number = NEW.number;
 END;
 
--- INSERT OR REPLACE and UPDATE OR REPLACE delete the articles that are in the way without a word to the trigger above,
--- unless `recursive_triggers` is on. So what may be in the way is noted before, and what is gone after is logged.
+-- INSERT OR REPLACE and UPDATE OR REPLACE delete conflicting articles without firing the trigger above, unless
+-- `recursive_triggers` is on. So the articles that may be deleted are recorded before, and those that are gone
+-- afterwards are logged.
 CREATE TABLE article_replaced (article_id BLOB PRIMARY KEY) WITHOUT ROWID;
 
 CREATE TRIGGER article_in_the_way_of_insert BEFORE INSERT ON article

@@ -1,20 +1,22 @@
--- What other programs store: values that no answer can show are refused, and what they replace leaves the search index.
+-- Values of other programs that no response could represent are rejected, and replaced articles are removed from the
+-- search index.
 --
--- SQLite adds no CHECK to a table that is there, so triggers refuse. What was stored before stays, and an update of
--- another column of it succeeds. All of it takes a moment, but for the index, see the end.
+-- SQLite cannot add a CHECK to an existing table, so triggers reject values. Existing rows stay, and updates of their
+-- other columns succeed. The migration takes only a moment, except for the index, see the end.
 
--- The rules in one place: a trigger of `article` inserts into this view what it wants checked. NULL passes, because
--- NOT NULL of the column speaks of it. Versions end before the greatest of 32 bits, so that one more is always a number.
+-- All rules in one place: a trigger of `article` inserts the values to be checked into this view. NULL passes, because
+-- the column's NOT NULL rejects it. The maximum version is below the maximum of 32 bits, so that it can still be
+-- incremented.
 CREATE VIEW article_rule AS
 SELECT 0 AS created_at, 0 AS updated_at, 1 AS version, '' AS title, '' AS slug, '' AS text WHERE 0;
 
--- Whether a text is UTF-8 no function of SQLite tells. But it decodes what is not to other characters, so pieces of
--- sixteen characters are decoded and encoded again and must come back; U+FFFE and U+FFFF, which SQLite takes for no
--- characters, are put aside. That takes 0.3 us a character, so a text that is likely right is spared it: a title or slug
--- of printable ASCII; and a `text`, which may be long, without a NUL, without a byte of continuation that continues
--- nothing, without a first byte that nothing continues (decoded to U+FFFD), and without an end in the middle of a
--- character. A text in another encoding has one of these. What is not seen is, in the midst of a `text`, a character
--- with a byte of continuation too many or too few, or beyond U+10FFFF: it is shown as U+FFFD.
+-- SQLite has no function that checks for UTF-8. But it decodes invalid bytes to other characters, so pieces of sixteen
+-- characters are decoded and encoded again, and must be unchanged; U+FFFE and U+FFFF, which SQLite does not accept as
+-- characters, are replaced before. This takes 0.3 us per character, so it is skipped for texts that are most likely
+-- valid: a title or slug of printable ASCII; and a `text`, which may be long, without NUL, without a continuation byte
+-- that continues nothing, without a first byte that nothing continues (decoded to U+FFFD), and that does not end
+-- within a character. A text in another encoding has one of these. Not detected in the middle of a `text` are
+-- characters with a missing or additional continuation byte, or beyond U+10FFFF: they are shown as U+FFFD.
 CREATE TRIGGER article_rule_is_kept INSTEAD OF INSERT ON article_rule BEGIN
     SELECT RAISE(ABORT, 'created_at and updated_at must be microseconds since 1970, within the years 1 to 9999')
     WHERE NEW.created_at NOT BETWEEN -62135596800000000 AND 253402300799999999
@@ -70,7 +72,7 @@ CREATE TRIGGER article_inserted_by_the_rules BEFORE INSERT ON article BEGIN
     VALUES (NEW.created_at, NEW.updated_at, NEW.version, NEW.title, NEW.slug, NEW.text);
 END;
 
--- A version that is too high is refused unchanged too: no update can raise it.
+-- A version that is too high is rejected even if it is unchanged, because it cannot be incremented.
 CREATE TRIGGER article_updated_by_the_rules
 BEFORE UPDATE OF created_at, updated_at, version, title, slug, text ON article BEGIN
     INSERT INTO article_rule (created_at, updated_at, version, title, slug, text)
@@ -80,7 +82,7 @@ BEFORE UPDATE OF created_at, updated_at, version, title, slug, text ON article B
     );
 END;
 
--- As before, but a version that is too high may be lowered, and that is logged.
+-- As before, but a version that is too high may be lowered, which is logged.
 DROP TRIGGER article_version;
 CREATE TRIGGER article_version AFTER UPDATE ON article
 WHEN NEW.version <= OLD.version AND OLD.version <= 2147483646
@@ -94,7 +96,7 @@ BEGIN
     WHERE number = NEW.number;
 END;
 
--- As before, but DELETE has a condition: without one it writes the page of the table, empty or not.
+-- As before, but DELETE has a condition: without one it writes a page even if the table is empty.
 DROP TRIGGER article_created;
 CREATE TRIGGER article_created AFTER INSERT ON article
 BEGIN
@@ -117,9 +119,9 @@ BEGIN
     VALUES (2, NEW.id, NEW.title, NEW.slug, NEW.text, NEW.created_at, NEW.updated_at, NEW.version);
 END;
 
--- The words of articles that REPLACE may take away without a word to any trigger, for the search index: as
--- `article_replaced` notes the ids for the log. The search has a table of its own, because SQLite does not promise in
--- which order triggers run.
+-- For the search index: the words of articles that REPLACE may delete without firing a trigger, as `article_replaced`
+-- has their ids for the log. The search has its own table, because SQLite does not guarantee the order in which
+-- triggers fire.
 CREATE TABLE article_replaced_words (
     number INTEGER PRIMARY KEY,
     article_id BLOB NOT NULL,
@@ -153,7 +155,7 @@ BEGIN
     WHERE (slug = NEW.slug OR number = NEW.number) AND number <> OLD.number;
 END;
 
--- What was replaced leaves the index before a new article takes its number.
+-- Replaced articles are removed from the index before a new article uses their number.
 DROP TRIGGER article_search_insert;
 CREATE TRIGGER article_search_insert AFTER INSERT ON article BEGIN
     INSERT INTO article_search (article_search, rowid, title, text)
@@ -188,9 +190,9 @@ CREATE TRIGGER article_search_replace AFTER UPDATE OF slug ON article BEGIN
     DELETE FROM article_replaced_words WHERE 1;
 END;
 
--- An index that lacks the end of some article is made anew, which takes about a minute for a million articles of 1 kB;
--- to count them, which shows whether that is so, takes a moment. FTS5 keeps the number of its documents in the first
--- integer of the record 1, in seven bits a byte; each article that was replaced is one too many.
+-- If the index has articles that no longer exist, it is built again, which takes about a minute for a million articles
+-- of 1 kB; counting, which reveals that, takes only a moment. FTS5 stores the number of its documents in the first
+-- integer of record 1, seven bits per byte; each replaced article is one too many.
 CREATE TEMPORARY TABLE article_search_has_too_many AS
 WITH RECURSIVE
     record (hex) AS (SELECT hex(block) FROM article_search_data WHERE id = 1),

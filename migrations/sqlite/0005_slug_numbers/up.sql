@@ -1,17 +1,17 @@
--- Which of `a-2`, `a-3`, … is free, without reading all that are taken.
+-- Finds which of `a-2`, `a-3`, … is free, without reading all numbers that are taken.
 --
--- Numbers that are taken stand in runs. Where `a-2` to `a-9` and `a-20` to `a-30` are taken, the second run begins at
--- 20. From 2 on to where the next run begins, what is taken stands before what is free, so that the smallest free
--- number is found by halving. Kept here is where runs begin: a row for `a-` and 20. One too many does no harm, because
--- whoever asks looks whether the number before it is free.
+-- Taken numbers form runs. If `a-2` to `a-9` and `a-20` to `a-30` are taken, the second run begins at 20. From 2 up to
+-- the beginning of the next run, all taken numbers precede the free ones, so the smallest free number is found by
+-- binary search. The table stores the beginnings of runs: a row with `a-` and 20. A superfluous row does no harm,
+-- because a search checks whether the number before it is free.
 CREATE TABLE slug_run (
     prefix TEXT NOT NULL,
     first INTEGER NOT NULL,
     PRIMARY KEY (prefix, first)
 ) WITHOUT ROWID;
 
--- What becomes of a slug, `given`, `freed` or `replaced`, and the same of those that end with a number. Nothing can be
--- read here: what is inserted goes to the triggers.
+-- What happens to a slug (`given`, `freed` or `replaced`), and the same for slugs that end with a number. The views
+-- are always empty: rows inserted into them are passed to the triggers.
 CREATE VIEW slug_event (event, slug) AS SELECT '', '' WHERE false;
 CREATE VIEW slug_number_event (event, prefix, number) AS SELECT '', '', 0 WHERE false;
 
@@ -24,7 +24,8 @@ CREATE TRIGGER slug_event_is_of_a_number INSTEAD OF INSERT ON slug_event BEGIN
         AND substr(NEW.slug, length(prefix) + 1, 1) <> '0';
 END;
 
--- No conflict is left to `OR IGNORE`: in a trigger the word of the statement that fires it holds instead.
+-- The conditions prevent conflicts, because OR IGNORE within a trigger is overridden by the conflict clause of the
+-- statement that fires it.
 CREATE TRIGGER slug_number_given INSTEAD OF INSERT ON slug_number_event WHEN NEW.event = 'given' BEGIN
     DELETE FROM slug_run WHERE prefix = NEW.prefix AND first = NEW.number + 1;
     INSERT INTO slug_run (prefix, first)
@@ -55,7 +56,7 @@ CREATE TRIGGER article_slug_changed AFTER UPDATE OF slug ON article WHEN NEW.slu
     INSERT INTO slug_event (event, slug) VALUES ('freed', OLD.slug), ('given', NEW.slug);
 END;
 
--- INSERT OR REPLACE and UPDATE OR REPLACE delete what is in the way without a word to the trigger above.
+-- INSERT OR REPLACE and UPDATE OR REPLACE delete conflicting articles without firing the trigger above.
 CREATE TRIGGER article_slug_in_the_way_of_insert BEFORE INSERT ON article
 WHEN EXISTS (SELECT 1 FROM article WHERE id = NEW.id OR number = NEW.number)
 BEGIN

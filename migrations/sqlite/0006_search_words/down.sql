@@ -8,7 +8,7 @@ DROP TABLE search_replaced;
 DROP TABLE search_index;
 DROP TABLE search_due;
 DROP TABLE article_search;
--- The words are made anew, by the database.
+-- The database computes the words again.
 CREATE VIRTUAL TABLE article_search USING fts5(
     title, text, content = '', tokenize = 'porter unicode61 remove_diacritics 0'
 );

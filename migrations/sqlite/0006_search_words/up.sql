@@ -1,6 +1,7 @@
--- The server decides what a word is, for both databases, and fills the index with ready words: the triggers only note
--- which articles have to be indexed, so that programs with an older SQLite can write. The server's own writes index them
--- in the same transaction; those of other programs, and the articles that are there, it indexes in the background.
+-- The server decides what a word is, for both databases, and fills the index with ready-made words. The triggers only
+-- record which articles must be indexed, so that programs with an older SQLite can write. The server's own writes
+-- index these articles in the same transaction; those of other programs, and existing articles, are indexed in the
+-- background.
 DROP TRIGGER article_search_replace;
 DROP TRIGGER article_search_update;
 DROP TRIGGER article_search_delete;
@@ -10,20 +11,20 @@ DROP TRIGGER article_in_the_way_of_insert;
 DROP TABLE article_replaced_words;
 DROP TABLE article_search;
 
--- Words stand between spaces, and are not changed any more: `ascii` takes every other character for a part of a word.
--- `accents` has the terms with accents that are written anywhere in the article.
+-- Words are separated by spaces and stored unchanged: the tokenizer `ascii` treats every other character as part of a
+-- word. `accents` contains the accented terms that occur anywhere in the article.
 CREATE VIRTUAL TABLE article_search USING fts5(
     title, text, accents, content = '', contentless_delete = 1, tokenize = 'ascii'
 );
 INSERT INTO article_search (article_search, rank) VALUES ('rank', 'bm25(10.0, 1.0, 0.0)');
 
--- Articles, by their numbers, that have to be indexed, or that are gone. One may stand here more than once.
+-- The numbers of articles that must be indexed, or were deleted. An article may have several rows.
 CREATE TABLE search_due (
     position INTEGER PRIMARY KEY,
     number INTEGER NOT NULL
 );
 
--- One row: how far a server has come that goes through all articles, newest first, to index them by its rules.
+-- One row: the progress of a server that indexes all articles by its rules, newest first.
 CREATE TABLE search_index (
     single INTEGER PRIMARY KEY DEFAULT 1 CHECK (single = 1),
     rules INTEGER NOT NULL,
@@ -35,8 +36,8 @@ CREATE TABLE search_index (
 );
 INSERT INTO search_index (rules, is_complete, total) SELECT count(*) = 0, count(*) = 0, count(*) FROM article;
 
--- Articles that REPLACE may take away without a word to any trigger, as `article_replaced` notes them for the log. The
--- search has a table of its own, because SQLite does not promise in which order triggers run.
+-- Articles that REPLACE may delete without firing a trigger, as `article_replaced` has them for the log. The search
+-- has its own table, because SQLite does not guarantee the order in which triggers fire.
 CREATE TABLE search_replaced (
     number INTEGER PRIMARY KEY,
     article_id BLOB NOT NULL

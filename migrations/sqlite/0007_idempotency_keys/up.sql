@@ -1,8 +1,8 @@
--- Mutations that carry an `Idempotency-Key`: what was asked and what was answered, written in the mutation's own
--- transaction, so that the same request again is answered and not carried out.
+-- Mutations with an `Idempotency-Key`: request and response, written in the mutation's own transaction, so that the
+-- same request gets the same response and is not executed again.
 --
--- `key` is the SHA-256 of the caller and its key, `request` that of what was asked, `answer` the JSON of the mutation's
--- field.
+-- `key` is the SHA-256 of the caller and its key, `request` the SHA-256 of the request, `answer` the JSON of the
+-- mutation's field.
 CREATE TABLE idempotency_key (
     key BLOB NOT NULL PRIMARY KEY CHECK (typeof(key) = 'blob' AND length(key) = 32),
     request BLOB NOT NULL CHECK (typeof(request) = 'blob' AND length(request) = 32),
@@ -10,5 +10,5 @@ CREATE TABLE idempotency_key (
     created_at INTEGER NOT NULL
 );
 
--- For removing what has expired.
+-- For removing expired keys.
 CREATE INDEX idempotency_key_created_at ON idempotency_key (created_at);

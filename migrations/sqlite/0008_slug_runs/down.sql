@@ -6,7 +6,7 @@ DROP VIEW freed_number;
 DROP VIEW freed_slug;
 DROP TABLE slug_run;
 
--- From here on as in 0005_slug_numbers.
+-- The rest is the same as in 0005_slug_numbers.
 CREATE TABLE slug_run (
     prefix TEXT NOT NULL,
     first INTEGER NOT NULL,

@@ -1,9 +1,9 @@
--- Whole runs of numbers that are taken, as they are found, in place of the beginnings of all of them, as they arise.
+-- Stores whole runs of taken numbers when they are found, instead of the beginnings of all runs when they arise.
 --
--- Keeping the beginnings made each article whose slug ends with a number dearer by a third. Here nothing is written
--- when an article is created: who looks for a free number writes down how far all were taken. Whoever frees one, by
--- DELETE, UPDATE or REPLACE, splits the run it was in. So what stands here is taken, and what is taken need not stand
--- here.
+-- Maintaining the beginnings made creating an article whose slug ends with a number a third more expensive. Now
+-- creating an article writes nothing here: a search for a free number records the run that it has skipped. When a
+-- number becomes free, by DELETE, UPDATE or REPLACE, its run is split. So all recorded numbers are taken, but not all
+-- taken numbers are recorded.
 DROP TRIGGER article_slug_in_the_way_of_update;
 DROP TRIGGER article_slug_in_the_way_of_insert;
 DROP TRIGGER article_slug_changed;
@@ -13,7 +13,7 @@ DROP VIEW slug_number_event;
 DROP VIEW slug_event;
 DROP TABLE slug_run;
 
--- `a-` from 2 to 9: articles have the slugs `a-2` to `a-9`. Runs do not overlap.
+-- For example `a-` from 2 to 9: articles have the slugs `a-2` to `a-9`. Runs do not overlap.
 CREATE TABLE slug_run (
     prefix TEXT NOT NULL,
     first INTEGER NOT NULL,
@@ -21,7 +21,7 @@ CREATE TABLE slug_run (
     PRIMARY KEY (prefix, first)
 ) WITHOUT ROWID;
 
--- Shorter ones are soon found.
+-- Shorter runs are found quickly without a record.
 INSERT INTO slug_run (prefix, first, last)
 SELECT prefix, min(number), max(number)
 FROM (
@@ -40,8 +40,8 @@ FROM (
 GROUP BY prefix, run
 HAVING count(*) > 32;
 
--- The slugs that become free, and the same of those that end with a number. Nothing can be read here: what is inserted
--- goes to the triggers.
+-- Slugs that become free, and the same for slugs that end with a number. The views are always empty: rows inserted
+-- into them are passed to the triggers.
 CREATE VIEW freed_slug (slug) AS SELECT '' WHERE false;
 CREATE VIEW freed_number (prefix, number) AS SELECT '', 0 WHERE false;
 
@@ -72,7 +72,7 @@ WHEN NEW.slug <> OLD.slug AND OLD.slug GLOB '*-[1-9]*' BEGIN
     INSERT INTO freed_slug (slug) VALUES (OLD.slug);
 END;
 
--- INSERT OR REPLACE and UPDATE OR REPLACE delete what is in the way without a word to the triggers above.
+-- INSERT OR REPLACE and UPDATE OR REPLACE delete conflicting articles without firing the triggers above.
 CREATE TRIGGER article_slug_in_the_way_of_insert BEFORE INSERT ON article
 WHEN EXISTS (SELECT 1 FROM article WHERE id = NEW.id OR number = NEW.number)
 BEGIN
