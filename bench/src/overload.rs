@@ -1,6 +1,7 @@
-//! More requests than can be served. They arrive at a fixed rate whatever happens, and latency counts from when a request
-//! was to be sent: 0.5 to 10 times what the server can do when 64 connections wait for it. Then half of it again, until
-//! the server is as it was. The load generator has a core of its own, where there are two or more.
+//! More requests than can be served. They arrive at a fixed rate, independently of responses, and latency is measured
+//! from when a request was due: 0.5 to 10 times the capacity, which is the throughput with 64 connections that wait
+//! for their responses. Then half the capacity again, until the server has recovered. If there are two or more cores,
+//! the load generator has one to itself.
 
 mod cores;
 mod open_loop;
@@ -21,50 +22,51 @@ use crate::process::Process;
 use crate::request::{Language, Plan};
 use crate::usage;
 
-/// Times the capacity.
+/// The rates, as multiples of the capacity.
 const FACTORS: [f64; 5] = [0.5, 1.0, 2.0, 5.0, 10.0];
 
-/// The connections by which the capacity is found.
+/// The connections with which the capacity is measured.
 const CLOSED_CONNECTIONS: usize = 64;
 
-/// How long half the load goes on after the overload.
+/// The duration of half the load after the overload.
 const AFTER: Duration = Duration::from_secs(10);
 
-/// What is looked at as a whole while the server recovers.
+/// The interval for which recovery is decided.
 const BUCKET: Duration = Duration::from_millis(500);
 
-/// Runs of the creates of this part do not share slugs with others.
+/// Distinguishes the slugs of this part's creates from others.
 const FIRST_RUN: u32 = 3_000_000;
 
-/// What one workload on one database gave.
+/// The results of one workload on one database.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Overload {
     pub(crate) database: Database,
     pub(crate) workload: Workload,
-    /// Requests a second that were served to 64 connections, each of which waits for its response.
+    /// Requests per second with 64 connections, each of which waits for its response.
     pub(crate) capacity: f64,
-    /// Whether the load generator had a core of its own.
+    /// Whether the load generator had a core to itself.
     pub(crate) is_apart: bool,
     pub(crate) levels: Vec<Level>,
-    /// How long after the overload every request was served again, as soon as at half the capacity before.
+    /// The time from the end of the overload until all requests were served again, as fast as at half the capacity
+    /// before.
     pub(crate) recovery_seconds: Option<f64>,
 }
 
-/// What one rate gave.
+/// The results of one rate.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Level {
-    /// Times the capacity.
+    /// The multiple of the capacity.
     pub(crate) factor: f64,
-    /// A second, each: what was to be sent, what was sent, what was served, what got 503.
+    /// Per second: requests that were due, sent, served, and rejected with 503.
     pub(crate) offered: f64,
     pub(crate) sent: f64,
     pub(crate) served: f64,
     pub(crate) shed: f64,
-    /// Of what was served.
+    /// Latencies of served requests.
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) memory_bytes: u64,
-    /// Of the cores, how many the load generator took, and how many the server and PostgreSQL.
+    /// The number of cores used by the load generator, and by the server and PostgreSQL.
     pub(crate) generator_cores: f64,
     pub(crate) server_cores: f64,
 }
@@ -100,7 +102,7 @@ struct One<'a> {
     databases: &'a Databases,
     database: Database,
     workload: Workload,
-    /// The server of the database, where it has one.
+    /// The server process of PostgreSQL.
     postgres: Option<u32>,
     apart: Option<&'a Apart>,
     run: u32,
@@ -125,7 +127,7 @@ impl One<'_> {
         let mut levels = Vec::new();
         let length = Duration::from_secs_f64(options.overload_seconds);
         for factor in FACTORS {
-            // Creates take the longer the more there are, so each rate begins with as many.
+            // Creates become slower as the number of articles grows, so each rate begins with the same number.
             if self.workload.writes() {
                 process.stop()?;
                 process = self.start().await?;
@@ -163,7 +165,7 @@ impl One<'_> {
         })
     }
 
-    /// Starts a server, on a database that nothing was created in before.
+    /// Starts a server on a database that has only the loaded articles.
     async fn start(&self) -> Result<Process> {
         let databases = self.databases;
         let tables = Tables::Broadsheet;
@@ -198,7 +200,8 @@ impl One<'_> {
         }
     }
 
-    /// What becomes of so many requests a second, and the cores that the generator and the server take.
+    /// Sends requests at this rate; returns their outcomes, and the number of cores that the load generator and the
+    /// server have used.
     fn drive(
         &mut self,
         process: &Process,
@@ -220,7 +223,7 @@ impl One<'_> {
         Ok((outcome, [generator / seconds, server / seconds]))
     }
 
-    /// Of the generator, and of the server with PostgreSQL.
+    /// The CPU time of the load generator, and of the server with PostgreSQL.
     fn cpu_seconds(&self, process: &Process) -> Result<(f64, f64)> {
         let generator = usage::cpu_seconds(std::process::id())?;
         let server = usage::cpu_seconds(process.id())?;

@@ -1,5 +1,5 @@
-//! Keeps the load generator off the cores of what it measures: it works hardest where the server is to show what it
-//! does under overload, and would otherwise take from it what it is to be measured with.
+//! Pins the load generator and the measured processes to different cores: the load generator works hardest when the
+//! server is overloaded, and would otherwise take processor time from it.
 
 use std::process::{Command, Stdio};
 
@@ -7,14 +7,14 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::usage;
 
-/// The last core is the generator's, all others are the server's and PostgreSQL's. Until it is dropped.
+/// Until it is dropped, the last core is the load generator's, and all others are the server's and PostgreSQL's.
 pub(crate) struct Apart {
     cores: usize,
     postgres: Option<u32>,
 }
 
 impl Apart {
-    /// `None` where there is one core, or no `taskset` (util-linux), so that all share what there is.
+    /// `None` if there is only one core, or no `taskset` (util-linux): then all processes share the cores.
     pub(crate) fn begin(postgres: Option<u32>) -> Result<Option<Self>> {
         let cores = std::thread::available_parallelism()?.get();
         let has_taskset = Command::new("taskset")
@@ -27,7 +27,7 @@ impl Apart {
         let apart = Self { cores, postgres };
         if let Some(postgres) = postgres {
             for process in usage::family(postgres)? {
-                // One that was there a moment ago may have ended.
+                // A process may have ended in the meantime.
                 let _ = pin(process, &apart.of_server());
             }
         }
@@ -38,7 +38,7 @@ impl Apart {
         format!("0-{}", self.cores - 2)
     }
 
-    /// Starts a process on the server's cores: it counts the cores that it may use when it starts.
+    /// Starts a process on the server's cores, because a server counts its available cores when it starts.
     pub(crate) fn start<T>(&self, start: impl FnOnce() -> Result<T>) -> Result<T> {
         pin(std::process::id(), &self.of_server())?;
         let started = start();
@@ -58,7 +58,7 @@ impl Drop for Apart {
     }
 }
 
-/// Restricts all threads of a process, and those that they begin, to these cores.
+/// Pins all present and future threads of a process to these cores.
 fn pin(process: u32, cores: &str) -> Result<()> {
     let status = Command::new("taskset")
         .args(["--all-tasks", "--cpu-list", "--pid", cores])

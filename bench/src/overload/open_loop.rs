@@ -1,9 +1,9 @@
-//! Requests that arrive at a fixed rate, whatever becomes of those before them.
+//! An open loop: requests that arrive at a fixed rate, independently of the responses to earlier ones.
 //!
-//! Each takes a connection that is idle. Where none is, it is not sent: so it is with clients that have a limit of their
-//! own, or a proxy in between, and nothing can be served to it either. What arrives is looked at every millisecond, and
-//! whenever a connection becomes idle, so that at high rates none stays idle until the next millisecond. All runs in one
-//! thread, because the generator shares the machine with what it measures.
+//! Each request takes an idle connection. If there is none, it is not sent, as with clients or a proxy that limit
+//! their connections; it cannot be served then. Arrivals are checked every millisecond, and whenever a connection
+//! becomes idle, so that at high rates none stays idle until the next millisecond. Everything runs in one thread,
+//! because the generator shares the machine with the server.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -17,13 +17,13 @@ use tokio::task::LocalSet;
 use crate::generator::Connection;
 use crate::request::{Plan, Requests};
 
-/// How often it is looked whether a request is to be sent.
+/// How often to check whether requests are due.
 const TICK: Duration = Duration::from_millis(1);
 
-/// How long the last requests may take.
+/// The maximum time to wait for the last responses.
 const LAST: Duration = Duration::from_secs(10);
 
-/// How many arrive, and how.
+/// How many requests arrive, and how they are sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrivals {
     pub(crate) port: u16,
@@ -32,13 +32,13 @@ pub(crate) struct Arrivals {
     pub(crate) length: Duration,
 }
 
-/// What became of them.
+/// The outcomes of the requests.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) sent: usize,
-    /// Of each request that was served: when it was to be sent, since the beginning, and how long it took from then.
+    /// For each served request: when it was due, since the beginning, and the latency from then.
     pub(crate) served: Vec<(Duration, Duration)>,
-    /// Of each that got 503, when it was to be sent.
+    /// For each request that got 503, when it was due.
     pub(crate) shed: Vec<Duration>,
 }
 
@@ -52,7 +52,7 @@ impl Outcome {
             .map_or(f64::NAN, |(_, took)| took.as_secs_f64() * 1e3)
     }
 
-    /// From when on all are served, with a p99 of no more than so many milliseconds, in seconds.
+    /// The time, in seconds, after which all requests are served, with a p99 of at most this number of milliseconds.
     pub(crate) fn recovered(&self, bucket: Duration, p99_ms: f64) -> Option<f64> {
         let number = |at: Duration| (at.as_nanos() / bucket.as_nanos()) as usize;
         let last = self.served.iter().map(|(at, _)| number(*at)).max()?;
@@ -76,7 +76,7 @@ impl Outcome {
     }
 }
 
-/// A connection, and when the request that it is to send was to be sent.
+/// A connection's next request: when it was due.
 #[derive(Default)]
 struct Line {
     next: Cell<Option<Instant>>,
@@ -89,13 +89,13 @@ struct Shared {
     outcome: RefCell<Outcome>,
     began: Instant,
     arrivals: Arrivals,
-    /// When the next request arrives, since the beginning.
+    /// When the next request is due, since the beginning.
     due: Cell<Duration>,
     is_over: Cell<bool>,
 }
 
 impl Shared {
-    /// Gives what has arrived to connections that are idle, and answers whether more will arrive.
+    /// Gives due requests to idle connections, and returns whether more will arrive.
     fn give(&self) -> bool {
         let interval = Duration::from_secs_f64(1.0 / self.arrivals.per_second);
         let now = self.began.elapsed();
@@ -115,10 +115,10 @@ impl Shared {
     }
 }
 
-/// Drives a server.
+/// Sends the requests to a server.
 ///
 /// # Errors
-/// A connection failed, or a response was neither right nor 503.
+/// A connection failed, or a response was neither correct nor 503.
 pub(crate) fn drive(plan: &Plan, arrivals: Arrivals) -> Result<Outcome> {
     let plan = plan.clone();
     let driver = std::thread::spawn(move || {
@@ -185,7 +185,7 @@ async fn serve_line(
         return Ok(());
     };
     let mut request = Vec::new();
-    // Ready before it is to be sent, so that this is no part of what is measured.
+    // Prepared before it is due, so that preparing it is not measured.
     let mut expected = requests.next(&mut request)?;
     loop {
         let Some(start) = line.next.take() else {

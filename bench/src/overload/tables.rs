@@ -1,4 +1,4 @@
-//! What was found about overload as Markdown tables and a chart.
+//! The results of the overload as Markdown tables and a chart.
 
 use std::fmt::{Result as Written, Write as _};
 
@@ -7,7 +7,7 @@ use crate::chart::{self, Bar, Panel};
 use crate::goals;
 use crate::options::{Database, Workload};
 
-/// A table for each workload on each database, and whether the goals were met.
+/// Writes a table for each workload on each database, and a summary.
 pub(crate) fn write(text: &mut String, all: &[Overload]) -> Written {
     if !all.is_empty() {
         writeln!(text, "## Overload\n")?;
@@ -66,7 +66,7 @@ fn summary(one: &Overload) -> String {
         None => "not within 10 s".to_owned(),
     };
     format!(
-        "At {} times, {:.2} of the peak is served, with a p99 of {:.1} times that at half the capacity. As before it is \
+        "At {} times, {:.2} of the peak is served, with a p99 of {:.1} times that at half the capacity. Recovery: \
          {recovery}.",
         last.factor,
         last.served / peak,
@@ -74,7 +74,7 @@ fn summary(one: &Overload) -> String {
     )
 }
 
-/// What is served at each rate.
+/// The served requests at each rate, as a chart.
 pub(crate) fn chart(all: &[Overload]) -> String {
     let panels: Vec<_> = all
         .iter()
@@ -84,7 +84,7 @@ pub(crate) fn chart(all: &[Overload]) -> String {
         })
         .collect();
     chart::bars(
-        "Requests a second that are served, when so many times the capacity arrive",
+        "Requests served per second, by the arrival rate as a multiple of the capacity",
         &panels,
     )
 }

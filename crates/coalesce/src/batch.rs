@@ -116,7 +116,7 @@ where
     pub async fn get(&self, key: K) -> Result<Option<V>, E> {
         match self.enter(&key) {
             Role::First => {
-                let _turn = Turn { batcher: self };
+                let _running = RunningLoad { batcher: self };
                 let mut values = self.execute(vec![key.clone()]).await?;
                 Ok(values.remove(&key))
             }
@@ -224,11 +224,11 @@ impl<K, V, E> Queue<K, V, E> {
 }
 
 /// A load that a lookup runs for itself. Dropped, it lets the next batch begin.
-struct Turn<'a, K, V, E> {
+struct RunningLoad<'a, K, V, E> {
     batcher: &'a Batcher<K, V, E>,
 }
 
-impl<K, V, E> Drop for Turn<'_, K, V, E> {
+impl<K, V, E> Drop for RunningLoad<'_, K, V, E> {
     fn drop(&mut self) {
         lock(&self.batcher.queue).end_load();
     }
