@@ -33,7 +33,7 @@ pub(crate) struct ObservedOperation {
     /// Whether its caller has no token, and therefore is not named in the log yet.
     pub is_anonymous: bool,
     /// Whether its caller may see the durations.
-    pub tells_timing: bool,
+    pub may_see_timing: bool,
     /// Whether it shared another's execution.
     pub is_shared: bool,
     /// The number of articles that it has read or written itself.
@@ -69,8 +69,8 @@ pub(crate) fn observing<T>(answer: impl Future<Output = T>) -> impl Future<Outpu
 }
 
 /// Stores an observation for the request of this task, if it serves one.
-pub(crate) fn leave(operation: Box<ObservedOperation>) {
-    let _ = OPERATION.try_with(|kept| kept.set(Some(operation)));
+pub(crate) fn set(operation: Box<ObservedOperation>) {
+    let _ = OPERATION.try_with(|cell| cell.set(Some(operation)));
 }
 
 /// Takes the observation of this task's request.
@@ -155,10 +155,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_observation_is_taken_once_by_the_request_of_its_task() {
-        leave(Box::default());
+        set(Box::default());
         assert!(take().is_none());
         let taken = observing(async {
-            leave(Box::default());
+            set(Box::default());
             (take().is_some(), take().is_some())
         });
         assert_eq!(taken.await, (true, false));

@@ -12,7 +12,7 @@ use graphql_transports::engine::{
 use graphql_transports::error::ResponseErrors;
 use graphql_transports::events::{Event, Events};
 
-use super::observer::{Notes, Observer};
+use super::observer::{Observation, Observer};
 use crate::admission;
 use crate::api::{self, Api};
 use crate::article::change::FeedCursor;
@@ -35,7 +35,7 @@ impl ApiEngine {
 
 impl Engine<admission::Caller> for ApiEngine {
     type Operation = Operation;
-    type Notes = Notes;
+    type Observation = Observation;
 
     const EXECUTES_ONCE: bool = true;
 
@@ -44,12 +44,12 @@ impl Engine<admission::Caller> for ApiEngine {
         document: &str,
         operation_name: Option<&str>,
         variables: &ObjectText,
-        notes: &Notes,
+        observation: &Observation,
     ) -> Result<Operation, ResponseErrors> {
         let mut timings = Timings::default();
         let api = &self.api;
         let prepared = api.prepare_timed(document, operation_name, variables, &mut timings);
-        notes.is_prepared(timings);
+        observation.is_prepared(timings);
         prepared
     }
 
@@ -62,10 +62,10 @@ impl Engine<admission::Caller> for ApiEngine {
         &self,
         operation: &Operation,
         caller: &Caller,
-        notes: &Notes,
+        observation: &Observation,
     ) -> ExecutionResult {
         let executed = self.api.execute(operation, caller.request_id.as_str());
-        notes.is_executed(executed.await)
+        observation.is_executed(executed.await)
     }
 
     async fn execute_once(
@@ -73,11 +73,11 @@ impl Engine<admission::Caller> for ApiEngine {
         operation: &Operation,
         caller: &Caller,
         request: KeyedRequest,
-        notes: &Notes,
+        observation: &Observation,
     ) -> ExecutionResult {
         let request_id = caller.request_id.as_str();
         let executed = self.api.execute_once(operation, request_id, request);
-        notes.is_executed(executed.await)
+        observation.is_executed(executed.await)
     }
 
     async fn subscribe(
@@ -97,8 +97,12 @@ impl Engine<admission::Caller> for ApiEngine {
         }
     }
 
-    fn observe(&self, ended: &EndedOperation<'_, admission::Caller, Operation>, notes: &Notes) {
-        self.observer.observe(ended, notes);
+    fn observe(
+        &self,
+        ended: &EndedOperation<'_, admission::Caller, Operation>,
+        observation: &Observation,
+    ) {
+        self.observer.observe(ended, observation);
     }
 }
 

@@ -42,7 +42,7 @@ pub struct ObserverSettings {
 
 /// What the engine has recorded about an operation. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Notes(Arc<Inner>);
+pub struct Observation(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -58,7 +58,7 @@ struct Execution {
     is_shared: bool,
 }
 
-impl Notes {
+impl Observation {
     pub(super) fn is_prepared(&self, timings: Timings) {
         // An operation is prepared once.
         let _ = self.0.timings.set(timings);
@@ -95,24 +95,24 @@ impl Observer {
     }
 
     /// Called with the outcome of an operation.
-    pub(super) fn observe(&self, ended: &Ended<'_>, notes: &Notes) {
+    pub(super) fn observe(&self, ended: &Ended<'_>, observation: &Observation) {
         let Self {
             metrics,
             settings,
             tracer,
         } = self;
-        if let Some(timings) = notes.0.timings.get() {
+        if let Some(timings) = observation.0.timings.get() {
             metrics.prepared(timings);
         }
         let admitted = &ended.caller.admitted;
         let is_slow = !settings.slow.is_zero() && ended.duration >= settings.slow;
-        let tells_timing = settings.server_timing || admitted.scopes().allow(Scope::Timing);
-        if !is_slow && !tells_timing && !settings.log_requests && tracer.is_none() {
+        let may_see_timing = settings.server_timing || admitted.scopes().allow(Scope::Timing);
+        if !is_slow && !may_see_timing && !settings.log_requests && tracer.is_none() {
             return;
         }
-        let observed = observed(ended, notes, tells_timing);
+        let observed = observed(ended, observation, may_see_timing);
         if is_slow {
-            log_slow(&observed, ended.duration, notes.statements());
+            log_slow(&observed, ended.duration, observation.statements());
         }
         match ended.transport {
             Transport::WebSocket => {
@@ -123,12 +123,16 @@ impl Observer {
                     trace_on_socket(tracer, &observed, ended);
                 }
             }
-            _ => observed::leave(Box::new(observed)),
+            _ => observed::set(Box::new(observed)),
         }
     }
 }
 
-fn observed(ended: &Ended<'_>, notes: &Notes, tells_timing: bool) -> ObservedOperation {
+fn observed(
+    ended: &Ended<'_>,
+    observation: &Observation,
+    may_see_timing: bool,
+) -> ObservedOperation {
     let (name, document) = match (ended.operation, ended.params) {
         (Some(operation), _) => (operation.name.as_deref(), Some(operation.document_sha256)),
         // The name in the request, where the document is invalid.
@@ -139,16 +143,16 @@ fn observed(ended: &Ended<'_>, notes: &Notes, tells_timing: bool) -> ObservedOpe
         }
         (None, None) => (None, None),
     };
-    let statements = notes.statements();
-    let timings = notes.0.timings.get().copied().unwrap_or_default();
-    let execution = notes.0.execution.get();
+    let statements = observation.statements();
+    let timings = observation.0.timings.get().copied().unwrap_or_default();
+    let execution = observation.0.execution.get();
     ObservedOperation {
         kind: ended.operation.map(|operation| operation.kind),
         name: name.map(shortened),
         document,
         code: first_code(ended.outcome),
         is_anonymous: ended.caller.admitted.is_anonymous(),
-        tells_timing,
+        may_see_timing,
         is_shared: execution.is_some_and(|execution| execution.is_shared),
         rows: statements.map_or(0, Statements::rows),
         began: Some(ended.began),

@@ -22,7 +22,7 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
 
     /// What the engine records about one operation while it prepares and executes it, for [`observe`](Self::observe);
     /// `()` for nothing. Clones share the record.
-    type Notes: Clone + Default + Send + Sync + 'static;
+    type Observation: Clone + Default + Send + Sync + 'static;
 
     /// Prepares an operation of a document. The result must depend on the request only, because it is cached for later
     /// requests with the same bytes.
@@ -34,7 +34,7 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
         document: &str,
         operation_name: Option<&str>,
         variables: &ObjectText,
-        notes: &Self::Notes,
+        observation: &Self::Observation,
     ) -> Result<Self::Operation, ResponseErrors>;
 
     /// Waits until a mutation may begin, where the number of concurrent ones is limited. If its client disconnects
@@ -55,7 +55,7 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
         &self,
         operation: &Self::Operation,
         caller: &Caller<A>,
-        notes: &Self::Notes,
+        observation: &Self::Observation,
     ) -> impl Future<Output = ExecutionResult> + Send;
 
     /// Whether [`execute_once`](Self::execute_once) is implemented. If not, `Idempotency-Key` is ignored.
@@ -67,10 +67,10 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
         operation: &Self::Operation,
         caller: &Caller<A>,
         request: KeyedRequest,
-        notes: &Self::Notes,
+        observation: &Self::Observation,
     ) -> impl Future<Output = ExecutionResult> + Send {
         let _ = request;
-        self.execute(operation, caller, notes)
+        self.execute(operation, caller, observation)
     }
 
     /// Begins a subscription, after the event that [`Caller::last_event_id`] names, if any.
@@ -88,8 +88,12 @@ pub trait Engine<A>: Clone + Send + Sync + 'static {
 
     /// Is called with the outcome of each operation, before its response is sent, in the task of its request. For logs
     /// and traces; it must not block.
-    fn observe(&self, ended: &EndedOperation<'_, A, Self::Operation>, notes: &Self::Notes) {
-        let _ = (ended, notes);
+    fn observe(
+        &self,
+        ended: &EndedOperation<'_, A, Self::Operation>,
+        observation: &Self::Observation,
+    ) {
+        let _ = (ended, observation);
     }
 }
 

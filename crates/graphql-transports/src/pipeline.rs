@@ -136,14 +136,14 @@ where
         transport: Transport,
     ) -> Outcome {
         let under_way = self.metrics.begin();
-        let notes = E::Notes::default();
-        let prepared = self.prepare(&params, caller, transport, &notes);
+        let observation = E::Observation::default();
+        let prepared = self.prepare(&params, caller, transport, &observation);
         let request = RequestParts {
             params: Some(&params),
             caller,
             transport,
         };
-        self.execute_prepared(prepared, request, under_way, &notes)
+        self.execute_prepared(prepared, request, under_way, &observation)
             .await
     }
 
@@ -154,7 +154,7 @@ where
         transport: Transport,
     ) -> Result<Outcome, InvalidParams> {
         let under_way = self.metrics.begin();
-        let notes = E::Notes::default();
+        let observation = E::Observation::default();
         let mut params = None;
         let prepared = if let Some(operation) = self.repeated.get(body) {
             self.metrics.is_known();
@@ -163,7 +163,7 @@ where
             checked.map(|()| Prepared::repeated(operation))
         } else {
             let params = params.insert(GraphQLParams::from_json(body)?);
-            let prepared = self.prepare(params, caller, transport, &notes);
+            let prepared = self.prepare(params, caller, transport, &observation);
             if let Ok(prepared) = &prepared
                 && prepared.is_self_contained
             {
@@ -177,7 +177,7 @@ where
             transport,
         };
         Ok(self
-            .execute_prepared(prepared, request, under_way, &notes)
+            .execute_prepared(prepared, request, under_way, &observation)
             .await)
     }
 
@@ -239,7 +239,7 @@ where
         prepared: Result<Prepared<E::Operation>, Rejection>,
         request: RequestParts<'_, A::Caller>,
         mut under_way: UnderWay<'_>,
-        notes: &E::Notes,
+        observation: &E::Observation,
     ) -> Outcome {
         let RequestParts {
             params,
@@ -251,7 +251,7 @@ where
                 let operation = prepared.operation;
                 let name = operation.name().filter(|_| prepared.is_trusted);
                 under_way.is_prepared(operation.kind(), name);
-                let run = self.run(&operation, prepared.once, caller, transport, notes);
+                let run = self.run(&operation, prepared.once, caller, transport, observation);
                 (run.await, Some(operation))
             }
             Err(rejection) => (Outcome::Rejected(rejection), None),
@@ -267,7 +267,7 @@ where
             prepared_after: under_way.prepared_after,
             duration,
         };
-        self.engine.observe(&ended, notes);
+        self.engine.observe(&ended, observation);
         under_way.ends_with(&outcome, duration);
         outcome
     }
@@ -278,13 +278,13 @@ where
         params: &GraphQLParams,
         caller: &Caller<A::Caller>,
         transport: Transport,
-        notes: &E::Notes,
+        observation: &E::Observation,
     ) -> Result<Prepared<E::Operation>, Rejection> {
         let resolved = self.persisted.resolve(params)?;
         let name = params.operation_name.as_deref();
         let operation = self
             .engine
-            .prepare(&resolved.query, name, &params.variables, notes)
+            .prepare(&resolved.query, name, &params.variables, observation)
             .map_err(|errors| Rejection::with_errors(StatusCode::BAD_REQUEST, errors))?;
         self.check(caller, operation.kind())?;
         let once = match operation.kind() {

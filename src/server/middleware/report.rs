@@ -28,7 +28,7 @@ pub(super) fn write_server_timing(
     began: Instant,
     response: &mut Response,
 ) {
-    if !operation.tells_timing {
+    if !operation.may_see_timing {
         return;
     }
     let timing = operation.phases.server_timing(began.elapsed());

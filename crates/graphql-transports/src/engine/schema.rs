@@ -117,7 +117,7 @@ impl PreparedOperation for SchemaOperation {
 
 impl<X: Executor, A: Send + Sync + 'static> Engine<A> for SchemaEngine<X, A> {
     type Operation = SchemaOperation;
-    type Notes = ();
+    type Observation = ();
 
     fn prepare(
         &self,

@@ -30,7 +30,7 @@ where
         once: Option<KeyedRequest>,
         caller: &Caller<A::Caller>,
         transport: Transport,
-        notes: &E::Notes,
+        observation: &E::Observation,
     ) -> Outcome {
         if transport.allows(operation.kind()) {
             match self.limits.charge(caller, operation.cost()) {
@@ -41,14 +41,16 @@ where
         }
         match operation.kind() {
             OperationKind::Query => {
-                let result = self.engine.execute(operation, caller, notes);
+                let result = self.engine.execute(operation, caller, observation);
                 self.kept(outcome(result.await), caller, transport)
             }
             OperationKind::Mutation if !transport.allows_mutations() => {
                 Outcome::Rejected(no_mutation_by_get())
             }
             // Boxed, so that queries do not carry the size of these futures.
-            OperationKind::Mutation => Box::pin(self.mutate(operation, once, caller, notes)).await,
+            OperationKind::Mutation => {
+                Box::pin(self.mutate(operation, once, caller, observation)).await
+            }
             OperationKind::Subscription if transport.allows_subscriptions() => {
                 Box::pin(self.subscribe(operation, caller, transport)).await
             }
@@ -65,22 +67,22 @@ where
         operation: &Arc<E::Operation>,
         once: Option<KeyedRequest>,
         caller: &Caller<A::Caller>,
-        notes: &E::Notes,
+        observation: &E::Observation,
     ) -> Outcome {
         let begun = match self.engine.begin_mutation(caller).await {
             Ok(begun) => begun,
             Err(errors) => return outcome(ExecutionResult::Unavailable(errors)),
         };
         let (engine, owned) = (self.engine.clone(), caller.clone());
-        let (operation, notes) = (Arc::clone(operation), notes.clone());
+        let (operation, observation) = (Arc::clone(operation), observation.clone());
         let mutation = async move {
             let _begun = begun;
             match once {
                 Some(key) => {
-                    let executed = engine.execute_once(&operation, &owned, key, &notes);
+                    let executed = engine.execute_once(&operation, &owned, key, &observation);
                     executed.await
                 }
-                None => engine.execute(&operation, &owned, &notes).await,
+                None => engine.execute(&operation, &owned, &observation).await,
             }
         };
         let mutation = tracing::Instrument::in_current_span(mutation);
