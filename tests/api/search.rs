@@ -1,6 +1,7 @@
 //! Full-text search: its syntax, and what counts as a word, which is the same on both databases.
 
 mod corpus;
+mod estimates;
 mod excerpt;
 mod frequent;
 pub(crate) mod index;

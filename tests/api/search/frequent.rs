@@ -13,7 +13,7 @@ use crate::support::{Database, on_both_databases};
 const ARTICLES: i64 = 3_000;
 
 /// An article of the test. Articles are stored in the order of their numbers and were created in a different order.
-struct Article {
+pub(super) struct Article {
     slug: String,
     /// Three articles have the same minute.
     created_minute: i64,
@@ -22,7 +22,7 @@ struct Article {
     id: u128,
 }
 
-fn articles() -> Vec<Article> {
+pub(super) fn articles() -> Vec<Article> {
     let article = |number: i64| {
         let created_minute = number * 7_919 % (ARTICLES / 3);
         let mut words = vec![
@@ -71,7 +71,7 @@ fn api_instant(minute: i64) -> String {
     format!("2026-01-{:02}T{hour:02}:{:02}:00Z", 10 + day, minute % 60)
 }
 
-async fn fill(app: &InProcess, database: Database, articles: &[Article]) {
+pub(super) async fn fill(app: &InProcess, database: Database, articles: &[Article]) {
     let mut sql = String::new();
     for article in articles {
         let start = match sql.is_empty() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::connection::{Connection, run};
-use super::searched::load;
+use super::searched::{KnownEstimate, load, load_with};
 use super::sql::filter::Side;
 use super::sql::select::{Count, Select, Selection};
 use super::{Access, Store};
@@ -61,6 +61,7 @@ async fn by_key(
     if let Some(before) = &request.before {
         between = between.with(Side::Before, before.place.clone());
     }
+    let mut known = KnownEstimate::default();
     let mut articles = Vec::new();
     let mut more = false;
     if request.size > 0 {
@@ -68,7 +69,7 @@ async fn by_key(
         let columns = wanted.columns.with_key(order);
         let select = list(between, columns, reversed, request.size + 1);
         // The additional article is not part of the page.
-        articles = load(connection, select, budget, request.size).await?;
+        articles = load_with(&mut known, connection, select, budget, request.size).await?;
         more = articles.len() > request.size;
         articles.truncate(request.size);
         if reversed {
@@ -89,7 +90,9 @@ async fn by_key(
         _ => {
             wanted.next
                 && !reaches(&request.before)
-                && after_page.exists(connection, &all, budget).await?
+                && after_page
+                    .exists(&mut known, connection, &all, budget)
+                    .await?
         }
     };
     let has_previous = match end {
@@ -97,7 +100,9 @@ async fn by_key(
         _ => {
             wanted.previous
                 && !reaches(&request.after)
-                && before_page.exists(connection, &all, budget).await?
+                && before_page
+                    .exists(&mut known, connection, &all, budget)
+                    .await?
         }
     };
     Ok(Page {
@@ -125,6 +130,7 @@ impl Part {
     /// Whether it contains an article. `all` is the whole list.
     async fn exists(
         self,
+        known: &mut KnownEstimate,
         connection: &mut Connection<'_>,
         all: &Selection,
         budget: &ResponseBudget,
@@ -135,7 +141,7 @@ impl Part {
             Self::Whole => all.clone(),
         };
         let select = list(selection, Columns::ID, false, 1);
-        let articles = load(connection, select, budget, 0).await?;
+        let articles = load_with(known, connection, select, budget, 0).await?;
         Ok(!articles.is_empty())
     }
 }

@@ -29,8 +29,34 @@ pub(super) async fn load(
     budget: &ResponseBudget,
     counted: usize,
 ) -> Result<Vec<Article>> {
+    load_with(
+        &mut KnownEstimate::default(),
+        connection,
+        select,
+        budget,
+        counted,
+    )
+    .await
+}
+
+/// The estimate for the search of several SELECTs, from the first of them on.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum KnownEstimate {
+    #[default]
+    No,
+    Yes(Option<Estimate>),
+}
+
+/// As [`load`]. All SELECTs with the same `known` have the same search.
+pub(super) async fn load_with(
+    known: &mut KnownEstimate,
+    connection: &mut Connection<'_>,
+    select: Select,
+    budget: &ResponseBudget,
+    counted: usize,
+) -> Result<Vec<Article>> {
     budget.check()?;
-    let Some(Plans { window, otherwise }) = plans(connection, &select).await? else {
+    let Some(Plans { window, otherwise }) = plans(known, connection, &select).await? else {
         return read(connection, select, budget, counted).await;
     };
     if let Some(window) = window {
@@ -60,18 +86,26 @@ struct Plans {
 }
 
 /// `None` where there is only the usual plan.
-async fn plans(connection: &mut Connection<'_>, select: &Select) -> Result<Option<Plans>> {
+async fn plans(
+    known: &mut KnownEstimate,
+    connection: &mut Connection<'_>,
+    select: &Select,
+) -> Result<Option<Plans>> {
     let Selection { filter, order, .. } = &select.selection;
     let (Some(search), Some(_)) = (select.selection.search(), Key::of(*order)) else {
         return Ok(None);
     };
-    let estimate = match connection {
-        Connection::Postgres(connection) => postgres::estimate::of(connection, search).await?,
-        Connection::Sqlite(connection) => {
+    let estimate = match (*known, connection) {
+        (KnownEstimate::Yes(estimate), _) => estimate,
+        (KnownEstimate::No, Connection::Postgres(connection)) => {
+            postgres::estimate::of(connection, search).await?
+        }
+        (KnownEstimate::No, Connection::Sqlite(connection)) => {
             let descends = Key::of(*order).is_some_and(|key| key.descending) != select.reversed;
             sqlite::estimate::of(connection, search, descends)?
         }
     };
+    *known = KnownEstimate::Yes(estimate);
     let rows = select.limit.saturating_add(select.offset);
     let has_others = without_search(filter, *order).is_none();
     Ok(estimate.map(|estimate| estimate.plans(rows, has_others)))
