@@ -1,5 +1,7 @@
 //! The mutation `createArticles`: all or none.
 
+mod bulk;
+
 use std::collections::BTreeSet;
 
 use rstest_reuse::apply;

@@ -6,6 +6,7 @@
 mod articles;
 mod availability;
 pub mod backup;
+mod bulk_creates;
 mod changes;
 mod check;
 mod connection;
@@ -63,6 +64,7 @@ use self::open_error::chain;
 pub use self::pool_status::PoolStatus;
 pub use self::pool_waits::WaitCounts;
 use self::postgres::Postgres;
+use self::postgres::pending_lists::PendingLists;
 pub use self::settings::DatabaseSettings;
 use self::sqlite::Sqlite;
 pub use self::statements::{RecordedStatement, SlowStatement, Statements};
@@ -80,6 +82,7 @@ struct Inner {
     clock: Clock,
     lookups: Lookups,
     creates: Creates,
+    pending_lists: PendingLists,
     /// The work under way, which [`Store::close`] waits for.
     tasks: TaskTracker,
     /// Marked as changed after each write.
@@ -107,9 +110,20 @@ enum Access {
     Write,
     /// Statements that are all executed or none.
     Transaction,
-    /// Like [`Transaction`](Self::Transaction), for many articles: on SQLite it does not share its transaction, and the
-    /// articles' words are indexed later.
+    /// Like [`Transaction`](Self::Transaction), for many articles: on SQLite it does not share its transaction.
+    Many,
+    /// Like [`Many`](Self::Many), and on SQLite the articles' words are indexed later.
     Bulk,
+}
+
+impl Access {
+    /// Whether the work may write.
+    fn writes(self) -> bool {
+        match self {
+            Self::Read | Self::Scan | Self::Snapshot => false,
+            Self::Write | Self::Transaction | Self::Many | Self::Bulk => true,
+        }
+    }
 }
 
 impl Store {
@@ -131,6 +145,7 @@ impl Store {
             clock,
             lookups: lookups::lookups(Weak::clone(store)),
             creates: Creates::new(settings.wait_timeout),
+            pending_lists: PendingLists::default(),
             tasks: TaskTracker::new(),
             written: watch::Sender::new(()),
             writability: Writability::default(),
@@ -232,7 +247,7 @@ impl Store {
             let done = inner.run(access, &noticed, work).await;
             let done = inner.writability.after(access, done);
             // Even after a failure: each statement of a write may have been its own transaction.
-            if matches!(access, Access::Write | Access::Transaction | Access::Bulk) {
+            if access.writes() {
                 inner.written.send_replace(());
             }
             done

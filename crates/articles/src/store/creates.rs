@@ -15,12 +15,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::bulk_creates::insert;
 use super::connection::{Connection, boxed};
 use super::drafts::Draft;
 use super::postgres::insert::InsertMany;
 use super::statements::{self, Statements};
 use super::write_queue::WriteQueue;
-use super::writes::{insert, retry};
+use super::writes::retry;
 use super::{Abandoned, Access, Database, Inner, Store};
 use crate::article::ArticleId;
 use crate::error::{Error, Result};

@@ -11,17 +11,13 @@ use super::connection::Connection;
 use super::postgres::vector::Words;
 use super::sql::tables::article;
 use super::sql::write::{EditedWords, Update};
-use super::sqlite::index;
 use super::{Database, Store};
 use crate::article::{Article, ArticleId, NewArticle, Slug, Text, Title};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
 /// Drafts with more bytes of text than this are split into words on blocking threads.
-const LONG: usize = 64 * 1024;
-
-/// The minimum number of articles that a bulk creation on SQLite indexes itself, instead of the end of the transaction.
-pub(super) const MANY: usize = 32;
+pub(super) const LONG: usize = 64 * 1024;
 
 /// An article that is to be created.
 #[derive(Debug, Clone)]
@@ -33,17 +29,11 @@ pub(super) struct Draft {
     pub(super) derived: bool,
     /// The words for the search, where they are sent with the article.
     pub(super) words: Option<Words>,
-    /// The same for the index of SQLite, where it is made before the article is written.
-    pub(super) index_words: Option<index::Words>,
 }
 
 impl Draft {
     fn make_words(&mut self) {
         self.words = Some(Words::of(&self.article.title, &self.article.text));
-    }
-
-    fn make_index_words(&mut self) {
-        self.index_words = Some(index::Words::of(&self.article.title, &self.article.text));
     }
 
     /// Sets those of these values that an imported article already has.
@@ -73,9 +63,8 @@ impl Store {
         let mut drafts = self.drafts_without_words(new, now);
         let make = match &self.0.database {
             Database::Postgres(_) => Draft::make_words,
-            // The words of few are made where they are indexed, with those of others.
-            Database::Sqlite(_) if drafts.len() < MANY => return Ok(drafts),
-            Database::Sqlite(_) => Draft::make_index_words,
+            // They are made where they are indexed.
+            Database::Sqlite(_) => return Ok(drafts),
         };
         let bytes: usize = drafts.iter().map(|draft| draft.article.text.len()).sum();
         if bytes <= LONG {
@@ -121,7 +110,6 @@ impl Store {
             slug,
             derived,
             words: None,
-            index_words: None,
         }
     }
 }

@@ -14,12 +14,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use diesel::OptionalExtension as _;
 
+use super::Store;
+use super::bulk_creates::{access, create_indexed};
 use super::connection::{Connection, run};
 use super::drafts::Draft;
 use super::sql::idempotency::{Claim, ReadResult, StoreResult};
 use super::sql::write::{Delete, TextRoom, Update};
-use super::writes::{apply_delete, apply_update, create_all, retry};
-use super::{Access, Store};
+use super::writes::{apply_delete, apply_update, retry};
 use crate::article::{Article, ArticleEdit, ArticleId, Columns, NewArticle};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -80,21 +81,23 @@ impl Store {
     ) -> Result<StoredResult> {
         let now = self.0.clock.now();
         let prepared = self.prepare(write, now).await?;
+        let created = prepared.creates();
         let attempts = AtomicU32::new(0);
         let done = retry(|| {
             let (mut prepared, serialize) = (prepared.clone(), Arc::clone(&serialize));
             if let Prepared::Update(update) = &mut prepared {
                 update.as_shown = attempts.fetch_add(1, Ordering::Relaxed) > 0;
             }
-            self.run(Access::Transaction, move |connection| {
+            self.run(access(created), move |connection| {
                 Box::pin(write_or_replay(connection, key, now, prepared, serialize))
             })
         });
         let done = done.await?;
-        match done.is_replayed {
-            true => Ok(done),
-            false => Ok(self.taken(done)),
+        if done.is_replayed {
+            return Ok(done);
         }
+        self.empty_pending_lists(created);
+        Ok(self.taken(done))
     }
 
     async fn prepare(&self, write: Write, now: Timestamp) -> Result<Prepared> {
@@ -145,9 +148,17 @@ enum Prepared {
 }
 
 impl Prepared {
+    /// The number of articles that it creates.
+    fn creates(&self) -> usize {
+        match self {
+            Self::Create(drafts) => drafts.len(),
+            Self::Update(_) | Self::Delete(_) => 0,
+        }
+    }
+
     async fn execute(self, connection: &mut Connection<'_>) -> Result<Vec<Article>> {
         match self {
-            Self::Create(drafts) => create_all(connection, drafts).await,
+            Self::Create(drafts) => create_indexed(connection, drafts).await,
             Self::Update(update) => Ok(vec![apply_update(connection, update).await?]),
             Self::Delete(delete) => Ok(vec![apply_delete(connection, delete).await?]),
         }

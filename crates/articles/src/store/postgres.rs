@@ -9,6 +9,7 @@ pub(super) mod feed;
 pub(super) mod index;
 pub(super) mod insert;
 mod migrate;
+pub(super) mod pending_lists;
 mod pool;
 mod search;
 mod session;
@@ -179,7 +180,7 @@ async fn run(connection: &mut PgConnection, access: Access, work: Work) -> Resul
             return work(&mut Connection::Postgres(connection)).await;
         }
         Access::Snapshot => BEGIN_SNAPSHOT,
-        Access::Transaction | Access::Bulk => BEGIN,
+        Access::Transaction | Access::Many | Access::Bulk => BEGIN,
     };
     AnsiTransactionManager::begin_transaction_sql(connection, begin)
         .await

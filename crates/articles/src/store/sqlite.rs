@@ -158,8 +158,14 @@ impl Sqlite {
                 readers.scan(abandoned, work).await
             }
             (Connections::Pooled { writer, .. }, Access::Bulk) => writer.write_alone(work).await,
-            (Connections::Pooled { writer, readers }, Access::Write | Access::Transaction) => {
-                let written = writer.write(abandoned, work).await;
+            (
+                Connections::Pooled { writer, readers },
+                access @ (Access::Write | Access::Transaction | Access::Many),
+            ) => {
+                let written = match access {
+                    Access::Many => writer.write_many(abandoned, work).await,
+                    _ => writer.write(abandoned, work).await,
+                };
                 if let Err(Error::NoWrites {
                     reason: NoWrites::ReadOnly,
                     ..
@@ -175,9 +181,9 @@ impl Sqlite {
             (Connections::Sandbox(connection), _) => {
                 let mut connection = connection.lock().await;
                 abandoned.begin();
-                let abandoned = match access {
-                    Access::Read | Access::Scan | Access::Snapshot => abandoned.clone(),
-                    Access::Write | Access::Transaction | Access::Bulk => Abandoned::default(),
+                let abandoned = match access.writes() {
+                    true => Abandoned::default(),
+                    false => abandoned.clone(),
                 };
                 let time = self.statement_timeout;
                 let scope = statements::current();

@@ -32,11 +32,9 @@ pub(super) struct Writability {
 impl Writability {
     /// Handles the error of a failed write, and adds the cause if the statement's error alone does not show it.
     pub(super) fn after<T>(&self, access: Access, done: Result<T>) -> Result<T> {
-        match access {
-            Access::Read | Access::Scan | Access::Snapshot => done,
-            Access::Write | Access::Transaction | Access::Bulk => {
-                done.map_err(|error| self.learn(error))
-            }
+        match access.writes() {
+            true => done.map_err(|error| self.learn(error)),
+            false => done,
         }
     }
 

@@ -1,6 +1,5 @@
 //! Writes articles. Each call is its own transaction.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -8,15 +7,13 @@ use std::time::Duration;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
 
+use super::bulk_creates::{access, create_indexed};
 use super::connection::{Connection, run};
 use super::drafts::{Draft, edited_words};
-use super::postgres::insert::InsertMany;
-use super::postgres::vector::Words;
-use super::slugs::{self, Numbers};
 use super::sql::stored::{Row, StoredVersion};
 use super::sql::tables::article;
-use super::sql::write::{Delete, Insert, TextRoom, Update};
-use super::{Access, Store, sqlite, statements};
+use super::sql::write::{Delete, TextRoom, Update};
+use super::{Access, Store};
 use crate::article::{Article, ArticleEdit, ArticleId, Columns, MAX_VERSION, NewArticle, Slug};
 use crate::error::{Error, Result};
 
@@ -58,13 +55,15 @@ impl Store {
     }
 
     async fn create_drafts(&self, drafts: Vec<Draft>) -> Result<Vec<Article>> {
+        let access = access(drafts.len());
         let created = retry(|| {
             let drafts = drafts.clone();
-            self.run(Access::Transaction, move |connection| {
-                Box::pin(create_all(connection, drafts))
+            self.run(access, move |connection| {
+                Box::pin(create_indexed(connection, drafts))
             })
         });
         let created = created.await?;
+        self.empty_pending_lists(created.len());
         match created.is_empty() {
             true => Ok(created),
             false => Ok(self.taken(created)),
@@ -162,105 +161,6 @@ where
         pause *= 2;
     }
     attempt().await
-}
-
-pub(super) async fn create_all(
-    connection: &mut Connection<'_>,
-    drafts: Vec<Draft>,
-) -> Result<Vec<Article>> {
-    let wanted: HashSet<&String> = drafts.iter().map(|draft| &draft.article.slug).collect();
-    let wanted = wanted.into_iter().cloned().collect();
-    let mut taken = taken_slugs(connection, wanted).await?;
-    slugs::lock(connection, to_be_numbered(&drafts, &taken)).await?;
-    let mut numbers = Numbers::default();
-    let mut articles = Vec::with_capacity(drafts.len());
-    let mut words = Vec::with_capacity(drafts.len());
-    let mut index_words = HashMap::new();
-    for (number, draft) in drafts.into_iter().enumerate() {
-        let mut article = draft.article;
-        if taken.contains(&article.slug) {
-            if !draft.derived {
-                return Err(Error::SlugTaken {
-                    article: number,
-                    slug: article.slug,
-                });
-            }
-            article.slug = numbers.give(connection, &draft.slug, &taken).await?;
-        }
-        taken.insert(article.slug.clone());
-        index_words.extend(draft.index_words.map(|words| (article.id, words)));
-        articles.push(article);
-        words.extend(draft.words);
-    }
-    let inserted = match connection {
-        Connection::Sqlite(connection)
-            if !articles.is_empty() && index_words.len() == articles.len() =>
-        {
-            let inserted = sqlite::bulk::create(connection, &articles, index_words)?;
-            statements::rows(inserted);
-            inserted
-        }
-        connection => insert(connection, &articles, &words).await?,
-    };
-    // Another writer may have taken one of the slugs since they were checked.
-    match inserted == articles.len() {
-        true => Ok(articles),
-        false => Err(Error::Raced),
-    }
-}
-
-/// The slugs that will get a number.
-fn to_be_numbered<'d>(drafts: &'d [Draft], taken: &HashSet<String>) -> Vec<&'d Slug> {
-    let mut seen = HashSet::new();
-    drafts
-        .iter()
-        .filter(|draft| {
-            let is_new = seen.insert(&draft.article.slug);
-            draft.derived && (!is_new || taken.contains(&draft.article.slug))
-        })
-        .map(|draft| &draft.slug)
-        .collect()
-}
-
-/// Inserts the articles whose slugs are free, and returns their number.
-pub(super) async fn insert(
-    connection: &mut Connection<'_>,
-    articles: &[Article],
-    words: &[Words],
-) -> Result<usize> {
-    if articles.is_empty() {
-        return Ok(0);
-    }
-    let inserted = match connection {
-        Connection::Postgres(connection)
-            if articles.len() > 1
-                && words.len() == articles.len()
-                && words.iter().all(|words| words.parts.is_empty()) =>
-        {
-            use diesel_async::RunQueryDsl as _;
-            let insert = InsertMany::new(articles.iter().zip(words));
-            let ids: Vec<ArticleId> = insert.get_results(&mut **connection).await?;
-            ids.len()
-        }
-        _ => run!(connection, |c| Insert { articles, words }.execute(c))?,
-    };
-    statements::rows(inserted);
-    Ok(inserted)
-}
-
-/// Those of the slugs that an article already has.
-async fn taken_slugs(
-    connection: &mut Connection<'_>,
-    slugs: Vec<String>,
-) -> Result<HashSet<String>> {
-    if slugs.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let taken: Vec<String> = run!(connection, |c| article::table
-        .filter(article::slug.eq_any(slugs))
-        .select(article::slug)
-        .load(c))?;
-    Ok(taken.into_iter().collect())
 }
 
 /// Updates an article.

@@ -8,10 +8,10 @@ use diesel::{ExpressionMethods as _, QueryDsl as _};
 use super::{ImportConflict, Imported, IncomingDraft, OnConflict};
 use crate::article::{Article, ArticleId};
 use crate::error::{Error, Result};
+use crate::store::bulk_creates::create_all;
 use crate::store::connection::{Connection, run};
 use crate::store::sql::tables::article;
 use crate::store::sql::write::Replace;
-use crate::store::writes::create_all;
 
 /// The rows of a chunk, and the results so far.
 pub(super) struct Chunk {

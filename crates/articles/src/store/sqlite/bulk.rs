@@ -1,6 +1,10 @@
 //! Inserts many articles at once.
 
 use std::collections::HashMap;
+use std::num::NonZero;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Integer, Text};
@@ -9,29 +13,92 @@ use diesel::{QueryResult, RunQueryDsl, SqliteConnection};
 
 use super::index::{self, Words};
 use crate::article::{Article, ArticleId};
+use crate::store::drafts::LONG;
 use crate::store::sql::types::{Id, Instant};
 use crate::store::sql::write::Insert;
 
-/// Inserts the articles whose slugs are free, and returns their number. If that is all of them, they are indexed with
-/// these words.
+/// Inserts the articles whose slugs are free, and returns their number. If that is all of them, they are indexed.
+///
+/// Other threads make the words while this one writes the rows.
 pub(in crate::store) fn create(
     connection: &mut SqliteConnection,
     articles: &[Article],
-    words: HashMap<ArticleId, Words>,
 ) -> QueryResult<usize> {
     let due = index::due(connection);
-    let no_words = &[];
-    let insert = Insert {
-        articles,
-        words: no_words,
-    };
-    let inserted = insert.execute(connection)?;
+    let parts = Parts::of(articles);
+    let inserted = thread::scope(|scope| {
+        for _ in 0..other_threads(articles) {
+            // Where the system has no more threads, this one makes all of the words.
+            let _ = thread::Builder::new().spawn_scoped(scope, || parts.make());
+        }
+        let insert = Insert {
+            articles,
+            words: &[],
+        };
+        let inserted = insert.execute(connection);
+        parts.make();
+        inserted
+    })?;
     if let Some(due) = due
         && inserted == articles.len()
     {
-        due.index_computed(connection, words);
+        due.index_computed(connection, parts.into_words());
     }
     Ok(inserted)
+}
+
+/// The number of other threads that it is worth starting.
+fn other_threads(articles: &[Article]) -> usize {
+    let bytes: usize = articles.iter().map(|article| article.text.len()).sum();
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    (threads - 1).min(bytes / LONG)
+}
+
+/// Articles in parts, whose words several threads make.
+struct Parts<'a> {
+    parts: Vec<Part<'a>>,
+    /// The first part that no thread has taken.
+    next: AtomicUsize,
+}
+
+struct Part<'a> {
+    articles: &'a [Article],
+    words: OnceLock<Vec<Words>>,
+}
+
+impl<'a> Parts<'a> {
+    const ARTICLES: usize = 16;
+
+    fn of(articles: &'a [Article]) -> Self {
+        let parts = articles.chunks(Self::ARTICLES).map(|articles| Part {
+            articles,
+            words: OnceLock::new(),
+        });
+        Self {
+            parts: parts.collect(),
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// Makes the words of parts until every part is taken.
+    fn make(&self) {
+        while let Some(part) = self.parts.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            part.words.get_or_init(|| {
+                let words = part.articles.iter();
+                words
+                    .map(|article| Words::of(&article.title, &article.text))
+                    .collect()
+            });
+        }
+    }
+
+    fn into_words(self) -> HashMap<ArticleId, Words> {
+        let parts = self.parts.into_iter().flat_map(|part| {
+            let ids = part.articles.iter().map(|article| article.id);
+            ids.zip(part.words.into_inner().unwrap_or_default())
+        });
+        parts.collect()
+    }
 }
 
 /// Inserts all of the articles, with one statement that is prepared once.

@@ -106,6 +106,37 @@ impl Writer {
             .await?
     }
 
+    /// Executes `work`, which creates many articles, in a transaction of its own, without a savepoint like
+    /// [`write_alone`](Self::write_alone).
+    ///
+    /// After a commit that has made the log long, SQLite copies the log into the file; this nearly always has, so the
+    /// copying follows the result.
+    pub(super) async fn write_many(
+        &self,
+        abandoned: &Abandoned,
+        work: Work,
+    ) -> Result<ErasedResult> {
+        let connection = self.waits.time(self.connection.get()).await;
+        let mut connection = connection.map_err(from_pool)?;
+        abandoned.begin();
+        let time = self.statement_timeout;
+        let scope = statements::current();
+        let done = connection
+            .spawn_blocking(move |connection| {
+                write_ahead_log::keep(connection)?;
+                Ok(statements::on_thread(scope, || {
+                    write_many(connection, work, time)
+                }))
+            })
+            .await;
+        tokio::spawn(async move {
+            if let Err(error) = connection.spawn_blocking(write_ahead_log::copy).await {
+                tracing::debug!(%error, "the write-ahead log was not copied");
+            }
+        });
+        done?
+    }
+
     /// Closes the connection, and removes the write-ahead log if no other server uses it.
     pub(super) async fn close(&self) -> QueryResult<()> {
         let left = match self.connection.get().await {
@@ -183,6 +214,23 @@ fn commit(connection: &mut SqliteConnection, mut writes: Vec<Write>, time: Durat
     for write in writes {
         write.respond(committed.clone(), &shared);
     }
+}
+
+fn write_many(
+    connection: &mut SqliteConnection,
+    work: Work,
+    time: Duration,
+) -> Result<ErasedResult> {
+    connection.immediate_transaction(|connection| {
+        let due = index::due(connection);
+        // A write cannot be abandoned.
+        let limit = TimeLimit::start(time, Abandoned::default());
+        let done = limit.run(|| run_on_sqlite(connection, work))?;
+        if let Some(due) = due {
+            due.index(connection);
+        }
+        Ok(done)
+    })
 }
 
 /// A write that waits.

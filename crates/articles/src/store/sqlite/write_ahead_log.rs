@@ -132,6 +132,16 @@ pub(super) fn wait_for_locks(connection: &mut SqliteConnection, time: Duration) 
     connection.batch_execute(&format!("PRAGMA busy_timeout = {}", time.as_millis()))
 }
 
+/// Lets commits on this connection leave the log as long as it is, until [`copy`].
+pub(super) fn keep(connection: &mut SqliteConnection) -> QueryResult<()> {
+    connection.batch_execute("PRAGMA wal_autocheckpoint = 0")
+}
+
+/// Copies into the file as much of the log as no reader needs, without waiting.
+pub(super) fn copy(connection: &mut SqliteConnection) -> QueryResult<()> {
+    connection.batch_execute("PRAGMA wal_autocheckpoint = 1000; PRAGMA wal_checkpoint(PASSIVE)")
+}
+
 /// Switches the file to a mode without a log, unless another server has it open: SQLite then returns an error.
 pub(super) fn disable(connection: &mut SqliteConnection) -> QueryResult<()> {
     wait_for_locks(connection, Duration::from_millis(500))?;
@@ -170,4 +180,29 @@ fn beside(database: &Path) -> PathBuf {
         .into_os_string();
     path.push("-wal");
     path.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::connect::Target;
+    use super::*;
+
+    #[test]
+    fn a_log_that_was_kept_is_copied_and_later_commits_copy_it_again() {
+        const MEGABYTE: u64 = 1 << 20;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        let mut connection = Target::File(path.clone()).establish().unwrap();
+        let insert = "INSERT INTO t VALUES (randomblob(8388608))";
+        let size = || path.metadata().unwrap().len();
+        keep(&mut connection).unwrap();
+        connection
+            .batch_execute(&format!("CREATE TABLE t (bytes BLOB); {insert}"))
+            .unwrap();
+        assert!(size() < MEGABYTE);
+        copy(&mut connection).unwrap();
+        assert!(size() > 8 * MEGABYTE);
+        connection.batch_execute(insert).unwrap();
+        assert!(size() > 16 * MEGABYTE);
+    }
 }
