@@ -24,28 +24,25 @@ mod query;
 mod scalar;
 mod selection;
 mod settings;
+mod sharing;
 mod subscription;
 mod types;
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::{Arc, LazyLock, OnceLock};
-use std::task::Poll;
 use std::time::Duration;
 
-use async_graphql::{Context, Response, SDLExportOptions, ValidationMode};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use async_graphql::{Context, SDLExportOptions, ValidationMode};
 
 pub use self::error::timeout_errors;
 pub use self::events::{Event, Events, ResumePosition, Unavailable};
 pub use self::executed::Executed;
-use self::execution::copy;
 pub use self::filter::FilterLimits;
 use self::json::operation_context::Results;
 use self::mutation::Mutation;
 use self::query::Query;
 pub use self::settings::ApiSettings;
 use self::settings::guard_settings;
+use self::sharing::Shared;
 use self::subscription::Subscription;
 use crate::error::{Error, ErrorCode, ResponseError, ResponseErrors, Result};
 use crate::feed::Feed;
@@ -87,15 +84,6 @@ struct Inner {
     response_bytes: usize,
     idempotency_retention: Duration,
     keep_statements: bool,
-}
-
-/// The result that equal queries share. Failures are shared too: if each query retried on its own, the load would
-/// multiply just when the database is down.
-#[derive(Clone)]
-enum Shared {
-    Result(ExecutionResult),
-    /// With an error that will contain the id of the request, so each request writes its own response.
-    Failed(Arc<Response>),
 }
 
 impl Api {
@@ -203,54 +191,6 @@ impl Api {
         Executed {
             result,
             statements: own.into_inner(),
-        }
-    }
-
-    async fn execute_shared(
-        &self,
-        operation: &Operation,
-        request_id: &str,
-        own: &OnceLock<Arc<Statements>>,
-    ) -> ExecutionResult {
-        let deadline = Instant::now() + self.0.query_timeout;
-        // Boxed: most calls of a busy query wait for the execution of another, and this future is large.
-        let shared = self.0.reads.get(operation.key().clone(), || async {
-            let _turn = match operation.needs_engine() {
-                true => match self.0.queries.take().await {
-                    Ok(turn) => Some(turn),
-                    Err(error) => {
-                        return Shared::Result(ExecutionResult::Unavailable(overloaded(error)));
-                    }
-                },
-                false => None,
-            };
-            // A timeout is shared too: otherwise the waiting calls would one after the other execute the query again.
-            let statements = own.get_or_init(|| self.statements());
-            let run = Box::pin(self.run(operation, Results::Json, None, statements));
-            match timeout_at(deadline, run).await {
-                Ok(response) if error::contains_request_id(&response) => {
-                    Shared::Failed(Arc::new(response))
-                }
-                Ok(response) => Shared::Result(self.conclude(response, operation, request_id)),
-                Err(_) => Shared::Result(out_of_time()),
-            }
-        });
-        let (mut shared, mut end) = (pin!(shared), pin!(sleep_until(deadline)));
-        // While this call executes the query itself, the timer above is enough.
-        let in_time = poll_fn(|context| match shared.as_mut().poll(context) {
-            Poll::Pending if own.get().is_none() => end.as_mut().poll(context).map(|()| None),
-            shared => shared.map(Some),
-        });
-        let Some(shared) = in_time.await else {
-            return out_of_time();
-        };
-        match shared {
-            Ok(Shared::Result(result)) => result,
-            Ok(Shared::Failed(response)) => self.conclude(copy(&response), operation, request_id),
-            Err(panicked) => {
-                tracing::error!(error = %Error::internal(panicked), "an operation failed");
-                ExecutionResult::Internal([ResponseError::internal(request_id)].into())
-            }
         }
     }
 

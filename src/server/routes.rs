@@ -170,8 +170,8 @@ fn observer_settings(settings: &ObserveSettings) -> ObserverSettings {
 /// gather lookups and writes into batches.
 const EXECUTED: usize = 7;
 
-/// Operations of a kind that are executed or wait in the order of arrival: what is done of creates in an eighth of a second.
-const IN_ORDER: usize = 52;
+/// Operations of a kind that are executed or wait in the order of arrival, for each connection to the database.
+const IN_ORDER: usize = 30;
 
 fn turns(settings: &ServerSettings, store: &Store) -> TurnSettings {
     let connections = store.pool_status().iter().map(|pool| pool.most).max();

@@ -4,6 +4,7 @@ mod bodies;
 mod connections;
 mod cost;
 mod operations;
+mod queue;
 mod responses;
 mod streams;
 

@@ -2,25 +2,31 @@
 //!
 //! Operations under execution wait for connections and processors in the order of arrival, so each of them is delayed
 //! by their number. Operations beyond [`TurnSettings::most`] wait here, where waiting costs nothing: up to
-//! [`TurnSettings::in_order`] of them in the order of arrival, because more clients than turns are not yet an overload. An
-//! operation that finds this queue full waits aside. Those aside are served when the queue is empty, the newest first:
-//! under overload some operations wait in vain whatever the order; in the order of arrival all of them would, because each
-//! would be served just when its client gives up. An operation that has waited for [`TurnSettings::wait`] is rejected with
-//! a time to retry after, and so is the oldest one aside when there is no room for another. When a client disconnects, its
-//! operation leaves the queue.
+//! [`TurnSettings::in_order`] of them in a queue, because more clients than turns are not yet an overload. An operation
+//! that finds the queue full waits aside.
+//!
+//! Whenever an operation leaves the queue, the newest one aside takes a place in it, if it arrived after the one that
+//! left: then it will have waited about as long. An older one is late already. Those are served when the overload is
+//! over, the newest first: while it lasts some operations wait in vain whatever the order; in the order of arrival all
+//! of them would, because each would be served just when its client gives up.
+//!
+//! An operation that has waited for [`TurnSettings::wait`] is rejected with a time to retry after, and so is the oldest
+//! one aside when there is no room for another. While operations are rejected, the queue has few places: those that
+//! are served then wait for less, and so cost less. When a client disconnects, its operation
+//! leaves the queue.
 //!
 //! Decision: `docs/decisions/0015-overload.md`.
 
-use std::collections::BTreeMap;
+mod line;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-/// The number of operations that may wait aside for each that may be executed.
-const ASIDE_FOR_EACH: usize = 20;
+use self::line::{CALM, Line, Wait};
 
 /// How many operations of one kind are executed at the same time, and how long others wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,45 +63,11 @@ struct Inner {
     shed: AtomicU64,
 }
 
-/// Waiting operations, by the order of arrival.
-type Waiting = BTreeMap<u64, oneshot::Sender<Turn>>;
-
-#[derive(Default)]
-struct Line {
-    running: usize,
-    arrived: u64,
-    in_order: Waiting,
-    aside: Waiting,
-}
-
-impl Line {
-    /// Adds an operation to the queue, or aside, and returns its number.
-    fn push(&mut self, turn: oneshot::Sender<Turn>, settings: &TurnSettings) -> u64 {
-        self.arrived += 1;
-        let waiting = if self.in_order.len() < settings.in_order {
-            &mut self.in_order
-        } else {
-            if self.aside.len() >= settings.most.saturating_mul(ASIDE_FOR_EACH) {
-                // The oldest has the smallest chance; the end of its channel rejects it.
-                self.aside.pop_first();
-            }
-            &mut self.aside
-        };
-        waiting.insert(self.arrived, turn);
-        self.arrived
-    }
-
-    /// Removes and returns the next operation.
-    fn pop(&mut self) -> Option<oneshot::Sender<Turn>> {
-        let next = self.in_order.pop_first();
-        next.or_else(|| self.aside.pop_last()).map(|(_, turn)| turn)
-    }
-
-    fn remove(&mut self, number: u64) {
-        if self.in_order.remove(&number).is_none() {
-            self.aside.remove(&number);
-        }
-    }
+/// What an operation gets when it arrives.
+enum Entry<'t> {
+    Turn(Turn),
+    Waits(Place<'t>, oneshot::Receiver<Turn>),
+    NoRoom,
 }
 
 /// How many operations run, wait and were rejected.
@@ -132,19 +104,46 @@ impl Turns {
     /// # Errors
     /// The turn does not come in time, or newer operations took its place.
     pub async fn take(&self) -> Result<Turn, Overloaded> {
-        let turn = self.take_in_time().await;
-        turn.ok_or_else(|| {
-            self.0.shed.fetch_add(1, Ordering::Relaxed);
-            Overloaded
-        })
+        match self.0.enter(Wait::Anywhere) {
+            Entry::Turn(turn) => Ok(turn),
+            Entry::Waits(place, turn) => self.wait(place, turn).await.ok_or_else(|| self.shed()),
+            Entry::NoRoom => Err(self.shed()),
+        }
+    }
+
+    /// The same for an operation that others may join while it waits: it never waits aside, where it would hold them
+    /// back. `None` if the queue is full: it may wait [alone](Self::take). If others have joined it already
+    /// (`is_joined`), it has a place even in a full queue, because one turn serves all of them.
+    ///
+    /// # Errors
+    /// The turn does not come in time.
+    pub async fn take_in_order(&self, is_joined: bool) -> Result<Option<Turn>, Overloaded> {
+        let wait = match is_joined {
+            true => Wait::InOrder,
+            false => Wait::IfThereIsRoom,
+        };
+        match self.0.enter(wait) {
+            Entry::Turn(turn) => Ok(Some(turn)),
+            Entry::Waits(place, turn) => {
+                let turn = self.wait(place, turn).await;
+                turn.map(Some).ok_or_else(|| self.shed())
+            }
+            Entry::NoRoom => Ok(None),
+        }
     }
 
     /// The same for a part of a response that has begun: it can wait longer, but cannot be rejected any more.
     pub async fn take_without_deadline(&self) -> Turn {
         loop {
             let end = Instant::now() + self.0.settings.wait;
-            if let Some(turn) = self.take_in_time().await {
-                return turn;
+            match self.0.enter(Wait::Anywhere) {
+                Entry::Turn(turn) => return turn,
+                Entry::Waits(place, turn) => {
+                    if let Some(turn) = self.wait(place, turn).await {
+                        return turn;
+                    }
+                }
+                Entry::NoRoom => {}
             }
             // An operation that lost its place must not immediately take that of another, or they would displace each
             // other for ever.
@@ -152,27 +151,16 @@ impl Turns {
         }
     }
 
-    async fn take_in_time(&self) -> Option<Turn> {
-        let inner = &self.0;
-        let settings = &inner.settings;
-        let (number, mut turn) = {
-            let mut line = inner.line();
-            let is_free = settings.most == 0 || line.running < settings.most;
-            if is_free || !settings.is_enforced {
-                line.running += 1;
-                drop(line);
-                if !is_free {
-                    inner.shed.fetch_add(1, Ordering::Relaxed);
-                }
-                return Some(Turn(Some(Arc::clone(inner))));
-            }
-            let (sender, turn) = oneshot::channel();
-            let number = line.push(sender, settings);
-            (number, turn)
-        };
-        // This also runs where the future is dropped. A turn that was sent in the meantime is dropped with the channel.
-        let _place = Place { inner, number };
-        timeout(settings.wait, &mut turn).await.ok()?.ok()
+    /// A dropped future leaves its place. A turn that was sent in the meantime is dropped with the channel.
+    async fn wait(&self, _place: Place<'_>, turn: oneshot::Receiver<Turn>) -> Option<Turn> {
+        timeout(self.0.settings.wait, turn).await.ok()?.ok()
+    }
+
+    /// Counts a rejection.
+    fn shed(&self) -> Overloaded {
+        self.0.line().reject();
+        self.0.shed.fetch_add(1, Ordering::Relaxed);
+        Overloaded
     }
 
     /// For metrics.
@@ -180,13 +168,59 @@ impl Turns {
         let line = self.0.line();
         TurnStatus {
             running: line.running,
-            waiting: line.in_order.len() + line.aside.len(),
+            waiting: line.waiting(),
             shed: self.0.shed.load(Ordering::Relaxed),
         }
     }
 }
 
 impl Inner {
+    fn enter(self: &Arc<Self>, wait: Wait) -> Entry<'_> {
+        let settings = &self.settings;
+        let mut line = self.line();
+        let is_free = settings.most == 0 || line.running < settings.most;
+        if is_free || !settings.is_enforced {
+            line.running += 1;
+            drop(line);
+            if !is_free {
+                self.shed.fetch_add(1, Ordering::Relaxed);
+            }
+            return Entry::Turn(Turn(Some(Arc::clone(self))));
+        }
+        let Some((number, turn)) = line.push(wait, settings) else {
+            return Entry::NoRoom;
+        };
+        if line.needs_watch() {
+            tokio::spawn(Arc::clone(self).serve_aside());
+        }
+        let inner = self;
+        Entry::Waits(Place { inner, number }, turn)
+    }
+
+    /// Serves those aside when the overload is over, even if no running operation ends then.
+    async fn serve_aside(self: Arc<Self>) {
+        loop {
+            sleep(CALM).await;
+            let mut turns = Vec::new();
+            {
+                let mut line = self.line();
+                if !line.stays_watched() {
+                    return;
+                }
+                while line.running < self.settings.most
+                    && let Some(next) = line.pop_aside()
+                {
+                    line.running += 1;
+                    turns.push(next);
+                }
+            }
+            for next in turns {
+                // If the operation has just left, its turn is dropped, and so handed on.
+                let _ = next.send(Turn(Some(Arc::clone(&self))));
+            }
+        }
+    }
+
     fn line(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -194,7 +228,7 @@ impl Inner {
     /// The next operation; if none waits, the number of running operations decreases by one.
     fn next(&self) -> Option<oneshot::Sender<Turn>> {
         let mut line = self.line();
-        let next = line.pop();
+        let next = line.pop(&self.settings);
         if next.is_none() {
             line.running -= 1;
         }

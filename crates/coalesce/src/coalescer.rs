@@ -74,13 +74,26 @@ impl<K: Hash + Eq + Clone, V: Clone> Coalescer<K, V> {
         key: K,
         run: impl FnOnce() -> Fut,
     ) -> Result<V, Panicked> {
+        self.get_for(key, |_| run()).await
+    }
+
+    /// Like [`get`](Self::get), where `run` gets the number of calls that wait for its result, at least one. No other
+    /// call joins them.
+    ///
+    /// # Errors
+    /// The execution panicked.
+    pub async fn get_for<Fut: Future<Output = V>>(
+        &self,
+        key: K,
+        run: impl FnOnce(usize) -> Fut,
+    ) -> Result<V, Panicked> {
         match self.enter(&key) {
             Role::First => {
                 let _turn = Turn {
                     coalescer: self,
                     key: &key,
                 };
-                self.execute(run).await
+                self.alone(|| run(1)).await
             }
             Role::Member(group) => {
                 let member = Member {
@@ -90,8 +103,20 @@ impl<K: Hash + Eq + Clone, V: Clone> Coalescer<K, V> {
                 };
                 member.result(run).await
             }
-            Role::Alone => self.execute(run).await,
+            Role::Alone => self.alone(|| run(1)).await,
         }
+    }
+
+    /// The result of `run`, which no call shares. It is counted like others.
+    ///
+    /// # Errors
+    /// The execution panicked.
+    pub async fn alone<Fut: Future<Output = V>>(
+        &self,
+        run: impl FnOnce() -> Fut,
+    ) -> Result<V, Panicked> {
+        self.counters.executions.fetch_add(1, Ordering::Relaxed);
+        caught(run).await
     }
 
     /// How often calls executed and how often they shared.
@@ -103,14 +128,6 @@ impl<K: Hash + Eq + Clone, V: Clone> Coalescer<K, V> {
     #[cfg(test)]
     pub(crate) fn keys(&self) -> usize {
         lock(&self.lanes).len()
-    }
-
-    async fn execute<Fut: Future<Output = V>>(
-        &self,
-        run: impl FnOnce() -> Fut,
-    ) -> Result<V, Panicked> {
-        self.counters.executions.fetch_add(1, Ordering::Relaxed);
-        caught(run).await
     }
 
     fn enter(&self, key: &K) -> Role<V> {
@@ -185,12 +202,13 @@ struct Member<'a, K: Hash + Eq, V> {
 impl<K: Hash + Eq + Clone, V: Clone> Member<'_, K, V> {
     async fn result<Fut: Future<Output = V>>(
         &self,
-        run: impl FnOnce() -> Fut,
+        run: impl FnOnce(usize) -> Fut,
     ) -> Result<V, Panicked> {
         let mut led = false;
         let execute = async || {
             led = true;
-            let result = self.coalescer.execute(run).await;
+            let members = self.group.members();
+            let result = self.coalescer.alone(|| run(members)).await;
             let mut lanes = lock(&self.coalescer.lanes);
             self.group.end();
             end(&mut lanes, self.key);

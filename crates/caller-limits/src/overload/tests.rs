@@ -1,6 +1,7 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
+use super::line::{ASIDE_FOR_EACH, SHORT};
 use super::*;
 
 const IN_ORDER: usize = 3;
@@ -61,19 +62,87 @@ async fn operations_within_the_queue_are_served_in_order() {
 }
 
 #[tokio::test]
-async fn operations_aside_are_served_newest_first_when_the_queue_is_empty() {
+async fn the_newest_operation_aside_takes_a_free_place_if_it_arrived_after_the_one_served() {
     let turns = turns(1);
     let only = turns.take().await.unwrap();
     let mut line = waiting(&turns, IN_ORDER + 2);
     drop(only);
     let next = line.remove(0).now_or_never().unwrap().unwrap();
-    // The place in the line is for the next that comes.
+    // The place is taken: one that arrives now waits aside.
     line.extend(waiting(&turns, 1));
+    assert_eq!(turns.status(), status(1, IN_ORDER + 2, 0));
     drop(next);
+    // Two in the order of arrival, then the newest at the time, and the others aside with each that is served.
     let order = std::iter::from_fn(|| (!line.is_empty()).then(|| served(&mut line)));
-    // Two in the order of arrival, then the one that came last, then the two aside.
-    assert_eq!(order.collect::<Vec<_>>(), [0, 0, 2, 1, 0]);
+    assert_eq!(order.collect::<Vec<_>>(), [0; IN_ORDER + 2]);
     assert_eq!(turns.status(), status(0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_aside_that_arrived_before_the_one_served_is_late() {
+    let turns = turns(1);
+    let only = turns.take().await.unwrap();
+    let mut line = waiting(&turns, IN_ORDER + 2);
+    // Clients that disconnect make room for one that arrives after those aside.
+    drop(line.drain(..IN_ORDER));
+    line.extend(waiting(&turns, 1));
+    drop(only);
+    assert_eq!(served(&mut line), 2);
+    assert_eq!(turns.status(), status(0, 2, 0));
+    // When the overload is over, those aside are served without any other event, the newest first.
+    tokio::time::sleep(2 * CALM).await;
+    assert_eq!(turns.status(), status(1, 1, 0));
+    let order = std::iter::from_fn(|| (!line.is_empty()).then(|| served(&mut line)));
+    assert_eq!(order.collect::<Vec<_>>(), [1, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overload_is_over_when_no_operation_had_to_wait_for_a_while() {
+    let turns = turns(2);
+    let first = turns.take().await.unwrap();
+    let second = turns.take().await.unwrap();
+    let mut line = waiting(&turns, IN_ORDER + 2);
+    drop(line.drain(..IN_ORDER));
+    drop(first);
+    assert_eq!(turns.status(), status(1, 2, 0));
+    // One that arrives now has its turn immediately.
+    let third = turns.take().await.unwrap();
+    tokio::time::advance(CALM).await;
+    drop(third);
+    assert_eq!(turns.status(), status(2, 1, 0));
+    assert_eq!(served(&mut line), 1);
+    assert_eq!(served(&mut line), 0);
+    drop(second);
+    assert_eq!(turns.status(), status(0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_others_may_join_waits_in_the_queue_or_not_at_all() {
+    let turns = turns(1);
+    let only = turns.take_in_order(false).await.unwrap();
+    let mut line: Vec<_> = (0..IN_ORDER)
+        .map(|_| Box::pin(turns.take_in_order(false)))
+        .collect();
+    for one in &mut line {
+        assert!(one.now_or_never().is_none());
+    }
+    let one_more = turns.take_in_order(false).now_or_never().unwrap();
+    assert!(matches!(one_more, Ok(None)));
+    // One that others have joined has a place.
+    line.push(Box::pin(turns.take_in_order(true)));
+    assert!(line.last_mut().unwrap().now_or_never().is_none());
+    assert_eq!(turns.status(), status(1, IN_ORDER + 1, 0));
+    drop(only);
+    for _ in 0..IN_ORDER {
+        drop(line.remove(0).await.unwrap().unwrap());
+    }
+    let joined = line.remove(0).await.unwrap();
+    assert!(joined.is_some());
+    // It is rejected after its wait like others.
+    let late = turns.take_in_order(true).await;
+    assert!(matches!(late, Err(Overloaded)));
+    drop(joined);
+    assert_eq!(turns.status(), status(0, 0, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,6 +166,30 @@ async fn the_oldest_operation_aside_is_rejected_when_there_are_too_many() {
         assert!(one.now_or_never().is_none());
     }
     assert_eq!(turns.status(), status(1, IN_ORDER + ASIDE_FOR_EACH, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_is_shorter_while_operations_are_rejected() {
+    for most in [1, 2 * SHORT] {
+        let turns = turns(most);
+        let mut running = Vec::new();
+        for _ in 0..most {
+            running.push(turns.take().await.unwrap());
+        }
+        assert!(turns.take().await.is_err());
+        // There is always a place.
+        let places = (most / SHORT).max(1);
+        let line = waiting(&turns, places);
+        let one_more = turns.take_in_order(false).now_or_never().unwrap();
+        assert!(matches!(one_more, Ok(None)));
+        drop(line);
+        tokio::time::advance(2 * TurnSettings::default().wait).await;
+        let _line = waiting(&turns, IN_ORDER - 1);
+        let mut last = Box::pin(turns.take_in_order(false));
+        assert!((&mut last).now_or_never().is_none());
+        let one_more = turns.take_in_order(false).now_or_never().unwrap();
+        assert!(matches!(one_more, Ok(None)));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,6 +22,28 @@ async fn a_thousand_equal_reads_need_two_executions() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_execution_knows_how_many_calls_wait_for_it() {
+    let coalescer = Coalescer::new(Limits::default());
+    let read = || {
+        coalescer.get_for("newest", async |members| {
+            pause(10).await;
+            members
+        })
+    };
+    let joined = join_all((0..9).map(|_| read()));
+    let impatient = tokio::time::timeout(Duration::from_millis(5), read());
+    let alone = coalescer.alone(async || 0);
+    let (first, joined, _, alone) = tokio::join!(read(), joined, impatient, alone);
+    assert_eq!((first, alone), (Ok(1), Ok(0)));
+    assert_eq!(joined, [Ok(9); 9]);
+    let counts = Counts {
+        executions: 3,
+        joins: 8,
+    };
+    assert_eq!(coalescer.counts(), counts);
+}
+
+#[tokio::test(start_paused = true)]
 async fn different_keys_do_not_wait_for_each_other() {
     let coalescer = Coalescer::new(Limits::default());
     let begun = tokio::time::Instant::now();
