@@ -11,9 +11,8 @@
 //! of them would, because each would be served just when its client gives up.
 //!
 //! An operation that has waited for [`TurnSettings::wait`] is rejected with a time to retry after, and so is the oldest
-//! one aside when there is no room for another. While operations are rejected, the queue has few places: those that
-//! are served then wait for less, and so cost less. When a client disconnects, its operation
-//! leaves the queue.
+//! one aside when there is no room for another. While operations are rejected, the queue has few places, so that those
+//! that are served wait for less. When a client disconnects, its operation leaves the queue.
 //!
 //! Decision: `docs/decisions/0015-overload.md`.
 

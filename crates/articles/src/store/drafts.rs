@@ -7,6 +7,7 @@ use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
 use diesel_async::RunQueryDsl as _;
 use futures_util::future::try_join_all;
 
+use super::bulk_creates::MANY;
 use super::connection::Connection;
 use super::postgres::vector::Words;
 use super::sql::tables::article;
@@ -58,7 +59,20 @@ impl Store {
         draft.ok_or_else(|| Error::internal("an article was not drafted"))
     }
 
-    /// The articles to be created. Computing the words of long texts takes time, so it must not block other tasks.
+    /// The articles to be created. The words of many are computed while they are inserted.
+    pub(super) async fn drafts_to_create(
+        &self,
+        new: Vec<NewArticle>,
+        now: Timestamp,
+    ) -> Result<Vec<Draft>> {
+        match new.len() < MANY {
+            true => self.drafts(new, now).await,
+            false => Ok(self.drafts_without_words(new, now)),
+        }
+    }
+
+    /// The articles to be created, with their words where these are sent with them. Computing the words of long texts
+    /// takes time, so it must not block other tasks.
     pub(super) async fn drafts(&self, new: Vec<NewArticle>, now: Timestamp) -> Result<Vec<Draft>> {
         let mut drafts = self.drafts_without_words(new, now);
         let make = match &self.0.database {

@@ -103,7 +103,7 @@ impl Store {
     async fn prepare(&self, write: Write, now: Timestamp) -> Result<Prepared> {
         Ok(match write {
             Write::CreateOne(new) => Prepared::Create(vec![self.one_draft(new, now).await?]),
-            Write::CreateMany(new) => Prepared::Create(self.drafts(new, now).await?),
+            Write::CreateMany(new) => Prepared::Create(self.drafts_to_create(new, now).await?),
             Write::Update {
                 id,
                 edit,

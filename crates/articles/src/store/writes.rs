@@ -50,7 +50,7 @@ impl Store {
     /// # Errors
     /// As [`create_article`](Self::create_article), also where two of them have the same slug.
     pub async fn create_articles(&self, new: Vec<NewArticle>) -> Result<Vec<Article>> {
-        let drafts = self.drafts(new, self.0.clock.now()).await?;
+        let drafts = self.drafts_to_create(new, self.0.clock.now()).await?;
         self.create_drafts(drafts).await
     }
 

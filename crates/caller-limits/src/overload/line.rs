@@ -65,7 +65,7 @@ impl Line {
     }
 
     /// How many operations may be in the queue: few while some are rejected, because those that are served then wait for
-    /// less, and cost less.
+    /// less.
     fn room(&self, settings: &TurnSettings, now: Instant) -> usize {
         // Operations that arrived together are rejected together, so rejections may be as far apart as the wait is long.
         let recent = settings.wait.saturating_mul(2);
