@@ -1,19 +1,13 @@
 //! The log: lines of text for people, or of JSON for machines.
 
-mod fields;
-mod json;
-mod lines;
-mod text;
-
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::fmt::SubscriberBuilder;
 
-use self::json::{JsonFields, JsonLine};
-use self::lines::ToStderr;
-use self::text::{TextFields, TextLine};
+use broadsheet_log::{JsonFields, JsonLine, TextFields, TextLine, ToStderr};
+
 use crate::config::{LogFormat, LogSettings, environment};
 
 /// Why the log cannot be started.
@@ -57,7 +51,7 @@ pub(crate) fn log_exit(error: &dyn std::error::Error, settings: &LogSettings) {
     match settings.log_format {
         LogFormat::Text => {
             let line = format!("broadsheet: {error}\n");
-            let _ = lines::to_stderr().write_now(line.as_bytes());
+            let _ = broadsheet_log::write_now(line.as_bytes());
         }
         LogFormat::Json => {
             let log = as_json(log()).finish();
@@ -71,7 +65,7 @@ pub(crate) fn log_exit(error: &dyn std::error::Error, settings: &LogSettings) {
 /// Writes buffered lines, at the end of the program.
 pub(crate) fn flush() {
     // An error cannot be reported anywhere.
-    let _ = lines::to_stderr().write_now(&[]);
+    let _ = broadsheet_log::write_now(&[]);
 }
 
 type Log<Fields, Format> = SubscriberBuilder<Fields, Format, LevelFilter, ToStderr>;
@@ -118,4 +112,29 @@ fn filter(text: &str) -> Result<EnvFilter, FilterError> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_level_is_rejected() {
+        for text in [
+            "info",
+            "WARN",
+            "off",
+            "warn, broadsheet=debug",
+            "broadsheet",
+            "info,hyper::proto",
+            "broadsheet[request]=trace",
+        ] {
+            assert!(filter(text).is_ok(), "{text:?}");
+        }
+        for text in ["warning", "info,verbose", "all", "yes"] {
+            let refused = filter(text).err().map(|error| error.to_string());
+            assert!(
+                refused.is_some_and(|text| text.contains("is not a level")),
+                "{text:?}"
+            );
+        }
+        assert!(filter("broadsheet=loud").is_err());
+    }
+}

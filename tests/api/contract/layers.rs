@@ -69,7 +69,7 @@ const MAY_NAME: [(&str, &[&str]); 17] = [
         "store",
         &["article", "budget", "clock", "error", "log_limit"],
     ),
-    ("telemetry", &["clock", "config"]),
+    ("telemetry", &["config"]),
     ("transfer", &["article", "clock", "error", "store"]),
 ];
 

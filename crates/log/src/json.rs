@@ -11,12 +11,12 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::fields::{
+use crate::fields::{
     CAPACITY, add, is_plain, name, push_float, push_integer, push_now, push_quoted,
 };
 
 /// Writes a line. `tracing_subscriber`'s own format parses the JSON of the span for each line.
-pub(super) struct JsonLine;
+pub struct JsonLine;
 
 /// `N` formats the fields of spans; it is [`JsonFields`].
 impl<S, N> FormatEvent<S, N> for JsonLine
@@ -60,7 +60,7 @@ where
 
 /// Writes the members of an object, without its braces.
 #[derive(Debug, Default)]
-pub(super) struct JsonFields;
+pub struct JsonFields;
 
 impl<'w> FormatFields<'w> for JsonFields {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {

@@ -14,12 +14,12 @@ use tracing_subscriber::fmt::format::{DefaultFields, Format, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::fields::{
+use crate::fields::{
     CAPACITY, add, is_plain, name, push_float, push_integer, push_now, push_quoted,
 };
 
 /// Writes a line: the time, the level, the spans with their fields, the target, the message and the fields.
-pub(super) struct TextLine;
+pub struct TextLine;
 
 /// `N` formats the fields of spans; it is [`TextFields`].
 impl<S, N> FormatEvent<S, N> for TextLine
@@ -75,7 +75,7 @@ where
 
 /// Writes `key=value`.
 #[derive(Debug, Default)]
-pub(super) struct TextFields;
+pub struct TextFields;
 
 impl<'w> FormatFields<'w> for TextFields {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {

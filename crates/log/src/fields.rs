@@ -9,7 +9,7 @@ use tracing::span::Record;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FormatFields, FormattedFields};
 
-use crate::clock::Clock;
+use broadsheet_articles::clock::Clock;
 
 /// Capacity for the fields of a span, and of most lines, in bytes.
 pub(super) const CAPACITY: usize = 128;

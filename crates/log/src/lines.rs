@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The target of the lines of requests.
-const REQUESTS: &str = "broadsheet::requests";
+/// The target of the lines that are buffered.
+pub const REQUESTS: &str = "broadsheet::requests";
 
 /// How long lines are buffered.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(10);
@@ -24,15 +24,22 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// How often the log reports the number of dropped lines.
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
-/// The writer to standard error.
-pub(super) fn to_stderr() -> &'static Arc<Lines<io::Stderr>> {
+/// Writes what is buffered to standard error, and then this line, which may be empty.
+///
+/// # Errors
+/// Standard error cannot be written to.
+pub fn write_now(line: &[u8]) -> io::Result<()> {
+    to_stderr().write_now(line)
+}
+
+fn to_stderr() -> &'static Arc<Lines<io::Stderr>> {
     static LINES: OnceLock<Arc<Lines<io::Stderr>>> = OnceLock::new();
     LINES.get_or_init(|| Arc::new(Lines::new(io::stderr())))
 }
 
 /// Buffers lines for `W`.
 #[derive(Debug)]
-pub(super) struct Lines<W> {
+struct Lines<W> {
     buffered: Mutex<Buffered>,
     /// Notified when the first line is buffered.
     not_empty: Condvar,
@@ -70,7 +77,7 @@ impl<W: Write + Send + 'static> Lines<W> {
     }
 
     /// Writes the buffered lines, and then this one.
-    pub(super) fn write_now(&self, line: &[u8]) -> io::Result<()> {
+    fn write_now(&self, line: &[u8]) -> io::Result<()> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let Output { to, lines } = &mut *out;
         std::mem::swap(&mut self.buffered().lines, lines);
@@ -136,7 +143,7 @@ impl<W: Write + Send + 'static> Lines<W> {
 
 /// Writes a line immediately, or buffers it.
 #[derive(Debug)]
-pub(super) struct Line<W: 'static> {
+pub struct Line<W: 'static> {
     lines: &'static Arc<Lines<W>>,
     may_buffer: bool,
 }
@@ -156,9 +163,9 @@ impl<W: Write + Send + 'static> Write for Line<W> {
     }
 }
 
-/// Creates a [`Line`] for each event.
+/// Writes to standard error.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ToStderr;
+pub struct ToStderr;
 
 impl<'a> MakeWriter<'a> for ToStderr {
     type Writer = Line<io::Stderr>;
