@@ -150,6 +150,7 @@ async fn all_queries_of_a_burst_are_served(database: Database) {
 
 /// Reads can be blocked on PostgreSQL only.
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
 async fn a_query_aside_does_not_hold_back_equal_ones_that_arrive_later() {
     let app = start_one_at_a_time!(Database::Postgres);
     let lock = app.database.lock_reads().await;
