@@ -129,9 +129,9 @@ mod tests {
             assert!(filter(text).is_ok(), "{text:?}");
         }
         for text in ["warning", "info,verbose", "all", "yes"] {
-            let refused = filter(text).err().map(|error| error.to_string());
+            let rejected = filter(text).err().map(|error| error.to_string());
             assert!(
-                refused.is_some_and(|text| text.contains("is not a level")),
+                rejected.is_some_and(|text| text.contains("is not a level")),
                 "{text:?}"
             );
         }

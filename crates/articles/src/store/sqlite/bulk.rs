@@ -19,7 +19,7 @@ use crate::store::sql::write::Insert;
 
 /// Inserts the articles whose slugs are free, and returns their number. If that is all of them, they are indexed.
 ///
-/// Other threads make the words while this one writes the rows.
+/// Other threads compute the words while this one writes the rows.
 pub(in crate::store) fn create(
     connection: &mut SqliteConnection,
     articles: &[Article],
@@ -28,15 +28,15 @@ pub(in crate::store) fn create(
     let parts = Parts::of(articles);
     let inserted = thread::scope(|scope| {
         for _ in 0..other_threads(articles) {
-            // Where the system has no more threads, this one makes all of the words.
-            let _ = thread::Builder::new().spawn_scoped(scope, || parts.make());
+            // Where the system has no more threads, this one computes all of the words.
+            let _ = thread::Builder::new().spawn_scoped(scope, || parts.compute());
         }
         let insert = Insert {
             articles,
             words: &[],
         };
         let inserted = insert.execute(connection);
-        parts.make();
+        parts.compute();
         inserted
     })?;
     if let Some(due) = due
@@ -54,7 +54,7 @@ fn other_threads(articles: &[Article]) -> usize {
     (threads - 1).min(bytes / LONG)
 }
 
-/// Articles in parts, whose words several threads make.
+/// Articles in parts, whose words several threads compute.
 struct Parts<'a> {
     parts: Vec<Part<'a>>,
     /// The first part that no thread has taken.
@@ -80,8 +80,8 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Makes the words of parts until every part is taken.
-    fn make(&self) {
+    /// Computes the words of parts until every part is taken.
+    fn compute(&self) {
         while let Some(part) = self.parts.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             part.words.get_or_init(|| {
                 let words = part.articles.iter();
