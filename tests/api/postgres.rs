@@ -10,11 +10,16 @@ mod server;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tokio_postgres::NoTls;
 
 pub(crate) use server::{DURABLE, Server, programs};
+
+/// How long a statement may take, so that a test fails instead of hanging.
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A database for one test. It is dropped with this value, even if there are connections to it.
 pub(crate) struct TestDatabase {
@@ -181,9 +186,9 @@ pub(crate) async fn execute(url: &str, statement: &str) {
         .await
         .unwrap_or_else(|error| panic!("the tests' PostgreSQL refuses the connection: {error:?}"));
     let connection = tokio::spawn(connection);
-    client
-        .batch_execute(statement)
+    timeout(TIMEOUT, client.batch_execute(statement))
         .await
+        .unwrap_or_else(|_| panic!("{statement}: no response"))
         .unwrap_or_else(|error| panic!("{statement}: {error:?}"));
     drop(client);
     connection.await.unwrap().unwrap();

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// How long to wait for a line of the log, so that a test fails instead of hanging.
+/// How long to wait for a line of the log or for the exit, so that a test fails instead of hanging.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A running server, killed when this value is dropped.
@@ -43,7 +43,10 @@ impl Program {
 
     /// Waits until it listens; the error is its log.
     async fn listening(mut self) -> Result<Self, String> {
-        let Some(line) = self.next_line_with("listening on http").await else {
+        let line = timeout(TIMEOUT, self.next_line_with("listening on http")).await;
+        let Some(line) =
+            line.unwrap_or_else(|_| panic!("it neither listens nor exits:\n{}", self.log()))
+        else {
             return Err(self.log());
         };
         let (_, address) = line.split_once("://").unwrap();
@@ -245,9 +248,18 @@ impl Program {
     }
 
     /// Waits for the program to exit; returns its exit status and its log.
+    ///
+    /// # Panics
+    ///
+    /// If it does not exit within [`TIMEOUT`].
     pub(crate) async fn end(mut self) -> (ExitStatus, String) {
-        let status = self.process.wait().await.unwrap();
-        (&mut self.reader).await.unwrap();
+        let ended = timeout(TIMEOUT, async {
+            let status = self.process.wait().await.unwrap();
+            (&mut self.reader).await.unwrap();
+            status
+        });
+        let status = ended.await;
+        let status = status.unwrap_or_else(|_| panic!("it does not exit:\n{}", self.log()));
         (status, self.log())
     }
 }

@@ -7,6 +7,7 @@ mod answer;
 mod database;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use broadsheet::article::{NewArticle, Slug, Text, Title};
 use broadsheet::clock::{Clock, Timestamp};
@@ -194,11 +195,15 @@ impl TestApp {
     }
 }
 
+/// How long a client waits for the next bytes of a response, so that a test fails instead of hanging.
+const READ_TIMEOUT: Duration = Duration::from_mins(2);
+
 /// A client that uses no proxy and follows no redirects.
 pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
+        .read_timeout(READ_TIMEOUT)
         .build()
         .unwrap()
 }

@@ -1,9 +1,12 @@
 //! The servers of a story, one process each, and single requests to them.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
+use super::TIMEOUT;
 use super::random::Chance;
 use super::received::{Article, Change};
 use crate::program::Program;
@@ -100,21 +103,34 @@ impl Remote {
         }
     }
 
-    /// The whole response; an error if there is none.
+    /// The whole response; an error if the connection is refused or lost.
+    ///
+    /// # Panics
+    ///
+    /// If the server accepts the request and never responds.
     pub(super) async fn ask(&self, query: &str, variables: Value) -> reqwest::Result<Value> {
         let request = json!({ "query": query, "variables": variables });
-        let response = self.client.post(&self.url).json(&request).send().await?;
-        response.json().await
+        let response = self.client.post(&self.url).json(&request).send().await;
+        let answer = match response {
+            Ok(response) => response.json().await,
+            Err(error) => Err(error),
+        };
+        answer.inspect_err(|error| assert!(!error.is_timeout(), "{query}: {error}"))
     }
 
     /// The `data` of a response; retried while the database is unavailable.
+    ///
+    /// # Panics
+    ///
+    /// If it is unavailable for [`TIMEOUT`].
     pub(super) async fn data(&self, query: &str, variables: Value) -> Value {
+        let begin = Instant::now();
         loop {
             let mut answer = self.ask(query, variables.clone()).await.unwrap();
             match code(&answer) {
                 "" => return answer["data"].take(),
-                "UNAVAILABLE" | "TIMEOUT" => {
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                "UNAVAILABLE" | "TIMEOUT" if begin.elapsed() < TIMEOUT => {
+                    sleep(Duration::from_millis(50)).await;
                 }
                 _ => panic!("{query}: {answer}"),
             }
