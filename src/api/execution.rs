@@ -30,10 +30,11 @@ impl Api {
                 if let Some(key) = once {
                     request = request.data(key);
                 }
-                let execution = async {
+                // Boxed, because the futures around it would all have room for it, and it is large.
+                let execution = Box::pin(async {
                     let request = cursor_before::read_cursor_before(&self.0.feed, request).await;
                     self.0.schema.execute(request).await
-                };
+                });
                 statements.scope(execution).await
             }
             false => Response::new(Value::Object(IndexMap::new())),

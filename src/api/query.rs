@@ -44,13 +44,13 @@ impl Query {
     async fn articles(
         &self,
         ctx: &Context<'_>,
-        #[graphql(name = "filter")] given: Option<ArticleFilter>,
+        #[graphql(name = "filter")] given: Option<Box<ArticleFilter>>,
         #[graphql(default_with = "ArticleOrder::CreatedAtDesc")] order_by: ArticleOrder,
         #[graphql(default = 20)] limit: i32,
         #[graphql(default = 0)] offset: i32,
     ) -> Result<PrewrittenList<Article>> {
-        let searches = given.as_ref().is_some_and(ArticleFilter::searches);
-        let filter = filter(given, "filter", limits(ctx))?;
+        let searches = given.as_deref().is_some_and(ArticleFilter::searches);
+        let filter = filter(given.map(|given| *given), "filter", limits(ctx))?;
         let order = order(order_by, searches)?;
         let limit = within("limit", limit, 1, MAX_PAGE_SIZE)?;
         let offset = within("offset", offset, 0, i32::MAX)?;
@@ -71,15 +71,15 @@ impl Query {
     async fn articles_connection(
         &self,
         ctx: &Context<'_>,
-        #[graphql(name = "filter")] given: Option<ArticleFilter>,
+        #[graphql(name = "filter")] given: Option<Box<ArticleFilter>>,
         #[graphql(default_with = "ArticleOrder::CreatedAtDesc")] order_by: ArticleOrder,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
     ) -> Result<ArticleConnection> {
-        let searches = given.as_ref().is_some_and(ArticleFilter::searches);
-        let filter = filter(given, "filter", limits(ctx))?;
+        let searches = given.as_deref().is_some_and(ArticleFilter::searches);
+        let filter = filter(given.map(|given| *given), "filter", limits(ctx))?;
         let order = order(order_by, searches)?;
         let (size, end) = match (first, last) {
             (Some(_), Some(_)) => {

@@ -44,22 +44,19 @@ impl Api {
     ) -> ExecutionResult {
         let deadline = Instant::now() + self.0.query_timeout;
         let execute = || self.execute_query(operation, request_id, own, deadline);
-        // Boxed: most calls of a busy query wait for the execution of another, and this future is large.
-        let shared = self
-            .0
-            .reads
-            .get_for(operation.key().clone(), |members| async move {
-                if !operation.needs_engine() {
-                    return execute().await;
-                }
-                match self.0.queries.take_in_order(members > 1).await {
-                    Ok(Some(_turn)) => execute().await,
-                    Ok(None) => Shared::NoRoom,
-                    Err(error) => Shared::overloaded(error),
-                }
-            });
+        let in_order = |members| async move {
+            if !operation.needs_engine() {
+                return execute().await;
+            }
+            match self.0.queries.take_in_order(members > 1).await {
+                Ok(Some(_turn)) => execute().await,
+                Ok(None) => Shared::NoRoom,
+                Err(error) => Shared::overloaded(error),
+            }
+        };
         let shared = async {
-            match shared.await {
+            let key = operation.key().clone();
+            match self.0.reads.get_for(key, in_order).await {
                 Ok(Shared::NoRoom) => Box::pin(self.execute_aside(execute)).await,
                 shared => shared,
             }
@@ -105,7 +102,7 @@ impl Api {
         deadline: Instant,
     ) -> Shared {
         let statements = own.get_or_init(|| self.statements());
-        let run = Box::pin(self.run(operation, Results::Json, None, statements));
+        let run = self.run(operation, Results::Json, None, statements);
         match timeout_at(deadline, run).await {
             Ok(response) if error::contains_request_id(&response) => {
                 Shared::Failed(Arc::new(response))

@@ -24,7 +24,6 @@ use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, UPGRADE};
 use axum::http::{Method, StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::future::RouteFuture;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either, ready};
 use otlp_spans::Tracer;
@@ -64,6 +63,9 @@ pub(super) fn around<E: Execute>(
     }
 }
 
+/// The future of a response. Boxed early: futures around it have room for it twice.
+type Answer = BoxFuture<'static, Result<Response, Infallible>>;
+
 /// All routes. Nearly every request is for `/graphql`, so axum's router is used only for the others.
 #[derive(Clone)]
 pub(super) struct Routes<E> {
@@ -74,7 +76,7 @@ pub(super) struct Routes<E> {
 impl<E: Execute> Service<Request> for Routes<E> {
     type Response = Response;
     type Error = Infallible;
-    type Future = Either<BoxFuture<'static, Result<Response, Infallible>>, RouteFuture<Infallible>>;
+    type Future = Answer;
 
     /// A router is always ready.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
@@ -83,11 +85,10 @@ impl<E: Execute> Service<Request> for Routes<E> {
 
     fn call(&mut self, request: Request) -> Self::Future {
         if request.uri().path() != paths::GRAPHQL {
-            return Either::Right(self.others.call(request));
+            return self.others.call(request).boxed();
         }
         let endpoint = Arc::clone(&self.graphql);
-        let answer = async move { Ok(http::serve(&endpoint, request).await) };
-        Either::Left(answer.boxed())
+        async move { Ok(http::serve(&endpoint, request).await) }.boxed()
     }
 }
 
@@ -117,7 +118,7 @@ pub(super) struct Reporting {
 impl<E: Execute> Service<Request> for Middleware<E> {
     type Response = Response;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+    type Future = Answer;
 
     /// It is always ready, as its routes are.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
@@ -140,17 +141,19 @@ impl<E: Execute> Service<Request> for Middleware<E> {
         let rejected = too_many(&mut request);
         let rejected = rejected.or_else(|| host::rejected(&request, &self.settings.hosts));
         let answer = match rejected.or(preflight) {
-            Some(answer) => Either::Left(ready(answer)),
+            Some(answer) => Either::Left(ready(Ok(answer))),
             None => Either::Right(encoding::decoded(self.routes.clone(), request)),
         };
         let settings = Arc::clone(&self.settings);
         let answered = async move {
             // A panic in a handler is a bug of ours; the client gets a response instead of a closed connection.
-            let response = AssertUnwindSafe(answer).catch_unwind().await;
-            let response = response.unwrap_or_else(|panic| {
-                tracing::error!(message = panic_message(&*panic), "a handler panicked");
-                StatusCode::INTERNAL_SERVER_ERROR.into_response()
-            });
+            let Ok(response) = AssertUnwindSafe(answer)
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|panic| {
+                    tracing::error!(message = panic_message(&*panic), "a handler panicked");
+                    Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response())
+                });
             // All internal errors have the same response.
             let response = match is_unreported(&response) {
                 true => internal_error(&id),

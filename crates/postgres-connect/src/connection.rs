@@ -14,10 +14,11 @@ use diesel::QueryResult;
 use diesel::connection::{DynInstrumentation, InstrumentationEvent, StrQueryHelper};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel_async::{AnsiTransactionManager, TransactionManager as _};
-use futures_util::{SinkExt as _, StreamExt as _, stream};
+use futures_util::future::Either;
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::tls::TlsStream;
 use tokio_postgres::{AsyncMessage, Client, Connection, Notification, SimpleQueryMessage, Socket};
 
@@ -234,9 +235,14 @@ where
 }
 
 /// The result of the future within the limit.
-async fn within<T>(limit: Option<Duration>, answer: impl Future<Output = T>) -> Option<T> {
+///
+/// Not an async function: one would have room for the future three times.
+fn within<T>(
+    limit: Option<Duration>,
+    answer: impl Future<Output = T>,
+) -> impl Future<Output = Option<T>> {
     match limit {
-        Some(limit) => tokio::time::timeout(limit, answer).await.ok(),
-        None => Some(answer.await),
+        Some(limit) => Either::Left(timeout(limit, answer).map(Result::ok)),
+        None => Either::Right(answer.map(Some)),
     }
 }

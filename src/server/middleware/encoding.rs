@@ -17,7 +17,7 @@ use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, VARY
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use futures_util::future::{BoxFuture, Either};
-use futures_util::{FutureExt as _, TryStreamExt as _};
+use futures_util::{FutureExt as _, TryFutureExt as _, TryStreamExt as _};
 use tokio_util::io::{ReaderStream, StreamReader};
 use tower::{Service, ServiceExt as _, service_fn};
 use tower_http::CompressionLevel;
@@ -25,6 +25,7 @@ use tower_http::compression::Compression;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::decompression::RequestDecompression;
 
+use super::Answer;
 use crate::graphql::headers::weighted;
 
 /// The encodings of requests that are decoded here.
@@ -37,25 +38,22 @@ const ENCODED_ABOVE_BYTES: u16 = 1024;
 ///
 /// The reader of a body limits its size, which is the size after decoding. Unknown encodings are passed on, so that the
 /// endpoint rejects them with a message.
-pub(super) async fn decoded<S>(mut routes: S, request: Request) -> Response
+pub(super) fn decoded<S>(mut routes: S, request: Request) -> Answer
 where
-    S: Service<Request, Response = Response, Error = Infallible> + Send + 'static,
-    S::Future: Send,
+    S: Service<Request, Response = Response, Error = Infallible, Future = Answer> + Send + 'static,
 {
-    let encoding = request.headers().get(CONTENT_ENCODING);
-    let Some(encoding) = encoding else {
-        let Ok(response) = routes.call(request).await;
-        return response;
-    };
-    if encoding == "zstd" {
-        let Ok(response) = routes.call(without_zstd_frames(request)).boxed().await;
-        return response;
+    match request.headers().get(CONTENT_ENCODING) {
+        None => routes.call(request),
+        Some(encoding) if encoding == "zstd" => routes.call(without_zstd_frames(request)),
+        Some(_) => {
+            let routes = service_fn(move |request: axum::http::Request<_>| {
+                routes.call(request.map(Body::new))
+            });
+            let decoding = RequestDecompression::new(routes).pass_through_unaccepted(true);
+            let decoded = decoding.oneshot(request);
+            decoded.map_ok(|response| response.map(Body::new)).boxed()
+        }
     }
-    let routes =
-        service_fn(move |request: axum::http::Request<_>| routes.call(request.map(Body::new)));
-    let decoding = RequestDecompression::new(routes).pass_through_unaccepted(true);
-    let Ok(response) = decoding.oneshot(request).boxed().await;
-    response.map(Body::new)
 }
 
 /// A zstd frame may require a window of 128 MiB; RFC 8878 (section 3.1.1.1.2) recommends that decoders support 8 MiB,

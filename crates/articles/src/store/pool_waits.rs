@@ -1,10 +1,9 @@
 //! How long tasks wait for the connections of a pool.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
-
-use futures_util::pin_mut;
 
 use super::statements;
 
@@ -38,8 +37,7 @@ impl WaitCounts {
 
 impl Waits {
     /// Awaits a connection. Does not read the clock where one is available immediately.
-    pub(super) async fn time<F: Future>(&self, connection: F) -> F::Output {
-        pin_mut!(connection);
+    pub(super) async fn time<F: Future>(&self, mut connection: Pin<&mut F>) -> F::Output {
         let mut began = None;
         let ready = std::future::poll_fn(|context| match connection.as_mut().poll(context) {
             Poll::Ready(ready) => Poll::Ready(ready),
@@ -80,13 +78,15 @@ impl Waits {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn an_immediately_available_connection_is_not_a_wait() {
         let waits = Waits::default();
-        assert_eq!(waits.time(std::future::ready(7)).await, 7);
-        waits.time(tokio::task::yield_now()).await;
+        assert_eq!(waits.time(pin!(std::future::ready(7))).await, 7);
+        waits.time(pin!(tokio::task::yield_now())).await;
         waits.count(Duration::from_millis(200));
         waits.count(Duration::from_mins(1));
         let WaitCounts { buckets, total } = waits.counts();

@@ -15,6 +15,7 @@ mod search;
 mod session;
 pub(super) mod vector;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use diesel::result::Error as DieselError;
@@ -123,7 +124,8 @@ impl Postgres {
     ) -> Result<ErasedResult> {
         match &self.connections {
             Connections::Pooled { pool, waits } => {
-                let connection = &mut *waits.time(pool.get()).await.map_err(from_pool)?;
+                let connection = waits.time(pin!(pool.get())).await;
+                let connection = &mut *connection.map_err(from_pool)?;
                 abandoned.begin();
                 let done = run(connection, access, work).await;
                 pool::after_use(pool, connection);
@@ -134,7 +136,9 @@ impl Postgres {
                 abandoned.begin();
                 if connection.is_closed() {
                     tracing::error!("the sandbox has lost its connection, and starts over");
-                    *connection = sandbox(&self.options).await.map_err(Error::unavailable)?;
+                    // Boxed, because otherwise the work of every request would have room for it.
+                    let begun = Box::pin(sandbox(&self.options)).await;
+                    *connection = begun.map_err(Error::unavailable)?;
                 }
                 // Inside the sandbox's transaction this creates a savepoint. Reads need one too: any failed statement
                 // would abort the whole transaction.

@@ -102,8 +102,11 @@ impl AsyncConnectionCore for PgConnection {
         async move {
             let mut query = query?;
             let sent_at = Instant::now();
-            let answer = load(&self.client, &mut self.prepared, &mut query);
-            let answer = within(self.limit, answer).await;
+            let answer = within(
+                self.limit,
+                load(&self.client, &mut self.prepared, &mut query),
+            );
+            let answer = answer.await;
             self.statement = Some(query.sql);
             match self.settle(sent_at, answer) {
                 Ok(rows) => Ok(Rows::new(self, Box::pin(rows), sent_at)),
@@ -130,8 +133,11 @@ impl AsyncConnectionCore for PgConnection {
         async move {
             let mut query = query?;
             let sent_at = Instant::now();
-            let answer = execute(&self.client, &mut self.prepared, &mut query);
-            let answer = within(self.limit, answer).await;
+            let answer = within(
+                self.limit,
+                execute(&self.client, &mut self.prepared, &mut query),
+            );
+            let answer = answer.await;
             let done = self.settle(sent_at, answer);
             self.instrument_finish(&query.sql, done.as_ref().err());
             done

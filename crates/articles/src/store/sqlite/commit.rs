@@ -5,6 +5,7 @@
 //!
 //! Decision: `docs/decisions/0006-sqlite-group-commit.md`.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -116,7 +117,7 @@ impl Writer {
         abandoned: &Abandoned,
         work: Work,
     ) -> Result<ErasedResult> {
-        let connection = self.waits.time(self.connection.get()).await;
+        let connection = self.waits.time(pin!(self.connection.get())).await;
         let mut connection = connection.map_err(from_pool)?;
         abandoned.begin();
         let time = self.statement_timeout;

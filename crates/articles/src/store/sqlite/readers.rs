@@ -88,7 +88,10 @@ impl Readers {
     }
 
     async fn connection(&self) -> Result<Object<Async>> {
-        self.waits.time(self.pool.get()).await.map_err(from_pool)
+        self.waits
+            .time(pin!(self.pool.get()))
+            .await
+            .map_err(from_pool)
     }
 
     fn begin<T: Send + 'static>(
