@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
 use super::TIMEOUT;
@@ -92,14 +93,14 @@ async fn start(database_url: &str) -> Program {
 #[derive(Clone)]
 pub(super) struct Remote {
     client: reqwest::Client,
-    url: String,
+    address: String,
 }
 
 impl Remote {
     pub(super) fn new(address: &str) -> Self {
         Self {
             client: client(),
-            url: format!("http://{address}/graphql"),
+            address: address.to_owned(),
         }
     }
 
@@ -107,15 +108,23 @@ impl Remote {
     ///
     /// # Panics
     ///
-    /// If the server accepts the request and never responds.
+    /// If the server does not respond, although it is running.
     pub(super) async fn ask(&self, query: &str, variables: Value) -> reqwest::Result<Value> {
         let request = json!({ "query": query, "variables": variables });
-        let response = self.client.post(&self.url).json(&request).send().await;
+        let url = format!("http://{}/graphql", self.address);
+        let request = self.client.post(url).json(&request).timeout(TIMEOUT / 2);
+        let response = request.send().await;
         let answer = match response {
             Ok(response) => response.json().await,
             Err(error) => Err(error),
         };
-        answer.inspect_err(|error| assert!(!error.is_timeout(), "{query}: {error}"))
+        if let Err(error) = &answer
+            && error.is_timeout()
+        {
+            let connected = TcpStream::connect(&self.address).await;
+            assert!(connected.is_err(), "{query}: {error}");
+        }
+        answer
     }
 
     /// The `data` of a response; retried while the database is unavailable.
