@@ -51,16 +51,18 @@ async fn another_server_receives_changes_within_moments(database: Database) {
     let (own, node) = start!(database);
     let other = Node::start(&own, &[]).await;
     let mut changes = other.subscribe(None).await;
-    let mut latencies = Vec::new();
-    for number in 0..9 {
+    let mut latencies: Vec<Duration> = Vec::new();
+    // Without NOTIFY, or without watching the file, each takes half a second; on a busy machine some do anyway.
+    while latencies
+        .last()
+        .is_none_or(|latency| *latency > Duration::from_millis(250))
+    {
+        assert!(latencies.len() < 50, "{latencies:?}");
         let began = Instant::now();
-        create(&node, &number.to_string()).await;
+        create(&node, &latencies.len().to_string()).await;
         next(&mut changes, 1).await;
         latencies.push(began.elapsed());
     }
-    latencies.sort_unstable();
-    // Without NOTIFY, or without watching the file, each takes half a second.
-    assert!(latencies[4] < Duration::from_millis(250), "{latencies:?}");
 }
 
 #[apply(on_both_databases)]
