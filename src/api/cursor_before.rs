@@ -1,6 +1,5 @@
 //! Reads the cursor of the change feed before the lists in the same query.
 
-use async_graphql::Request;
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 
 use crate::article::change::FeedCursor;
@@ -13,14 +12,14 @@ pub(super) struct CursorBefore(pub(super) async_graphql::Result<FeedCursor>);
 ///
 /// The fields of a query are resolved concurrently, and a cursor that is read after a list would skip the changes in
 /// between.
-pub(super) async fn read_cursor_before(feed: &Feed, mut request: Request) -> Request {
-    // An invalid document fails when it is executed.
-    let asks = request.parsed_query().is_ok_and(asks_for_cursor);
-    if !asks {
-        return request;
+pub(super) async fn read_cursor_before(
+    feed: &Feed,
+    document: &ExecutableDocument,
+) -> Option<CursorBefore> {
+    match asks_for_cursor(document) {
+        true => Some(CursorBefore(feed.head().await.map_err(Into::into))),
+        false => None,
     }
-    let cursor = feed.head().await.map_err(Into::into);
-    request.data(CursorBefore(cursor))
 }
 
 /// Whether any operation or fragment of the document selects `articleChangesCursor`. Only the root type has that field.

@@ -116,9 +116,10 @@ impl Api {
     ) -> Result<StartedSubscription, Response> {
         let progress = Progress::default();
         let budget = ResponseBudget::new(self.0.response_bytes);
-        let mut request = engine_request(operation, budget, results).data(progress.clone());
+        let mut request = engine_request(operation, budget, results);
+        request.data.insert(progress.clone());
         if let Some(cursor) = resume_after {
-            request = request.data(ResumeAfter(cursor));
+            request.data.insert(ResumeAfter(cursor));
         }
         let mut responses = self.0.schema.execute_stream(request).boxed();
         let first = poll_fn(|context| match responses.poll_next_unpin(context) {

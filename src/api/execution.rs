@@ -6,9 +6,10 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::{Request, Response, ServerError, Value};
 use graphql_guard::{Operation, OperationKind};
 
+use super::cursor_before::read_cursor_before;
 use super::json::operation_context::{OperationContext, Results};
 use super::json::response;
-use super::{Api, ExecutionResult, ResponseBody, cursor_before, error};
+use super::{Api, ExecutionResult, ResponseBody, error};
 use crate::budget::ResponseBudget;
 use crate::error::ResponseError;
 use crate::store::Statements;
@@ -28,11 +29,15 @@ impl Api {
                 let budget = ResponseBudget::new(self.0.response_bytes);
                 let mut request = engine_request(operation, budget, results);
                 if let Some(key) = once {
-                    request = request.data(key);
+                    request.data.insert(key);
                 }
                 // Boxed, because the futures around it would all have room for it, and it is large.
-                let execution = Box::pin(async {
-                    let request = cursor_before::read_cursor_before(&self.0.feed, request).await;
+                let execution = Box::pin(async move {
+                    let document = operation.outline();
+                    let cursor = read_cursor_before(&self.0.feed, document).await;
+                    if let Some(cursor) = cursor {
+                        request.data.insert(cursor);
+                    }
                     self.0.schema.execute(request).await
                 });
                 statements.scope(execution).await
@@ -99,13 +104,14 @@ pub(super) fn engine_request(
     budget: ResponseBudget,
     results: Results,
 ) -> Request {
-    let mut request = Request::new("")
-        .variables(operation.variables.clone())
-        .data(OperationContext {
-            document: Arc::clone(operation.document()),
-            budget,
-            results,
-        });
+    // Not with its builder, each method of which moves the whole request.
+    let mut request = Request::new("");
+    request.variables = operation.variables.clone();
+    request.data.insert(OperationContext {
+        document: Arc::clone(operation.document()),
+        budget,
+        results,
+    });
     request.set_parsed_query(operation.outline().clone());
     request
 }

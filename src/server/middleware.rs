@@ -88,7 +88,7 @@ impl<E: Execute> Service<Request> for Routes<E> {
             return self.others.call(request).boxed();
         }
         let endpoint = Arc::clone(&self.graphql);
-        async move { Ok(http::serve(&endpoint, request).await) }.boxed()
+        Box::pin(async move { Ok(http::serve(&endpoint, request).await) })
     }
 }
 
