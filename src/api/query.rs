@@ -156,7 +156,7 @@ impl Query {
         let filter = changes::filter(kinds, article_ids)?;
         let (budget, texts) = (budget(ctx)?, texts_of_changes(ctx));
         // How many changes fit on a page depends on the pages before it.
-        let _turn = budget.turn().await;
+        let _lock = budget.lock().await;
         budget.check()?;
         // Half of the bytes left, because a text takes more as JSON.
         let text_bytes = (texts > 0).then(|| budget.left_to_read() / 2 / texts);

@@ -30,10 +30,10 @@ impl Pooler {
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move {
             // The least recently used one is next.
-            let turn = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            let transactions = Arc::new(std::sync::atomic::AtomicUsize::new(0));
             loop {
                 let (client, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(client, free.clone(), Arc::clone(&turn)));
+                tokio::spawn(serve(client, free.clone(), Arc::clone(&transactions)));
             }
         });
         Self {
@@ -61,7 +61,7 @@ async fn session(address: (String, u16), database: &str) -> TcpStream {
 async fn serve(
     mut client: TcpStream,
     sessions: Vec<Arc<Mutex<TcpStream>>>,
-    turn: Arc<std::sync::atomic::AtomicUsize>,
+    transactions: Arc<std::sync::atomic::AtomicUsize>,
 ) -> Option<()> {
     let mut first = read_body(&mut client).await?;
     // A request for TLS.
@@ -80,7 +80,7 @@ async fn serve(
         if message[0] == b'X' {
             return None;
         }
-        let next = turn.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let next = transactions.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let mut server = sessions[next % sessions.len()].lock().await;
         // Waits until the transaction has ended.
         loop {

@@ -19,7 +19,7 @@ struct Counted {
     max: usize,
     read: AtomicUsize,
     written: AtomicUsize,
-    turn: Mutex<()>,
+    lock: Mutex<()>,
 }
 
 impl ResponseBudget {
@@ -29,7 +29,7 @@ impl ResponseBudget {
             max,
             read: AtomicUsize::new(0),
             written: AtomicUsize::new(0),
-            turn: Mutex::new(()),
+            lock: Mutex::new(()),
         }))
     }
 
@@ -79,9 +79,10 @@ impl ResponseBudget {
         self.0.written.store(0, Ordering::Relaxed);
     }
 
-    /// Waits for the response's other fields that read as much as is left: these take turns.
-    pub async fn turn(&self) -> MutexGuard<'_, ()> {
-        self.0.turn.lock().await
+    /// Held by a field that reads as much as is left, until it has counted what it read. Otherwise two such fields
+    /// would each read all of it.
+    pub async fn lock(&self) -> MutexGuard<'_, ()> {
+        self.0.lock.lock().await
     }
 
     /// The error of a response that would have at least `value` bytes.

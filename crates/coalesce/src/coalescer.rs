@@ -89,7 +89,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Coalescer<K, V> {
     ) -> Result<V, Panicked> {
         match self.enter(&key) {
             Role::First => {
-                let _turn = Turn {
+                let _running = RunningExecution {
                     coalescer: self,
                     key: &key,
                 };
@@ -181,12 +181,12 @@ fn end<K: Hash + Eq, V>(lanes: &mut HashMap<K, Lane<V>>, key: &K) {
 }
 
 /// An execution that a call runs for itself. Dropped, it lets the next group begin.
-struct Turn<'a, K: Hash + Eq, V> {
+struct RunningExecution<'a, K: Hash + Eq, V> {
     coalescer: &'a Coalescer<K, V>,
     key: &'a K,
 }
 
-impl<K: Hash + Eq, V> Drop for Turn<'_, K, V> {
+impl<K: Hash + Eq, V> Drop for RunningExecution<'_, K, V> {
     fn drop(&mut self) {
         end(&mut lock(&self.coalescer.lanes), self.key);
     }

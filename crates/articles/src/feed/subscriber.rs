@@ -88,7 +88,7 @@ impl Subscriber {
         }
     }
 
-    /// Reads the next changes up to `end` from the table. Its turn lasts one statement, which reads a bounded part of
+    /// Reads the next changes up to `end` from the table. Its permit lasts one statement, which reads a bounded part of
     /// the log: a subscriber whose filter matches little queues again behind the others.
     async fn catch_up(&mut self, end: FeedCursor) -> Result<()> {
         let wanted = ChangesAfter {
@@ -102,7 +102,7 @@ impl Subscriber {
         let shared = &self.shared;
         let page = retry(|| async {
             // The semaphore is never closed.
-            let _turn = shared.catching_up.acquire().await;
+            let _permit = shared.catching_up.acquire().await;
             shared.store.changes(wanted.clone()).await
         })
         .await?;

@@ -40,16 +40,16 @@ const LONG: usize = 64 * 1024;
 
 /// The creates of a store that wait for a statement.
 pub(super) struct Creates {
-    turns: Mutex<Turns>,
+    queue: Mutex<Queue>,
     /// How long a create waits for a connection.
     wait_timeout: Duration,
 }
 
 #[derive(Default)]
-struct Turns {
+struct Queue {
     waiting: WriteQueue<Waiting>,
-    /// The tasks that execute waiting creates; each ends when none is left.
-    tasks: usize,
+    /// How many [`Worker`]s there are; each ends when nothing waits.
+    workers: usize,
 }
 
 struct Waiting {
@@ -72,13 +72,13 @@ enum Outcome {
 impl Creates {
     pub(super) fn new(wait_timeout: Duration) -> Self {
         Self {
-            turns: Mutex::default(),
+            queue: Mutex::default(),
             wait_timeout,
         }
     }
 
-    fn turns(&self) -> MutexGuard<'_, Turns> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,23 +116,23 @@ impl Store {
         let creates = &self.0.creates;
         let (reply, mut outcome) = oneshot::channel();
         let number = {
-            let mut turns = creates.turns();
-            if turns.waiting.len() >= MAX_WAITING {
+            let mut queue = creates.queue();
+            if queue.waiting.len() >= MAX_WAITING {
                 return self.reject("too many articles wait to be created");
             }
-            let number = turns.waiting.push(Waiting {
+            let number = queue.waiting.push(Waiting {
                 draft: Arc::clone(draft),
                 reply,
                 queued_at: Instant::now(),
                 scope: statements::current(),
             });
-            if turns.tasks < STATEMENTS {
-                turns.tasks += 1;
-                let turn = Turn {
+            if queue.workers < STATEMENTS {
+                queue.workers += 1;
+                let worker = Worker {
                     inner: Arc::clone(&self.0),
                     has_ended: false,
                 };
-                self.0.tasks.spawn(turn.run());
+                self.0.tasks.spawn(worker.run());
             }
             number
         };
@@ -142,7 +142,7 @@ impl Store {
         }
         // A create that is still in the queue can be withdrawn. Otherwise it is being executed, and its statement has a
         // time limit.
-        let taken_back = creates.turns().waiting.remove(number);
+        let taken_back = creates.queue().waiting.remove(number);
         match taken_back {
             Some(_) => self.reject("no connection was free in time"),
             None => outcome.await.map_err(lost),
@@ -157,12 +157,12 @@ impl Store {
 }
 
 /// A task that executes waiting creates.
-struct Turn {
+struct Worker {
     inner: Arc<Inner>,
     has_ended: bool,
 }
 
-impl Turn {
+impl Worker {
     async fn run(mut self) {
         while !self.has_ended {
             self.one_statement().await;
@@ -171,16 +171,16 @@ impl Turn {
     }
 
     fn end_if_nothing_waits(&mut self) {
-        let mut turns = self.inner.creates.turns();
-        if turns.waiting.len() == 0 {
-            turns.tasks -= 1;
+        let mut queue = self.inner.creates.queue();
+        if queue.waiting.len() == 0 {
+            queue.workers -= 1;
             self.has_ended = true;
         }
     }
 
     /// Waits for a connection, then takes creates from the queue and executes them.
     async fn one_statement(&self) {
-        let oldest = self.inner.creates.turns().waiting.oldest();
+        let oldest = self.inner.creates.queue().waiting.oldest();
         let has_begun = Arc::new(AtomicBool::new(false));
         let (inner, begun) = (Arc::clone(&self.inner), Arc::clone(&has_begun));
         let never = Abandoned::default();
@@ -190,7 +190,7 @@ impl Turn {
             boxed(move |connection| {
                 Box::pin(async move {
                     begun.store(true, Ordering::Relaxed);
-                    let shared = inner.creates.turns().waiting.take(MAX_ARTICLES);
+                    let shared = inner.creates.queue().waiting.take(MAX_ARTICLES);
                     let (started_at, statements) =
                         (Instant::now(), Arc::new(Statements::default()));
                     let inserted = statements.scope(insert_all(connection, &shared)).await;
@@ -205,18 +205,18 @@ impl Turn {
         if let Err(error) = ran.await
             && !has_begun.load(Ordering::Relaxed)
             && let Some(oldest) = oldest
-            && let Some(waiting) = self.inner.creates.turns().waiting.remove(oldest)
+            && let Some(waiting) = self.inner.creates.queue().waiting.remove(oldest)
         {
             let _ = waiting.reply.send(Outcome::Failed(error));
         }
     }
 }
 
-impl Drop for Turn {
+impl Drop for Worker {
     fn drop(&mut self) {
         // The task has panicked.
         if !self.has_ended {
-            self.inner.creates.turns().tasks -= 1;
+            self.inner.creates.queue().workers -= 1;
         }
     }
 }
