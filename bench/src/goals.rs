@@ -48,7 +48,7 @@ const MANY_CONNECTIONS: usize = 256;
 /// The goals that were measured, as a Markdown table.
 pub(crate) fn table(measurements: &[Measurement], start_ms: Option<f64>, feed: &Feed) -> String {
     let mut table =
-        String::from("| goal | at 64 connections unless said | wanted | measured | |\n");
+        String::from("| goal | at 64 connections unless noted otherwise | wanted | measured | |\n");
     table.push_str("| --- | --- | ---: | ---: | --- |\n");
     let find = |database, workload, connections, contestant| {
         measurements.iter().find(|one| {
