@@ -46,7 +46,7 @@ use self::sharing::Shared;
 use self::subscription::Subscription;
 use crate::error::{Error, ErrorCode, ResponseError, ResponseErrors, Result};
 use crate::feed::Feed;
-use crate::overload::{Overloaded, Turn, TurnStatus, Turns};
+use crate::overload::{ConcurrencyLimit, ConcurrencyStatus, Overloaded, Permit};
 use crate::store::idempotency::IdempotencyKey;
 use crate::store::{FeedLag, Store};
 pub use crate::store::{SlowStatement, Statements};
@@ -78,8 +78,8 @@ struct Inner {
     guard: Guard,
     /// Equal queries that wait at the same time share an execution.
     reads: Coalescer<OperationKey, Shared>,
-    queries: Turns,
-    mutations: Turns,
+    queries: ConcurrencyLimit,
+    mutations: ConcurrencyLimit,
     query_timeout: Duration,
     response_bytes: usize,
     idempotency_retention: Duration,
@@ -115,8 +115,8 @@ impl Api {
             feed,
             response_bytes: settings.response_bytes,
             reads: Coalescer::new(CoalescerLimits::default()),
-            queries: Turns::new(settings.turns),
-            mutations: Turns::new(settings.turns),
+            queries: ConcurrencyLimit::new(settings.concurrency),
+            mutations: ConcurrencyLimit::new(settings.concurrency),
             query_timeout: settings.query_timeout,
             idempotency_retention: settings.idempotency_retention,
             keep_statements: settings.keep_statements,
@@ -152,23 +152,23 @@ impl Api {
         self.prepare_timed(query, operation_name, variables, &mut Timings::default())
     }
 
-    /// The turn of a mutation, held until it has been executed. A query takes its turn itself, because queries that
-    /// join another's execution need none.
+    /// The permit of a mutation, held until it has been executed. A query acquires its permit itself, because queries
+    /// that join another's execution need none.
     ///
     /// # Errors
-    /// The turn does not come in time: the mutation must not be executed.
-    pub async fn mutation_turn(&self) -> std::result::Result<Turn, ResponseErrors> {
-        let turn = self.0.mutations.take().await;
-        turn.map_err(overloaded)
+    /// No permit is free in time: the mutation must not be executed.
+    pub async fn mutation_permit(&self) -> std::result::Result<Permit, ResponseErrors> {
+        let permit = self.0.mutations.acquire().await;
+        permit.map_err(overloaded)
     }
 
-    /// The turns of queries, for the list of all articles, which is not GraphQL.
-    pub fn query_turns(&self) -> &Turns {
+    /// The concurrency limit of queries, for the list of all articles, which is not GraphQL.
+    pub fn query_limit(&self) -> &ConcurrencyLimit {
         &self.0.queries
     }
 
-    /// The status of the turns of queries and of mutations.
-    pub fn turns(&self) -> [(&'static str, TurnStatus); 2] {
+    /// The status of the concurrency limits of queries and of mutations.
+    pub fn concurrency(&self) -> [(&'static str, ConcurrencyStatus); 2] {
         [
             ("query", self.0.queries.status()),
             ("mutation", self.0.mutations.status()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::filter::FilterLimits;
 use super::{changes, mutation, types};
 use crate::config::{LimitSettings, limits};
-use crate::overload::TurnSettings;
+use crate::overload::ConcurrencySettings;
 use graphql_guard::{Limits, Pages, ScalarInput, Settings as GuardSettings, ValueLimits};
 
 /// How large documents, filters and responses may be, and how long a query may take.
@@ -19,7 +19,7 @@ pub struct ApiSettings {
     /// How long the result of a mutation with an idempotency key is kept.
     pub idempotency_retention: Duration,
     /// The maximum number of concurrent queries, and of concurrent mutations.
-    pub turns: TurnSettings,
+    pub concurrency: ConcurrencySettings,
     /// Whether the statements of an execution are kept one by one, for traces.
     pub keep_statements: bool,
 }
@@ -32,7 +32,7 @@ impl Default for ApiSettings {
             query_timeout: Duration::from_secs(30),
             response_bytes: limits::RESPONSE_BYTES,
             idempotency_retention: Duration::from_hours(limits::IDEMPOTENCY_HOURS),
-            turns: TurnSettings::default(),
+            concurrency: ConcurrencySettings::default(),
             keep_statements: false,
         }
     }

@@ -1,4 +1,4 @@
-//! How equal queries share executions: a query takes its turn when it leads one, and those that join it need none.
+//! How equal queries share executions: a query acquires a permit when it leads one, and those that join it need none.
 //!
 //! Decisions: `docs/decisions/0002-coalescing.md` and `docs/decisions/0015-overload.md`.
 
@@ -48,8 +48,8 @@ impl Api {
             if !operation.needs_engine() {
                 return execute().await;
             }
-            match self.0.queries.take_in_order(members > 1).await {
-                Ok(Some(_turn)) => execute().await,
+            match self.0.queries.acquire_in_order(members > 1).await {
+                Ok(Some(_permit)) => execute().await,
                 Ok(None) => Shared::NoRoom,
                 Err(error) => Shared::overloaded(error),
             }
@@ -57,7 +57,7 @@ impl Api {
         let shared = async {
             let key = operation.key().clone();
             match self.0.reads.get_for(key, in_order).await {
-                Ok(Shared::NoRoom) => Box::pin(self.execute_aside(execute)).await,
+                Ok(Shared::NoRoom) => Box::pin(self.execute_from_overflow(execute)).await,
                 shared => shared,
             }
         };
@@ -81,19 +81,19 @@ impl Api {
         }
     }
 
-    /// Waits aside for the turn of a query, and executes it for its own call alone: equal queries that arrive later may
-    /// find a place in the queue, and must not wait for one that is late.
-    async fn execute_aside<Fut: Future<Output = Shared>>(
+    /// Waits in the overflow for the permit of a query, and executes it for its own call alone: equal queries that
+    /// arrive later may find a place in the queue, and must not wait for one that is late.
+    async fn execute_from_overflow<Fut: Future<Output = Shared>>(
         &self,
         execute: impl FnOnce() -> Fut,
     ) -> std::result::Result<Shared, Panicked> {
-        match self.0.queries.take().await {
-            Ok(_turn) => self.0.reads.alone(execute).await,
+        match self.0.queries.acquire().await {
+            Ok(_permit) => self.0.reads.alone(execute).await,
             Err(error) => Ok(Shared::overloaded(error)),
         }
     }
 
-    /// Executes a query, the turn of which has come.
+    /// Executes a query that has its permit, or needs none.
     async fn execute_query(
         &self,
         operation: &Operation,

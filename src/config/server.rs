@@ -67,11 +67,11 @@ pub struct ServerSettings {
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "30s", value_parser = nonzero_time, value_name = "TIME")]
     pub request_timeout: Duration,
 
-    /// Maximum number of concurrent queries, and of concurrent mutations; others wait for their turn; 0 for no limit [default: 7 for each connection to the database]
+    /// Maximum number of concurrent queries, and of concurrent mutations; others wait; 0 for no limit [default: 7 for each connection to the database]
     #[arg(long, env = "MAX_CONCURRENT_OPERATIONS", value_parser = number::<usize>(), value_name = "NUMBER")]
     pub max_concurrent_operations: Option<usize>,
 
-    /// How long an operation waits for its turn before it gets 503
+    /// How long an operation waits to be executed before it gets 503
     #[arg(long, env = "OPERATION_WAIT", default_value = "1s", value_parser = nonzero_time, value_name = "TIME")]
     pub operation_wait: Duration,
 

@@ -54,8 +54,8 @@ impl Engine<admission::Caller> for ApiEngine {
     }
 
     async fn begin_mutation(&self, _: &Caller) -> Result<Begun, ResponseErrors> {
-        let turn = self.api.mutation_turn().await?;
-        Ok(Some(Box::new(turn)))
+        let permit = self.api.mutation_permit().await?;
+        Ok(Some(Box::new(permit)))
     }
 
     async fn execute(

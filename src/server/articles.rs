@@ -39,12 +39,12 @@ pub(super) async fn all(
         .await
 }
 
-/// Each batch takes a turn of queries while it is read, and is charged and counted. The request is rejected if the first
-/// batch gets no turn in time, or if the caller cannot afford it or exceeds a limit with it; later batches wait.
+/// Each batch needs a permit of queries while it is read, and is charged and counted. The request is rejected if the
+/// first batch gets no permit in time, or if the caller cannot afford it or exceeds a limit with it; later ones wait.
 async fn list(app: &App, key: CallerKey, network: Network) -> Response {
     let mut batches = Box::pin(app.store.all_articles());
-    let turns = app.api.query_turns().clone();
-    let Ok(turn) = turns.take().await else {
+    let limit = app.api.query_limit().clone();
+    let Ok(permit) = limit.acquire().await else {
         return unavailable(Overloaded.to_string());
     };
     // An error before the first byte can still be a proper error response.
@@ -52,7 +52,7 @@ async fn list(app: &App, key: CallerKey, network: Network) -> Response {
         Ok(first) => first.unwrap_or_default(),
         Err(error) => return reject(&error),
     };
-    drop(turn);
+    drop(permit);
     if let Err(rejection) = app.limits.charge(|| key.clone(), cost(&first)) {
         return http::not_admitted(rejection);
     }
@@ -70,9 +70,9 @@ async fn list(app: &App, key: CallerKey, network: Network) -> Response {
     };
     let limits = app.limits.clone();
     let batches = stream::try_unfold(batches, move |mut batches| {
-        let turns = turns.clone();
+        let limit = limit.clone();
         async move {
-            let _turn = turns.take_without_deadline().await;
+            let _permit = limit.acquire_without_deadline().await;
             Ok(batches.try_next().await?.map(|batch| (batch, batches)))
         }
     });

@@ -27,7 +27,7 @@ use crate::graphql::shutdown::Shutdown;
 use crate::graphql::sse::SseSettings;
 use crate::graphql::websocket::WebSocketSettings;
 use crate::graphql::{ApiEngine, ApiPipeline};
-use crate::overload::TurnSettings;
+use crate::overload::ConcurrencySettings;
 use crate::store::Store;
 use graphql_guard::InvalidSchema;
 use graphql_transports::{Endpoint, Pipeline, PipelineSettings};
@@ -56,7 +56,7 @@ pub(super) fn all(
     let api_settings = ApiSettings {
         query_timeout: settings.request_timeout,
         idempotency_retention: settings.idempotency_retention,
-        turns: turns(settings, &store),
+        concurrency: concurrency(settings, &store),
         keep_statements: tracer.is_some(),
         ..(&settings.limits).into()
     };
@@ -173,7 +173,7 @@ const EXECUTED: usize = 7;
 /// Operations of a kind that are executed or wait in the order of arrival, for each connection to the database.
 const IN_ORDER: usize = 30;
 
-fn turns(settings: &ServerSettings, store: &Store) -> TurnSettings {
+fn concurrency(settings: &ServerSettings, store: &Store) -> ConcurrencySettings {
     let connections = store.pool_status().iter().map(|pool| pool.most).max();
     let connections = connections.unwrap_or(1);
     let most = settings.max_concurrent_operations;
@@ -181,7 +181,7 @@ fn turns(settings: &ServerSettings, store: &Store) -> TurnSettings {
     let in_order = IN_ORDER
         .saturating_mul(connections)
         .max(most.saturating_mul(2));
-    TurnSettings {
+    ConcurrencySettings {
         most,
         in_order: in_order.saturating_sub(most),
         wait: settings.operation_wait,

@@ -116,7 +116,7 @@ pub struct EndedOperation<'o, A, O> {
     pub duration: Duration,
 }
 
-/// A value that is held until a mutation has been executed, such as its turn.
+/// A value that is held until a mutation has been executed, such as its permit.
 pub type Begun = Option<Box<dyn Send>>;
 
 /// An operation that is ready to be executed.

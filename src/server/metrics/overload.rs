@@ -1,4 +1,4 @@
-//! The operations that are executed, those that wait for their turn, and those that were rejected.
+//! The operations that are executed, those that wait for a permit, and those that were rejected.
 
 use std::fmt::Error;
 
@@ -20,7 +20,7 @@ impl std::fmt::Debug for OverloadMetrics {
 
 impl Collector for OverloadMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
-        let turns = self.0.turns();
+        let concurrency = self.0.concurrency();
         let mut gauges = |name: &str, help: &str, values: [(&'static str, usize); 2]| {
             let kind = ConstGauge::new(0_i64).metric_type();
             let mut family = encoder.encode_descriptor(name, help, None, kind)?;
@@ -33,18 +33,17 @@ impl Collector for OverloadMetrics {
         gauges(
             "operations_running",
             "Operations that are executed; those that share an execution count once",
-            turns.map(|(kind, status)| (kind, status.running)),
+            concurrency.map(|(kind, status)| (kind, status.running)),
         )?;
         gauges(
             "operations_waiting",
-            "Operations that wait for their turn",
-            turns.map(|(kind, status)| (kind, status.waiting)),
+            "Operations that wait for a permit",
+            concurrency.map(|(kind, status)| (kind, status.waiting)),
         )?;
-        let help =
-            "Operations that did not get their turn in time; rejected unless LIMITS_MODE=measure";
+        let help = "Operations that got no permit in time; rejected unless LIMITS_MODE=measure";
         let kind = ConstCounter::new(0_u64).metric_type();
         let mut family = encoder.encode_descriptor("operations_shed", help, None, kind)?;
-        for (kind, status) in turns {
+        for (kind, status) in concurrency {
             ConstCounter::new(status.shed).encode(family.encode_family(&[("type", kind)])?)?;
         }
         Ok(())

@@ -61,7 +61,7 @@ async fn an_operation_that_waits_too_long_gets_503_on_every_transport(database: 
         .await;
     assert_answer!(socket.receive().await, @r#"{"id":"1","payload":[{"extensions":{"code":"UNAVAILABLE"},"message":"the server is overloaded at the moment; try again later"}],"type":"error"}"#);
     assert_eq!(shed(&app).await, 3);
-    // Queries have separate turns, and probes and metrics need none.
+    // Queries have separate permits, and probes and metrics need none.
     assert_eq!(slugs(&app).await, json!([]));
     for path in ["/health/live", "/health/ready", "/metrics"] {
         assert_eq!(app.get(path).await.status, 200, "{path}");
@@ -76,7 +76,7 @@ async fn an_operation_that_waits_too_long_gets_503_on_every_transport(database: 
 }
 
 #[apply(on_both_databases)]
-async fn a_waiting_operation_is_executed_when_a_turn_is_free(database: Database) {
+async fn a_waiting_operation_is_executed_when_a_permit_is_free(database: Database) {
     let app = start!(database, ONE, "--operation-wait=30s");
     let lock = app.database.lock_writes().await;
     let answers: Vec<_> = ["a", "b", "c"]
@@ -136,9 +136,9 @@ async fn measure_mode_counts_waiting_operations_and_executes_them(database: Data
     assert_eq!(shed(&app).await, 1);
 }
 
-/// Equal queries share an execution and so a turn, however many they are.
+/// Equal queries share an execution and so a permit, however many they are.
 #[apply(on_both_databases)]
-async fn a_shared_execution_needs_one_turn(database: Database) {
+async fn a_shared_execution_needs_one_permit(database: Database) {
     let app = start!(database, ONE, "--operation-wait=10s");
     let requests = (0..300).map(|_| app.query("{ articles { title } }"));
     for answer in futures_util::future::join_all(requests).await {
@@ -152,7 +152,7 @@ async fn a_shared_execution_needs_one_turn(database: Database) {
 
 /// A slow query reads every text; if it ends before the list, it is sent again.
 #[apply(on_both_databases)]
-async fn the_list_of_all_articles_needs_a_turn_too(database: Database) {
+async fn the_list_of_all_articles_needs_a_permit_too(database: Database) {
     let app = start!(database, ONE, "--operation-wait=1ms");
     app.database.fill(400, 90_000).await;
     let list = loop {

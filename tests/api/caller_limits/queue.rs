@@ -1,4 +1,4 @@
-//! In which order operations that wait for a turn are executed, and which of them are rejected.
+//! In which order operations that wait for a permit are executed, and which of them are rejected.
 
 use rstest_reuse::apply;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ macro_rules! start_one_at_a_time {
 const IN_ORDER: usize = 59;
 
 /// Twenty for each operation that is executed.
-const ASIDE: usize = 20;
+const OVERFLOW: usize = 20;
 
 fn send(app: &TestApp, query: &str) -> JoinHandle<Answer> {
     let request = client_from(HERE).post(app.url("/graphql"));
@@ -77,7 +77,7 @@ fn numbered(count: usize) -> Vec<Value> {
 }
 
 #[apply(on_both_databases)]
-async fn operations_aside_follow_those_in_the_queue(database: Database) {
+async fn operations_of_the_overflow_follow_those_in_the_queue(database: Database) {
     let app = start_one_at_a_time!(database);
     let lock = app.database.lock_writes().await;
     let count = 1 + IN_ORDER + 3;
@@ -97,7 +97,7 @@ async fn operations_that_are_late_are_executed_after_the_overload_the_newest_fir
         create.abort();
     }
     until(&app, "waiting", "mutation", 2).await;
-    // There is room in the queue again, and the one that gets it arrived after those aside.
+    // There is room in the queue again, and the one that gets it arrived after those in the overflow.
     creates.push(create(&app));
     until(&app, "waiting", "mutation", 3).await;
     drop(lock);
@@ -105,12 +105,12 @@ async fn operations_that_are_late_are_executed_after_the_overload_the_newest_fir
 }
 
 #[apply(on_both_databases)]
-async fn the_oldest_operation_aside_gets_503_immediately_when_there_are_too_many(
+async fn the_oldest_operation_of_the_overflow_gets_503_immediately_when_there_are_too_many(
     database: Database,
 ) {
     let app = start_one_at_a_time!(database);
     let lock = app.database.lock_writes().await;
-    let count = 1 + IN_ORDER + ASIDE;
+    let count = 1 + IN_ORDER + OVERFLOW;
     let mut creates = creates(&app, count).await;
     creates.push(create(&app));
     let oldest = creates.remove(1 + IN_ORDER).await.unwrap();
@@ -151,7 +151,7 @@ async fn all_queries_of_a_burst_are_served(database: Database) {
 /// Reads can be blocked on PostgreSQL only.
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
-async fn a_query_aside_does_not_hold_back_equal_ones_that_arrive_later() {
+async fn a_query_in_the_overflow_does_not_hold_back_equal_ones_that_arrive_later() {
     let app = start_one_at_a_time!(Database::Postgres);
     let lock = app.database.lock_reads().await;
     let query = |number: usize| format!("{{ article(by: {{ slug: \"{number}\" }}) {{ id }} }}");
@@ -162,17 +162,17 @@ async fn a_query_aside_does_not_hold_back_equal_ones_that_arrive_later() {
         queue.push(send(&app, &query(number)));
         until(&app, "waiting", "query", number).await;
     }
-    let aside = send(&app, &query(100));
+    let overflow = send(&app, &query(100));
     until(&app, "waiting", "query", IN_ORDER + 1).await;
     for query in queue {
         query.abort();
     }
     until(&app, "waiting", "query", 1).await;
-    // It has a place of its own; if it had joined the one aside, only that one would wait.
+    // It has a place of its own; if it had joined the one in the overflow, only that one would wait.
     let equal = send(&app, &query(100));
     until(&app, "waiting", "query", 2).await;
     drop(lock);
-    for answer in [running, aside, equal] {
+    for answer in [running, overflow, equal] {
         assert_eq!(answer.await.unwrap().body, r#"{"data":{"article":null}}"#);
     }
 }
