@@ -40,8 +40,9 @@ impl<'a> Credential<'a> {
     }
 
     fn from_text(text: &'a str) -> Self {
-        match text.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => match token.trim() {
+        const SCHEME: &str = "bearer ";
+        match text.split_at_checked(SCHEME.len()) {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case(SCHEME) => match token.trim() {
                 "" => Self::Unusable,
                 token => Self::Bearer(token),
             },

@@ -64,13 +64,16 @@ pub(super) fn add<F>(
 where
     F: for<'w> FormatFields<'w>,
 {
-    let mut added = String::new();
-    format.format_fields(Writer::new(&mut added), fields)?;
-    if !to.fields.contains(&added) {
-        if !to.fields.is_empty() {
-            to.fields.push(separator);
-        }
-        to.fields.push_str(&added);
+    let all = &mut to.fields;
+    let present = all.len();
+    if present > 0 {
+        all.push(separator);
+    }
+    let begins_at = all.len();
+    format.format_fields(Writer::new(&mut *all), fields)?;
+    let (before, added) = all.split_at(begins_at);
+    if before.contains(added) {
+        all.truncate(present);
     }
     Ok(())
 }
