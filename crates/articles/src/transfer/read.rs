@@ -24,8 +24,8 @@ pub struct ChunkSize {
 impl ChunkSize {
     /// For rows without words: writing this number takes a fraction of a second, for which other writers wait.
     pub const OF_ROWS: Self = Self {
-        rows: 2_000,
-        bytes: 2 * 1024 * 1024,
+        rows: 4_000,
+        bytes: 4 * 1024 * 1024,
     };
 
     /// For rows with their words, which are all in memory at the same time. They take several times as much as the
