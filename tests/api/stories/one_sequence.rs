@@ -22,8 +22,8 @@ use crate::support::Database;
 /// All writers, including the external one.
 const WRITERS: usize = 8;
 const SUBSCRIBERS: usize = 20;
-/// How long the writers write.
-const TIME: Duration = Duration::from_secs(13);
+/// How long the writers write: on a busy machine, too, long enough for hundreds of changes.
+const TIME: Duration = Duration::from_secs(20);
 /// How long another program keeps a transaction open in the meantime.
 const HELD_OPEN: Duration = Duration::from_secs(10);
 
@@ -129,8 +129,7 @@ impl Story {
             list.newest_first() == server.articles().await,
             "the replay is not what is there"
         );
-        // A busy machine writes a fraction of the usual 400 to 1,000.
-        assert!(replay.len() > 50, "only {} changes", replay.len());
+        assert!(replay.len() > 300, "only {} changes", replay.len());
         self.servers.check_logs();
         println!(
             "{} changes; acknowledged: {} texts, {} deletions; rejected: {} texts",
