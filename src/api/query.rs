@@ -25,6 +25,7 @@ const MAX_IDS: usize = 100;
 /// The root of all queries.
 pub struct Query;
 
+// Filters are boxed, because they are large, and the future of every query has room for the largest of these resolvers.
 // Nullable fields return `Option<Result<T>>`: with `Result<Option<T>>` async-graphql nulls the whole response on an error.
 #[Object]
 impl Query {
