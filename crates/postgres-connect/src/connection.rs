@@ -15,7 +15,7 @@ use diesel::connection::{DynInstrumentation, InstrumentationEvent, StrQueryHelpe
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel_async::{AnsiTransactionManager, TransactionManager as _};
 use futures_util::future::Either;
-use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, stream};
+use futures_util::{FutureExt as _, SinkExt as _, Stream, StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -127,21 +127,31 @@ impl PgConnection {
             .collect())
     }
 
-    /// Executes `COPY … FROM STDIN` with these bytes; returns the number of rows.
+    /// Executes `COPY … FROM STDIN` with these chunks of bytes, which are sent as they come; returns the number of rows.
     ///
     /// # Errors
-    /// PostgreSQL rejects them, and has inserted none.
-    pub async fn copy_in(&mut self, sql: &str, bytes: Bytes) -> QueryResult<u64> {
+    /// PostgreSQL rejects them, or a chunk is an error. PostgreSQL has inserted none then.
+    pub async fn copy_in(
+        &mut self,
+        sql: &str,
+        chunks: impl Stream<Item = QueryResult<Bytes>> + Send,
+    ) -> QueryResult<u64> {
         self.instrument(InstrumentationEvent::start_query(&StrQueryHelper::new(sql)));
         let sent_at = Instant::now();
         let copied = within(self.limit, async {
-            let sink = self.client.copy_in(sql).await?;
-            let mut sink = pin!(sink);
-            sink.send(bytes).await?;
-            sink.finish().await
+            let mut sink = pin!(self.client.copy_in(sql).await?);
+            let mut chunks = pin!(chunks);
+            while let Some(chunk) = chunks.next().await {
+                match chunk {
+                    Ok(bytes) => sink.send(bytes).await?,
+                    // A sink that is dropped tells PostgreSQL that the copy has failed.
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+            sink.finish().await.map(Ok)
         });
         let copied = copied.await;
-        let copied = self.settle(sent_at, copied);
+        let copied = self.settle(sent_at, copied).flatten();
         self.instrument_finish(sql, copied.as_ref().err());
         copied
     }

@@ -149,3 +149,73 @@ async fn a_role_that_does_not_own_the_indexes_creates_many_articles() {
         .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
         .await;
 }
+
+#[apply(on_both_databases)]
+async fn a_phrase_at_the_end_of_a_long_text_among_many_is_found(database: Database) {
+    let app = in_process!(database);
+    let mut inputs = inputs("a", 40, 10);
+    inputs[39]["text"] = json!("the x ".repeat(300) + "the unicorn");
+    app.data(CREATE, json!({ "inputs": inputs })).await;
+    let slug = json!({ "slug": "a-0039-x" });
+    assert_eq!(found(&app, r#""the unicorn""#).await, [slug]);
+    assert!(found(&app, r#""x unicorn""#).await.is_empty());
+}
+
+/// Creates articles while another transaction takes a slug: it commits once the creation waits for it.
+async fn create_while_taking(app: &InProcess, inputs: &[Value], slug: &str) -> Value {
+    let Direct::Postgres(client) = &app.direct else {
+        panic!("it is PostgreSQL");
+    };
+    let insert = format!(
+        "BEGIN; INSERT INTO article (id, title, slug, text) VALUES (gen_random_uuid(), 'taken', '{slug}', '')"
+    );
+    client.batch_execute(&insert).await.unwrap();
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'COPY article %'";
+    let commit = async {
+        while client
+            .query_one(waiting, &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0)
+            == 0
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        client.batch_execute("COMMIT").await.unwrap();
+    };
+    let created = app.ask_with(CREATE, json!({ "inputs": inputs }));
+    let both = join(created, commit);
+    let (created, ()) = tokio::time::timeout(Duration::from_secs(60), both)
+        .await
+        .unwrap();
+    created
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
+async fn a_slug_that_another_transaction_takes_meanwhile_is_reported() {
+    let app = in_process!(Database::Postgres);
+    let inputs = inputs("a", 40, 10);
+    let created = create_while_taking(&app, &inputs, "a-0031-x").await;
+    assert_eq!(
+        created["errors"][0]["extensions"],
+        json!({ "code": "SLUG_TAKEN", "field": "inputs.31.slug" })
+    );
+    let count = app
+        .data("{ articlesConnection { totalCount } }", json!({}))
+        .await;
+    assert_eq!(count["articlesConnection"]["totalCount"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(no_postgres, ignore = "there is no PostgreSQL")]
+async fn a_generated_slug_that_another_transaction_takes_meanwhile_gets_the_next_number() {
+    let app = in_process!(Database::Postgres);
+    let inputs = (0..40).map(|number| json!({ "title": format!("title {number}"), "text": "" }));
+    let created = create_while_taking(&app, &Vec::from_iter(inputs), "title-31").await;
+    let slugs = created["data"]["createArticles"].as_array().unwrap();
+    assert_eq!(slugs.len(), 40);
+    assert_eq!(slugs[30], json!({ "slug": "title-30" }));
+    assert_eq!(slugs[31], json!({ "slug": "title-31-2" }));
+}

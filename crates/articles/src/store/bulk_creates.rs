@@ -3,12 +3,10 @@
 //! Decision: `docs/decisions/0018-bulk-creates.md`.
 
 use std::collections::HashSet;
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{ExpressionMethods as _, QueryDsl as _};
-use futures_util::{StreamExt as _, stream};
 
 use super::connection::{Connection, run};
 use super::drafts::Draft;
@@ -18,7 +16,7 @@ use super::postgres::vector::Words;
 use super::slugs::{self, Numbers};
 use super::sql::tables::article;
 use super::sql::write::Insert;
-use super::{Access, sqlite, statements};
+use super::{Access, postgres, sqlite, statements};
 use crate::article::{Article, ArticleId, Slug};
 use crate::error::{Error, Result};
 
@@ -32,9 +30,6 @@ pub(super) fn access(articles: usize) -> Access {
         false => Access::Many,
     }
 }
-
-/// The number of articles that PostgreSQL inserts by one statement while the words of the next are computed.
-const PART: usize = 125;
 
 /// Creates the articles, and indexes them for the search. After the commit, [`Store::empty_pending_lists`] must follow.
 ///
@@ -85,58 +80,34 @@ async fn create(
         articles.push(article);
         words.extend(draft.words);
     }
-    let wanted = articles.len();
-    let (inserted, articles) = match connection {
+    let articles = Arc::new(articles);
+    let inserted = match connection {
         Connection::Sqlite(connection) if is_indexed => {
             let inserted = sqlite::bulk::create(connection, &articles)?;
             statements::rows(inserted);
-            (inserted, articles)
+            inserted
         }
-        Connection::Postgres(_) if is_indexed => insert_in_parts(connection, articles).await?,
-        connection => (insert(connection, &articles, &words).await?, articles),
+        Connection::Postgres(connection) if is_indexed => {
+            let inserted = postgres::bulk::create(connection, &articles).await;
+            let inserted = inserted.map_err(unless_taken)?;
+            statements::rows(inserted);
+            inserted
+        }
+        connection => insert(connection, &articles, &words).await?,
     };
     // Another writer may have taken one of the slugs since they were checked.
-    match inserted == wanted {
-        true => Ok(articles),
+    match inserted == articles.len() {
+        true => Ok(Arc::unwrap_or_clone(articles)),
         false => Err(Error::Raced),
     }
 }
 
-/// Inserts the articles whose slugs are free, and returns their number, and all the articles. While the database inserts
-/// a part, other threads compute the words of the next ones.
-async fn insert_in_parts(
-    connection: &mut Connection<'_>,
-    articles: Vec<Article>,
-) -> Result<(usize, Vec<Article>)> {
-    let articles = Arc::new(articles);
-    let all = Arc::clone(&articles);
-    let compute_words = move |first: usize| {
-        let articles = Arc::clone(&all);
-        let words = tokio::task::spawn_blocking(move || {
-            let part = articles.iter().skip(first).take(PART);
-            let words = part.map(|article| Words::of(&article.title, &article.text));
-            words.collect::<Vec<_>>()
-        });
-        async { words.await.map_err(Error::internal) }
-    };
-    // One for each thread, and one that is ready to be inserted.
-    let ahead = available_parallelism().map_or(1, NonZero::get) + 1;
-    let firsts = (0..articles.len()).step_by(PART);
-    let mut parts = Box::pin(stream::iter(firsts.map(compute_words)).buffered(ahead));
-    let mut inserted = 0;
-    for part in articles.chunks(PART) {
-        let Some(words) = parts.next().await else {
-            break;
-        };
-        let in_part = insert(connection, part, &words?).await?;
-        inserted += in_part;
-        if in_part < part.len() {
-            break;
-        }
+/// The error of a statement that inserts articles without checking that their ids and slugs are free.
+pub(super) fn unless_taken(error: DieselError) -> Error {
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Error::Raced,
+        error => error.into(),
     }
-    // It shares the articles.
-    drop(parts);
-    Ok((inserted, Arc::unwrap_or_clone(articles)))
 }
 
 /// The slugs that will get a number.

@@ -13,22 +13,19 @@ mod prepared;
 
 use std::sync::Arc;
 
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, QueryResult};
+use diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _};
 
 use self::conflicts::Chunk;
 use self::prepared::IncomingDraft;
 pub use self::prepared::PreparedRows;
+use super::bulk_creates::unless_taken;
 use super::connection::{Connection, run};
-use super::drafts::Draft;
-use super::postgres::copy;
 use super::sql::tables::import_progress;
 use super::writes::retry;
-use super::{Access, Store, sqlite};
+use super::{Access, Store, postgres, sqlite};
 use crate::article::{ArticleId, NewArticle};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use postgres_connect::PgConnection;
 
 /// A row of the source, with valid values.
 #[derive(Debug, Clone)]
@@ -183,19 +180,15 @@ async fn import_at_once(
 ) -> Result<Imported> {
     let inserted = match connection {
         Connection::Postgres(connection) => {
-            copy(connection, drafts.iter().map(|row| &row.draft)).await
+            let drafts = drafts.iter().map(|row| &row.draft);
+            postgres::bulk::insert(connection, drafts).await
         }
         Connection::Sqlite(connection) => {
             let articles = drafts.iter().map(|row| &row.draft.article);
             sqlite::bulk::insert(connection, articles)
         }
     };
-    match inserted {
-        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
-            return Err(Error::Raced);
-        }
-        done => done?,
-    }
+    inserted.map_err(unless_taken)?;
     keep(connection, progress).await?;
     Ok(Imported {
         created: drafts.len() as u64,
@@ -239,21 +232,5 @@ async fn keep(connection: &mut Connection<'_>, progress: Option<ImportProgress>)
             import_progress::is_finished.eq(progress.is_finished),
         ))
         .execute(c))?;
-    Ok(())
-}
-
-async fn copy(
-    connection: &mut PgConnection,
-    drafts: impl Iterator<Item = &Draft> + Clone,
-) -> QueryResult<()> {
-    if let Some(parts) = copy::parts(drafts.clone()) {
-        connection.copy_in(copy::INTO_PARTS, parts).await?;
-    }
-    connection
-        .copy_in(copy::INTO_ARTICLES, copy::articles(drafts.clone()))
-        .await?;
-    if let Some(due) = copy::due(drafts) {
-        connection.copy_in(copy::INTO_DUE, due).await?;
-    }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! What is specific to PostgreSQL: its pool, its transactions, and the meaning of its errors.
 
+pub(super) mod bulk;
 mod check;
-pub(super) mod copy;
+mod copy;
 mod dialect;
 pub(super) mod estimate;
 mod fault;

@@ -5,27 +5,37 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use crate::article::{Article, ArticleId};
 use crate::store::drafts::Draft;
 use crate::store::indexing::STORED_RULES;
+use crate::store::postgres::vector::Words;
 use crate::store::sql::types::postgres_micros;
 
-/// The statement for [`articles`].
-pub(in crate::store) const INTO_ARTICLES: &str = "COPY article (id, title, slug, text, created_at, updated_at, version, \
+/// The statement for [`ArticleRows`].
+pub(super) const INTO_ARTICLES: &str = "COPY article (id, title, slug, text, created_at, updated_at, version, \
      search, search_version, search_rules) FROM STDIN (FORMAT binary)";
 
-/// The statement for [`parts`].
-pub(in crate::store) const INTO_PARTS: &str =
+/// The statement for [`PartRows`].
+pub(super) const INTO_PARTS: &str =
     "COPY article_search_part (article_id, version, part, search) FROM STDIN (FORMAT binary)";
 
 /// The statement for [`due`].
-pub(in crate::store) const INTO_DUE: &str =
-    "COPY search_due (article_id) FROM STDIN (FORMAT binary)";
+pub(super) const INTO_DUE: &str = "COPY search_due (article_id) FROM STDIN (FORMAT binary)";
 
 /// The signature, no flags, and no header extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// Articles, with their words where those were computed. Their values are valid; each text is shorter than a gigabyte.
-pub(in crate::store) fn articles<'d>(drafts: impl Iterator<Item = &'d Draft>) -> Bytes {
-    let mut rows = Rows::new(10);
-    for Draft { article, words, .. } in drafts {
+/// Follows the last row, where another would have its number of columns.
+pub(super) const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
+
+/// Articles, in any number of chunks. Their values are valid; each text is shorter than a gigabyte.
+pub(super) struct ArticleRows(Rows);
+
+impl ArticleRows {
+    pub(super) fn new() -> Self {
+        Self(Rows::new(10))
+    }
+
+    /// Adds an article, with its words where those were computed.
+    pub(super) fn push(&mut self, article: &Article, words: Option<&Words>) {
+        let Self(rows) = self;
         let Article {
             title, slug, text, ..
         } = article;
@@ -49,16 +59,24 @@ pub(in crate::store) fn articles<'d>(drafts: impl Iterator<Item = &'d Draft>) ->
             rows.integer(0);
         }
     }
-    rows.finish()
+
+    /// The rows since the last chunk. After all chunks follows the [`TRAILER`].
+    pub(super) fn chunk(&mut self) -> Bytes {
+        self.0.out.split().freeze()
+    }
 }
 
-/// The parts of long texts; `None` where no text is long.
-pub(in crate::store) fn parts<'d>(drafts: impl Iterator<Item = &'d Draft>) -> Option<Bytes> {
-    let mut rows = Rows::new(4);
-    let mut has_any = false;
-    for Draft { article, words, .. } in drafts {
-        for (part, number) in words.iter().flat_map(|words| &words.parts).zip(1..) {
-            has_any = true;
+/// The parts of long texts.
+pub(super) struct PartRows(Rows);
+
+impl PartRows {
+    pub(super) fn new() -> Self {
+        Self(Rows::new(4))
+    }
+
+    pub(super) fn push(&mut self, article: &Article, words: &Words) {
+        let Self(rows) = self;
+        for (part, number) in words.parts.iter().zip(1..) {
             rows.begin();
             rows.id(article.id);
             rows.integer(article.version);
@@ -66,19 +84,21 @@ pub(in crate::store) fn parts<'d>(drafts: impl Iterator<Item = &'d Draft>) -> Op
             rows.value(part.as_bytes());
         }
     }
-    has_any.then(|| rows.finish())
+
+    /// All of them, which the [`TRAILER`] follows; `None` where no text is long.
+    pub(super) fn finish(self) -> Option<Bytes> {
+        self.0.finish()
+    }
 }
 
-/// The articles whose words are computed later; `None` where all have them.
-pub(in crate::store) fn due<'d>(drafts: impl Iterator<Item = &'d Draft>) -> Option<Bytes> {
+/// The articles whose words are computed later, which the [`TRAILER`] follows; `None` where all have them.
+pub(super) fn due<'d>(drafts: impl Iterator<Item = &'d Draft>) -> Option<Bytes> {
     let mut rows = Rows::new(1);
-    let mut has_any = false;
     for Draft { article, .. } in drafts.filter(|draft| draft.words.is_none()) {
-        has_any = true;
         rows.begin();
         rows.id(article.id);
     }
-    has_any.then(|| rows.finish())
+    rows.finish()
 }
 
 /// Rows in binary format.
@@ -113,8 +133,8 @@ impl Rows {
         self.out.put_slice(value);
     }
 
-    fn finish(mut self) -> Bytes {
-        self.out.put_i16(-1);
-        self.out.freeze()
+    /// All of the rows, without the [`TRAILER`]; `None` where there are none.
+    fn finish(self) -> Option<Bytes> {
+        (self.out.len() > HEADER.len()).then(|| self.out.freeze())
     }
 }
