@@ -15,6 +15,7 @@ mod data_loss;
 mod database_url;
 mod detach_on_drop;
 mod drafts;
+mod estimates;
 mod export;
 mod fault;
 pub mod idempotency;
@@ -54,6 +55,7 @@ use self::creates::Creates;
 pub use self::data_loss::Loss;
 pub use self::database_url::{DatabaseUrl, DatabaseUrlError, SqliteLocation};
 use self::detach_on_drop::{Abandoned, DetachOnDrop};
+use self::estimates::Estimates;
 use self::fault::{Fault, from_pool};
 pub use self::indexing::{Indexing, Progress};
 use self::lookups::Lookups;
@@ -82,6 +84,7 @@ struct Inner {
     clock: Clock,
     lookups: Lookups,
     creates: Creates,
+    estimates: Arc<Estimates>,
     pending_lists: PendingLists,
     /// The work under way, which [`Store::close`] waits for.
     tasks: TaskTracker,
@@ -145,6 +148,7 @@ impl Store {
             clock,
             lookups: lookups::lookups(Weak::clone(store)),
             creates: Creates::new(settings.wait_timeout),
+            estimates: Arc::default(),
             pending_lists: PendingLists::default(),
             tasks: TaskTracker::new(),
             written: watch::Sender::new(()),

@@ -78,9 +78,9 @@ impl Store {
             true => Access::Scan,
             false => Access::Read,
         };
-        let budget = budget.clone();
+        let (estimates, budget) = (Arc::clone(&self.0.estimates), budget.clone());
         self.run(access, move |connection| {
-            Box::pin(async move { load(connection, select, &budget, usize::MAX).await })
+            Box::pin(async move { load(&estimates, connection, select, &budget, usize::MAX).await })
         })
         .await
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::connection::{Connection, run};
+use super::estimates::Estimates;
 use super::searched::{KnownEstimate, load, load_with};
 use super::sql::filter::Side;
 use super::sql::select::{Count, Select, Selection};
@@ -18,7 +19,7 @@ impl Store {
     /// # Errors
     /// [`crate::error::Error::TooLarge`] where the texts of its articles exceed the budget.
     pub async fn page(&self, request: PageRequest, budget: &ResponseBudget) -> Result<Page> {
-        let budget = budget.clone();
+        let (estimates, budget) = (Arc::clone(&self.0.estimates), budget.clone());
         let access = match takes_one_statement(&request) {
             true if request.filter == Filter::ALL => Access::Read,
             true => Access::Scan,
@@ -27,8 +28,10 @@ impl Store {
         self.run(access, move |connection| {
             Box::pin(async move {
                 match request.order {
-                    ArticleOrder::Relevance => by_position(connection, request, &budget).await,
-                    _ => by_key(connection, request, &budget).await,
+                    ArticleOrder::Relevance => {
+                        by_position(&estimates, connection, request, &budget).await
+                    }
+                    _ => by_key(&estimates, connection, request, &budget).await,
                 }
             })
         })
@@ -46,6 +49,7 @@ fn takes_one_statement(request: &PageRequest) -> bool {
 
 /// A page of a list whose positions are column values, which an index finds at any depth.
 async fn by_key(
+    estimates: &Estimates,
     connection: &mut Connection<'_>,
     request: PageRequest,
     budget: &ResponseBudget,
@@ -61,7 +65,7 @@ async fn by_key(
     if let Some(before) = &request.before {
         between = between.with(Side::Before, before.place.clone());
     }
-    let mut known = KnownEstimate::default();
+    let mut known = KnownEstimate::new(estimates);
     let mut articles = Vec::new();
     let mut more = false;
     if request.size > 0 {
@@ -130,7 +134,7 @@ impl Part {
     /// Whether it contains an article. `all` is the whole list.
     async fn exists(
         self,
-        known: &mut KnownEstimate,
+        known: &mut KnownEstimate<'_>,
         connection: &mut Connection<'_>,
         all: &Selection,
         budget: &ResponseBudget,
@@ -180,6 +184,7 @@ fn around(
 
 /// A page of a list whose positions are counted from the front.
 async fn by_position(
+    estimates: &Estimates,
     connection: &mut Connection<'_>,
     request: PageRequest,
     budget: &ResponseBudget,
@@ -212,7 +217,7 @@ async fn by_position(
     };
     let articles = match select.limit {
         0 => Vec::new(),
-        _ => load(connection, select, budget, usize::MAX).await?,
+        _ => load(estimates, connection, select, budget, usize::MAX).await?,
     };
     Ok(Page {
         articles: articles

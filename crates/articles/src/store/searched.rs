@@ -12,44 +12,74 @@
 
 use super::articles::read;
 use super::connection::{Connection, run};
+use super::estimates::Estimates;
 use super::sql::filter::{Key, Side};
 use super::sql::select::{Plan, Select, Selection};
 use super::sql::stored::Row;
 use super::{postgres, sqlite};
 use crate::article::filter::InstantColumn;
 use crate::article::page::{Cursor, Place};
+use crate::article::search::Search;
 use crate::article::{Article, ArticleOrder, Columns, Filter};
 use crate::budget::ResponseBudget;
 use crate::error::{Error, Result};
 
 /// The articles of a SELECT. The texts of the first `counted` count towards the budget.
 pub(super) async fn load(
+    estimates: &Estimates,
     connection: &mut Connection<'_>,
     select: Select,
     budget: &ResponseBudget,
     counted: usize,
 ) -> Result<Vec<Article>> {
-    load_with(
-        &mut KnownEstimate::default(),
-        connection,
-        select,
-        budget,
-        counted,
-    )
-    .await
+    let mut known = KnownEstimate::new(estimates);
+    load_with(&mut known, connection, select, budget, counted).await
 }
 
 /// The estimate for the search of several SELECTs, from the first of them on.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) enum KnownEstimate {
-    #[default]
-    No,
-    Yes(Option<Estimate>),
+pub(super) struct KnownEstimate<'e> {
+    recent: &'e Estimates,
+    known: Option<Estimate>,
+}
+
+impl<'e> KnownEstimate<'e> {
+    pub(super) fn new(recent: &'e Estimates) -> Self {
+        Self {
+            recent,
+            known: None,
+        }
+    }
+
+    /// `None` where the search has only the usual plan.
+    async fn of(
+        &mut self,
+        connection: &mut Connection<'_>,
+        search: &Search,
+        newest: bool,
+    ) -> Result<Option<Estimate>> {
+        if self.known.is_some() {
+            return Ok(self.known);
+        }
+        let key = (search.clone(), newest);
+        self.known = self.recent.get(&key);
+        if self.known.is_none() {
+            self.known = match connection {
+                Connection::Postgres(connection) => {
+                    postgres::estimate::of(connection, search).await?
+                }
+                Connection::Sqlite(connection) => sqlite::estimate::of(connection, search, newest)?,
+            };
+            if let Some(estimate) = self.known {
+                self.recent.insert(key, estimate);
+            }
+        }
+        Ok(self.known)
+    }
 }
 
 /// As [`load`]. All SELECTs with the same `known` have the same search.
 pub(super) async fn load_with(
-    known: &mut KnownEstimate,
+    known: &mut KnownEstimate<'_>,
     connection: &mut Connection<'_>,
     select: Select,
     budget: &ResponseBudget,
@@ -87,7 +117,7 @@ struct Plans {
 
 /// `None` where there is only the usual plan.
 async fn plans(
-    known: &mut KnownEstimate,
+    known: &mut KnownEstimate<'_>,
     connection: &mut Connection<'_>,
     select: &Select,
 ) -> Result<Option<Plans>> {
@@ -95,17 +125,8 @@ async fn plans(
     let (Some(search), Some(_)) = (select.selection.search(), Key::of(*order)) else {
         return Ok(None);
     };
-    let estimate = match (*known, connection) {
-        (KnownEstimate::Yes(estimate), _) => estimate,
-        (KnownEstimate::No, Connection::Postgres(connection)) => {
-            postgres::estimate::of(connection, search).await?
-        }
-        (KnownEstimate::No, Connection::Sqlite(connection)) => {
-            let descends = Key::of(*order).is_some_and(|key| key.descending) != select.reversed;
-            sqlite::estimate::of(connection, search, descends)?
-        }
-    };
-    *known = KnownEstimate::Yes(estimate);
+    let descends = Key::of(*order).is_some_and(|key| key.descending) != select.reversed;
+    let estimate = known.of(connection, search, descends).await?;
     let rows = select.limit.saturating_add(select.offset);
     let has_others = without_search(filter, *order).is_none();
     Ok(estimate.map(|estimate| estimate.plans(rows, has_others)))
