@@ -173,20 +173,20 @@ async fn create_while_taking(app: &InProcess, inputs: &[Value], slug: &str) -> V
     let waiting = "SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'COPY article %'";
     let commit = async {
-        while client
-            .query_one(waiting, &[])
-            .await
-            .unwrap()
-            .get::<_, i64>(0)
-            == 0
-        {
+        let mut is_waiting = false;
+        while !is_waiting {
             tokio::time::sleep(Duration::from_millis(10)).await;
+            // Within a transaction the activity stays as it was first seen.
+            let clear = "SELECT pg_stat_clear_snapshot()";
+            client.batch_execute(clear).await.unwrap();
+            let row = client.query_one(waiting, &[]).await.unwrap();
+            is_waiting = row.get::<_, i64>(0) > 0;
         }
         client.batch_execute("COMMIT").await.unwrap();
     };
     let created = app.ask_with(CREATE, json!({ "inputs": inputs }));
     let both = join(created, commit);
-    let (created, ()) = tokio::time::timeout(Duration::from_secs(60), both)
+    let (created, ()) = tokio::time::timeout(Duration::from_mins(1), both)
         .await
         .unwrap();
     created
@@ -213,7 +213,7 @@ async fn a_slug_that_another_transaction_takes_meanwhile_is_reported() {
 async fn a_generated_slug_that_another_transaction_takes_meanwhile_gets_the_next_number() {
     let app = in_process!(Database::Postgres);
     let inputs = (0..40).map(|number| json!({ "title": format!("title {number}"), "text": "" }));
-    let created = create_while_taking(&app, &Vec::from_iter(inputs), "title-31").await;
+    let created = create_while_taking(&app, &inputs.collect::<Vec<_>>(), "title-31").await;
     let slugs = created["data"]["createArticles"].as_array().unwrap();
     assert_eq!(slugs.len(), 40);
     assert_eq!(slugs[30], json!({ "slug": "title-30" }));

@@ -14,7 +14,7 @@ use super::articles::read;
 use super::connection::{Connection, run};
 use super::estimates::Estimates;
 use super::sql::filter::{Key, Side};
-use super::sql::select::{Plan, Select, Selection};
+use super::sql::select::{Plan, Select, Selection, Window};
 use super::sql::stored::Row;
 use super::{postgres, sqlite};
 use crate::article::filter::InstantColumn;
@@ -139,48 +139,56 @@ fn planned(mut select: Select, plan: Plan) -> Select {
 
 /// The same within the first articles of the list.
 async fn within(connection: &mut Connection<'_>, select: &Select, articles: i64) -> Result<Select> {
-    let within = planned(select.clone(), Plan::List);
-    let Some(place) = place(connection, select, articles).await? else {
-        return Ok(within);
-    };
-    let side = match select.reversed {
-        false => Side::AtOrBefore,
-        true => Side::AtOrAfter,
-    };
-    let selection = within.selection.with(side, place);
-    Ok(Select {
-        selection,
-        ..within
-    })
-}
-
-/// The position in the list of the article with this number, counted before the search; `None` if the list is shorter.
-async fn place(
-    connection: &mut Connection<'_>,
-    select: &Select,
-    number: i64,
-) -> Result<Option<Place>> {
+    let mut within = planned(select.clone(), Plan::List);
     let Selection {
         filter,
         order,
         bounds,
         ..
     } = &select.selection;
-    let mut all = Selection::new(
-        without_search(filter, *order).unwrap_or(Filter::ALL),
-        *order,
-    );
-    all.bounds.clone_from(bounds);
+    let all = without_search(filter, *order).unwrap_or(Filter::ALL);
+    let mut list = Selection::new(all, *order);
+    list.bounds.clone_from(bounds);
+    match connection {
+        Connection::Postgres(_) => {
+            within.selection.window = Some(Box::new(Window {
+                list,
+                reversed: select.reversed,
+                articles,
+            }));
+        }
+        // It would sort the articles of a subquery, and therefore test all of them.
+        Connection::Sqlite(_) => {
+            let side = match select.reversed {
+                false => Side::AtOrBefore,
+                true => Side::AtOrAfter,
+            };
+            if let Some(place) = place(connection, list, select.reversed, articles).await? {
+                within.selection.bounds.push((side, place));
+            }
+        }
+    }
+    Ok(within)
+}
+
+/// The position in the list of the article with this number; `None` if the list is shorter.
+async fn place(
+    connection: &mut Connection<'_>,
+    list: Selection,
+    reversed: bool,
+    number: i64,
+) -> Result<Option<Place>> {
+    let order = list.order;
     let nth = Select {
-        columns: Columns::ID.with_key(*order),
-        selection: all,
-        reversed: select.reversed,
+        columns: Columns::ID.with_key(order),
+        selection: list,
+        reversed,
         limit: 1,
         offset: number,
     };
     let rows: Vec<Row> = run!(connection, |c| nth.load(c))?;
     let row = rows.into_iter().next();
-    Ok(row.map(|row| Cursor::of(&row.into(), *order, 0).place))
+    Ok(row.map(|row| Cursor::of(&row.into(), order, 0).place))
 }
 
 /// The conditions besides the search, if the index that gives the list in its order serves them all.

@@ -33,6 +33,17 @@ pub(in crate::store) struct Selection {
     pub(in crate::store) plan: Plan,
     /// The positions that bound the list, on either side.
     pub(in crate::store) bounds: Vec<(Side, Place)>,
+    /// Only these articles are tested.
+    pub(in crate::store) window: Option<Box<Window>>,
+}
+
+/// The beginning of a list.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct Window {
+    pub(in crate::store) list: Selection,
+    /// Whether it is the end of the list instead.
+    pub(in crate::store) reversed: bool,
+    pub(in crate::store) articles: i64,
 }
 
 impl Selection {
@@ -42,6 +53,7 @@ impl Selection {
             order,
             plan: Plan::Usual,
             bounds: Vec::new(),
+            window: None,
         }
     }
 
@@ -81,7 +93,12 @@ impl Selection {
         ranked: bool,
         reads_many: bool,
     ) -> QueryResult<()> {
-        pass.push_sql(" FROM article");
+        pass.push_sql(" FROM ");
+        if let Some(window) = &self.window {
+            window.walk_ast(pass)?;
+            pass.push_sql(" AS ");
+        }
+        pass.push_sql("article");
         if let Some(search) = self.ranking().filter(|_| ranked) {
             DB::join_relevance(pass, search)?;
         }
@@ -124,6 +141,19 @@ impl Selection {
             pass.push_sql(", ");
         }
         pass.push_sql(if descending { "id DESC" } else { "id" });
+        Ok(())
+    }
+}
+
+impl Window {
+    /// `(SELECT * FROM article WHERE … ORDER BY … LIMIT …)`
+    fn walk_ast<'b, DB: Dialect>(&'b self, pass: &mut Pass<'_, 'b, DB>) -> QueryResult<()> {
+        pass.push_sql("(SELECT *");
+        self.list.source(pass, false, false)?;
+        self.list.order_by(pass, self.reversed)?;
+        pass.push_sql(" LIMIT ");
+        DB::bind_integer(pass, &self.articles)?;
+        pass.push_sql(")");
         Ok(())
     }
 }

@@ -55,14 +55,16 @@ fn begin(pass: &mut Pass<'_, '_, Sqlite>, plan: Plan, has: bool) {
     });
 }
 
+/// The end of a subquery for the numbers of all matches. Only the number of each is read, which takes less time than
+/// checking the time limit.
+const WITHIN_TIME_LIMIT: &str = " AND (rowid % 64 <> 0 OR within_time_limit(rowid)))";
+
 /// Writes what follows the words.
 fn end(pass: &mut Pass<'_, '_, Sqlite>, plan: Plan, has: bool) {
     pass.push_sql(match (plan, has) {
         (Plan::List, true) => ") IS NOT NULL",
         (Plan::List, false) => ") IS NULL",
-        // Only the number of each match is read, which takes less time than checking the time limit.
-        (Plan::ListAmongMatches, true) => " AND (rowid % 64 <> 0 OR within_time_limit(rowid)))",
-        _ => " AND within_time_limit(rowid))",
+        _ => WITHIN_TIME_LIMIT,
     });
 }
 
@@ -75,7 +77,7 @@ pub(super) fn join_relevance<'b>(
     );
     pass.push_bind_param::<Ranked, _>(search)?;
     // `LIMIT -1` is no limit, but keeps SQLite from ranking again for each article that it finds.
-    pass.push_sql(" AND within_time_limit(rowid) LIMIT -1) ON found = number");
+    pass.push_sql(" AND (rowid % 64 <> 0 OR within_time_limit(rowid)) LIMIT -1) ON found = number");
     Ok(())
 }
 
@@ -89,11 +91,13 @@ pub(super) fn best_match_first<'b>(
         "rank IS NULL, number IN (SELECT rowid FROM article_search WHERE article_search MATCH ",
     );
     pass.push_bind_param::<InTitle, _>(search)?;
-    pass.push_sql(" AND within_time_limit(rowid)) DESC, ");
+    pass.push_sql(WITHIN_TIME_LIMIT);
+    pass.push_sql(" DESC, ");
     if search.ranked_words().any(|words| words.len() > 1) {
         pass.push_sql("number IN (SELECT rowid FROM article_search WHERE article_search MATCH ");
         pass.push_bind_param::<CloseTogether, _>(search)?;
-        pass.push_sql(" AND within_time_limit(rowid)) DESC, ");
+        pass.push_sql(WITHIN_TIME_LIMIT);
+        pass.push_sql(" DESC, ");
     }
     pass.push_sql("rank");
     Ok(())
