@@ -161,6 +161,18 @@ async fn a_phrase_at_the_end_of_a_long_text_among_many_is_found(database: Databa
     assert!(found(&app, r#""x unicorn""#).await.is_empty());
 }
 
+#[apply(on_both_databases)]
+async fn many_long_articles_are_created_at_once(database: Database) {
+    let app = in_process!(database);
+    // More than one statement of PostgreSQL takes.
+    let inputs = inputs("a", 40, 150_000);
+    app.data(CREATE, json!({ "inputs": inputs })).await;
+    for number in [0, 20, 39] {
+        let slug = json!({ "slug": format!("a-{number:04}-x") });
+        assert_eq!(found(&app, &format!("aword{number}")).await, [slug]);
+    }
+}
+
 /// Creates articles while another transaction takes a slug: it commits once the creation waits for it.
 async fn create_while_taking(app: &InProcess, inputs: &[Value], slug: &str) -> Value {
     let Direct::Postgres(client) = &app.direct else {

@@ -1,5 +1,6 @@
 //! Inserts many articles at once.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
@@ -14,6 +15,9 @@ use super::vector::Words;
 use crate::article::Article;
 use crate::store::drafts::Draft;
 
+/// The maximum bytes of text that one statement inserts, so that it ends within its time limit.
+const STATEMENT_BYTES: usize = 4 * 1024 * 1024;
+
 /// Inserts all of the articles with their words, and returns their number.
 ///
 /// Other threads compute the words while PostgreSQL inserts the articles that have them.
@@ -24,20 +28,37 @@ pub(in crate::store) async fn create(
     connection: &mut PgConnection,
     articles: &Arc<Vec<Article>>,
 ) -> QueryResult<usize> {
-    let (mut rows, mut parts) = (ArticleRows::new(), PartRows::new());
-    let mut rest = articles.iter();
-    let chunks = computed_words(articles).map(|words| {
-        for (words, article) in words?.iter().zip(&mut rest) {
-            rows.push(article, Some(words));
-            parts.push(article, words);
-        }
-        Ok(rows.chunk())
-    });
-    let inserted = copy_in(connection, copy::INTO_ARTICLES, chunks).await?;
+    let (mut inserted, mut parts) = (0, PartRows::new());
+    for range in statements(articles, STATEMENT_BYTES) {
+        let mut rows = ArticleRows::new();
+        let mut rest = articles[range.clone()].iter();
+        let chunks = computed_words(articles, range).map(|words| {
+            for (words, article) in words?.iter().zip(&mut rest) {
+                rows.push(article, Some(words));
+                parts.push(article, words);
+            }
+            Ok(rows.chunk())
+        });
+        inserted += copy_in(connection, copy::INTO_ARTICLES, chunks).await?;
+    }
     if let Some(parts) = parts.finish() {
         copy_in(connection, copy::INTO_PARTS, one(parts)).await?;
     }
     Ok(inserted)
+}
+
+/// The articles of each statement. One has more than `bytes` of text only if it has one article.
+fn statements(articles: &[Article], bytes: usize) -> Vec<Range<usize>> {
+    let (mut ranges, mut first, mut sum) = (Vec::new(), 0, 0);
+    for (number, article) in articles.iter().enumerate() {
+        if number > first && sum + article.text.len() > bytes {
+            ranges.push(first..number);
+            (first, sum) = (number, 0);
+        }
+        sum += article.text.len();
+    }
+    ranges.push(first..articles.len());
+    ranges
 }
 
 /// Inserts all of the articles, with their words where those were computed.
@@ -80,19 +101,23 @@ fn one(rows: Bytes) -> impl Stream<Item = QueryResult<Bytes>> {
     stream::iter([Ok(rows)])
 }
 
-/// The words of the articles, some at a time and in order. As many threads compute them as there are, but one.
+/// The words of a range of the articles, some at a time and in order. As many threads compute them as there are, but one.
 fn computed_words(
     articles: &Arc<Vec<Article>>,
+    range: Range<usize>,
 ) -> impl Stream<Item = QueryResult<Vec<Words>>> + use<> {
     /// Few, so that PostgreSQL need not wait for the first.
     const TOGETHER: usize = 25;
-    let all = Arc::clone(articles);
+    let articles = Arc::clone(articles);
+    let end = range.end;
     let compute = move |first: usize| {
-        let articles = Arc::clone(&all);
+        let articles = Arc::clone(&articles);
+        let part = first..end.min(first + TOGETHER);
         let words = tokio::task::spawn_blocking(move || {
-            let part = articles.iter().skip(first).take(TOGETHER);
-            let words = part.map(|article| Words::of(&article.title, &article.text));
-            words.collect()
+            let words = articles[part].iter();
+            words
+                .map(|article| Words::of(&article.title, &article.text))
+                .collect()
         });
         async {
             words
@@ -102,6 +127,33 @@ fn computed_words(
     };
     // PostgreSQL may be on this machine, and must not wait for a thread.
     let threads = available_parallelism().map_or(1, |threads| threads.get().max(2) - 1);
-    let firsts = (0..articles.len()).step_by(TOGETHER);
-    stream::iter(firsts.map(compute)).buffered(threads)
+    stream::iter(range.step_by(TOGETHER).map(compute)).buffered(threads)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::article::ArticleId;
+    use crate::clock::Timestamp;
+
+    #[test]
+    fn a_statement_inserts_a_bounded_number_of_bytes() {
+        let article = |bytes: usize| Article {
+            id: ArticleId(uuid::Uuid::nil()),
+            title: String::new(),
+            slug: String::new(),
+            text: "x".repeat(bytes),
+            created_at: Timestamp::MIN,
+            updated_at: Timestamp::MIN,
+            version: 1,
+            stored_keys: None,
+        };
+        let ranges = |bytes: &[usize]| {
+            let articles: Vec<Article> = bytes.iter().copied().map(article).collect();
+            statements(&articles, 10)
+        };
+        assert_eq!(ranges(&[5, 5, 1]), [0..2, 2..3]);
+        assert_eq!(ranges(&[5, 6]), [0..1, 1..2]);
+        assert_eq!(ranges(&[1, 20, 0, 10, 0]), [0..1, 1..2, 2..5]);
+    }
 }
