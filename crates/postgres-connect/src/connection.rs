@@ -129,6 +129,8 @@ impl PgConnection {
 
     /// Executes `COPY … FROM STDIN` with these chunks of bytes, which are sent as they come; returns the number of rows.
     ///
+    /// An error of PostgreSQL is noticed after the last chunk. The time limit includes the time that the chunks take.
+    ///
     /// # Errors
     /// PostgreSQL rejects them, or a chunk is an error. PostgreSQL has inserted none then.
     pub async fn copy_in(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::connection::{Connection, run};
 use super::estimates::Estimates;
-use super::searched::{KnownEstimate, load, load_with};
+use super::searched::load;
 use super::sql::filter::Side;
 use super::sql::select::{Count, Select, Selection};
 use super::{Access, Store};
@@ -65,7 +65,6 @@ async fn by_key(
     if let Some(before) = &request.before {
         between = between.with(Side::Before, before.place.clone());
     }
-    let mut known = KnownEstimate::new(estimates);
     let mut articles = Vec::new();
     let mut more = false;
     if request.size > 0 {
@@ -73,7 +72,7 @@ async fn by_key(
         let columns = wanted.columns.with_key(order);
         let select = list(between, columns, reversed, request.size + 1);
         // The additional article is not part of the page.
-        articles = load_with(&mut known, connection, select, budget, request.size).await?;
+        articles = load(estimates, connection, select, budget, request.size).await?;
         more = articles.len() > request.size;
         articles.truncate(request.size);
         if reversed {
@@ -95,7 +94,7 @@ async fn by_key(
             wanted.next
                 && !reaches(&request.before)
                 && after_page
-                    .exists(&mut known, connection, &all, budget)
+                    .exists(estimates, connection, &all, budget)
                     .await?
         }
     };
@@ -105,7 +104,7 @@ async fn by_key(
             wanted.previous
                 && !reaches(&request.after)
                 && before_page
-                    .exists(&mut known, connection, &all, budget)
+                    .exists(estimates, connection, &all, budget)
                     .await?
         }
     };
@@ -134,7 +133,7 @@ impl Part {
     /// Whether it contains an article. `all` is the whole list.
     async fn exists(
         self,
-        known: &mut KnownEstimate<'_>,
+        estimates: &Estimates,
         connection: &mut Connection<'_>,
         all: &Selection,
         budget: &ResponseBudget,
@@ -145,7 +144,7 @@ impl Part {
             Self::Whole => all.clone(),
         };
         let select = list(selection, Columns::ID, false, 1);
-        let articles = load_with(known, connection, select, budget, 0).await?;
+        let articles = load(estimates, connection, select, budget, 0).await?;
         Ok(!articles.is_empty())
     }
 }

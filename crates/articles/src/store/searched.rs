@@ -12,14 +12,13 @@
 
 use super::articles::read;
 use super::connection::{Connection, run};
-use super::estimates::Estimates;
+use super::estimates::{Costs, Estimate, Estimates};
 use super::sql::filter::{Key, Side};
 use super::sql::select::{Plan, Select, Selection, Window};
 use super::sql::stored::Row;
 use super::{postgres, sqlite};
 use crate::article::filter::InstantColumn;
 use crate::article::page::{Cursor, Place};
-use crate::article::search::Search;
 use crate::article::{Article, ArticleOrder, Columns, Filter};
 use crate::budget::ResponseBudget;
 use crate::error::{Error, Result};
@@ -32,61 +31,8 @@ pub(super) async fn load(
     budget: &ResponseBudget,
     counted: usize,
 ) -> Result<Vec<Article>> {
-    let mut known = KnownEstimate::new(estimates);
-    load_with(&mut known, connection, select, budget, counted).await
-}
-
-/// The estimate for the search of several SELECTs, from the first of them on.
-pub(super) struct KnownEstimate<'e> {
-    recent: &'e Estimates,
-    known: Option<Estimate>,
-}
-
-impl<'e> KnownEstimate<'e> {
-    pub(super) fn new(recent: &'e Estimates) -> Self {
-        Self {
-            recent,
-            known: None,
-        }
-    }
-
-    /// `None` where the search has only the usual plan.
-    async fn of(
-        &mut self,
-        connection: &mut Connection<'_>,
-        search: &Search,
-        newest: bool,
-    ) -> Result<Option<Estimate>> {
-        if self.known.is_some() {
-            return Ok(self.known);
-        }
-        let key = (search.clone(), newest);
-        self.known = self.recent.get(&key);
-        if self.known.is_none() {
-            self.known = match connection {
-                Connection::Postgres(connection) => {
-                    postgres::estimate::of(connection, search).await?
-                }
-                Connection::Sqlite(connection) => sqlite::estimate::of(connection, search, newest)?,
-            };
-            if let Some(estimate) = self.known {
-                self.recent.insert(key, estimate);
-            }
-        }
-        Ok(self.known)
-    }
-}
-
-/// As [`load`]. All SELECTs with the same `known` have the same search.
-pub(super) async fn load_with(
-    known: &mut KnownEstimate<'_>,
-    connection: &mut Connection<'_>,
-    select: Select,
-    budget: &ResponseBudget,
-    counted: usize,
-) -> Result<Vec<Article>> {
     budget.check()?;
-    let Some(Plans { window, otherwise }) = plans(known, connection, &select).await? else {
+    let Some(Plans { window, otherwise }) = plans(estimates, connection, &select).await? else {
         return read(connection, select, budget, counted).await;
     };
     if let Some(window) = window {
@@ -117,7 +63,7 @@ struct Plans {
 
 /// `None` where there is only the usual plan.
 async fn plans(
-    known: &mut KnownEstimate<'_>,
+    estimates: &Estimates,
     connection: &mut Connection<'_>,
     select: &Select,
 ) -> Result<Option<Plans>> {
@@ -125,8 +71,19 @@ async fn plans(
     let (Some(search), Some(_)) = (select.selection.search(), Key::of(*order)) else {
         return Ok(None);
     };
-    let descends = Key::of(*order).is_some_and(|key| key.descending) != select.reversed;
-    let estimate = known.of(connection, search, descends).await?;
+    let mut estimate = estimates.get(search);
+    if estimate.is_none() {
+        estimate = match connection {
+            Connection::Postgres(connection) => postgres::estimate::of(connection, search).await?,
+            Connection::Sqlite(connection) => {
+                let descends = Key::of(*order).is_some_and(|key| key.descending) != select.reversed;
+                sqlite::estimate::of(connection, search, descends)?
+            }
+        };
+        if let Some(estimate) = estimate {
+            estimates.insert(search, estimate);
+        }
+    }
     let rows = select.limit.saturating_add(select.offset);
     let has_others = without_search(filter, *order).is_none();
     Ok(estimate.map(|estimate| estimate.plans(rows, has_others)))
@@ -151,6 +108,7 @@ async fn within(connection: &mut Connection<'_>, select: &Select, articles: i64)
     list.bounds.clone_from(bounds);
     match connection {
         Connection::Postgres(_) => {
+            within.selection.bounds.clear();
             within.selection.window = Some(Box::new(Window {
                 list,
                 reversed: select.reversed,
@@ -215,27 +173,6 @@ fn without_search(filter: &Filter, order: ArticleOrder) -> Option<Filter> {
         )
     };
     others.iter().all(is_served).then_some(Filter::And(others))
-}
-
-/// The approximate number of articles that match a search, and the cost of reading them on this database.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Estimate {
-    pub(super) articles: i64,
-    pub(super) matches: i64,
-    pub(super) costs: Costs,
-}
-
-/// Times in nanoseconds.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Costs {
-    /// Finding a match in the search index.
-    pub(super) find: i64,
-    /// Reading its article and sorting it.
-    pub(super) sort: i64,
-    /// Reading the next article of a list in its order, and testing whether it matches.
-    pub(super) test: i64,
-    /// The same where all matches are known, if the database has [`Plan::ListAmongMatches`].
-    pub(super) compare: Option<i64>,
 }
 
 /// The window is larger by this factor than is expected to be necessary.

@@ -28,9 +28,9 @@ pub(in crate::store) async fn create(
     connection: &mut PgConnection,
     articles: &Arc<Vec<Article>>,
 ) -> QueryResult<usize> {
-    let (mut inserted, mut parts) = (0, PartRows::new());
+    let mut inserted = 0;
     for range in statements(articles, STATEMENT_BYTES) {
-        let mut rows = ArticleRows::new();
+        let (mut rows, mut parts) = (ArticleRows::new(), PartRows::new());
         let mut rest = articles[range.clone()].iter();
         let chunks = computed_words(articles, range).map(|words| {
             for (words, article) in words?.iter().zip(&mut rest) {
@@ -40,9 +40,7 @@ pub(in crate::store) async fn create(
             Ok(rows.chunk())
         });
         inserted += copy_in(connection, copy::INTO_ARTICLES, chunks).await?;
-    }
-    if let Some(parts) = parts.finish() {
-        copy_in(connection, copy::INTO_PARTS, one(parts)).await?;
+        insert_parts(connection, parts).await?;
     }
     Ok(inserted)
 }
@@ -77,11 +75,16 @@ pub(in crate::store) async fn insert(
         }
     }
     copy_in(connection, copy::INTO_ARTICLES, one(rows.chunk())).await?;
-    if let Some(parts) = parts.finish() {
-        copy_in(connection, copy::INTO_PARTS, one(parts)).await?;
-    }
+    insert_parts(connection, parts).await?;
     if let Some(due) = copy::due(drafts) {
         copy_in(connection, copy::INTO_DUE, one(due)).await?;
+    }
+    Ok(())
+}
+
+async fn insert_parts(connection: &mut PgConnection, parts: PartRows) -> QueryResult<()> {
+    if let Some(parts) = parts.finish() {
+        copy_in(connection, copy::INTO_PARTS, one(parts)).await?;
     }
     Ok(())
 }

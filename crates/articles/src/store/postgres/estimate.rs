@@ -12,7 +12,7 @@ use postgres_connect::PgConnection;
 use serde_json::Value;
 
 use crate::article::search::Search;
-use crate::store::searched::{Costs, Estimate};
+use crate::store::estimates::{Costs, Estimate};
 use crate::store::sql::select::query;
 
 /// Measured on a million articles of about 900 bytes, in nanoseconds. The words of longer articles are stored out of

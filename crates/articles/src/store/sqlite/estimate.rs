@@ -6,7 +6,7 @@ use diesel::sqlite::Sqlite;
 use diesel::{QueryResult, RunQueryDsl as _, SqliteConnection};
 
 use crate::article::search::Search;
-use crate::store::searched::{Costs, Estimate};
+use crate::store::estimates::{Costs, Estimate};
 use crate::store::sql::select::query;
 
 /// The maximum number of matches to examine. Fewer matches are always sorted.

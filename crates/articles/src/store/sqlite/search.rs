@@ -26,13 +26,13 @@ pub(super) fn matches<'b>(
     if !found.is_empty() {
         begin(pass, plan, true);
         pass.push_bind_param::<Text, _>(search)?;
-        end(pass, plan, true);
+        end(pass, plan, search, true);
     }
     if !lacking.is_empty() {
         pass.push_sql(if found.is_empty() { "" } else { " OR " });
         begin(pass, plan, false);
         pass.push_bind_param::<Excluded, _>(search)?;
-        end(pass, plan, false);
+        end(pass, plan, search, false);
     }
     pass.push_sql(")");
     Ok(())
@@ -42,7 +42,7 @@ pub(super) fn matches<'b>(
 fn begin(pass: &mut Pass<'_, '_, Sqlite>, plan: Plan, has: bool) {
     pass.push_sql(match (plan, has) {
         (Plan::List, _) => {
-            "(SELECT rowid FROM article_search WHERE rowid = article.number AND article_search MATCH "
+            "within_time_limit(number) AND (SELECT rowid FROM article_search WHERE rowid = article.number AND article_search MATCH "
         }
         // The sign keeps SQLite from looking up the article of each match.
         (Plan::ListAmongMatches, true) => {
@@ -55,16 +55,15 @@ fn begin(pass: &mut Pass<'_, '_, Sqlite>, plan: Plan, has: bool) {
     });
 }
 
-/// The end of a subquery for the numbers of all matches. Only the number of each is read, which takes less time than
-/// checking the time limit.
-const WITHIN_TIME_LIMIT: &str = " AND (rowid % 64 <> 0 OR within_time_limit(rowid)))";
-
 /// Writes what follows the words.
-fn end(pass: &mut Pass<'_, '_, Sqlite>, plan: Plan, has: bool) {
+fn end(pass: &mut Pass<'_, '_, Sqlite>, plan: Plan, search: &Search, has: bool) {
     pass.push_sql(match (plan, has) {
         (Plan::List, true) => ") IS NOT NULL",
         (Plan::List, false) => ") IS NULL",
-        _ => WITHIN_TIME_LIMIT,
+        // The positions of the words are compared in each match.
+        _ if search.has_phrases() => " AND within_time_limit(rowid))",
+        // Only the number of each match is read, which takes less time than checking the time limit.
+        _ => " AND (rowid % 64 <> 0 OR within_time_limit(rowid)))",
     });
 }
 
@@ -77,7 +76,7 @@ pub(super) fn join_relevance<'b>(
     );
     pass.push_bind_param::<Ranked, _>(search)?;
     // `LIMIT -1` is no limit, but keeps SQLite from ranking again for each article that it finds.
-    pass.push_sql(" AND (rowid % 64 <> 0 OR within_time_limit(rowid)) LIMIT -1) ON found = number");
+    pass.push_sql(" AND within_time_limit(rowid) LIMIT -1) ON found = number");
     Ok(())
 }
 
@@ -91,13 +90,11 @@ pub(super) fn best_match_first<'b>(
         "rank IS NULL, number IN (SELECT rowid FROM article_search WHERE article_search MATCH ",
     );
     pass.push_bind_param::<InTitle, _>(search)?;
-    pass.push_sql(WITHIN_TIME_LIMIT);
-    pass.push_sql(" DESC, ");
+    pass.push_sql(" AND within_time_limit(rowid)) DESC, ");
     if search.ranked_words().any(|words| words.len() > 1) {
         pass.push_sql("number IN (SELECT rowid FROM article_search WHERE article_search MATCH ");
         pass.push_bind_param::<CloseTogether, _>(search)?;
-        pass.push_sql(WITHIN_TIME_LIMIT);
-        pass.push_sql(" DESC, ");
+        pass.push_sql(" AND within_time_limit(rowid)) DESC, ");
     }
     pass.push_sql("rank");
     Ok(())

@@ -1,8 +1,9 @@
 //! The time limit for the statements of a piece of work.
 //!
 //! Diesel exposes neither SQLite's interrupt nor its progress handler. So statements that may read many rows call a
-//! function of ours for each row, which fails after the time limit. The function finds the limit in a thread-local,
-//! because a piece of work runs on one thread from beginning to end.
+//! function of ours, which fails after the time limit: for each row, or for each 64th number where rows take less time
+//! than the call. The function finds the limit in a thread-local, because a piece of work runs on one thread from
+//! beginning to end.
 //!
 //! Decision: `docs/decisions/0010-sqlite-limits.md`.
 
