@@ -1,7 +1,7 @@
 //! Estimates of how many articles a search finds.
 //!
-//! Clients repeat a search: for its next page, or because many users search for the same. An estimate costs about as much
-//! as finding a rare word, and a few seconds later it is still as good: it only chooses between plans.
+//! Clients repeat a search: for its next page, or because many users search for the same. An estimate costs about as
+//! much as finding a rare word, and a few seconds later it is still as good: it only chooses between plans.
 
 use std::time::{Duration, Instant};
 

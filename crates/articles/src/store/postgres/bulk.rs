@@ -104,7 +104,7 @@ fn one(rows: Bytes) -> impl Stream<Item = QueryResult<Bytes>> {
     stream::iter([Ok(rows)])
 }
 
-/// The words of a range of the articles, some at a time and in order. As many threads compute them as there are, but one.
+/// The words of a range of the articles, some at a time and in order. All threads but one compute them.
 fn computed_words(
     articles: &Arc<Vec<Article>>,
     range: Range<usize>,
