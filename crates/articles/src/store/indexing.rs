@@ -245,6 +245,7 @@ impl Store {
             let work = self.pending_words().await?;
             if !work.is_left() {
                 self.remove_old_parts().await?;
+                self.merge_segments().await?;
                 return Ok(work.progress);
             }
             report(work.progress);
