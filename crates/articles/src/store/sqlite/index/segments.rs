@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::store::connection::Connection;
 use crate::store::{Access, Store};
 
-/// The number of pages that are merged in one transaction, which takes some milliseconds.
-const PAGES: i64 = 500;
+/// The number of pages that are merged in one transaction, which takes some tens of milliseconds.
+const PAGES: i64 = 50;
 
 impl Store {
     /// Merges the segments of SQLite's search index into one, while others write.
