@@ -60,7 +60,8 @@ pub(super) struct Costs {
     pub(super) sort: i64,
     /// Reading the next article of a list in its order, and testing whether it matches.
     pub(super) test: i64,
-    /// The same where all matches are known, if the database has [`Plan::ListAmongMatches`].
+    /// The same where all matches are known, if the database has
+    /// [`Plan::ListAmongMatches`](super::sql::select::Plan::ListAmongMatches).
     pub(super) compare: Option<i64>,
 }
 
