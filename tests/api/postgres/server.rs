@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// How long `initdb` and the start may take on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_mins(2);
@@ -148,11 +148,10 @@ impl Server {
         let pid_file = self.directory.join("data/postmaster.pid");
         let status = fs::read_to_string(&pid_file).unwrap();
         let process = status.lines().next().unwrap().parse().unwrap();
-        fs::write(self.directory.join("stopped"), "").unwrap();
-        let process = Pid::from_raw(process).unwrap();
-        kill_process(process, Signal::QUIT).unwrap();
+        fs::write(self.directory.join("stop"), "").unwrap();
+        kill_process(Pid::from_raw(process).unwrap(), Signal::QUIT).unwrap();
         let begin = Instant::now();
-        while test_kill_process(process).is_ok() {
+        while !self.directory.join("stopped").exists() {
             assert!(begin.elapsed() < START_TIMEOUT, "PostgreSQL did not stop");
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -21,10 +21,11 @@ exec 3<&0
             --locale="$locale" --no-sync --no-instructions && break
     done
     cd "$directory/data" || exit
-    # A test stops the server and starts it again: as long as the file `stopped` is there it is not started.
-    until
+    # A test that stops the server writes `stop` before, and removes `stopped` to start it again. The one becomes the
+    # other here, so that a test that starts it at once does not overtake this loop.
+    while
         "$programs/postgres" -D "$directory/data" "$@"
-        [ ! -e "$directory/stopped" ]
+        mv "$directory/stop" "$directory/stopped" 2>/dev/null
     do
         while [ -e "$directory/stopped" ]; do sleep 0.01; done
     done
@@ -36,7 +37,7 @@ server=$!
     # More than once, because initdb and a server that has hardly begun do not listen yet.
     tries=0
     until [ -e "$directory/ended" ] || [ "$tries" -ge 300 ]; do
-        rm -f "$directory/stopped"
+        rm -f "$directory/stop" "$directory/stopped"
         kill -QUIT "$(head -n 1 "$directory/data/postmaster.pid")" 2>/dev/null
         tries=$((tries + 1))
         sleep 0.1
