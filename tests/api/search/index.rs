@@ -161,6 +161,22 @@ async fn readiness_reports_the_progress_of_indexing(database: Database) {
     assert_answer!(app.get("/health/ready").await, @"ready");
 }
 
+#[tokio::test]
+async fn after_all_articles_are_indexed_sqlite_looks_in_one_segment() {
+    let own = from_before(Database::Sqlite).await.unwrap();
+    own.fill(1_000, 50).await;
+    let app = TestApp::start_on(&own, &[]).await;
+    app.indexed().await;
+    for _ in 0..1_000 {
+        let segments = "(SELECT DISTINCT segid FROM article_search_idx)";
+        if own.count(segments).await == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the segments were not merged");
+}
+
 #[apply(on_both_databases)]
 async fn check_finds_outdated_words_and_reindex_fixes_them(database: Database) {
     let app = start!(database);

@@ -5,6 +5,7 @@
 //! requests read and write.
 
 mod due;
+mod progress;
 
 use std::time::Duration;
 
@@ -13,8 +14,11 @@ use diesel::{QueryDsl as _, select};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::progress::LogState;
+pub use self::progress::{Indexing, Progress};
 use super::connection::{Connection, run};
 use super::sql::tables::{search_due, search_index};
+use super::sqlite::index::segments::MergePart;
 use super::{Access, Database, Store, postgres, sqlite};
 use crate::error::{Error, Result};
 use search_words::RULES_VERSION;
@@ -35,9 +39,6 @@ const REMOVAL_INTERVAL: Duration = Duration::from_mins(10);
 
 /// The number of articles that must be due before this is logged.
 const MANY: i64 = 1_000;
-
-/// How often the log reports the progress.
-const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The size of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,42 +82,28 @@ impl Batch {
     }
 }
 
+/// What the background task remembers between its transactions.
+struct Maintenance {
+    batch: Batch,
+    /// What is left to merge.
+    merge: Option<MergePart>,
+    log_state: LogState,
+}
+
+impl Default for Maintenance {
+    fn default() -> Self {
+        Self {
+            batch: Batch::MAX,
+            merge: None,
+            log_state: LogState::default(),
+        }
+    }
+}
+
 /// The result of one transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct IndexedBatch {
     pub(super) indexed: usize,
-}
-
-/// The progress of a server that indexes all articles again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
-    pub done: i64,
-    /// The number of articles when it began.
-    pub total: i64,
-}
-
-impl std::fmt::Display for Progress {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} of {} articles", self.done, self.total)
-    }
-}
-
-/// Indexing that takes a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Indexing {
-    /// All articles again.
-    All(Progress),
-    /// About this number of articles that were written without their words, for example by an import.
-    Due(i64),
-}
-
-impl std::fmt::Display for Indexing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::All(progress) => progress.fmt(f),
-            Self::Due(left) => write!(f, "about {left} articles are left"),
-        }
-    }
 }
 
 /// The work that is left.
@@ -170,9 +157,9 @@ impl Store {
         let store = self.clone();
         let keep = async move {
             let mut removed_at = Instant::now();
-            let (mut batch, mut log_state) = (Batch::MAX, LogState::default());
+            let mut maintenance = Maintenance::default();
             loop {
-                let pause = store.maintain_once(&mut batch, &mut log_state).await;
+                let pause = store.maintain_once(&mut maintenance).await;
                 tokio::time::sleep(pause).await;
                 if removed_at.elapsed() > REMOVAL_INTERVAL {
                     removed_at = Instant::now();
@@ -186,7 +173,12 @@ impl Store {
     }
 
     /// Does one transaction's work, if there is any; returns how long to wait before the next.
-    async fn maintain_once(&self, batch: &mut Batch, log_state: &mut LogState) -> Duration {
+    async fn maintain_once(&self, maintenance: &mut Maintenance) -> Duration {
+        let Maintenance {
+            batch,
+            merge,
+            log_state,
+        } = maintenance;
         let began = Instant::now();
         let between_looks = match self.0.database {
             Database::Postgres(_) => CHECK_INTERVAL,
@@ -195,19 +187,32 @@ impl Store {
         let indexing = async {
             let work = self.pending_words().await?;
             log_state.progress(work.indexing());
-            match work.is_left() {
-                true => self.compute_words(*batch).await,
-                false => Ok(IndexedBatch { indexed: 0 }),
+            if !work.is_complete {
+                *merge = Some(MergePart::First);
             }
+            if work.is_left() {
+                let IndexedBatch { indexed } = self.compute_words(*batch).await?;
+                return Ok(indexed > 0);
+            }
+            let Some(part) = merge.take() else {
+                return Ok(false);
+            };
+            match self.merge_some(part).await {
+                Ok(next) => *merge = next,
+                Err(error) => {
+                    tracing::warn!(%error, "searches are slower: parts of the index were not merged");
+                }
+            }
+            Ok(true)
         };
         match indexing.await {
-            Ok(IndexedBatch { indexed }) => {
+            Ok(has_worked) => {
                 log_state.failed = false;
                 *batch = batch.doubled();
-                match indexed {
-                    0 => between_looks,
+                match has_worked {
+                    false => between_looks,
                     // Pauses as long as the work took, which leaves half of the time to others.
-                    _ => began.elapsed().min(between_looks),
+                    true => began.elapsed().min(between_looks),
                 }
             }
             Err(error) => {
@@ -322,28 +327,5 @@ impl Store {
             })
         })
         .await
-    }
-}
-
-/// What was logged last.
-#[derive(Debug, Default)]
-struct LogState {
-    failed: bool,
-    /// When progress was last logged.
-    at: Option<Instant>,
-}
-
-impl LogState {
-    fn progress(&mut self, indexing: Option<Indexing>) {
-        match indexing {
-            Some(indexing) if self.at.is_none_or(|at| at.elapsed() >= REPORT_INTERVAL) => {
-                self.at = Some(Instant::now());
-                tracing::info!("indexing articles for the search, newest first: {indexing}");
-            }
-            None if self.at.take().is_some() => {
-                tracing::info!("all articles are indexed for the search");
-            }
-            _ => {}
-        }
     }
 }

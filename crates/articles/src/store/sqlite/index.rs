@@ -4,7 +4,7 @@
 //! one pass over these records, because FTS5 flushes its words before every statement inside a savepoint.
 
 pub(in crate::store) mod due;
-mod segments;
+pub(in crate::store) mod segments;
 mod statements;
 
 use std::collections::{HashMap, HashSet};

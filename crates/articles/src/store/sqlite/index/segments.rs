@@ -12,35 +12,50 @@ use crate::store::{Access, Store};
 /// The number of pages that are merged in one transaction, which takes some tens of milliseconds.
 const PAGES: i64 = 50;
 
+/// A part of a merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum MergePart {
+    /// Determines what is merged, and begins.
+    First,
+    Next,
+}
+
 impl Store {
     /// Merges the segments of SQLite's search index into one, while others write.
     pub(in crate::store) async fn merge_segments(&self) -> Result<()> {
-        let mut begins = true;
-        loop {
-            let has_merged = self.run_in_task(Access::Write, move |connection| {
-                Box::pin(async move {
-                    match connection {
-                        Connection::Sqlite(connection) => Ok(merge(connection, begins)?),
-                        Connection::Postgres(_) => Ok(false),
-                    }
-                })
-            });
-            if !has_merged.await? {
-                return Ok(());
-            }
-            begins = false;
+        let mut next = Some(MergePart::First);
+        while let Some(part) = next {
+            next = self.merge_some(part).await?;
         }
+        Ok(())
+    }
+
+    /// Does one part of that in a transaction of its own; returns the next.
+    pub(in crate::store) async fn merge_some(&self, part: MergePart) -> Result<Option<MergePart>> {
+        self.run_in_task(Access::Write, move |connection| {
+            Box::pin(async move {
+                match connection {
+                    Connection::Sqlite(connection) => Ok(merge(connection, part)?),
+                    Connection::Postgres(_) => Ok(None),
+                }
+            })
+        })
+        .await
     }
 }
 
-/// Merges some pages, after it `begins` of all segments, and returns whether there were any.
-fn merge(connection: &mut SqliteConnection, begins: bool) -> QueryResult<bool> {
+fn merge(connection: &mut SqliteConnection, part: MergePart) -> QueryResult<Option<MergePart>> {
     let before = total_changes(connection)?;
+    let pages = match part {
+        MergePart::First => -PAGES,
+        MergePart::Next => PAGES,
+    };
     diesel::sql_query("INSERT INTO article_search (article_search, rank) VALUES ('merge', ?1)")
-        .bind::<BigInt, _>(if begins { -PAGES } else { PAGES })
+        .bind::<BigInt, _>(pages)
         .execute(connection)?;
     // The statement itself is one.
-    Ok(total_changes(connection)? - before > 1)
+    let has_merged = total_changes(connection)? - before > 1;
+    Ok(has_merged.then_some(MergePart::Next))
 }
 
 fn total_changes(connection: &mut SqliteConnection) -> QueryResult<i64> {
@@ -76,9 +91,9 @@ mod tests {
                 .unwrap()
         };
         assert_eq!(segments(&mut connection), 3);
-        let mut begins = true;
-        while merge(&mut connection, begins).unwrap() {
-            begins = false;
+        let mut next = Some(MergePart::First);
+        while let Some(part) = next {
+            next = merge(&mut connection, part).unwrap();
         }
         assert_eq!(segments(&mut connection), 1);
     }
