@@ -3,7 +3,7 @@
 # The input is a pipe from the test process, which the system closes however that process ends, kill -9 included.
 #
 # usage: sh -c "$(cat supervise.sh)" supervise DIRECTORY PROGRAMS [NAME=VALUE]...
-# In DIRECTORY: data, the socket, log, and the file `ended` once the server has.
+# In DIRECTORY: data, the socket, log, `stopped` while a test has it stopped, and the file `ended` once the server has.
 directory=$1 programs=$2
 shift 2
 for setting; do

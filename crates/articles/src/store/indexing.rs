@@ -187,7 +187,7 @@ impl Store {
         let indexing = async {
             let work = self.pending_words().await?;
             log_state.progress(work.indexing());
-            if !work.is_complete {
+            if !work.is_complete && matches!(self.0.database, Database::Sqlite(_)) {
                 *merge = Some(MergePart::First);
             }
             if work.is_left() {
@@ -199,8 +199,9 @@ impl Store {
             };
             match self.merge_some(part).await {
                 Ok(next) => *merge = next,
+                // Not retried like a batch, which becomes smaller with each failure.
                 Err(error) => {
-                    tracing::warn!(%error, "searches are slower: parts of the index were not merged");
+                    tracing::warn!(%error, "searches are slower until `broadsheet reindex` merges the index");
                 }
             }
             Ok(true)

@@ -30,7 +30,7 @@ impl Store {
         Ok(())
     }
 
-    /// Does one part of that in a transaction of its own; returns the next.
+    /// Does one part of that in a short write; returns the next.
     pub(in crate::store) async fn merge_some(&self, part: MergePart) -> Result<Option<MergePart>> {
         self.run_in_task(Access::Write, move |connection| {
             Box::pin(async move {
@@ -75,11 +75,14 @@ mod tests {
     fn all_segments_become_one() {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
         migrations::migrate(&mut connection, &migrations::SQLITE, true, Migrate::Up).unwrap();
+        // Together more pages than are merged at once.
         for number in 0..3 {
             let due = Due::current(&mut connection).unwrap();
+            let words = "hex(randomblob(20)) || ' ' ||".repeat(200);
             let insert = format!(
-                "INSERT INTO article (id, title, slug, text)
-                VALUES (randomblob(16), 'title', 'slug-{number}', 'word{number}')"
+                "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 20)
+                INSERT INTO article (id, title, slug, text)
+                SELECT randomblob(16), 'title', 'slug-{number}-' || n, {words} 'word' FROM n"
             );
             connection.batch_execute(&insert).unwrap();
             due.index(&mut connection);
@@ -91,7 +94,8 @@ mod tests {
                 .unwrap()
         };
         assert_eq!(segments(&mut connection), 3);
-        let mut next = Some(MergePart::First);
+        let mut next = merge(&mut connection, MergePart::First).unwrap();
+        assert!(segments(&mut connection) > 1);
         while let Some(part) = next {
             next = merge(&mut connection, part).unwrap();
         }
