@@ -5,7 +5,7 @@ use std::time::Duration;
 use rstest_reuse::apply;
 use tokio::time::{Instant, sleep};
 
-use super::{TIMEOUT, next, start};
+use super::{Node, TIMEOUT, next, start};
 use crate::support::{Database, article, on_both_databases};
 
 #[apply(on_both_databases)]
@@ -38,5 +38,26 @@ async fn the_backlog_of_the_slowest_subscriber_is_counted_with_its_age(database:
             break;
         }
         assert!(began.elapsed() < TIMEOUT, "{lag:?}");
+    }
+}
+
+#[apply(on_both_databases)]
+async fn the_backlog_is_exact_while_a_subscriber_catches_up(database: Database) {
+    let (own, node) = start!(database);
+    let begin = node.head().await;
+    for number in 0..10 {
+        let created = node
+            .store
+            .create_article(article(&number.to_string(), None, None));
+        created.await.unwrap();
+    }
+    assert_eq!(node.head().await.position, begin.position + 10);
+    // It does not keep the changes from before it started.
+    let later = Node::start(&own, &[]).await;
+    let mut slow = later.subscribe(Some(begin)).await;
+    for (received, unsent) in [(3, 8), (6, 2), (1, 1)] {
+        next(&mut slow, received).await;
+        let lag = later.feed.lag().await.unwrap();
+        assert_eq!((lag.unnumbered, lag.unsent), (0, unsent));
     }
 }

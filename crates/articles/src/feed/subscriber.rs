@@ -22,7 +22,9 @@ pub(super) struct Subscriber {
     filter: ChangeFilter,
     /// Everything up to here was delivered, or is in `page`.
     cursor: FeedCursor,
-    /// The same for other tasks, without the changes in `page`.
+    /// The position of the last change that was returned.
+    returned: FeedCursor,
+    /// For other tasks: everything up to here was delivered.
     position: Position,
     incarnation: u64,
     advanced: watch::Receiver<()>,
@@ -43,6 +45,7 @@ impl Subscriber {
             shared,
             filter,
             cursor: position.get(),
+            returned: position.get(),
             position,
             incarnation,
             page: VecDeque::new(),
@@ -55,11 +58,19 @@ impl Subscriber {
     }
 
     async fn find(&mut self) -> Result<Arc<ArticleChange>> {
+        // Asking for the next change confirms that the last one was received.
+        self.position.advance(self.returned);
+        let change = self.find_next().await?;
+        self.returned = change.cursor;
+        Ok(change)
+    }
+
+    async fn find_next(&mut self) -> Result<Arc<ArticleChange>> {
         loop {
             if let Some(change) = self.page.pop_front() {
                 return Ok(Arc::new(change));
             }
-            // Asking for the next change confirms that the last one was received.
+            // All matching changes up to here were returned.
             self.position.advance(self.cursor);
             // Changes that are ready immediately must not keep other tasks from the thread.
             tokio::task::consume_budget().await;
